@@ -1,0 +1,778 @@
+//! Configuration definitions: one [`ConfigDef`] gives parsing, validation, defaults, documentation and the
+//! answers of the REST API (Kafka's `ConfigDef`, with its messages).
+//!
+//! A plugin builds its definition once, [`ConfigDef::validate`] reports every fault of a configuration, and
+//! [`ConfigDef::parse`] turns a faultless one into a [`ParsedConfig`] with typed getters.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+/// A flat configuration as connectors and workers receive it: key to text, in the order given.
+pub type Props = IndexMap<String, String>;
+
+/// A fault of a configuration, with Kafka's text (`org.apache.kafka.common.config.ConfigException`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+impl ConfigError {
+    /// `Invalid value V for configuration K: WHY`.
+    pub fn invalid(name: &str, value: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self(format!("Invalid value {value} for configuration {name}: {why}"))
+    }
+
+    /// `Missing required configuration "K" which has no default value.`
+    pub fn missing(name: &str) -> Self {
+        Self(format!("Missing required configuration \"{name}\" which has no default value."))
+    }
+}
+
+/// A secret. Its text is reachable only through [`Password::reveal`]; every rendering shows `[hidden]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// What stands in place of a secret wherever it would be shown.
+    pub const HIDDEN: &'static str = "[hidden]";
+
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::HIDDEN)
+    }
+}
+
+impl fmt::Display for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::HIDDEN)
+    }
+}
+
+/// The type of a key (`ConfigDef.Type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigType {
+    /// `true` or `false` in any case.
+    Boolean,
+    /// Text, trimmed.
+    String,
+    /// 32-bit integer.
+    Int,
+    /// 16-bit integer.
+    Short,
+    /// 64-bit integer.
+    Long,
+    /// Floating point number.
+    Double,
+    /// Comma-separated list, blanks around elements dropped.
+    List,
+    /// Name of a plugin class.
+    Class,
+    /// A secret.
+    Password,
+}
+
+impl ConfigType {
+    /// The name used by the REST API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "BOOLEAN",
+            Self::String => "STRING",
+            Self::Int => "INT",
+            Self::Short => "SHORT",
+            Self::Long => "LONG",
+            Self::Double => "DOUBLE",
+            Self::List => "LIST",
+            Self::Class => "CLASS",
+            Self::Password => "PASSWORD",
+        }
+    }
+}
+
+/// How much a key matters (`ConfigDef.Importance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Importance {
+    /// Needed or central.
+    High,
+    /// Often useful.
+    Medium,
+    /// Fine tuning.
+    Low,
+}
+
+impl Importance {
+    /// The name used by the REST API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "HIGH",
+            Self::Medium => "MEDIUM",
+            Self::Low => "LOW",
+        }
+    }
+}
+
+/// Suggested width of an input field (`ConfigDef.Width`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// No suggestion.
+    None,
+    /// A few characters.
+    Short,
+    /// A word or two.
+    Medium,
+    /// A line.
+    Long,
+}
+
+impl Width {
+    /// The name used by the REST API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Short => "SHORT",
+            Self::Medium => "MEDIUM",
+            Self::Long => "LONG",
+        }
+    }
+}
+
+/// A parsed value of one key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConfigValue {
+    /// Not given, or given as null, and without another default.
+    Null,
+    /// See [`ConfigType::Boolean`].
+    Boolean(bool),
+    /// See [`ConfigType::String`].
+    String(String),
+    /// See [`ConfigType::Int`].
+    Int(i32),
+    /// See [`ConfigType::Short`].
+    Short(i16),
+    /// See [`ConfigType::Long`].
+    Long(i64),
+    /// See [`ConfigType::Double`].
+    Double(f64),
+    /// See [`ConfigType::List`].
+    List(Vec<String>),
+    /// See [`ConfigType::Class`].
+    Class(String),
+    /// See [`ConfigType::Password`].
+    Password(Password),
+}
+
+impl ConfigValue {
+    /// Parses `text` as `kind`, as `ConfigDef.parseType` does.
+    pub fn parse(name: &str, text: &str, kind: ConfigType) -> Result<Self, ConfigError> {
+        let trimmed = text.trim();
+        let number = |why: &str| ConfigError::invalid(name, text, why);
+        // Java's number parsers take a leading plus sign, as Rust's do, and no blanks.
+        Ok(match kind {
+            ConfigType::Boolean => match trimmed.to_ascii_lowercase().as_str() {
+                "true" => Self::Boolean(true),
+                "false" => Self::Boolean(false),
+                _ => {
+                    return Err(ConfigError::invalid(
+                        name,
+                        text,
+                        "Expected value to be either true or false",
+                    ));
+                }
+            },
+            ConfigType::String => Self::String(trimmed.to_owned()),
+            ConfigType::Int => {
+                Self::Int(trimmed.parse().map_err(|_| number("Not a number of type INT"))?)
+            }
+            ConfigType::Short => {
+                Self::Short(trimmed.parse().map_err(|_| number("Not a number of type SHORT"))?)
+            }
+            ConfigType::Long => {
+                Self::Long(trimmed.parse().map_err(|_| number("Not a number of type LONG"))?)
+            }
+            ConfigType::Double => {
+                Self::Double(trimmed.parse().map_err(|_| number("Not a number of type DOUBLE"))?)
+            }
+            ConfigType::List if trimmed.is_empty() => Self::List(Vec::new()),
+            ConfigType::List => {
+                Self::List(trimmed.split(',').map(|element| element.trim().to_owned()).collect())
+            }
+            ConfigType::Class => Self::Class(trimmed.to_owned()),
+            ConfigType::Password => Self::Password(Password::new(trimmed)),
+        })
+    }
+
+    /// The text the REST API shows: lists joined by commas, secrets hidden, `None` for null.
+    pub fn display(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Boolean(value) => value.to_string(),
+            Self::String(value) | Self::Class(value) => value.clone(),
+            Self::Int(value) => value.to_string(),
+            Self::Short(value) => value.to_string(),
+            Self::Long(value) => value.to_string(),
+            Self::Double(value) => format!("{value:?}"),
+            Self::List(value) => value.join(","),
+            Self::Password(_) => Password::HIDDEN.to_owned(),
+        })
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::List(value) => format!("[{}]", value.join(", ")),
+            other => other.display().unwrap_or_else(|| "null".to_owned()),
+        }
+    }
+}
+
+/// The check of one key's value, given the key's name. It also sees [`ConfigValue::Null`].
+pub type Validator = Arc<dyn Fn(&str, &ConfigValue) -> Result<(), ConfigError> + Send + Sync>;
+
+/// The values suggested for a key, and whether it is shown, given everything parsed so far
+/// (`ConfigDef.Recommender`).
+pub type Recommender = Arc<dyn Fn(&str, &HashMap<String, ConfigValue>) -> Recommendation + Send + Sync>;
+
+/// The answer of a [`Recommender`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recommendation {
+    /// Suggested values as text.
+    pub values: Vec<String>,
+    /// False when the key makes no sense beside the other values.
+    pub visible: bool,
+}
+
+/// What a key is when the configuration does not name it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DefaultValue {
+    /// The key must be given.
+    Required,
+    /// This value; [`ConfigValue::Null`] for none.
+    Value(ConfigValue),
+}
+
+/// One key of a [`ConfigDef`].
+#[derive(Clone)]
+pub struct ConfigKey {
+    /// The key.
+    pub name: String,
+    /// Its type.
+    pub kind: ConfigType,
+    /// Its default.
+    pub default: DefaultValue,
+    /// Its check, run on the parsed value, on the default, and on null after a failed parse.
+    pub validator: Option<Validator>,
+    /// How much it matters.
+    pub importance: Importance,
+    /// What it means, its unit and an example.
+    pub documentation: String,
+    /// Heading under which it is shown.
+    pub group: Option<String>,
+    /// Position under the heading, from 1; -1 without a group.
+    pub order_in_group: i32,
+    /// Suggested width.
+    pub width: Width,
+    /// Name for people.
+    pub display_name: String,
+    /// Keys whose suggestions depend on this one.
+    pub dependents: Vec<String>,
+    /// Suggests values.
+    pub recommender: Option<Recommender>,
+}
+
+impl fmt::Debug for ConfigKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigKey").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl ConfigKey {
+    /// A required key of medium importance without check.
+    pub fn new(name: impl Into<String>, kind: ConfigType) -> Self {
+        let name = name.into();
+        Self {
+            display_name: name.clone(),
+            name,
+            kind,
+            default: DefaultValue::Required,
+            validator: None,
+            importance: Importance::Medium,
+            documentation: String::new(),
+            group: None,
+            order_in_group: -1,
+            width: Width::None,
+            dependents: Vec::new(),
+            recommender: None,
+        }
+    }
+
+    /// Sets the default, written as a user would write it.
+    ///
+    /// # Panics
+    /// If `text` is not of the key's type, a bug in the definition.
+    #[must_use]
+    pub fn default(mut self, text: &str) -> Self {
+        match ConfigValue::parse(&self.name, text, self.kind) {
+            Ok(value) => self.default = DefaultValue::Value(value),
+            Err(error) => panic!("default of a definition: {error}"),
+        }
+        self
+    }
+
+    /// Makes null the default.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.default = DefaultValue::Value(ConfigValue::Null);
+        self
+    }
+
+    /// Sets the check.
+    #[must_use]
+    pub fn validator(mut self, validator: Validator) -> Self {
+        self.validator = Some(validator);
+        self
+    }
+
+    /// Sets the importance.
+    #[must_use]
+    pub fn importance(mut self, importance: Importance) -> Self {
+        self.importance = importance;
+        self
+    }
+
+    /// Sets the documentation.
+    #[must_use]
+    pub fn doc(mut self, documentation: impl Into<String>) -> Self {
+        self.documentation = documentation.into();
+        self
+    }
+
+    /// Sets heading, position, width and the name for people.
+    #[must_use]
+    pub fn group(mut self, group: &str, order: i32, width: Width, display_name: &str) -> Self {
+        self.group = Some(group.to_owned());
+        self.order_in_group = order;
+        self.width = width;
+        self.display_name = display_name.to_owned();
+        self
+    }
+
+    /// Sets the dependents.
+    #[must_use]
+    pub fn dependents(mut self, dependents: &[&str]) -> Self {
+        self.dependents = dependents.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// Sets the recommender.
+    #[must_use]
+    pub fn recommender(mut self, recommender: Recommender) -> Self {
+        self.recommender = Some(recommender);
+        self
+    }
+}
+
+/// The outcome of validating one key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedKey {
+    /// The key.
+    pub name: String,
+    /// Parsed value or default; null if it could not be parsed.
+    pub value: ConfigValue,
+    /// Suggested values.
+    pub recommended_values: Vec<String>,
+    /// Faults, in Kafka's words.
+    pub errors: Vec<String>,
+    /// False when the key makes no sense beside the other values.
+    pub visible: bool,
+}
+
+impl ValidatedKey {
+    /// A key without value or fault.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: ConfigValue::Null,
+            recommended_values: Vec::new(),
+            errors: Vec::new(),
+            visible: true,
+        }
+    }
+}
+
+/// An ordered set of keys.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigDef {
+    keys: IndexMap<String, ConfigKey>,
+}
+
+impl ConfigDef {
+    /// A definition without keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a key.
+    ///
+    /// # Panics
+    /// If the key is defined already, a bug in the definition.
+    #[must_use]
+    pub fn define(mut self, key: ConfigKey) -> Self {
+        self.add(key);
+        self
+    }
+
+    /// Adds a key in place, as [`ConfigDef::define`].
+    ///
+    /// # Panics
+    /// If the key is defined already, a bug in the definition.
+    pub fn add(&mut self, key: ConfigKey) {
+        let name = key.name.clone();
+        let previous = self.keys.insert(name, key);
+        assert!(previous.is_none(), "configuration key defined twice: {previous:?}");
+    }
+
+    /// The definition of a key.
+    pub fn get(&self, name: &str) -> Option<&ConfigKey> {
+        self.keys.get(name)
+    }
+
+    /// True if the key is defined.
+    pub fn contains(&self, name: &str) -> bool {
+        self.keys.contains_key(name)
+    }
+
+    /// All keys in the order of definition.
+    pub fn keys(&self) -> impl Iterator<Item = &ConfigKey> {
+        self.keys.values()
+    }
+
+    /// Headings in the order of first use.
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups = Vec::new();
+        for group in self.keys().filter_map(|key| key.group.as_ref()) {
+            if !groups.contains(group) {
+                groups.push(group.clone());
+            }
+        }
+        groups
+    }
+
+    /// Checks every key and collects all faults, one entry per key in the order of definition
+    /// (`ConfigDef.validate`). Keys that are not defined are ignored.
+    pub fn validate(&self, props: &Props) -> Vec<ValidatedKey> {
+        let mut results: Vec<ValidatedKey> =
+            self.keys().map(|key| Self::validate_key(key, props)).collect();
+        let parsed: HashMap<String, ConfigValue> =
+            results.iter().map(|result| (result.name.clone(), result.value.clone())).collect();
+        for result in &mut results {
+            if let Some(recommender) = &self.keys[&result.name].recommender {
+                let recommendation = recommender(&result.name, &parsed);
+                result.recommended_values = recommendation.values;
+                result.visible = recommendation.visible;
+            }
+        }
+        results
+    }
+
+    fn validate_key(key: &ConfigKey, props: &Props) -> ValidatedKey {
+        let mut result = ValidatedKey::new(&key.name);
+        match (props.get(&key.name), &key.default) {
+            (Some(text), _) => match ConfigValue::parse(&key.name, text, key.kind) {
+                Ok(value) => result.value = value,
+                Err(ConfigError(message)) => result.errors.push(message),
+            },
+            (None, DefaultValue::Required) => {
+                result.errors.push(ConfigError::missing(&key.name).0);
+            }
+            (None, DefaultValue::Value(value)) => result.value = value.clone(),
+        }
+        if let Some(validator) = &key.validator
+            && let Err(ConfigError(message)) = validator(&key.name, &result.value)
+        {
+            result.errors.push(message);
+        }
+        result
+    }
+
+    /// Parses a configuration. Keys that are not defined are ignored.
+    ///
+    /// # Errors
+    /// The first fault found, as Kafka's `AbstractConfig` would throw it.
+    pub fn parse(&self, props: &Props) -> Result<ParsedConfig, ConfigError> {
+        let mut values = HashMap::with_capacity(self.keys.len());
+        for key in self.keys() {
+            let value = match (props.get(&key.name), &key.default) {
+                (Some(text), _) => ConfigValue::parse(&key.name, text, key.kind)?,
+                (None, DefaultValue::Required) => return Err(ConfigError::missing(&key.name)),
+                (None, DefaultValue::Value(value)) => value.clone(),
+            };
+            if let Some(validator) = &key.validator {
+                validator(&key.name, &value)?;
+            }
+            values.insert(key.name.clone(), value);
+        }
+        Ok(ParsedConfig { values })
+    }
+}
+
+/// A faultless configuration with typed getters.
+///
+/// # Panics
+/// Every getter panics if the definition has no such key of that type: a bug in the plugin, which its first test
+/// finds, and never a matter of user input.
+#[derive(Debug, Clone)]
+pub struct ParsedConfig {
+    values: HashMap<String, ConfigValue>,
+}
+
+macro_rules! getter {
+    ($(#[$doc:meta])* $name:ident, $optional:ident, $variant:ident, $owned:ty, $out:ty, $map:expr) => {
+        $(#[$doc])*
+        pub fn $name(&self, name: &str) -> $out {
+            match self.$optional(name) {
+                Some(value) => value,
+                None => panic!("configuration key {name} is null; read it as optional"),
+            }
+        }
+
+        /// As the getter without `optional_`, and `None` for null.
+        pub fn $optional(&self, name: &str) -> Option<$out> {
+            let map: for<'a> fn(&'a $owned) -> _ = $map;
+            match self.value(name) {
+                ConfigValue::$variant(value) => Some(map(value)),
+                ConfigValue::Null => None,
+                _ => panic!("configuration key {name} is not of type {}", stringify!($variant)),
+            }
+        }
+    };
+}
+
+impl ParsedConfig {
+    /// The value of a key.
+    pub fn value(&self, name: &str) -> &ConfigValue {
+        match self.values.get(name) {
+            Some(value) => value,
+            None => panic!("configuration key {name} is not defined"),
+        }
+    }
+
+    getter!(/// A boolean.
+        boolean, optional_boolean, Boolean, bool, bool, |value| *value);
+    getter!(/// A 32-bit integer.
+        int, optional_int, Int, i32, i32, |value| *value);
+    getter!(/// A 16-bit integer.
+        short, optional_short, Short, i16, i16, |value| *value);
+    getter!(/// A 64-bit integer.
+        long, optional_long, Long, i64, i64, |value| *value);
+    getter!(/// A floating point number.
+        double, optional_double, Double, f64, f64, |value| *value);
+    getter!(/// A text.
+        string, optional_string, String, String, &str, |value| value.as_str());
+    getter!(/// A list.
+        list, optional_list, List, Vec<String>, &[String], |value| value.as_slice());
+    getter!(/// A class name.
+        class, optional_class, Class, String, &str, |value| value.as_str());
+    getter!(/// A secret.
+        password, optional_password, Password, Password, &Password, |value| value);
+}
+
+/// Ready-made checks with Kafka's messages.
+pub mod validators {
+    use super::{Arc, ConfigError, ConfigValue, Validator};
+
+    fn number(value: &ConfigValue) -> Option<f64> {
+        match value {
+            ConfigValue::Int(value) => Some(f64::from(*value)),
+            ConfigValue::Short(value) => Some(f64::from(*value)),
+            #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+            ConfigValue::Long(value) => Some(*value as f64),
+            ConfigValue::Double(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// `ConfigDef.Range.atLeast`.
+    pub fn at_least(min: i32) -> Validator {
+        Arc::new(move |name, value| match number(value) {
+            None => Err(ConfigError::invalid(name, "null", "Value must be non-null")),
+            Some(given) if given < f64::from(min) => Err(ConfigError::invalid(
+                name,
+                value.shown(),
+                format!("Value must be at least {min}"),
+            )),
+            Some(_) => Ok(()),
+        })
+    }
+
+    /// `ConfigDef.Range.between`, both ends included.
+    pub fn between(min: i32, max: i32) -> Validator {
+        let lower = at_least(min);
+        Arc::new(move |name, value| {
+            lower(name, value)?;
+            match number(value) {
+                Some(given) if given > f64::from(max) => Err(ConfigError::invalid(
+                    name,
+                    value.shown(),
+                    format!("Value must be no more than {max}"),
+                )),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// `ConfigDef.ValidString.in`.
+    pub fn one_of(allowed: &'static [&'static str]) -> Validator {
+        Arc::new(move |name, value| match value {
+            ConfigValue::String(text) if allowed.contains(&text.as_str()) => Ok(()),
+            _ => Err(ConfigError::invalid(
+                name,
+                value.shown(),
+                format!("String must be one of: {}", allowed.join(", ")),
+            )),
+        })
+    }
+
+    /// `ConfigDef.CaseInsensitiveValidString.in`.
+    pub fn one_of_ignoring_case(allowed: &'static [&'static str]) -> Validator {
+        Arc::new(move |name, value| match value {
+            ConfigValue::String(text) if allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) => {
+                Ok(())
+            }
+            _ => Err(ConfigError::invalid(
+                name,
+                value.shown(),
+                format!("String must be one of (case insensitive): {}", allowed.join(", ").to_uppercase()),
+            )),
+        })
+    }
+
+    /// `ConfigDef.NonEmptyString`; null passes.
+    pub fn non_empty() -> Validator {
+        Arc::new(|name, value| match value {
+            ConfigValue::String(text) if text.is_empty() => {
+                Err(ConfigError::invalid(name, "", "String must be non-empty"))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// `ConfigDef.NonEmptyStringWithoutControlChars`.
+    pub fn non_empty_without_control_characters() -> Validator {
+        Arc::new(|name, value| {
+            let ConfigValue::String(text) = value else { return Ok(()) };
+            if text.is_empty() {
+                return Err(ConfigError::invalid(name, "", "String may not be empty"));
+            }
+            let found: Vec<String> = text
+                .chars()
+                .filter(|c| c.is_control())
+                .map(|c| u32::from(c).to_string())
+                .collect();
+            if found.is_empty() {
+                return Ok(());
+            }
+            Err(ConfigError::invalid(
+                name,
+                text,
+                format!(
+                    "String may not contain control sequences but had the following ASCII chars: {}",
+                    found.join(", ")
+                ),
+            ))
+        })
+    }
+
+    /// `ConfigDef.ValidList.anyNonDuplicateValues`: elements are not empty and not repeated.
+    pub fn distinct_list(allow_empty: bool, allow_null: bool) -> Validator {
+        Arc::new(move |name, value| match value {
+            ConfigValue::Null if allow_null => Ok(()),
+            ConfigValue::Null => Err(ConfigError::invalid(name, "null", "Value must be non-null")),
+            ConfigValue::List(list) if list.is_empty() && !allow_empty => Err(ConfigError(format!(
+                "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
+            ))),
+            ConfigValue::List(list) => {
+                if list.iter().any(String::is_empty) {
+                    return Err(ConfigError(format!(
+                        "Configuration '{name}' values must not be empty."
+                    )));
+                }
+                let distinct: std::collections::HashSet<&String> = list.iter().collect();
+                if distinct.len() < list.len() {
+                    return Err(ConfigError(format!(
+                        "Configuration '{name}' values must not be duplicated."
+                    )));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn def() -> ConfigDef {
+        ConfigDef::new()
+            .define(ConfigKey::new("topic", ConfigType::String).validator(validators::non_empty()))
+            .define(
+                ConfigKey::new("tasks.max", ConfigType::Int)
+                    .default("1")
+                    .validator(validators::at_least(1)),
+            )
+            .define(ConfigKey::new("tags", ConfigType::List).default(""))
+            .define(ConfigKey::new("secret", ConfigType::Password).optional())
+    }
+
+    fn props(pairs: &[(&str, &str)]) -> Props {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_unparsable_number_yields_the_parse_fault_and_the_fault_of_null() {
+        let results = def().validate(&props(&[("topic", "t"), ("tasks.max", "abc")]));
+        assert_eq!(
+            results[1].errors,
+            [
+                "Invalid value abc for configuration tasks.max: Not a number of type INT",
+                "Invalid value null for configuration tasks.max: Value must be non-null"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_required_key_is_named() {
+        let results = def().validate(&Props::new());
+        assert_eq!(
+            results[0].errors,
+            ["Missing required configuration \"topic\" which has no default value."]
+        );
+    }
+
+    #[test]
+    fn a_password_is_hidden_in_every_rendering() {
+        let parsed = def().parse(&props(&[("topic", "t"), ("secret", "hunter2")])).unwrap();
+        assert_eq!(parsed.password("secret").reveal(), "hunter2");
+        assert!(!format!("{parsed:?}").contains("hunter2"));
+        assert_eq!(parsed.value("secret").display().unwrap(), "[hidden]");
+    }
+
+    #[test]
+    fn lists_lose_blanks_around_elements_and_empty_text_is_no_element() {
+        let parsed = def().parse(&props(&[("topic", "t"), ("tags", " a , b,c ")])).unwrap();
+        assert_eq!(parsed.list("tags"), ["a", "b", "c"]);
+        assert!(def().parse(&props(&[("topic", "t")])).unwrap().list("tags").is_empty());
+    }
+}

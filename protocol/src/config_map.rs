@@ -1,0 +1,188 @@
+//! Flat config maps as they travel in REST bodies and in the config topic.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use indexmap::IndexMap;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A connector or task config: keys to text values in the order given; a value may be JSON `null`.
+///
+/// Reading turns JSON numbers and booleans into their text, as Jackson does for a `Map<String, String>`; objects and
+/// arrays as values are an error. `Debug` shows keys only, because values may be secrets.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ConfigMap(pub IndexMap<String, Option<String>>);
+
+impl ConfigMap {
+    /// An empty map.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of `key`; `None` when it is absent or null.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(Option::as_deref)
+    }
+
+    /// Sets `key` to a text, replacing what was there and keeping its place.
+    pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(key.into(), Some(value.into()));
+    }
+}
+
+impl Deref for ConfigMap {
+    type Target = IndexMap<String, Option<String>>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for ConfigMap {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for ConfigMap {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(items: I) -> Self {
+        Self(
+            items
+                .into_iter()
+                .map(|(key, value)| (key.into(), Some(value.into())))
+                .collect(),
+        )
+    }
+}
+
+impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for ConfigMap {
+    fn from(items: [(K, V); N]) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl IntoIterator for ConfigMap {
+    type Item = (String, Option<String>);
+    type IntoIter = indexmap::map::IntoIter<String, Option<String>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a ConfigMap {
+    type Item = (&'a String, &'a Option<String>);
+    type IntoIter = indexmap::map::Iter<'a, String, Option<String>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl fmt::Debug for ConfigMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConfigMap")?;
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl<'de> Deserialize<'de> for ConfigMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ConfigMapVisitor)
+    }
+}
+
+struct ConfigMapVisitor;
+
+impl<'de> Visitor<'de> for ConfigMapVisitor {
+    type Value = ConfigMap;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of config keys to strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ConfigMap, A::Error> {
+        let mut config = IndexMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value::<ConfigValue>()?;
+            config.insert(key, value.0);
+        }
+        Ok(ConfigMap(config))
+    }
+}
+
+/// One value of a config map while it is read.
+struct ConfigValue(Option<String>);
+
+impl<'de> Deserialize<'de> for ConfigValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ConfigValueVisitor)
+    }
+}
+
+struct ConfigValueVisitor;
+
+impl Visitor<'_> for ConfigValueVisitor {
+    type Value = ConfigValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, number, boolean or null as config value")
+    }
+
+    fn visit_unit<E>(self) -> Result<ConfigValue, E> {
+        Ok(ConfigValue(None))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<ConfigValue, E> {
+        Ok(ConfigValue(Some(value.to_owned())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<ConfigValue, E> {
+        Ok(ConfigValue(Some(value)))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<ConfigValue, E> {
+        Ok(ConfigValue(Some(value.to_string())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<ConfigValue, E> {
+        Ok(ConfigValue(Some(value.to_string())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<ConfigValue, E> {
+        Ok(ConfigValue(Some(value.to_string())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<ConfigValue, E> {
+        // `{:?}` keeps the ".0" of a whole number, as the source text had it.
+        Ok(ConfigValue(Some(format!("{value:?}"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_become_text_and_null_stays_null() {
+        let config: ConfigMap =
+            serde_json::from_str(r#"{"b":1,"a":"x","t":true,"n":null,"f":1.0,"m":-2}"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&config).unwrap(),
+            r#"{"b":"1","a":"x","t":"true","n":null,"f":"1.0","m":"-2"}"#
+        );
+        assert_eq!(config.text("n"), None);
+    }
+
+    #[test]
+    fn nested_values_are_refused_by_name() {
+        let error = serde_json::from_str::<ConfigMap>(r#"{"a":{}}"#).unwrap_err();
+        assert!(error.to_string().contains("config value"), "{error}");
+        assert!(serde_json::from_str::<ConfigMap>("[]").is_err());
+    }
+
+    #[test]
+    fn debug_output_shows_no_value() {
+        let config = ConfigMap::from([("password", "geheim")]);
+        assert_eq!(format!("{config:?}"), r#"ConfigMap{"password"}"#);
+    }
+}

@@ -1,0 +1,31 @@
+//! What crosses a process border in a Sluice (Kafka Connect) cluster.
+//!
+//! This crate turns bytes and JSON into types and back, and does nothing else: no sockets, no files, no clock.
+//!
+//! * [`ids`]: names and numbers with a meaning (connector, task, worker, generation, offset, time).
+//! * [`state`]: the states of connectors and tasks, and the target states asked for.
+//! * [`rest`]: bodies of the REST API and its errors.
+//! * [`telemetry`]: records of the telemetry topic.
+//! * [`config_topic`], [`status_topic`], [`offset_topic`]: records of Connect's three internal topics.
+//! * [`group`]: member metadata and assignments of the group protocol `connect`.
+//! * [`partitioner`]: the key partitioner of the Java producer, which the internal topics rely on.
+//!
+//! Invariant: what a JVM worker wrote is read here, and what is written here is what a JVM worker would have
+//! written, byte for byte where bytes are compared (topic keys, group protocol).
+
+pub mod config_map;
+pub mod ids;
+pub mod rest;
+pub mod state;
+pub mod telemetry;
+
+pub use config_map::ConfigMap;
+pub use ids::{
+    ConnectorName, ConnectorTaskId, Generation, MemberId, Millis, Offset, TopicName, WorkerId,
+};
+pub use state::{ConnectorType, State, TargetState};
+
+/// A JSON object whose fields keep the order in which they were written.
+///
+/// Offset keys are compared by their bytes, so the order of fields must survive reading and writing.
+pub type JsonObject = indexmap::IndexMap<String, serde_json::Value>;

@@ -1,0 +1,198 @@
+//! The one type for text that comes from outside (topics, REST, connectors, files) and may reach a terminal.
+//!
+//! A [`Text`] never holds a control character, an escape sequence, a bidirectional override or an invisible
+//! format character, and its size is capped. Views draw nothing from outside that is not a `Text`.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Largest single-line text kept, in bytes. Longer input is cut and ends with `…`.
+const LINE_CAP: usize = 1_024;
+/// Largest multi-line text (a stack trace, a configuration value) kept, in bytes.
+const BLOCK_CAP: usize = 64 * 1_024;
+
+/// One line of sanitized text, cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Text(Arc<str>);
+
+impl Text {
+    /// Sanitizes `raw` into one line: line breaks and tabs become one space each.
+    pub(crate) fn line(raw: &str) -> Self {
+        if raw.len() <= LINE_CAP && raw.chars().all(is_plain) {
+            return Self(Arc::from(raw));
+        }
+        let mut clean = String::with_capacity(raw.len().min(LINE_CAP));
+        for c in Escapes::new(raw) {
+            if clean.len() + c.len_utf8() > LINE_CAP {
+                clean.push('…');
+                break;
+            }
+            match c {
+                '\n' | '\t' => clean.push(' '),
+                c if is_plain(c) => clean.push(c),
+                _ => {}
+            }
+        }
+        Self(Arc::from(clean))
+    }
+
+    /// The text itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether nothing is left to show.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(Arc::from(""))
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(raw: &str) -> Self {
+        Self::line(raw)
+    }
+}
+
+/// Sanitizes a block of text into lines; tabs become four spaces. The whole is capped at 64 KiB.
+pub(crate) fn lines(raw: &str) -> Vec<Text> {
+    let mut out = Vec::new();
+    let mut budget = BLOCK_CAP;
+    for line in raw.lines() {
+        let expanded;
+        let line = if line.contains('\t') {
+            expanded = line.replace('\t', "    ");
+            &expanded
+        } else {
+            line
+        };
+        let text = Text::line(line);
+        if text.as_str().len() > budget {
+            out.push(Text::line("… (cut: larger than 64 KiB)"));
+            break;
+        }
+        budget -= text.as_str().len() + 1;
+        out.push(text);
+        if budget == 0 {
+            break;
+        }
+    }
+    out
+}
+
+/// A character that a terminal draws as itself and that can't reorder or hide its neighbours.
+fn is_plain(c: char) -> bool {
+    if c.is_control() {
+        return false;
+    }
+    !matches!(c,
+        '\u{00ad}' | '\u{061c}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Characters of a text without its ECMA-48 escape sequences, so that `ESC[31mred` leaves `red`, not `[31mred`.
+struct Escapes<'a> {
+    rest: std::str::Chars<'a>,
+}
+
+impl<'a> Escapes<'a> {
+    fn new(raw: &'a str) -> Self {
+        Self { rest: raw.chars() }
+    }
+
+    /// Skips what follows an introducer: parameters up to a final byte, or a string up to its terminator.
+    fn skip_csi(&mut self) {
+        for c in self.rest.by_ref() {
+            if ('\u{40}'..='\u{7e}').contains(&c) {
+                break;
+            }
+        }
+    }
+
+    fn skip_string(&mut self) {
+        while let Some(c) = self.rest.next() {
+            if c == '\u{7}' || c == '\u{9c}' {
+                break;
+            }
+            if c == '\u{1b}' {
+                self.rest.next();
+                break;
+            }
+        }
+    }
+}
+
+impl Iterator for Escapes<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        loop {
+            match self.rest.next()? {
+                '\u{1b}' => match self.rest.next()? {
+                    '[' => self.skip_csi(),
+                    ']' | 'P' | '_' | '^' | 'X' => self.skip_string(),
+                    _ => {}
+                },
+                '\u{9b}' => self.skip_csi(),
+                '\u{9d}' | '\u{90}' => self.skip_string(),
+                c => return Some(c),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_leave_only_their_visible_text() {
+        assert_eq!(Text::line("\u{1b}[31mred\u{1b}[0m").as_str(), "red");
+        assert_eq!(Text::line("a\u{1b}]0;title\u{7}b").as_str(), "ab");
+        assert_eq!(Text::line("a\u{9b}2Jb\u{1b}cc").as_str(), "abc");
+    }
+
+    #[test]
+    fn control_and_bidi_characters_are_dropped() {
+        assert_eq!(Text::line("a\u{202e}b\u{0}\u{7f}c\u{200b}").as_str(), "abc");
+        assert_eq!(Text::line("a\nb\tc").as_str(), "a b c");
+    }
+
+    #[test]
+    fn long_text_is_cut_with_an_ellipsis() {
+        let long = "é".repeat(LINE_CAP);
+        let text = Text::line(&long);
+        assert!(text.as_str().len() <= LINE_CAP + '…'.len_utf8());
+        assert!(text.as_str().ends_with('…'));
+    }
+
+    #[test]
+    fn a_huge_block_is_capped() {
+        let block = "x".repeat(500) + "\n";
+        let lines = lines(&block.repeat(1_000));
+        assert!(lines.len() < 140);
+        assert!(lines[0].as_str().starts_with('x'));
+    }
+}

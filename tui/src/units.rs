@@ -1,0 +1,143 @@
+//! Numbers and times as an operator reads them: short, aligned, never more precise than what is known.
+
+/// Milliseconds since the Unix epoch, as in Kafka record timestamps.
+pub(crate) type Millis = i64;
+
+/// A count in at most five characters: `999`, `9.8k`, `41k`, `812k`, `2.1M`.
+pub(crate) fn count(n: i64) -> String {
+    let sign = if n < 0 { "-" } else { "" };
+    let n = n.unsigned_abs();
+    match n {
+        0..=999 => format!("{sign}{n}"),
+        1_000..=9_999 => format!("{sign}{:.1}k", n as f64 / 1e3),
+        10_000..=999_999 => format!("{sign}{}k", n / 1_000),
+        1_000_000..=9_999_999 => format!("{sign}{:.1}M", (n / 100_000) as f64 / 10.0),
+        10_000_000..=999_999_999 => format!("{sign}{}M", n / 1_000_000),
+        _ => format!("{sign}{:.1}G", (n / 100_000_000) as f64 / 10.0),
+    }
+}
+
+/// A whole number with thousands separated: `1,000`.
+pub(crate) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A rate per second: `0.0`, `55`, `210`, `1.2k`.
+pub(crate) fn rate(per_second: f64) -> String {
+    if !per_second.is_finite() || per_second < 0.05 {
+        "0.0".to_owned()
+    } else if per_second < 10.0 {
+        format!("{per_second:.1}")
+    } else {
+        count(per_second.round() as i64)
+    }
+}
+
+/// A span of time in its largest unit: `3s`, `12m`, `5h`, `2d`.
+pub(crate) fn span(millis: Millis) -> String {
+    let seconds = millis.max(0) / 1_000;
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        60..=3_599 => format!("{}m", seconds / 60),
+        3_600..=86_399 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A short duration with one decimal below a minute: `2.1s`, `5m3s`, `1h2m`.
+pub(crate) fn duration(millis: Millis) -> String {
+    let millis = millis.max(0);
+    match millis {
+        0..=59_999 => format!("{}.{}s", millis / 1_000, millis % 1_000 / 100),
+        60_000..=3_599_999 => format!("{}m{}s", millis / 60_000, millis % 60_000 / 1_000),
+        _ => format!("{}h{}m", millis / 3_600_000, millis % 3_600_000 / 60_000),
+    }
+}
+
+/// The age of data for a table title: `now` below five seconds, so that an idle screen does not change each second.
+pub(crate) fn age(now: Millis, at: Option<Millis>) -> String {
+    match at {
+        None => "never".to_owned(),
+        Some(at) if now - at < 5_000 => "now".to_owned(),
+        Some(at) => format!("{} ago", span(now - at)),
+    }
+}
+
+/// Bytes: `61M`, `3.8G`.
+pub(crate) fn bytes(n: u64) -> String {
+    match n {
+        0..=1_023 => format!("{n}B"),
+        1_024..=1_048_575 => format!("{}K", n >> 10),
+        1_048_576..=1_073_741_823 => format!("{}M", n >> 20),
+        _ => format!("{:.1}G", n as f64 / (1u64 << 30) as f64),
+    }
+}
+
+/// A wall-clock time of day in UTC, `14:07:02`.
+pub(crate) fn clock(at: Millis) -> String {
+    chrono::DateTime::from_timestamp_millis(at)
+        .map_or_else(|| "?".to_owned(), |time| time.format("%H:%M:%S").to_string())
+}
+
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The last `width` samples as bars scaled to the largest; a missing sample is a blank, not a zero.
+pub(crate) fn sparkline<'a>(samples: impl DoubleEndedIterator<Item = &'a Option<f64>>, width: usize) -> String {
+    let mut last: Vec<Option<f64>> = samples.rev().take(width).copied().collect();
+    last.reverse();
+    let top = last.iter().flatten().copied().fold(0.0_f64, f64::max);
+    last.into_iter()
+        .map(|sample| match sample {
+            None => ' ',
+            Some(value) if top <= 0.0 || value <= 0.0 => BARS[0],
+            Some(value) => BARS[((value / top * 7.0).round() as usize).min(7)],
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_stay_within_five_characters() {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (9_800, "9.8k"),
+            (41_020, "41k"),
+            (999_999, "999k"),
+            (2_190_000, "2.1M"),
+            (88_000_000, "88M"),
+            (7_100_000_000, "7.1G"),
+        ] {
+            assert_eq!(count(n), text);
+        }
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn spans_and_durations_use_the_largest_unit() {
+        assert_eq!(span(59_999), "59s");
+        assert_eq!(span(60_000), "1m");
+        assert_eq!(span(172_800_000), "2d");
+        assert_eq!(duration(2_140), "2.1s");
+        assert_eq!(duration(303_000), "5m3s");
+    }
+
+    #[test]
+    fn a_missing_sample_is_blank_and_not_zero() {
+        let samples = [Some(0.0), None, Some(7.0), Some(3.5)];
+        assert_eq!(sparkline(samples.iter(), 8), "▁ █▅");
+    }
+}
