@@ -21,12 +21,16 @@ pub struct ConfigError(pub String);
 impl ConfigError {
     /// `Invalid value V for configuration K: WHY`.
     pub fn invalid(name: &str, value: impl fmt::Display, why: impl fmt::Display) -> Self {
-        Self(format!("Invalid value {value} for configuration {name}: {why}"))
+        Self(format!(
+            "Invalid value {value} for configuration {name}: {why}"
+        ))
     }
 
     /// `Missing required configuration "K" which has no default value.`
     pub fn missing(name: &str) -> Self {
-        Self(format!("Missing required configuration \"{name}\" which has no default value."))
+        Self(format!(
+            "Missing required configuration \"{name}\" which has no default value."
+        ))
     }
 }
 
@@ -192,22 +196,33 @@ impl ConfigValue {
                 }
             },
             ConfigType::String => Self::String(trimmed.to_owned()),
-            ConfigType::Int => {
-                Self::Int(trimmed.parse().map_err(|_| number("Not a number of type INT"))?)
-            }
-            ConfigType::Short => {
-                Self::Short(trimmed.parse().map_err(|_| number("Not a number of type SHORT"))?)
-            }
-            ConfigType::Long => {
-                Self::Long(trimmed.parse().map_err(|_| number("Not a number of type LONG"))?)
-            }
-            ConfigType::Double => {
-                Self::Double(trimmed.parse().map_err(|_| number("Not a number of type DOUBLE"))?)
-            }
+            ConfigType::Int => Self::Int(
+                trimmed
+                    .parse()
+                    .map_err(|_| number("Not a number of type INT"))?,
+            ),
+            ConfigType::Short => Self::Short(
+                trimmed
+                    .parse()
+                    .map_err(|_| number("Not a number of type SHORT"))?,
+            ),
+            ConfigType::Long => Self::Long(
+                trimmed
+                    .parse()
+                    .map_err(|_| number("Not a number of type LONG"))?,
+            ),
+            ConfigType::Double => Self::Double(
+                trimmed
+                    .parse()
+                    .map_err(|_| number("Not a number of type DOUBLE"))?,
+            ),
             ConfigType::List if trimmed.is_empty() => Self::List(Vec::new()),
-            ConfigType::List => {
-                Self::List(trimmed.split(',').map(|element| element.trim().to_owned()).collect())
-            }
+            ConfigType::List => Self::List(
+                trimmed
+                    .split(',')
+                    .map(|element| element.trim().to_owned())
+                    .collect(),
+            ),
             ConfigType::Class => Self::Class(trimmed.to_owned()),
             ConfigType::Password => Self::Password(Password::new(trimmed)),
         })
@@ -241,7 +256,8 @@ pub type Validator = Arc<dyn Fn(&str, &ConfigValue) -> Result<(), ConfigError> +
 
 /// The values suggested for a key, and whether it is shown, given everything parsed so far
 /// (`ConfigDef.Recommender`).
-pub type Recommender = Arc<dyn Fn(&str, &HashMap<String, ConfigValue>) -> Recommendation + Send + Sync>;
+pub type Recommender =
+    Arc<dyn Fn(&str, &HashMap<String, ConfigValue>) -> Recommendation + Send + Sync>;
 
 /// The answer of a [`Recommender`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,7 +308,10 @@ pub struct ConfigKey {
 
 impl fmt::Debug for ConfigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigKey").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("ConfigKey")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -439,7 +458,10 @@ impl ConfigDef {
     pub fn add(&mut self, key: ConfigKey) {
         let name = key.name.clone();
         let previous = self.keys.insert(name, key);
-        assert!(previous.is_none(), "configuration key defined twice: {previous:?}");
+        assert!(
+            previous.is_none(),
+            "configuration key defined twice: {previous:?}"
+        );
     }
 
     /// The definition of a key.
@@ -471,10 +493,14 @@ impl ConfigDef {
     /// Checks every key and collects all faults, one entry per key in the order of definition
     /// (`ConfigDef.validate`). Keys that are not defined are ignored.
     pub fn validate(&self, props: &Props) -> Vec<ValidatedKey> {
-        let mut results: Vec<ValidatedKey> =
-            self.keys().map(|key| Self::validate_key(key, props)).collect();
-        let parsed: HashMap<String, ConfigValue> =
-            results.iter().map(|result| (result.name.clone(), result.value.clone())).collect();
+        let mut results: Vec<ValidatedKey> = self
+            .keys()
+            .map(|key| Self::validate_key(key, props))
+            .collect();
+        let parsed: HashMap<String, ConfigValue> = results
+            .iter()
+            .map(|result| (result.name.clone(), result.value.clone()))
+            .collect();
         for result in &mut results {
             if let Some(recommender) = &self.keys[&result.name].recommender {
                 let recommendation = recommender(&result.name, &parsed);
@@ -537,7 +563,7 @@ pub struct ParsedConfig {
 }
 
 macro_rules! getter {
-    ($(#[$doc:meta])* $name:ident, $optional:ident, $variant:ident, $owned:ty, $out:ty, $map:expr) => {
+    ($(#[$doc:meta])* $name:ident, $optional:ident, $variant:ident, $out:ty, |$value:ident| $map:expr) => {
         $(#[$doc])*
         pub fn $name(&self, name: &str) -> $out {
             match self.$optional(name) {
@@ -548,9 +574,8 @@ macro_rules! getter {
 
         /// As the getter without `optional_`, and `None` for null.
         pub fn $optional(&self, name: &str) -> Option<$out> {
-            let map: for<'a> fn(&'a $owned) -> _ = $map;
             match self.value(name) {
-                ConfigValue::$variant(value) => Some(map(value)),
+                ConfigValue::$variant($value) => Some($map),
                 ConfigValue::Null => None,
                 _ => panic!("configuration key {name} is not of type {}", stringify!($variant)),
             }
@@ -568,23 +593,23 @@ impl ParsedConfig {
     }
 
     getter!(/// A boolean.
-        boolean, optional_boolean, Boolean, bool, bool, |value| *value);
+        boolean, optional_boolean, Boolean, bool, |value| *value);
     getter!(/// A 32-bit integer.
-        int, optional_int, Int, i32, i32, |value| *value);
+        int, optional_int, Int, i32, |value| *value);
     getter!(/// A 16-bit integer.
-        short, optional_short, Short, i16, i16, |value| *value);
+        short, optional_short, Short, i16, |value| *value);
     getter!(/// A 64-bit integer.
-        long, optional_long, Long, i64, i64, |value| *value);
+        long, optional_long, Long, i64, |value| *value);
     getter!(/// A floating point number.
-        double, optional_double, Double, f64, f64, |value| *value);
+        double, optional_double, Double, f64, |value| *value);
     getter!(/// A text.
-        string, optional_string, String, String, &str, |value| value.as_str());
+        string, optional_string, String, &str, |value| value.as_str());
     getter!(/// A list.
-        list, optional_list, List, Vec<String>, &[String], |value| value.as_slice());
+        list, optional_list, List, &[String], |value| value.as_slice());
     getter!(/// A class name.
-        class, optional_class, Class, String, &str, |value| value.as_str());
+        class, optional_class, Class, &str, |value| value.as_str());
     getter!(/// A secret.
-        password, optional_password, Password, Password, &Password, |value| value);
+        password, optional_password, Password, &Password, |value| value);
 }
 
 /// Ready-made checks with Kafka's messages.
@@ -646,13 +671,18 @@ pub mod validators {
     /// `ConfigDef.CaseInsensitiveValidString.in`.
     pub fn one_of_ignoring_case(allowed: &'static [&'static str]) -> Validator {
         Arc::new(move |name, value| match value {
-            ConfigValue::String(text) if allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) => {
+            ConfigValue::String(text)
+                if allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
+            {
                 Ok(())
             }
             _ => Err(ConfigError::invalid(
                 name,
                 value.shown(),
-                format!("String must be one of (case insensitive): {}", allowed.join(", ").to_uppercase()),
+                format!(
+                    "String must be one of (case insensitive): {}",
+                    allowed.join(", ").to_uppercase()
+                ),
             )),
         })
     }
@@ -670,7 +700,9 @@ pub mod validators {
     /// `ConfigDef.NonEmptyStringWithoutControlChars`.
     pub fn non_empty_without_control_characters() -> Validator {
         Arc::new(|name, value| {
-            let ConfigValue::String(text) = value else { return Ok(()) };
+            let ConfigValue::String(text) = value else {
+                return Ok(());
+            };
             if text.is_empty() {
                 return Err(ConfigError::invalid(name, "", "String may not be empty"));
             }
@@ -698,9 +730,11 @@ pub mod validators {
         Arc::new(move |name, value| match value {
             ConfigValue::Null if allow_null => Ok(()),
             ConfigValue::Null => Err(ConfigError::invalid(name, "null", "Value must be non-null")),
-            ConfigValue::List(list) if list.is_empty() && !allow_empty => Err(ConfigError(format!(
-                "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
-            ))),
+            ConfigValue::List(list) if list.is_empty() && !allow_empty => {
+                Err(ConfigError(format!(
+                    "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
+                )))
+            }
             ConfigValue::List(list) => {
                 if list.iter().any(String::is_empty) {
                     return Err(ConfigError(format!(
@@ -737,7 +771,10 @@ mod tests {
     }
 
     fn props(pairs: &[(&str, &str)]) -> Props {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -763,7 +800,9 @@ mod tests {
 
     #[test]
     fn a_password_is_hidden_in_every_rendering() {
-        let parsed = def().parse(&props(&[("topic", "t"), ("secret", "hunter2")])).unwrap();
+        let parsed = def()
+            .parse(&props(&[("topic", "t"), ("secret", "hunter2")]))
+            .unwrap();
         assert_eq!(parsed.password("secret").reveal(), "hunter2");
         assert!(!format!("{parsed:?}").contains("hunter2"));
         assert_eq!(parsed.value("secret").display().unwrap(), "[hidden]");
@@ -771,8 +810,16 @@ mod tests {
 
     #[test]
     fn lists_lose_blanks_around_elements_and_empty_text_is_no_element() {
-        let parsed = def().parse(&props(&[("topic", "t"), ("tags", " a , b,c ")])).unwrap();
+        let parsed = def()
+            .parse(&props(&[("topic", "t"), ("tags", " a , b,c ")]))
+            .unwrap();
         assert_eq!(parsed.list("tags"), ["a", "b", "c"]);
-        assert!(def().parse(&props(&[("topic", "t")])).unwrap().list("tags").is_empty());
+        assert!(
+            def()
+                .parse(&props(&[("topic", "t")]))
+                .unwrap()
+                .list("tags")
+                .is_empty()
+        );
     }
 }
