@@ -14,6 +14,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use crate::group::Work;
 use crate::{
     ConnectorName, ConnectorTaskId, ConnectorType, Generation, JsonObject, MemberId, Millis,
     Offset, State, TopicName, WorkerId,
@@ -533,16 +534,6 @@ pub struct RebalanceEvent {
     pub delay_ms: u64,
     /// Whether the assignment said that configs do not match (error 1).
     pub config_mismatch: bool,
-}
-
-/// Connector instances and tasks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Work {
-    /// Connector instances.
-    pub connectors: Vec<ConnectorName>,
-    /// Tasks.
-    pub tasks: Vec<ConnectorTaskId>,
 }
 
 fn is_false(value: &bool) -> bool {
