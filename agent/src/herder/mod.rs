@@ -1,0 +1,174 @@
+//! The herder: what decides over connectors (Kafka's `Herder`).
+//!
+//! [`Herder`] is what the REST server sees. A distributed herder shares the work of a group through the config,
+//! offset and status topics; a standalone herder does all of it alone.
+//!
+//! Contract: a call that only the leader or the owner of a connector may carry out answers
+//! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
+
+use async_trait::async_trait;
+use sluice_protocol::rest::{
+    ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
+    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, RestError, ServerInfo, TaskInfo,
+    TaskState,
+};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
+
+use crate::rest::signature::RequestSignature;
+
+/// Why a call of the herder failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HerderError {
+    /// The answer is this error.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// Another worker has to carry out the call; `None` if nobody knows which one.
+    #[error("the request has to be carried out by {}", url.as_deref().unwrap_or("an unknown worker"))]
+    NotHere {
+        /// Advertised URL of that worker, with a trailing slash.
+        url: Option<String>,
+    },
+}
+
+/// Result of a herder's call.
+pub type HerderResult<T> = Result<T, HerderError>;
+
+/// Who asked for a change, for the event in the telemetry topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Address of the client.
+    pub address: String,
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
+}
+
+/// Where a logger level is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggerScope {
+    /// On the worker that is asked.
+    Worker,
+    /// On all workers, through the config topic.
+    Cluster,
+}
+
+/// A restart with options (KIP-745).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RestartOptions {
+    /// Tasks too.
+    pub include_tasks: bool,
+    /// Only what is FAILED.
+    pub only_failed: bool,
+}
+
+/// The calls of the REST API. See the module for who answers them.
+#[async_trait]
+pub trait Herder: Send + Sync + 'static {
+    /// Version and Kafka cluster.
+    fn server_info(&self) -> ServerInfo;
+    /// Whether the herder still answers (KIP-1017).
+    async fn health(&self) -> Health;
+
+    /// Names of all connectors, sorted.
+    fn connectors(&self) -> Vec<ConnectorName>;
+    /// Config, tasks and type of a connector.
+    async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo>;
+    /// The same for every connector, in one step.
+    async fn connector_infos(&self) -> HerderResult<Vec<ConnectorInfo>>;
+    /// States of a connector and its tasks, from the status store.
+    fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo>;
+    /// State of a task, from the status store.
+    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState>;
+    /// Tasks with their configs.
+    async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>>;
+
+    /// Creates or replaces a connector; true if it is new.
+    async fn put_connector(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial_state: Option<TargetState>,
+        allow_replace: bool,
+        caller: &Caller,
+    ) -> HerderResult<(bool, ConnectorInfo)>;
+    /// Merges a patch into a connector's config; null deletes a key (KIP-477).
+    async fn patch_connector(
+        &self,
+        name: &str,
+        patch: ConfigMap,
+        caller: &Caller,
+    ) -> HerderResult<ConnectorInfo>;
+    /// Deletes a connector.
+    async fn delete_connector(&self, name: &str, caller: &Caller) -> HerderResult<()>;
+
+    /// Sets the target state PAUSED or STARTED.
+    async fn set_target_state(
+        &self,
+        name: &str,
+        target: TargetState,
+        caller: &Caller,
+    ) -> HerderResult<()>;
+    /// Stops a connector and frees its tasks (KIP-875).
+    async fn stop_connector(&self, name: &str, caller: &Caller) -> HerderResult<()>;
+    /// Restarts a connector's instance alone.
+    async fn restart_connector(&self, name: &str, caller: &Caller) -> HerderResult<()>;
+    /// Restarts by a plan and answers with what will restart.
+    async fn restart_with_plan(
+        &self,
+        name: &str,
+        options: RestartOptions,
+        caller: &Caller,
+    ) -> HerderResult<ConnectorStateInfo>;
+    /// Restarts one task.
+    async fn restart_task(&self, id: &ConnectorTaskId, caller: &Caller) -> HerderResult<()>;
+
+    /// Topics a connector has used since the last reset.
+    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics>;
+    /// Forgets the topics a connector has used.
+    async fn reset_active_topics(&self, name: &str) -> HerderResult<()>;
+
+    /// Offsets of a connector.
+    async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets>;
+    /// Alters offsets, or resets them all if `None` is given.
+    async fn modify_offsets(
+        &self,
+        name: &str,
+        offsets: Option<ConnectorOffsets>,
+        caller: &Caller,
+    ) -> HerderResult<Message>;
+
+    /// Takes over task configs from the connector's owner (internal).
+    async fn put_task_configs(
+        &self,
+        name: &str,
+        configs: Vec<ConfigMap>,
+        signature: RequestSignature,
+    ) -> HerderResult<()>;
+    /// Fences the producers of earlier tasks (internal, KIP-618).
+    async fn fence(&self, name: &str, signature: RequestSignature) -> HerderResult<()>;
+
+    /// All plugins, or connectors only.
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo>;
+    /// Definition of a plugin's keys.
+    fn plugin_config(
+        &self,
+        plugin: &str,
+        version: Option<&str>,
+    ) -> HerderResult<Vec<ConfigKeyInfo>>;
+    /// Validates a connector config.
+    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos>;
+
+    /// Levels of all loggers.
+    fn loggers(&self) -> LoggerLevels;
+    /// Level of one logger.
+    fn logger(&self, name: &str) -> HerderResult<LoggerLevel>;
+    /// Sets a level and answers with the loggers changed here; `None` for the cluster scope.
+    async fn set_logger(
+        &self,
+        name: &str,
+        level: &str,
+        scope: LoggerScope,
+    ) -> HerderResult<Option<Vec<String>>>;
+
+    /// Everything measured, as Prometheus text.
+    fn metrics_text(&self) -> String;
+}

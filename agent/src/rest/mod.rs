@@ -1,0 +1,340 @@
+//! The REST API of a worker: the paths, bodies, statuses and messages of JVM Connect 4.3 (control-plane 1).
+//!
+//! [`RestServer::bind`] opens the listeners first, because the port may be part of the worker's advertised URL; until
+//! [`RestServer::serve`] names the herder every path answers 404. [`routes`] is the table of calls, `calls` carries
+//! them out, `forward` passes them on, `headers` adds CORS and configured headers.
+
+mod calls;
+mod forward;
+mod headers;
+mod listener;
+pub mod routes;
+pub mod signature;
+pub mod tls;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::headers::{Cors, ExtraHeaders};
+use self::listener::Connections;
+use self::routes::{Resolved, Surface};
+use crate::herder::Herder;
+use crate::worker_config::{Listener, WorkerConfig};
+
+/// Why the REST server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RestServerError {
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Host and port as configured.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A TLS setting is wrong.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// Another REST setting is wrong.
+    #[error("{0}")]
+    Config(String),
+}
+
+/// How long open requests may take after the listeners are closed.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(60);
+
+/// The listeners of a worker and what serves them.
+pub struct RestServer {
+    bound: Vec<(Listener, u16)>,
+    herder: Arc<OnceLock<Arc<dyn Herder>>>,
+    client: reqwest::Client,
+    stop: CancellationToken,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// What every request sees.
+struct Server {
+    herder: Arc<OnceLock<Arc<dyn Herder>>>,
+    client: reqwest::Client,
+    surface: Surface,
+    cors: Option<Cors>,
+    extra_headers: ExtraHeaders,
+}
+
+impl RestServer {
+    /// Opens all listeners.
+    ///
+    /// # Errors
+    /// If an address is taken or unknown, or a REST setting is wrong.
+    pub async fn bind(config: &WorkerConfig) -> Result<Self, RestServerError> {
+        let client = tls::client(config)?;
+        let cors = Cors::new(
+            config.string("access.control.allow.origin"),
+            config.string("access.control.allow.methods"),
+        )
+        .map_err(RestServerError::Config)?;
+        let extra_headers = ExtraHeaders::parse(config.string("response.http.headers.config"))
+            .map_err(RestServerError::Config)?;
+        let mut server = Self {
+            bound: Vec::new(),
+            herder: Arc::new(OnceLock::new()),
+            client,
+            stop: CancellationToken::new(),
+            servers: Vec::new(),
+        };
+        let main = if config.admin_listeners.is_some() {
+            Surface::Main
+        } else {
+            Surface::All
+        };
+        for listener in &config.listeners {
+            let port = server
+                .listen(
+                    config,
+                    listener,
+                    "listeners.https.",
+                    main,
+                    cors.clone(),
+                    extra_headers.clone(),
+                )
+                .await?;
+            server.bound.push((listener.clone(), port));
+        }
+        for listener in config.admin_listeners.iter().flatten() {
+            server
+                .listen(
+                    config,
+                    listener,
+                    "admin.listeners.https.",
+                    Surface::Admin,
+                    None,
+                    ExtraHeaders::default(),
+                )
+                .await?;
+        }
+        Ok(server)
+    }
+
+    async fn listen(
+        &mut self,
+        config: &WorkerConfig,
+        listener: &Listener,
+        tls_prefix: &str,
+        surface: Surface,
+        cors: Option<Cors>,
+        extra_headers: ExtraHeaders,
+    ) -> Result<u16, RestServerError> {
+        let host = if listener.host.is_empty() {
+            "0.0.0.0"
+        } else {
+            &listener.host
+        };
+        let failed = |source| RestServerError::Bind {
+            address: format!("{host}:{}", listener.port),
+            source,
+        };
+        let tls = if listener.tls {
+            Some(tls::server(config, tls_prefix)?)
+        } else {
+            None
+        };
+        let socket = TcpListener::bind((host, listener.port))
+            .await
+            .map_err(failed)?;
+        let port = socket.local_addr().map_err(failed)?.port();
+        let connections = Connections::new(socket, tls).map_err(failed)?;
+        let state = Arc::new(Server {
+            herder: self.herder.clone(),
+            client: self.client.clone(),
+            surface,
+            cors,
+            extra_headers,
+        });
+        let app = Router::new()
+            .fallback(answer)
+            .with_state(state)
+            .into_make_service_with_connect_info::<RemoteAddress>();
+        let stop = self.stop.clone();
+        self.servers.push(tokio::spawn(async move {
+            let serve =
+                axum::serve(connections, app).with_graceful_shutdown(stop.cancelled_owned());
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "REST listener ended");
+            }
+        }));
+        tracing::info!(
+            host,
+            port,
+            tls = listener.tls,
+            ?surface,
+            "REST listener opened"
+        );
+        Ok(port)
+    }
+
+    /// Main listeners with the ports they are bound to.
+    pub fn bound(&self) -> &[(Listener, u16)] {
+        &self.bound
+    }
+
+    /// The client for requests to other workers.
+    pub fn client(&self) -> reqwest::Client {
+        self.client.clone()
+    }
+
+    /// Starts to answer.
+    pub fn serve(&self, herder: Arc<dyn Herder>) {
+        // A second herder would be a bug of the caller; the first one stays.
+        let _ = self.herder.set(herder);
+    }
+
+    /// Closes the listeners and waits for open requests, a minute at most.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let all = futures::future::join_all(self.servers);
+        if tokio::time::timeout(SHUTDOWN_GRACE, all).await.is_err() {
+            tracing::warn!("REST requests still open after {SHUTDOWN_GRACE:?}");
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RemoteAddress(SocketAddr);
+
+impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Connections>>
+    for RemoteAddress
+{
+    fn connect_info(stream: axum::serve::IncomingStream<'_, Connections>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+async fn answer(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(RemoteAddress(address)): ConnectInfo<RemoteAddress>,
+    request: Request,
+) -> Response {
+    let start = Instant::now();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let preflight = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_METHOD)
+        .cloned();
+    let mut response = dispatch(&server, address, request).await;
+    if let Some(cors) = &server.cors {
+        cors.apply(&method, origin.as_ref(), preflight.as_ref(), &mut response);
+    }
+    server.extra_headers.apply(response.headers_mut());
+    tracing::info!(
+        target: "sluice_agent::rest::requests",
+        client = %address.ip(),
+        %method,
+        path = uri.path(),
+        status = response.status().as_u16(),
+        millis = start.elapsed().as_millis(),
+        "request"
+    );
+    response
+}
+
+async fn dispatch(server: &Server, address: SocketAddr, request: Request) -> Response {
+    let Some(herder) = server.herder.get() else {
+        return plain(StatusCode::NOT_FOUND, "text/html", "<h1>404 Not Found</h1>");
+    };
+    let path = request.uri().path();
+    if path.to_ascii_lowercase().contains("%2f") {
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    let segments: Option<Vec<String>> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| {
+            percent_encoding::percent_decode_str(segment)
+                .decode_utf8()
+                .ok()
+                .map(Into::into)
+        })
+        .collect();
+    let Some(segments) = segments else {
+        return empty(StatusCode::BAD_REQUEST);
+    };
+    match routes::resolve(request.method(), &segments, server.surface) {
+        Resolved::NotFound => generic_error(StatusCode::NOT_FOUND),
+        Resolved::OtherMethods(methods) if request.method() == Method::OPTIONS => options(&methods),
+        Resolved::OtherMethods(methods) => {
+            let mut response = generic_error(StatusCode::METHOD_NOT_ALLOWED);
+            if let Ok(allow) = HeaderValue::from_str(&allowed(&methods).replace(' ', "")) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+            response
+        }
+        Resolved::Call(route) => {
+            let head = request.method() == Method::HEAD;
+            let mut response =
+                calls::carry_out(herder, &server.client, address, route, request).await;
+            if head {
+                *response.body_mut() = Body::empty();
+            }
+            response
+        }
+    }
+}
+
+fn allowed(methods: &[Method]) -> String {
+    let head = methods.contains(&Method::GET).then_some("HEAD");
+    head.into_iter()
+        .chain(methods.iter().map(Method::as_str))
+        .chain(["OPTIONS"])
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn options(methods: &[Method]) -> Response {
+    let text = allowed(methods);
+    let mut response = plain(StatusCode::OK, "text/plain", &text);
+    if let Ok(allow) = HeaderValue::from_str(&text.replace(' ', "")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// An error of the HTTP layer: a JSON body without a `Content-Type`, as the JVM worker sends it.
+fn generic_error(status: StatusCode) -> Response {
+    let reason = match status {
+        // Jersey's name for it differs from the HTTP standard's.
+        StatusCode::NOT_ACCEPTABLE => "Not Acceptable",
+        other => other.canonical_reason().unwrap_or_default(),
+    };
+    let body = format!(
+        "{{\"error_code\":{0},\"message\":\"HTTP {0} {reason}\"}}",
+        status.as_u16()
+    );
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn plain(status: StatusCode, content_type: &'static str, text: &str) -> Response {
+    let mut response = Response::new(Body::from(text.to_owned()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
