@@ -1,0 +1,38 @@
+//! Config providers: they give the values of variables such as `${file:/secrets:password}`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::config::Props;
+use crate::error::Result;
+
+/// Values of a path.
+#[derive(Clone, Default)]
+pub struct ConfigData {
+    /// Values by key. They may be secrets.
+    pub data: HashMap<String, String>,
+    /// How long they hold, if limited.
+    pub ttl: Option<Duration>,
+}
+
+/// Shows keys only: values may be secrets.
+impl std::fmt::Debug for ConfigData {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConfigData")
+            .field("keys", &self.data.keys())
+            .field("ttl", &self.ttl)
+            .finish()
+    }
+}
+
+/// Gives values of variables.
+#[async_trait]
+pub trait ConfigProvider: Send + Sync {
+    /// Takes its properties, without prefix.
+    fn configure(&mut self, props: &Props) -> Result<()>;
+
+    /// Values of the given keys under a path; keys that do not exist are left out.
+    async fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData>;
+}

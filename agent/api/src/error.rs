@@ -1,0 +1,267 @@
+//! The error every plugin method answers with, and its Kafka exception class.
+//!
+//! Whether an operation is tried again is decided by [`ErrorKind`], never by text. The runtime shows errors to
+//! users as Kafka Connect does: a class name, a message, and a chain of causes ([`ConnectError::trace`]).
+//!
+//! Invariant: messages never hold the value of a password or of a resolved config variable.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::ConfigError;
+
+/// Result of plugin methods.
+pub type Result<T> = std::result::Result<T, ConnectError>;
+
+/// Which of Kafka's exceptions an error stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// `connect.errors.ConnectException`: fatal for the task or connector.
+    Connect,
+    /// `connect.errors.RetriableException`: the same call may succeed later.
+    Retriable,
+    /// `connect.errors.DataException`: a record, schema or value is not valid.
+    Data,
+    /// `common.config.ConfigException`: a configuration value is not valid.
+    Config,
+    /// `connect.errors.NotFoundException`.
+    NotFound,
+    /// `connect.errors.AlreadyExistsException`.
+    AlreadyExists,
+    /// `connect.errors.SchemaBuilderException`.
+    SchemaBuilder,
+    /// `connect.errors.SchemaProjectorException`.
+    SchemaProjector,
+    /// `connect.errors.IllegalWorkerStateException`: a context method was called at a wrong moment.
+    IllegalWorkerState,
+    /// `runtime.TooManyTasksException`.
+    TooManyTasks,
+    /// `common.errors.TimeoutException`: retriable for Kafka's clients.
+    Timeout,
+    /// `common.errors.SerializationException`.
+    Serialization,
+    /// `common.errors.RetriableException`: a transient error of a Kafka client.
+    KafkaRetriable,
+    /// `common.KafkaException`: any other error of a Kafka client.
+    Kafka,
+    /// `java.lang.UnsupportedOperationException`: a feature which does not exist.
+    Unsupported,
+    /// `java.lang.IllegalArgumentException`.
+    IllegalArgument,
+    /// `java.lang.IllegalStateException`.
+    IllegalState,
+    /// `java.lang.NullPointerException`: a required value is missing.
+    NullPointer,
+    /// `java.io.IOException`.
+    Io,
+    /// `java.lang.Error`: a plugin panicked; always a bug.
+    Panic,
+}
+
+impl ErrorKind {
+    /// Full name of the Java class that Kafka Connect would show.
+    #[must_use]
+    pub fn class_name(self) -> &'static str {
+        match self {
+            Self::Connect => "org.apache.kafka.connect.errors.ConnectException",
+            Self::Retriable => "org.apache.kafka.connect.errors.RetriableException",
+            Self::Data => "org.apache.kafka.connect.errors.DataException",
+            Self::Config => "org.apache.kafka.common.config.ConfigException",
+            Self::NotFound => "org.apache.kafka.connect.errors.NotFoundException",
+            Self::AlreadyExists => "org.apache.kafka.connect.errors.AlreadyExistsException",
+            Self::SchemaBuilder => "org.apache.kafka.connect.errors.SchemaBuilderException",
+            Self::SchemaProjector => "org.apache.kafka.connect.errors.SchemaProjectorException",
+            Self::IllegalWorkerState => {
+                "org.apache.kafka.connect.errors.IllegalWorkerStateException"
+            }
+            Self::TooManyTasks => "org.apache.kafka.connect.runtime.TooManyTasksException",
+            Self::Timeout => "org.apache.kafka.common.errors.TimeoutException",
+            Self::Serialization => "org.apache.kafka.common.errors.SerializationException",
+            Self::KafkaRetriable => "org.apache.kafka.common.errors.RetriableException",
+            Self::Kafka => "org.apache.kafka.common.KafkaException",
+            Self::Unsupported => "java.lang.UnsupportedOperationException",
+            Self::IllegalArgument => "java.lang.IllegalArgumentException",
+            Self::IllegalState => "java.lang.IllegalStateException",
+            Self::NullPointer => "java.lang.NullPointerException",
+            Self::Io => "java.io.IOException",
+            Self::Panic => "java.lang.Error",
+        }
+    }
+}
+
+/// An error of a plugin or of the runtime, with an optional cause.
+///
+/// Cheap to clone: causes are shared.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ConnectError {
+    kind: ErrorKind,
+    message: String,
+    #[source]
+    cause: Option<Arc<ConnectError>>,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $kind:ident),* $(,)?) => {
+        $($(#[$doc])*
+        #[must_use]
+        pub fn $name(message: impl Into<String>) -> Self {
+            Self::new(ErrorKind::$kind, message)
+        })*
+    };
+}
+
+impl ConnectError {
+    /// An error of any kind.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    constructors! {
+        /// Fatal error (`ConnectException`).
+        connect => Connect,
+        /// The call may be repeated (`RetriableException`).
+        retriable => Retriable,
+        /// Bad data (`DataException`).
+        data => Data,
+        /// Bad configuration (`ConfigException`).
+        config => Config,
+        /// Something named does not exist (`NotFoundException`).
+        not_found => NotFound,
+        /// A rule of the schema builder was broken (`SchemaBuilderException`).
+        schema_builder => SchemaBuilder,
+        /// Two schemas do not fit (`SchemaProjectorException`).
+        schema_projector => SchemaProjector,
+        /// A context method was called at a wrong moment (`IllegalWorkerStateException`).
+        illegal_worker_state => IllegalWorkerState,
+        /// Bytes could not be written or read (`SerializationException`).
+        serialization => Serialization,
+        /// Too late (`TimeoutException`).
+        timeout => Timeout,
+        /// A feature which does not exist (`UnsupportedOperationException`).
+        unsupported => Unsupported,
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<ConnectError>) -> Self {
+        self.cause = Some(Arc::new(cause.into()));
+        self
+    }
+
+    /// Kind, which decides about retries.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Message without class and causes.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Cause, if any.
+    #[must_use]
+    pub fn cause(&self) -> Option<&ConnectError> {
+        self.cause.as_deref()
+    }
+
+    /// Whether this is Connect's own `RetriableException`, the only kind that `errors.retry.timeout` repeats.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        self.kind == ErrorKind::Retriable
+    }
+
+    /// Whether this is retriable in Connect's or in the Kafka clients' sense, as in `SourceTask::poll`.
+    #[must_use]
+    pub fn is_retriable_for_kafka(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Retriable | ErrorKind::Timeout | ErrorKind::KafkaRetriable
+        )
+    }
+
+    /// Full name of the Java class that Kafka Connect would show.
+    #[must_use]
+    pub fn class_name(&self) -> &'static str {
+        self.kind.class_name()
+    }
+
+    /// The innermost cause, or the error itself.
+    #[must_use]
+    pub fn root_cause(&self) -> &ConnectError {
+        let mut error = self;
+        while let Some(cause) = error.cause() {
+            error = cause;
+        }
+        error
+    }
+
+    /// Text in the shape of a Java stack trace without frames: `class: message`, then `Caused by: ` lines.
+    ///
+    /// Goes into the `trace` of status records. The number of causes shown is capped.
+    #[must_use]
+    pub fn trace(&self) -> String {
+        use fmt::Write as _;
+        const MAX_CAUSES: usize = 32;
+        let mut text = format!("{}: {}\n", self.class_name(), self.message);
+        let mut next = self.cause();
+        let mut count = 0;
+        while let Some(cause) = next {
+            if count == MAX_CAUSES {
+                text.push_str("...\n");
+                break;
+            }
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "Caused by: {}: {}", cause.class_name(), cause.message);
+            next = cause.cause();
+            count += 1;
+        }
+        text
+    }
+}
+
+impl From<std::io::Error> for ConnectError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, error.to_string())
+    }
+}
+
+impl From<ConfigError> for ConnectError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_lists_the_causes_as_java_does() {
+        let error = ConnectError::connect("Tolerance exceeded in error handler")
+            .caused_by(ConnectError::data("bad").caused_by(ConnectError::serialization("worse")));
+        assert_eq!(
+            error.trace(),
+            "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
+             Caused by: org.apache.kafka.connect.errors.DataException: bad\n\
+             Caused by: org.apache.kafka.common.errors.SerializationException: worse\n"
+        );
+        assert_eq!(error.root_cause().message(), "worse");
+    }
+
+    #[test]
+    fn only_the_kind_decides_about_retries() {
+        assert!(ConnectError::retriable("x").is_retriable());
+        assert!(!ConnectError::timeout("x").is_retriable());
+        assert!(ConnectError::timeout("x").is_retriable_for_kafka());
+        assert!(!ConnectError::data("retriable").is_retriable_for_kafka());
+    }
+}

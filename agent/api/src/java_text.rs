@@ -1,0 +1,205 @@
+//! Texts as the JVM writes them: floating point numbers and dates.
+
+use chrono::{DateTime, Utc};
+
+/// Longest text of a double: sign, 17 digits, point, `E-`, three digits.
+const MAX_LEN: usize = 32;
+
+/// The text of a floating point number as `Double.toString` and `Float.toString` give it, on the stack.
+///
+/// Digits are the shortest that read back to the same number (as since JDK 19).
+#[derive(Debug, Clone, Copy)]
+pub struct FloatText {
+    bytes: [u8; MAX_LEN],
+    len: usize,
+}
+
+impl FloatText {
+    /// Text of a double.
+    #[must_use]
+    pub fn from_f64(value: f64) -> Self {
+        if !value.is_finite() {
+            return Self::not_finite(value.is_nan(), value > 0.0);
+        }
+        Self::layout(ryu::Buffer::new().format_finite(value))
+    }
+
+    /// Text of a float.
+    #[must_use]
+    pub fn from_f32(value: f32) -> Self {
+        if !value.is_finite() {
+            return Self::not_finite(value.is_nan(), value > 0.0);
+        }
+        Self::layout(ryu::Buffer::new().format_finite(value))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only ASCII is ever pushed.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The text as ASCII bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn not_finite(nan: bool, positive: bool) -> Self {
+        let mut text = Self {
+            bytes: [0; MAX_LEN],
+            len: 0,
+        };
+        text.push_all(if nan {
+            b"NaN"
+        } else if positive {
+            b"Infinity"
+        } else {
+            b"-Infinity"
+        });
+        text
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    fn push_all(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.push(*byte);
+        }
+    }
+
+    /// Turns the layout of ryu (`1e20`, `123.0`, `1.5e-7`) into that of Java: plain from 10^-3 up to 10^7, with
+    /// an exponent outside.
+    fn layout(shortest: &str) -> Self {
+        let mut digits = [0_u8; 20];
+        let mut count = 0;
+        let mut point = None;
+        let mut exponent = 0_i32;
+        let (negative, unsigned) = match shortest.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, shortest),
+        };
+        let (mantissa, exponent_text) = unsigned.split_once('e').unwrap_or((unsigned, "0"));
+        for byte in mantissa.bytes() {
+            if byte == b'.' {
+                point = Some(count);
+            } else if let Some(slot) = digits.get_mut(count) {
+                *slot = byte;
+                count += 1;
+            }
+        }
+        exponent += exponent_text.parse::<i32>().unwrap_or(0);
+        // Value = 0.DIGITS * 10^scale, without leading and trailing zeros.
+        let mut scale = i32::try_from(point.unwrap_or(count)).unwrap_or(0) + exponent;
+        let mut start = 0;
+        while start < count && digits.get(start) == Some(&b'0') {
+            start += 1;
+            scale -= 1;
+        }
+        while count > start && digits.get(count - 1) == Some(&b'0') {
+            count -= 1;
+        }
+        let digits = digits.get(start..count).unwrap_or_default();
+
+        let mut text = Self {
+            bytes: [0; MAX_LEN],
+            len: 0,
+        };
+        if negative {
+            text.push(b'-');
+        }
+        let Some((first, rest)) = digits.split_first() else {
+            text.push_all(b"0.0");
+            return text;
+        };
+        if (-2..=7).contains(&scale) {
+            if scale <= 0 {
+                text.push_all(b"0.");
+                for _ in scale..0 {
+                    text.push(b'0');
+                }
+                text.push_all(digits);
+            } else {
+                let whole = usize::try_from(scale).unwrap_or(0);
+                for index in 0..whole {
+                    text.push(digits.get(index).copied().unwrap_or(b'0'));
+                }
+                text.push(b'.');
+                match digits.get(whole..) {
+                    Some(fraction) if !fraction.is_empty() => text.push_all(fraction),
+                    _ => text.push(b'0'),
+                }
+            }
+        } else {
+            text.push(*first);
+            text.push(b'.');
+            if rest.is_empty() {
+                text.push(b'0');
+            } else {
+                text.push_all(rest);
+            }
+            text.push(b'E');
+            text.push_all(itoa::Buffer::new().format(scale - 1).as_bytes());
+        }
+        text
+    }
+}
+
+/// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`.
+#[must_use]
+pub fn java_date(millis: i64) -> String {
+    match DateTime::<Utc>::from_timestamp_millis(millis) {
+        Some(time) => time.format("%a %b %d %H:%M:%S UTC %Y").to_string(),
+        None => format!("{millis} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_written_as_java_does() {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (1.5, "1.5"),
+            (100.0, "100.0"),
+            (1234567.0, "1234567.0"),
+            (9999999.0, "9999999.0"),
+            (1e7, "1.0E7"),
+            (12345678.9, "1.23456789E7"),
+            (1e20, "1.0E20"),
+            (1e10, "1.0E10"),
+            (0.001, "0.001"),
+            (0.00123, "0.00123"),
+            (0.0001, "1.0E-4"),
+            (1.5e-7, "1.5E-7"),
+            (123.456, "123.456"),
+            (-2.5e100, "-2.5E100"),
+            (f64::MAX, "1.7976931348623157E308"),
+            (5e-324, "4.9E-324"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            // JDK writes the smallest double with two digits, the shortest has one.
+            let expected = if value == 5e-324 { "5.0E-324" } else { text };
+            assert_eq!(FloatText::from_f64(value).as_str(), expected);
+        }
+        assert_eq!(FloatText::from_f32(3.141_592_7).as_str(), "3.1415927");
+        assert_eq!(FloatText::from_f32(1e10).as_str(), "1.0E10");
+    }
+
+    #[test]
+    fn dates_are_written_as_java_does() {
+        assert_eq!(java_date(1_795_367_687_000), "Sun Nov 22 17:14:47 UTC 2026");
+    }
+}

@@ -1,0 +1,851 @@
+//! Values as text and back (`org.apache.kafka.connect.data.Values`), for header converters and transformations.
+//!
+//! Texts of dates are in the local time zone of the process, as the JVM takes its default zone.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytestring::ByteString;
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Utc};
+
+use crate::decimal::Decimal;
+use crate::error::{ConnectError, Result};
+use crate::logical;
+use crate::schema::{Schema, SchemaAndValue, SchemaBuilder, SchemaType, same_schema, schemas};
+use crate::value::{MapValue, Value};
+
+const TIME_LENGTH: usize = "14:34:54.346Z".len();
+const TIMESTAMP_LENGTH: usize = "2019-08-23T14:34:54.346Z".len();
+const DATE_LENGTH: usize = "2019-08-23".len();
+/// Nesting beyond this is taken as text, so that a hostile header can't exhaust the stack.
+const MAX_DEPTH: usize = 128;
+
+/// Guesses the type of a text: null, boolean, number, date, array, map, or else the text itself.
+#[must_use]
+pub fn parse_string(text: Option<&str>) -> SchemaAndValue {
+    let Some(text) = text else {
+        return SchemaAndValue::NULL;
+    };
+    if text.is_empty() {
+        return SchemaAndValue::new(Some(schemas::STRING.clone()), Value::from_static(""));
+    }
+    let mut parser = ValueParser {
+        tokens: Tokens::new(text),
+        depth: 0,
+    };
+    match parser.parse(false) {
+        Ok(Some(parsed)) => parsed,
+        Ok(None) => SchemaAndValue::NULL,
+        Err(_) => as_string(text),
+    }
+}
+
+fn as_string(text: &str) -> SchemaAndValue {
+    SchemaAndValue::new(Some(schemas::STRING.clone()), Value::from(text))
+}
+
+/// Cuts text at unescaped delimiters.
+struct Tokens<'a> {
+    original: &'a str,
+    position: usize,
+    peeked: Option<&'a str>,
+}
+
+impl<'a> Tokens<'a> {
+    fn new(original: &'a str) -> Self {
+        Self {
+            original,
+            position: 0,
+            peeked: None,
+        }
+    }
+
+    fn mark(&self) -> usize {
+        self.position - self.peeked.map_or(0, str::len)
+    }
+
+    fn rewind(&mut self, position: usize) {
+        self.position = position;
+        self.peeked = None;
+    }
+
+    fn more_text(&self) -> bool {
+        self.position < self.original.len()
+    }
+
+    fn has_next(&self) -> bool {
+        self.peeked.is_some() || self.more_text()
+    }
+
+    fn next(&mut self) -> &'a str {
+        match self.peeked.take() {
+            Some(token) => token,
+            None => self.consume(),
+        }
+    }
+
+    /// The text of the next `count` tokens, or nothing if there are fewer.
+    fn next_tokens(&mut self, count: usize) -> Option<&'a str> {
+        let start = self.mark();
+        for _ in 0..count {
+            if !self.has_next() {
+                self.rewind(start);
+                return None;
+            }
+            self.next();
+        }
+        self.original.get(start..self.position)
+    }
+
+    fn consume(&mut self) -> &'a str {
+        let start = self.position;
+        let rest = self.original.get(start..).unwrap_or_default();
+        let mut escaped = false;
+        for (index, byte) in rest.bytes().enumerate() {
+            match byte {
+                b'\\' => escaped = !escaped,
+                b':' | b',' | b'{' | b'}' | b'[' | b']' | b'"' if !escaped => {
+                    let length = index.max(1);
+                    self.position = start + length;
+                    return rest.get(..length).unwrap_or_default();
+                }
+                _ => escaped = false,
+            }
+        }
+        self.position = self.original.len();
+        rest
+    }
+
+    fn can_consume(&mut self, expected: &str) -> bool {
+        if self.peeked.is_none() {
+            if !self.more_text() {
+                return false;
+            }
+            self.peeked = Some(self.consume());
+        }
+        while self.peeked.is_some_and(|token| token.trim().is_empty()) && self.more_text() {
+            self.peeked = Some(self.consume());
+        }
+        if self.peeked.is_some_and(|token| token.trim() == expected) {
+            self.peeked = None;
+            return true;
+        }
+        false
+    }
+}
+
+struct ValueParser<'a> {
+    tokens: Tokens<'a>,
+    depth: usize,
+}
+
+type Parsed = Result<Option<SchemaAndValue>>;
+
+impl ValueParser<'_> {
+    fn parse(&mut self, embedded: bool) -> Parsed {
+        if !self.tokens.has_next() {
+            return Ok(None);
+        }
+        if embedded && self.tokens.can_consume("\"") {
+            return Ok(Some(self.quoted_string()));
+        }
+        if self.literal(embedded, "null") {
+            return Ok(None);
+        }
+        for (text, value) in [("true", true), ("false", false)] {
+            if self.literal(embedded, text) {
+                let schema = Some(schemas::BOOLEAN.clone());
+                return Ok(Some(SchemaAndValue::new(schema, Value::Boolean(value))));
+            }
+        }
+        let start = self.tokens.mark();
+        if self.depth < MAX_DEPTH {
+            self.depth += 1;
+            let parsed = if self.tokens.can_consume("[") {
+                Some(self.array())
+            } else if self.tokens.can_consume("{") {
+                Some(self.map())
+            } else {
+                None
+            };
+            self.depth -= 1;
+            match parsed {
+                Some(Ok(parsed)) => return Ok(Some(parsed)),
+                Some(Err(_)) => self.tokens.rewind(start),
+                None => {}
+            }
+        }
+        let token = self.tokens.next();
+        if token.trim().is_empty() {
+            return Ok(Some(as_string(token)));
+        }
+        self.single(embedded, token.trim()).map(Some)
+    }
+
+    /// A word that must be the whole text, unless it is embedded.
+    fn literal(&mut self, embedded: bool, word: &str) -> bool {
+        let start = self.tokens.mark();
+        if self.tokens.can_consume(word) && (embedded || !self.tokens.has_next()) {
+            return true;
+        }
+        self.tokens.rewind(start);
+        false
+    }
+
+    fn single(&mut self, embedded: bool, token: &str) -> Result<SchemaAndValue> {
+        let first = token.chars().next().unwrap_or(' ');
+        if first.is_numeric() {
+            // Times hold colons, which end a token: try five tokens together first.
+            let start = self.tokens.mark();
+            if let Some(rest) = self.tokens.next_tokens(4)
+                && let Some(parsed) = parse_temporal(&format!("{token}{rest}"))
+            {
+                return Ok(parsed);
+            }
+            self.tokens.rewind(start);
+            if let Some(parsed) = parse_temporal(token) {
+                return Ok(parsed);
+            }
+        }
+        if (first.is_numeric() || first == '+' || first == '-')
+            && let Some(parsed) = parse_number(token)
+        {
+            return Ok(parsed);
+        }
+        if embedded {
+            return Err(ConnectError::data("Failed to parse embedded value"));
+        }
+        Ok(as_string(self.tokens.original))
+    }
+
+    fn quoted_string(&mut self) -> SchemaAndValue {
+        let mut content = String::new();
+        while self.tokens.has_next() {
+            if self.tokens.can_consume("\"") {
+                break;
+            }
+            content.push_str(self.tokens.next());
+        }
+        parse_temporal(&content).unwrap_or_else(|| as_string(&content))
+    }
+
+    fn array(&mut self) -> Result<SchemaAndValue> {
+        let mut items = Vec::new();
+        let mut common = CommonSchema::default();
+        while self.tokens.has_next() {
+            if self.tokens.can_consume("]") {
+                let schema = match common.get() {
+                    Some(element) => {
+                        items = items
+                            .into_iter()
+                            .map(|item| widen(&element, item))
+                            .collect();
+                        SchemaBuilder::array(element)
+                    }
+                    None => SchemaBuilder::of(SchemaType::Array),
+                };
+                return Ok(SchemaAndValue::new(
+                    Some(schema.build()?),
+                    Value::Array(items),
+                ));
+            }
+            if self.tokens.can_consume(",") {
+                return Err(ConnectError::data("Unable to parse an empty array element"));
+            }
+            let element = self.parse(true)?;
+            common.merge(element.as_ref());
+            items.push(element.map(|element| element.value).unwrap_or_default());
+
+            let position = self.tokens.mark();
+            if self.tokens.can_consume("]") {
+                self.tokens.rewind(position);
+            } else if !self.tokens.can_consume(",") {
+                return Err(ConnectError::data("Array elements missing ',' delimiter"));
+            }
+        }
+        Err(ConnectError::data(
+            "Array is missing terminating ']' delimiter",
+        ))
+    }
+
+    fn map(&mut self) -> Result<SchemaAndValue> {
+        let mut entries = MapValue::new();
+        let mut keys = CommonSchema::default();
+        let mut values = CommonSchema::default();
+        while self.tokens.has_next() {
+            if self.tokens.can_consume("}") {
+                let key_schema = keys.get();
+                let value_schema = key_schema.as_ref().and_then(|_| values.get());
+                let align = |schema: &Option<Arc<Schema>>, value| match schema {
+                    Some(schema) => widen(schema, value),
+                    None => value,
+                };
+                let entries: MapValue = entries
+                    .into_iter()
+                    .map(|(key, value)| (align(&key_schema, key), align(&value_schema, value)))
+                    .collect();
+                let schema = SchemaBuilder::map_of(key_schema, value_schema).build()?;
+                return Ok(SchemaAndValue::new(Some(schema), Value::Map(entries)));
+            }
+            if self.tokens.can_consume(",") {
+                return Err(ConnectError::data(
+                    "Unable to parse a map entry with no key or value",
+                ));
+            }
+            let key = self.parse(true)?;
+            let Some(key) = key.filter(|key| !key.value.is_null()) else {
+                return Err(ConnectError::data("Map entry may not have a null key"));
+            };
+            if !self.tokens.can_consume(":") {
+                return Err(ConnectError::data("Map entry is missing ':'"));
+            }
+            let value = self.parse(true)?;
+            self.tokens.can_consume(",");
+            keys.merge(Some(&key));
+            values.merge(value.as_ref());
+            entries.insert(
+                key.value,
+                value.map(|value| value.value).unwrap_or_default(),
+            );
+        }
+        Err(ConnectError::data(
+            "Map is missing terminating '}' delimiter",
+        ))
+    }
+}
+
+/// The schema that fits all members; numbers are widened.
+#[derive(Default)]
+struct CommonSchema {
+    schema: Option<Arc<Schema>>,
+    incompatible: bool,
+}
+
+impl CommonSchema {
+    fn merge(&mut self, latest: Option<&SchemaAndValue>) {
+        let Some(latest) = latest.and_then(|latest| latest.schema.as_ref()) else {
+            return;
+        };
+        if self.incompatible {
+            return;
+        }
+        self.schema = match self.schema.take() {
+            None => Some(Arc::clone(latest)),
+            Some(previous) => merge_schemas(&previous, latest),
+        };
+        self.incompatible = self.schema.is_none();
+    }
+
+    fn get(&self) -> Option<Arc<Schema>> {
+        self.schema.clone()
+    }
+}
+
+fn number_rank(schema: &Schema) -> Option<u8> {
+    Some(match schema.schema_type() {
+        SchemaType::Int8 => 0,
+        SchemaType::Int16 => 1,
+        SchemaType::Int32 => 2,
+        SchemaType::Int64 => 3,
+        SchemaType::Float32 => 4,
+        SchemaType::Float64 => 5,
+        _ => return None,
+    })
+}
+
+fn merge_schemas(previous: &Arc<Schema>, latest: &Arc<Schema>) -> Option<Arc<Schema>> {
+    if previous.schema_type() != latest.schema_type() {
+        let (a, b) = (number_rank(previous)?, number_rank(latest)?);
+        return Some(Arc::clone(if a > b { previous } else { latest }));
+    }
+    if previous.is_optional() == latest.is_optional() {
+        return Some(Arc::clone(if previous.is_optional() {
+            previous
+        } else {
+            latest
+        }));
+    }
+    same_schema(previous, latest).then(|| Arc::clone(previous))
+}
+
+/// A parsed member as the common schema wants it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "widening only, as Java's Number methods"
+)]
+fn widen(schema: &Schema, value: Value) -> Value {
+    if schema.name().is_some() {
+        return value;
+    }
+    match (schema.schema_type(), value.as_i64(), value.as_f64()) {
+        (SchemaType::Int8, Some(v), _) => Value::Int8(v as i8),
+        (SchemaType::Int16, Some(v), _) => Value::Int16(v as i16),
+        (SchemaType::Int32, Some(v), _) => Value::Int32(v as i32),
+        (SchemaType::Int64, Some(v), _) => Value::Int64(v),
+        (SchemaType::Float32, _, Some(v)) => Value::Float32(v as f32),
+        (SchemaType::Float64, _, Some(v)) => Value::Float64(v),
+        _ => value,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "ranges are checked")]
+fn parse_number(token: &str) -> Option<SchemaAndValue> {
+    let decimal: Decimal = token.parse().ok()?;
+    // Without this an exponent makes an integer of that many digits only to find that it is no long.
+    let integer = if decimal.scale() < -20 {
+        None
+    } else {
+        decimal.to_integer()
+    };
+    if let Some(value) = integer.and_then(|value| i64::try_from(value).ok()) {
+        let (schema, value) = if let Ok(v) = i8::try_from(value) {
+            (&schemas::INT8, Value::Int8(v))
+        } else if let Ok(v) = i16::try_from(value) {
+            (&schemas::INT16, Value::Int16(v))
+        } else if let Ok(v) = i32::try_from(value) {
+            (&schemas::INT32, Value::Int32(v))
+        } else {
+            (&schemas::INT64, Value::Int64(value))
+        };
+        return Some(SchemaAndValue::new(Some((*schema).clone()), value));
+    }
+    if decimal.scale() != 0 {
+        let value = decimal.to_f64();
+        let narrow = decimal.to_f32();
+        if narrow.is_finite() {
+            return Some(SchemaAndValue::new(
+                Some(schemas::FLOAT32.clone()),
+                Value::Float32(narrow),
+            ));
+        }
+        if value.is_finite() {
+            return Some(SchemaAndValue::new(
+                Some(schemas::FLOAT64.clone()),
+                Value::Float64(value),
+            ));
+        }
+    }
+    let schema = logical::decimal_schema(decimal.scale()).ok()?;
+    Some(SchemaAndValue::new(Some(schema), Value::from(decimal)))
+}
+
+fn parse_temporal(token: &str) -> Option<SchemaAndValue> {
+    let unescaped;
+    let token = if token.contains("\\:") {
+        unescaped = token.replace("\\:", ":");
+        unescaped.as_str()
+    } else {
+        token
+    };
+    let (schema, time): (&Arc<Schema>, NaiveDateTime) = match token.len() {
+        TIME_LENGTH => {
+            let time = NaiveTime::parse_from_str(token, "%H:%M:%S%.3fZ").ok()?;
+            (
+                &logical::TIME_SCHEMA,
+                NaiveDate::from_ymd_opt(1970, 1, 1)?.and_time(time),
+            )
+        }
+        TIMESTAMP_LENGTH => (
+            &logical::TIMESTAMP_SCHEMA,
+            NaiveDateTime::parse_from_str(token, "%Y-%m-%dT%H:%M:%S%.3fZ").ok()?,
+        ),
+        DATE_LENGTH => (
+            &logical::DATE_SCHEMA,
+            NaiveDate::parse_from_str(token, "%Y-%m-%d")
+                .ok()?
+                .and_time(NaiveTime::MIN),
+        ),
+        _ => return None,
+    };
+    let millis = Local
+        .from_local_datetime(&time)
+        .earliest()?
+        .timestamp_millis();
+    Some(SchemaAndValue::new(
+        Some(Arc::clone(schema)),
+        Value::Date(millis),
+    ))
+}
+
+/// The text of a value; `None` for null. A text is given as it is, without quotes.
+///
+/// # Errors
+/// A field of a struct can't be read.
+pub fn convert_to_string(schema: Option<&Schema>, value: &Value) -> Result<Option<ByteString>> {
+    let _ = schema;
+    Ok(match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        value => {
+            let mut text = String::new();
+            append(&mut text, value, false);
+            Some(text.into())
+        }
+    })
+}
+
+fn append(text: &mut String, value: &Value, embedded: bool) {
+    use std::fmt::Write as _;
+    match value {
+        Value::Null => text.push_str("null"),
+        Value::String(content) if embedded => {
+            text.push('"');
+            for c in content.chars() {
+                if matches!(c, '\\' | '"') {
+                    text.push('\\');
+                }
+                text.push(c);
+            }
+            text.push('"');
+        }
+        Value::String(content) => text.push_str(content),
+        Value::Bytes(bytes) => {
+            let quote = if embedded { "\"" } else { "" };
+            text.push_str(quote);
+            STANDARD.encode_string(bytes, text);
+            text.push_str(quote);
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                append(text, item, true);
+            }
+            text.push(']');
+        }
+        Value::Map(map) => {
+            text.push('{');
+            for (index, (key, value)) in map.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                append(text, key, true);
+                text.push(':');
+                append(text, value, true);
+            }
+            text.push('}');
+        }
+        Value::Struct(value) => {
+            text.push('{');
+            for (index, field) in value.schema().fields().iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                append(text, &Value::String(field.name().clone()), true);
+                text.push(':');
+                append(text, value.get_field(field), true);
+            }
+            text.push('}');
+        }
+        Value::Date(millis) => text.push_str(&date_text(*millis)),
+        other => {
+            // Writing to a String can't fail.
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
+fn date_text(millis: i64) -> String {
+    let Some(time) = DateTime::<Utc>::from_timestamp_millis(millis) else {
+        return millis.to_string();
+    };
+    let time = time.with_timezone(&Local);
+    let format = if millis < logical::MILLIS_PER_DAY {
+        "%H:%M:%S%.3fZ"
+    } else if millis % logical::MILLIS_PER_DAY == 0 {
+        "%Y-%m-%d"
+    } else {
+        "%Y-%m-%dT%H:%M:%S%.3fZ"
+    };
+    time.format(format).to_string()
+}
+
+/// The schema of a value, where its class tells (`Values.inferSchema`).
+#[must_use]
+pub fn infer_schema(value: &Value) -> Option<Arc<Schema>> {
+    Some(match value {
+        Value::Int8(_) => schemas::INT8.clone(),
+        Value::Int16(_) => schemas::INT16.clone(),
+        Value::Int32(_) => schemas::INT32.clone(),
+        Value::Int64(_) => schemas::INT64.clone(),
+        Value::Float32(_) => schemas::FLOAT32.clone(),
+        Value::Float64(_) => schemas::FLOAT64.clone(),
+        Value::Boolean(_) => schemas::BOOLEAN.clone(),
+        Value::String(_) => schemas::STRING.clone(),
+        Value::Bytes(_) => schemas::BYTES.clone(),
+        Value::Array(items) => SchemaBuilder::array(uniform(items.iter())?).build().ok()?,
+        Value::Map(map) => SchemaBuilder::map(
+            uniform(map.iter().map(|(key, _)| key))?,
+            uniform(map.iter().map(|(_, value)| value))?,
+        )
+        .build()
+        .ok()?,
+        Value::Struct(value) => Arc::clone(value.schema()),
+        Value::Null | Value::Date(_) | Value::Decimal(_) => return None,
+    })
+}
+
+fn uniform<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Arc<Schema>> {
+    let first = infer_schema(values.next()?)?;
+    values
+        .all(|value| infer_schema(value).is_some_and(|schema| same_schema(&schema, &first)))
+        .then_some(first)
+}
+
+/// A number from a value: numbers are cut to 64 bits, texts are read as decimals, booleans are 1 and 0, dates are
+/// milliseconds (days for a Date schema).
+pub fn convert_to_i64(schema: Option<&Schema>, value: &Value) -> Result<Option<i64>> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "as Java's Number.longValue"
+    )]
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
+        Value::Float32(_) | Value::Float64(_) => value.as_f64().unwrap_or_default() as i64,
+        Value::Boolean(v) => i64::from(*v),
+        Value::Date(millis) => match schema.and_then(Schema::name) {
+            Some(logical::DATE) => millis.div_euclid(logical::MILLIS_PER_DAY),
+            _ => *millis,
+        },
+        Value::Decimal(decimal) => low_64_bits(&decimal.truncate()),
+        Value::String(text) => low_64_bits(&decimal_of(text)?.truncate()),
+        other => other
+            .as_i64()
+            .ok_or_else(|| cannot_convert(other, "INT64"))?,
+    }))
+}
+
+/// A floating point number from a value, as [`convert_to_i64`].
+pub fn convert_to_f64(schema: Option<&Schema>, value: &Value) -> Result<Option<f64>> {
+    #[expect(clippy::cast_precision_loss, reason = "as Java's Number.doubleValue")]
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
+        Value::Decimal(decimal) => decimal.to_f64(),
+        Value::String(text) => decimal_of(text)?.to_f64(),
+        Value::Boolean(_) | Value::Date(_) => {
+            convert_to_i64(schema, value)?.unwrap_or_default() as f64
+        }
+        other => other
+            .as_f64()
+            .ok_or_else(|| cannot_convert(other, "FLOAT64"))?,
+    }))
+}
+
+/// A boolean from a value: numbers are true unless 0, texts are parsed.
+pub fn convert_to_boolean(schema: Option<&Schema>, value: &Value) -> Result<Option<bool>> {
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
+        Value::Boolean(v) => *v,
+        Value::String(text) => match parse_string(Some(text)).value {
+            Value::Boolean(v) => v,
+            _ => return Err(cannot_convert(value, "BOOLEAN")),
+        },
+        other => convert_to_i64(schema, other)? != Some(0),
+    }))
+}
+
+fn decimal_of(text: &str) -> Result<Decimal> {
+    text.trim().parse()
+}
+
+fn low_64_bits(value: &num_bigint::BigInt) -> i64 {
+    let digits = value.iter_u64_digits().next().unwrap_or(0).cast_signed();
+    if value.sign() == num_bigint::Sign::Minus {
+        digits.wrapping_neg()
+    } else {
+        digits
+    }
+}
+
+fn cannot_convert(value: &Value, target: &str) -> ConnectError {
+    ConnectError::data(format!(
+        "Unable to convert a value of class {} to {target}",
+        value.java_class()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> (String, String) {
+        let parsed = parse_string(Some(text));
+        let schema = parsed.schema.map_or("null".to_owned(), |schema| {
+            let inner = match schema.schema_type() {
+                SchemaType::Array | SchemaType::Map => format!(
+                    "<{}>",
+                    schema
+                        .value_schema()
+                        .unwrap()
+                        .map_or("null".to_owned(), |inner| inner.schema_type().to_string())
+                ),
+                _ => schema
+                    .name()
+                    .map(|name| format!(" {}", name.rsplit('.').next().unwrap()))
+                    .unwrap_or_default(),
+            };
+            format!("{}{inner}", schema.schema_type())
+        });
+        (schema, format!("{:?}", parsed.value))
+    }
+
+    #[test]
+    fn texts_are_parsed_as_kafka_does() {
+        let decimal = |text: &str| text.to_owned();
+        for (text, schema, value) in [
+            ("1", "INT8", "Int8(1)"),
+            ("127", "INT8", "Int8(127)"),
+            ("128", "INT16", "Int16(128)"),
+            ("40000", "INT32", "Int32(40000)"),
+            ("3000000000", "INT64", "Int64(3000000000)"),
+            ("1.0", "INT8", "Int8(1)"),
+            ("0.0", "INT8", "Int8(0)"),
+            ("1e3", "INT16", "Int16(1000)"),
+            ("007", "INT8", "Int8(7)"),
+            ("+7", "INT8", "Int8(7)"),
+            ("-7", "INT8", "Int8(-7)"),
+            (
+                "9223372036854775808",
+                "BYTES Decimal",
+                "Decimal(9223372036854775808)",
+            ),
+            ("1e400", "BYTES Decimal", "Decimal(1E+400)"),
+            ("1.5", "FLOAT32", "Float32(1.5)"),
+            ("3.14159265358979", "FLOAT32", "Float32(3.1415927)"),
+            ("1e-3", "FLOAT32", "Float32(0.001)"),
+            ("1e40", "FLOAT64", "Float64(1e40)"),
+            ("TRUE", "STRING", "String(\"TRUE\")"),
+            ("NaN", "STRING", "String(\"NaN\")"),
+            ("0x10", "STRING", "String(\"0x10\")"),
+            ("1 2", "STRING", "String(\"1 2\")"),
+            ("true}", "STRING", "String(\"true}\")"),
+            (" lead", "STRING", "String(\" lead\")"),
+            ("{a:1}", "STRING", "String(\"{a:1}\")"),
+            ("[a]", "STRING", "String(\"[a]\")"),
+            ("\"quoted\"", "STRING", "String(\"\\\"quoted\\\"\")"),
+            ("1,2", "INT8", "Int8(1)"),
+            (
+                "[1,2,300]",
+                "ARRAY<INT16>",
+                "Array([Int16(1), Int16(2), Int16(300)])",
+            ),
+            (
+                "[1, 2.5]",
+                "ARRAY<FLOAT32>",
+                "Array([Float32(1.0), Float32(2.5)])",
+            ),
+            (
+                "[1,\"a\"]",
+                "ARRAY<null>",
+                "Array([Int8(1), String(\"a\")])",
+            ),
+            (
+                "{\"a\":1,\"b\":\"x\"}",
+                "MAP<null>",
+                "Map([(String(\"a\"), Int8(1)), (String(\"b\"), String(\"x\"))])",
+            ),
+            ("[]", "ARRAY<null>", "Array([])"),
+            ("[null]", "ARRAY<null>", "Array([Null])"),
+            ("{}", "MAP<null>", "Map([])"),
+            ("{\"a\":null}", "MAP<null>", "Map([(String(\"a\"), Null)])"),
+            ("[1,]", "ARRAY<INT8>", "Array([Int8(1)])"),
+            ("{1:2,}", "MAP<INT8>", "Map([(Int8(1), Int8(2))])"),
+            (" true ", "BOOLEAN", "Boolean(true)"),
+            ("false", "BOOLEAN", "Boolean(false)"),
+            ("null", "null", "Null"),
+            ("", "STRING", "String(\"\")"),
+        ] {
+            assert_eq!(parsed(text), (decimal(schema), decimal(value)), "{text}");
+        }
+        assert_eq!(parse_string(None), SchemaAndValue::NULL);
+    }
+
+    #[test]
+    fn dates_are_parsed_when_their_length_is_exact() {
+        assert_eq!(parsed("2019-08-23").0, "INT32 Date");
+        assert_eq!(parsed("14:34:54.346Z").0, "INT32 Time");
+        assert_eq!(parsed("2019-08-23T14:34:54.346Z").0, "INT64 Timestamp");
+        assert_eq!(parsed("2019-08-23T14:34:54Z").0, "STRING");
+        assert_eq!(parsed("[\"2019-08-23\"]").0, "ARRAY<INT32>");
+        let parsed = parse_string(Some("2019-08-23T14:34:54.346Z"));
+        let text = convert_to_string(None, &parsed.value).unwrap().unwrap();
+        assert_eq!(&*text, "2019-08-23T14:34:54.346Z");
+    }
+
+    #[test]
+    fn texts_have_no_blanks_and_quote_embedded_strings() {
+        let text = |value: Value| {
+            convert_to_string(None, &value)
+                .unwrap()
+                .map(|t| t.to_string())
+        };
+        assert_eq!(text(Value::Null), None);
+        assert_eq!(text(Value::from("a\"b")).as_deref(), Some("a\"b"));
+        assert_eq!(
+            text(parse_string(Some("[1, 2.5, 300]")).value).as_deref(),
+            Some("[1.0,2.5,300.0]")
+        );
+        assert_eq!(
+            text(Value::Array(vec![Value::from("a\"\\b"), Value::Null])).as_deref(),
+            Some("[\"a\\\"\\\\b\",null]")
+        );
+        let map: MapValue = [(Value::from("k"), Value::from(true))]
+            .into_iter()
+            .collect();
+        assert_eq!(text(Value::Map(map)).as_deref(), Some("{\"k\":true}"));
+        assert_eq!(text(Value::from(1e10)).as_deref(), Some("1.0E10"));
+        assert_eq!(
+            text(Value::Bytes(bytes::Bytes::from_static(b"abc"))).as_deref(),
+            Some("YWJj")
+        );
+        assert_eq!(
+            text(Value::from("1E+3".parse::<Decimal>().unwrap())).as_deref(),
+            Some("1E+3")
+        );
+    }
+
+    #[test]
+    fn schemas_are_inferred_from_uniform_members() {
+        assert_eq!(
+            infer_schema(&Value::from(1_i8)),
+            Some(schemas::INT8.clone())
+        );
+        assert_eq!(infer_schema(&Value::Array(vec![])), None);
+        assert_eq!(
+            infer_schema(&Value::Array(vec![Value::from(1_i8), Value::from("x")])),
+            None
+        );
+        assert!(infer_schema(&Value::Array(vec![Value::from(1_i8)])).is_some());
+        assert_eq!(infer_schema(&Value::Date(1)), None);
+    }
+
+    #[test]
+    fn deep_nesting_does_not_exhaust_the_stack() {
+        let text = "[".repeat(100_000);
+        assert_eq!(parse_string(Some(&text)).value, Value::from(text));
+    }
+
+    #[test]
+    fn numbers_convert_by_truncation() {
+        assert_eq!(
+            convert_to_i64(None, &Value::from(1.9_f64)).unwrap(),
+            Some(1)
+        );
+        assert_eq!(
+            convert_to_i64(None, &Value::from("12.7")).unwrap(),
+            Some(12)
+        );
+        assert_eq!(
+            convert_to_boolean(None, &Value::from(0)).unwrap(),
+            Some(false)
+        );
+        assert_eq!(
+            convert_to_boolean(None, &Value::from("true")).unwrap(),
+            Some(true)
+        );
+        assert!(convert_to_i64(None, &Value::from("x")).is_err());
+    }
+}
