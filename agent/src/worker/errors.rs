@@ -1,0 +1,328 @@
+//! Retries and tolerance of errors in transformations and converters (`RetryWithToleranceOperator`).
+//!
+//! Only Connect's own retriable errors are repeated, until `errors.retry.timeout`. What still fails is fatal with
+//! `errors.tolerance=none`, and skips the record with `all`. Every failed record is reported to the log if that is
+//! enabled, the fatal one too.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rand::Rng as _;
+use sluice_api::config::Props;
+use sluice_api::{ConnectError, Result};
+use sluice_protocol::ConnectorTaskId;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::ErrorMetrics;
+
+/// Delay before the first repetition.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
+
+/// What was done when an error happened (`Stage`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// `SinkTask.put`, by way of the errant record reporter.
+    TaskPut,
+    /// A transformation or predicate.
+    Transformation,
+    /// Converter of keys.
+    KeyConverter,
+    /// Converter of values.
+    ValueConverter,
+    /// Converter of headers.
+    HeaderConverter,
+    /// The producer of a source task.
+    KafkaProduce,
+}
+
+impl Stage {
+    /// Name as Kafka writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TaskPut => "TASK_PUT",
+            Self::Transformation => "TRANSFORMATION",
+            Self::KeyConverter => "KEY_CONVERTER",
+            Self::ValueConverter => "VALUE_CONVERTER",
+            Self::HeaderConverter => "HEADER_CONVERTER",
+            Self::KafkaProduce => "KAFKA_PRODUCE",
+        }
+    }
+}
+
+/// Error settings of a connector (data plane 6.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorSettings {
+    /// `errors.retry.timeout`; `None` is forever.
+    pub retry_timeout: Option<Duration>,
+    /// `errors.retry.delay.max.ms`.
+    pub retry_delay_max: Duration,
+    /// `errors.tolerance=all`.
+    pub tolerate_all: bool,
+    /// `errors.log.enable`.
+    pub log: bool,
+    /// `errors.log.include.messages`.
+    pub log_messages: bool,
+    /// `errors.deadletterqueue.topic.name`, if set.
+    pub dead_letter_topic: Option<String>,
+    /// `errors.deadletterqueue.topic.replication.factor`.
+    pub dead_letter_replication: i32,
+    /// `errors.deadletterqueue.context.headers.enable`.
+    pub dead_letter_headers: bool,
+}
+
+impl Default for ErrorSettings {
+    fn default() -> Self {
+        Self {
+            retry_timeout: Some(Duration::ZERO),
+            retry_delay_max: Duration::from_secs(60),
+            tolerate_all: false,
+            log: false,
+            log_messages: false,
+            dead_letter_topic: None,
+            dead_letter_replication: 3,
+            dead_letter_headers: false,
+        }
+    }
+}
+
+impl ErrorSettings {
+    /// Settings from the configuration of a connector.
+    ///
+    /// # Errors
+    /// A value is not of its type; the herder's validation finds this before.
+    pub fn from_props(props: &Props) -> Result<Self> {
+        let default = Self::default();
+        let retry_timeout = match number(props, "errors.retry.timeout")? {
+            None => default.retry_timeout,
+            Some(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
+        };
+        let retry_delay_max = number(props, "errors.retry.delay.max.ms")?
+            .and_then(|millis| u64::try_from(millis).ok())
+            .map_or(default.retry_delay_max, Duration::from_millis);
+        let flag = |key: &str| {
+            props.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+        };
+        Ok(Self {
+            retry_timeout,
+            retry_delay_max,
+            tolerate_all: props
+                .get("errors.tolerance")
+                .is_some_and(|text| text.trim().eq_ignore_ascii_case("all")),
+            log: flag("errors.log.enable"),
+            log_messages: flag("errors.log.include.messages"),
+            dead_letter_topic: props
+                .get("errors.deadletterqueue.topic.name")
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty()),
+            dead_letter_replication: number(
+                props,
+                "errors.deadletterqueue.topic.replication.factor",
+            )?
+            .and_then(|value| i32::try_from(value).ok())
+            .unwrap_or(default.dead_letter_replication),
+            dead_letter_headers: flag("errors.deadletterqueue.context.headers.enable"),
+        })
+    }
+}
+
+fn number(props: &Props, key: &str) -> Result<Option<i64>> {
+    props
+        .get(key)
+        .map(|text| {
+            text.trim().parse().map_err(|_| {
+                ConnectError::config(format!(
+                    "Invalid value {text} for configuration {key}: Not a number of type LONG"
+                ))
+            })
+        })
+        .transpose()
+}
+
+/// The record an error is about, for reports; rendered only when needed.
+pub trait FailureSubject {
+    /// `, where consumed record is {...}` or `, where source record is = ...`.
+    fn describe(&self) -> String;
+
+    /// The record as it was consumed; `None` for source records.
+    fn consumed(&self) -> Option<&sluice_api::RawRecord> {
+        None
+    }
+}
+
+/// Takes failed records, such as a dead letter queue.
+#[async_trait]
+pub trait ErrorReporter: Send + Sync {
+    /// Reports one failed record.
+    async fn report(
+        &self,
+        stage: Stage,
+        class: &str,
+        consumed: &sluice_api::RawRecord,
+        error: &ConnectError,
+    );
+}
+
+/// Outcome of a step that errors may be tolerated in.
+#[derive(Debug)]
+pub enum Tolerated<T> {
+    /// It worked.
+    Done(T),
+    /// It failed and the record is skipped.
+    Skipped,
+    /// It failed and the task must fail.
+    Fatal(ConnectError),
+}
+
+/// Runs steps with the retries and the tolerance of a connector.
+pub struct ErrorOperator {
+    id: ConnectorTaskId,
+    settings: ErrorSettings,
+    metrics: Arc<ErrorMetrics>,
+    cancelled: CancellationToken,
+    stopping: CancellationToken,
+    reporter: Option<Arc<dyn ErrorReporter>>,
+}
+
+impl fmt::Debug for ErrorOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorOperator").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl ErrorOperator {
+    /// An operator for one task.
+    #[must_use]
+    pub fn new(
+        id: ConnectorTaskId,
+        settings: ErrorSettings,
+        metrics: Arc<ErrorMetrics>,
+        stopping: CancellationToken,
+        cancelled: CancellationToken,
+    ) -> Self {
+        Self { id, settings, metrics, cancelled, stopping, reporter: None }
+    }
+
+    /// Adds a reporter, such as a dead letter queue.
+    #[must_use]
+    pub fn with_reporter(mut self, reporter: Arc<dyn ErrorReporter>) -> Self {
+        self.reporter = Some(reporter);
+        self
+    }
+
+    /// Settings.
+    #[must_use]
+    pub fn settings(&self) -> &ErrorSettings {
+        &self.settings
+    }
+
+    /// Whether failed steps may be repeated at all.
+    #[must_use]
+    pub fn retries(&self) -> bool {
+        self.settings.retry_timeout != Some(Duration::ZERO)
+    }
+
+    /// Runs a step until it works, fails for good, or time is over.
+    pub async fn run<T>(
+        &self,
+        stage: Stage,
+        class: &str,
+        subject: &(dyn FailureSubject + Sync),
+        mut step: impl FnMut() -> Result<T>,
+    ) -> Tolerated<T> {
+        let first = match step() {
+            Ok(value) => return Tolerated::Done(value),
+            Err(error) => error,
+        };
+        if !first.is_retriable() || !self.retries() {
+            return self.failed(stage, class, subject, first).await;
+        }
+        let started = Instant::now();
+        let deadline = self.settings.retry_timeout.map(|timeout| started + timeout);
+        let mut error = first;
+        let mut attempt = 1_u32;
+        while error.is_retriable() {
+            self.metrics.record_failures.add(1);
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                break;
+            }
+            let mut delay = self.delay_before(attempt);
+            if let Some(deadline) = deadline {
+                delay = delay.min(deadline - now);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = self.stopping.cancelled() => return Tolerated::Skipped,
+                () = self.cancelled.cancelled() => return Tolerated::Skipped,
+            }
+            self.metrics.retries.add(1);
+            attempt = attempt.saturating_add(1);
+            match step() {
+                Ok(value) => return Tolerated::Done(value),
+                Err(next) => error = next,
+            }
+        }
+        self.failed(stage, class, subject, error).await
+    }
+
+    /// `300 ms * 2^(n-1)`, or a random time below the maximum if that is larger.
+    fn delay_before(&self, attempt: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
+        let delay = FIRST_RETRY_DELAY.saturating_mul(factor);
+        if delay <= self.settings.retry_delay_max {
+            return delay;
+        }
+        let max = u64::try_from(self.settings.retry_delay_max.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(if max == 0 { 0 } else { rand::rng().random_range(0..max) })
+    }
+
+    /// What becomes of a record whose step failed for good.
+    pub async fn failed<T>(
+        &self,
+        stage: Stage,
+        class: &str,
+        subject: &(dyn FailureSubject + Sync),
+        error: ConnectError,
+    ) -> Tolerated<T> {
+        self.metrics.on_error();
+        self.metrics.record_failures.add(1);
+        self.metrics.record_errors.add(1);
+        self.report(stage, class, subject, &error).await;
+        if self.settings.tolerate_all {
+            self.metrics.records_skipped.add(1);
+            return Tolerated::Skipped;
+        }
+        Tolerated::Fatal(
+            ConnectError::connect("Tolerance exceeded in error handler").caused_by(error),
+        )
+    }
+
+    async fn report(
+        &self,
+        stage: Stage,
+        class: &str,
+        subject: &(dyn FailureSubject + Sync),
+        error: &ConnectError,
+    ) {
+        if self.settings.log {
+            self.metrics.errors_logged.add(1);
+            let described =
+                if self.settings.log_messages { subject.describe() } else { String::new() };
+            tracing::error!(
+                connector = %self.id.connector,
+                task = self.id.task,
+                "Error encountered in task {}. Executing stage '{}' with class '{class}'{described}. {}",
+                self.id,
+                stage.as_str(),
+                error.trace().trim_end()
+            );
+        }
+        if let (Some(reporter), Some(consumed)) = (&self.reporter, subject.consumed()) {
+            reporter.report(stage, class, consumed, error).await;
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The data plane: task loops between connectors and Kafka, and what they share.
+//!
+//! * [`task_context`]: what a loop is given and what it tells back; begin here.
+//! * [`source_task`], [`sink_task`]: the loops, one future per task.
+//! * [`producer`], [`consumer`]: the Kafka clients of the loops; [`client_configs`] makes their settings.
+//! * [`errors`], [`transformation_chain`]: retries and tolerance, transformations.
+//! * [`offset_writer`], [`submitted`]: source offsets, from acknowledgement to the offsets topic.
+//! * [`topic_creation`]: topics of source connectors.
+//! * [`metrics`]: counters of each task.
+
+pub mod client_configs;
+pub mod consumer;
+pub mod errors;
+pub mod metrics;
+pub mod offset_writer;
+pub mod producer;
+pub mod sink_task;
+pub mod source_task;
+pub mod submitted;
+pub mod task_context;
+pub mod topic_creation;
+pub mod transformation_chain;

@@ -1,0 +1,126 @@
+//! What a task loop is given by the worker, and what it tells back.
+//!
+//! A loop ([`super::source_task::SourceTaskLoop`], [`super::sink_task::SinkTaskLoop`]) is one future that the worker
+//! spawns. It ends by itself after [`TaskContext::stopping`] was cancelled, after the target state became STOPPED, or
+//! after a failure; it reports each change of state to [`TaskStatusListener`] and never panics: a panic inside a plugin
+//! becomes a failure.
+//!
+//! Stopping: cancel `stopping`, wait up to `task.shutdown.graceful.timeout.ms` for the future to end, then cancel
+//! `cancelled`. After that nothing is committed and nothing reported any more, and the future ends at its next step; a
+//! plugin that never gives way can still hold its thread, so the worker should not wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_api::config::Props;
+use sluice_api::{Converter, HeaderConverter};
+use sluice_protocol::{ConnectorTaskId, TargetState};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::TaskMetrics;
+use super::transformation_chain::TransformationChain;
+
+/// Hears of the states of tasks (`TaskStatus.Listener`). Calls are short and never wait.
+pub trait TaskStatusListener: Send + Sync {
+    /// The task's `start` has returned: RUNNING.
+    fn on_startup(&self, id: &ConnectorTaskId);
+    /// PAUSED, also for a task that was started while its connector is paused.
+    fn on_pause(&self, id: &ConnectorTaskId);
+    /// RUNNING again.
+    fn on_resume(&self, id: &ConnectorTaskId);
+    /// Ended in order: UNASSIGNED. Not called after `cancelled`.
+    fn on_shutdown(&self, id: &ConnectorTaskId);
+    /// FAILED, with the text for the status record. Not called after `cancelled`.
+    fn on_failure(&self, id: &ConnectorTaskId, trace: String);
+}
+
+/// Hears of the topics that a connector uses (KIP-558).
+pub trait TopicTracker: Send + Sync {
+    /// A record of the topic was acknowledged (source) or converted (sink). Called about once per batch and topic, so
+    /// it must be cheap when the topic is known already.
+    fn on_topic_used(&self, id: &ConnectorTaskId, topic: &str);
+}
+
+/// A tracker that forgets, for `topic.tracking.enable=false`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTopicTracking;
+
+impl TopicTracker for NoTopicTracking {
+    fn on_topic_used(&self, _id: &ConnectorTaskId, _topic: &str) {}
+}
+
+/// Settings of the worker that task loops need.
+#[derive(Debug, Clone)]
+pub struct WorkerTaskSettings {
+    /// `offset.flush.interval.ms`.
+    pub offset_flush_interval: Duration,
+    /// `offset.flush.timeout.ms`.
+    pub offset_flush_timeout: Duration,
+    /// `topic.creation.enable`.
+    pub topic_creation_enabled: bool,
+    /// Worker properties with variables resolved, for client settings (`bootstrap.servers`, security, `producer.`,
+    /// `consumer.` and `admin.` keys).
+    pub worker_props: Arc<Props>,
+}
+
+/// Converters and transformations of one task, configured.
+pub struct TaskPlugins {
+    /// Converter of keys.
+    pub key_converter: Box<dyn Converter>,
+    /// Class of the converter of keys, for error reports and metrics.
+    pub key_converter_class: String,
+    /// Converter of values.
+    pub value_converter: Box<dyn Converter>,
+    /// Class of the converter of values.
+    pub value_converter_class: String,
+    /// Converter of headers.
+    pub header_converter: Box<dyn HeaderConverter>,
+    /// Class of the converter of headers.
+    pub header_converter_class: String,
+    /// Transformations in order, each with its predicate.
+    pub transformations: TransformationChain,
+}
+
+/// Everything source and sink loops have in common.
+pub struct TaskContext {
+    /// Connector and task number.
+    pub id: ConnectorTaskId,
+    /// Class of the task (`task.class`), for error reports.
+    pub task_class: String,
+    /// Configuration of the connector with variables resolved: `errors.`, `topic.creation.`, `topics`,
+    /// `producer.override.` and so on are read from here.
+    pub connector_props: Props,
+    /// Configuration of the task with variables resolved, given to the plugin.
+    pub task_props: Props,
+    /// Settings of the worker.
+    pub settings: Arc<WorkerTaskSettings>,
+    /// Converters and transformations.
+    pub plugins: TaskPlugins,
+    /// Hears of state changes.
+    pub listener: Arc<dyn TaskStatusListener>,
+    /// Hears of topics.
+    pub topics: Arc<dyn TopicTracker>,
+    /// Target state of the connector; STOPPED ends the loop.
+    pub target_state: watch::Receiver<TargetState>,
+    /// Asks for an orderly end.
+    pub stopping: CancellationToken,
+    /// The time for an orderly end is over.
+    pub cancelled: CancellationToken,
+    /// Where the loop counts.
+    pub metrics: Arc<TaskMetrics>,
+}
+
+impl TaskContext {
+    /// Whether the target state is PAUSED now.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        *self.target_state.borrow() == TargetState::Paused
+    }
+
+    /// Whether the loop is to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled() || *self.target_state.borrow() == TargetState::Stopped
+    }
+}
