@@ -1,7 +1,11 @@
 //! The worker: group membership, herder, task loops, storage, REST and telemetry of a Kafka Connect node.
 
-pub mod kafka_client;
+pub mod client_overrides;
 pub mod connector_config;
 pub mod herder;
+pub mod kafka_client;
+pub mod plugin_version;
+pub mod plugins;
 pub mod rest;
+pub mod validation;
 pub mod worker_config;

@@ -65,7 +65,7 @@ pub struct KeyFault {
 
 /// A connector.
 #[async_trait]
-pub trait Connector: Send {
+pub trait Connector: Send + Sync {
     /// Begins to watch the external system. Must not wait for work to finish.
     ///
     /// # Errors

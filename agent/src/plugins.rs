@@ -1,0 +1,296 @@
+//! The one visible list of everything that `connector.class` and its like can name.
+//!
+//! A new plugin is a line in [`Plugins::built_in`]. Names are Java class names, so that existing configurations run
+//! unchanged; the short forms of JVM Connect work too: the simple name, with or without its suffix.
+
+use sluice_api::config::ConfigDef;
+use sluice_api::connector::Connector;
+use sluice_api::plugin::{
+    ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, SinkConnectorPlugin,
+    SourceConnectorPlugin, TransformationPlugin,
+};
+use sluice_protocol::ConnectorType;
+use sluice_protocol::rest::{PluginInfo, PluginType, RestError};
+
+/// A connector of either direction.
+#[derive(Clone, Copy)]
+pub enum ConnectorPlugin {
+    /// Into Kafka.
+    Source(SourceConnectorPlugin),
+    /// Out of Kafka.
+    Sink(SinkConnectorPlugin),
+}
+
+impl ConnectorPlugin {
+    /// Full class name.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Source(plugin) => plugin.class,
+            Self::Sink(plugin) => plugin.class,
+        }
+    }
+
+    /// Full name of the class of its tasks.
+    pub fn task_class(&self) -> &'static str {
+        match self {
+            Self::Source(plugin) => plugin.task_class,
+            Self::Sink(plugin) => plugin.task_class,
+        }
+    }
+
+    /// Version.
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::Source(plugin) => plugin.version,
+            Self::Sink(plugin) => plugin.version,
+        }
+    }
+
+    /// Direction.
+    pub fn kind(&self) -> ConnectorType {
+        match self {
+            Self::Source(_) => ConnectorType::Source,
+            Self::Sink(_) => ConnectorType::Sink,
+        }
+    }
+
+    /// Its own keys.
+    pub fn config_def(&self) -> ConfigDef {
+        match self {
+            Self::Source(plugin) => (plugin.config_def)(),
+            Self::Sink(plugin) => (plugin.config_def)(),
+        }
+    }
+
+    /// A new instance.
+    pub fn new_connector(&self) -> Box<dyn Connector> {
+        match self {
+            Self::Source(plugin) => (plugin.new_connector)(),
+            Self::Sink(plugin) => (plugin.new_connector)(),
+        }
+    }
+}
+
+/// All plugins of a worker.
+#[derive(Clone, Default)]
+pub struct Plugins {
+    sinks: Vec<SinkConnectorPlugin>,
+    sources: Vec<SourceConnectorPlugin>,
+    transformations: Vec<TransformationPlugin>,
+    predicates: Vec<PredicatePlugin>,
+    converters: Vec<ConverterPlugin>,
+    header_converters: Vec<HeaderConverterPlugin>,
+}
+
+impl Plugins {
+    /// Everything this build has.
+    pub fn built_in() -> Self {
+        let mut plugins = Self {
+            sinks: Vec::new(),
+            sources: Vec::new(),
+            transformations: Vec::new(),
+            predicates: Vec::new(),
+            converters: Vec::new(),
+            header_converters: Vec::new(),
+        };
+        plugins.sinks.sort_by_key(|plugin| plugin.class);
+        plugins.sources.sort_by_key(|plugin| plugin.class);
+        plugins.transformations.sort_by_key(|plugin| plugin.class);
+        plugins.predicates.sort_by_key(|plugin| plugin.class);
+        plugins.converters.sort_by_key(|plugin| plugin.class);
+        plugins.header_converters.sort_by_key(|plugin| plugin.class);
+        plugins
+    }
+
+    /// Finds a connector by class name or alias.
+    ///
+    /// # Errors
+    /// 400 with the connectors there are.
+    pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, RestError> {
+        self.connectors().find(|plugin| is_named(plugin.class(), "Connector", name)).ok_or_else(|| {
+            let known: Vec<String> = self
+                .connectors()
+                .map(|plugin| {
+                    format!(
+                        "PluginDesc{{klass=class {}, name='{0}', version='{}', type={}}}",
+                        plugin.class(),
+                        plugin.version(),
+                        plugin.kind()
+                    )
+                })
+                .collect();
+            RestError::bad_request(format!(
+                "Failed to find any class that implements Connector and which name matches {name}, available connectors are: {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// All connectors, sinks first.
+    pub fn connectors(&self) -> impl Iterator<Item = ConnectorPlugin> {
+        self.sinks
+            .iter()
+            .map(|plugin| ConnectorPlugin::Sink(*plugin))
+            .chain(
+                self.sources
+                    .iter()
+                    .map(|plugin| ConnectorPlugin::Source(*plugin)),
+            )
+    }
+
+    /// Finds a converter by class name or alias.
+    pub fn converter(&self, name: &str) -> Option<ConverterPlugin> {
+        self.converters
+            .iter()
+            .find(|plugin| is_named(plugin.class, "Converter", name))
+            .copied()
+    }
+
+    /// Finds a header converter by class name or alias.
+    pub fn header_converter(&self, name: &str) -> Option<HeaderConverterPlugin> {
+        self.header_converters
+            .iter()
+            .find(|plugin| {
+                is_named(plugin.class, "HeaderConverter", name)
+                    || is_named(plugin.class, "Converter", name)
+            })
+            .copied()
+    }
+
+    /// Finds a transformation by class name or alias.
+    pub fn transformation(&self, name: &str) -> Option<TransformationPlugin> {
+        self.transformations
+            .iter()
+            .find(|plugin| is_named(plugin.class, "Transformation", name))
+            .copied()
+    }
+
+    /// Finds a predicate by class name or alias.
+    pub fn predicate(&self, name: &str) -> Option<PredicatePlugin> {
+        self.predicates
+            .iter()
+            .find(|plugin| is_named(plugin.class, "Predicate", name))
+            .copied()
+    }
+
+    /// Class names of all plugins of a kind, sorted.
+    pub fn classes(&self, kind: PluginType) -> Vec<String> {
+        self.infos()
+            .filter(|info| info.plugin_type == kind)
+            .map(|info| info.class)
+            .collect()
+    }
+
+    /// The listing of the REST API, in its order of kinds.
+    pub fn infos(&self) -> impl Iterator<Item = PluginInfo> {
+        let info = |class: &str, plugin_type, version: &str| PluginInfo {
+            class: class.to_owned(),
+            plugin_type,
+            version: Some(version.to_owned()),
+        };
+        let sinks = self
+            .sinks
+            .iter()
+            .map(move |p| info(p.class, PluginType::Sink, p.version));
+        let sources = self
+            .sources
+            .iter()
+            .map(move |p| info(p.class, PluginType::Source, p.version));
+        let transformations = self
+            .transformations
+            .iter()
+            .map(move |p| info(p.class, PluginType::Transformation, p.version));
+        let predicates = self
+            .predicates
+            .iter()
+            .map(move |p| info(p.class, PluginType::Predicate, p.version));
+        let converters = self
+            .converters
+            .iter()
+            .map(move |p| info(p.class, PluginType::Converter, p.version));
+        let header_converters = self
+            .header_converters
+            .iter()
+            .map(move |p| info(p.class, PluginType::HeaderConverter, p.version));
+        sinks
+            .chain(sources)
+            .chain(transformations)
+            .chain(predicates)
+            .chain(converters)
+            .chain(header_converters)
+    }
+
+    /// Class, kind, version and keys of the plugin with a name, whatever its kind.
+    pub fn any(&self, name: &str) -> Option<(PluginInfo, ConfigDef)> {
+        let info = self.infos().find(|info| {
+            let suffix = match info.plugin_type {
+                PluginType::Sink | PluginType::Source => "Connector",
+                PluginType::Transformation => "Transformation",
+                PluginType::Predicate => "Predicate",
+                PluginType::HeaderConverter => "HeaderConverter",
+                PluginType::Converter | PluginType::Unknown => "Converter",
+            };
+            is_named(&info.class, suffix, name)
+        })?;
+        let def = match info.plugin_type {
+            PluginType::Sink | PluginType::Source => self.connector(&info.class).ok()?.config_def(),
+            PluginType::Transformation => (self.transformation(&info.class)?.config_def)(),
+            PluginType::Predicate => (self.predicate(&info.class)?.config_def)(),
+            PluginType::Converter => (self.converter(&info.class)?.config_def)(),
+            PluginType::HeaderConverter => (self.header_converter(&info.class)?.config_def)(),
+            PluginType::Unknown => return None,
+        };
+        Some((info, def))
+    }
+}
+
+/// True if `name` is the class or one of its aliases. Nested classes such as `Cast$Value` have no alias.
+fn is_named(class: &str, suffix: &str, name: &str) -> bool {
+    if class == name {
+        return true;
+    }
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    !simple.contains('$') && (simple == name || simple.strip_suffix(suffix) == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connector_is_found_by_class_simple_name_and_short_name() {
+        let plugins = Plugins::built_in();
+        for name in [
+            "org.apache.kafka.connect.file.FileStreamSourceConnector",
+            "FileStreamSourceConnector",
+            "FileStreamSource",
+        ] {
+            assert_eq!(
+                plugins.connector(name).ok().unwrap().kind(),
+                ConnectorType::Source
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_connector_is_answered_with_the_known_ones() {
+        let Err(error) = Plugins::built_in().connector("Nope") else {
+            panic!("found")
+        };
+        assert_eq!(error.status, 400);
+        assert!(error.message.starts_with(
+            "Failed to find any class that implements Connector and which name matches Nope, available connectors are: "
+        ));
+        assert!(error.message.contains("FileStreamSinkConnector"));
+    }
+
+    #[test]
+    fn nested_classes_have_no_alias() {
+        assert!(is_named(
+            "a.b.Cast$Value",
+            "Transformation",
+            "a.b.Cast$Value"
+        ));
+        assert!(!is_named("a.b.Cast$Value", "Transformation", "Cast$Value"));
+    }
+}
