@@ -1,0 +1,141 @@
+//! The worker's place in its group: Kafka's classic group protocol with protocol type `connect`.
+//!
+//! [`WorkerCoordinator`] is what the herder drives. It finds the group coordinator, joins, computes the assignment
+//! when this worker leads (see [`assignor`]), keeps the heartbeat going in a task of its own, and tells the herder what
+//! to do as [`GroupEvent`]s. The herder stops and starts work; nothing here touches connectors or tasks.
+//!
+//! Contract of [`WorkerCoordinator::poll`]:
+//! * It is cancel-safe: dropped in a `select!`, the next call goes on where it was, a join in flight included.
+//! * A join happens only inside `poll`. So work told to be revoked is stopped before the next join, as long as the
+//!   herder stops it before it polls again.
+//! * If `poll` is not called for `rebalance.timeout.ms`, the member leaves the group by itself and keeps its work until
+//!   it joins again (with the next `poll`).
+//! * The delayed rebalance is joined by `poll` itself when its time has come.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use sluice_agent::group::{GroupConfig, GroupEvent, WorkerCoordinator};
+//! # use sluice_agent::storage::ConfigSnapshotSource;
+//! # async fn herder(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) {
+//! let mut group = WorkerCoordinator::new(config, configs);
+//! loop {
+//!     tokio::select! {
+//!         event = group.poll() => match event {
+//!             GroupEvent::Revoke { work } => { /* eager only: stop all of `work`, then poll again */ }
+//!             GroupEvent::Assigned(rebalance) => {
+//!                 // 1. stop rebalance.revoked
+//!                 // 2. if rebalance.config_mismatch, or our config offset is behind rebalance.config_offset: read the
+//!                 //    config topic to its end (if that fails: group.leave(..), back off)
+//!                 // 3. if rebalance.config_mismatch or our offset != rebalance.config_offset: group.request_rejoin(..)
+//!                 // 4. else start rebalance.held minus what runs; if something was revoked, group.request_rejoin(..)
+//!             }
+//!             GroupEvent::CoordinatorLost { work } => { /* stop all of `work`; poll goes on looking */ }
+//!         },
+//!         // other inputs: REST requests (not while group.is_joining()), config updates, shutdown (then group.leave)
+//!     }
+//! }
+//! # }
+//! ```
+
+pub mod assignor;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sluice_protocol::group::{Subprotocol, Work};
+use sluice_protocol::{Generation, MemberId, Millis, Offset};
+
+/// What the herder has to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupEvent {
+    /// Eager protocol only, before a join: stop all this work; the join goes on with the next poll.
+    Revoke {
+        /// Everything held.
+        work: Work,
+    },
+    /// A join came through.
+    Assigned(Box<Rebalance>),
+    /// No coordinator can be found: stop all this work. The assignment is forgotten.
+    CoordinatorLost {
+        /// Everything held until now.
+        work: Work,
+    },
+}
+
+/// The outcome of a join.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rebalance {
+    /// The new generation.
+    pub generation: Generation,
+    /// The subprotocol all members agreed on.
+    pub protocol: Subprotocol,
+    /// Own member id.
+    pub member_id: MemberId,
+    /// Member id of the leader.
+    pub leader_id: MemberId,
+    /// REST URL of the leader, with trailing slash; empty when the leader gave none.
+    pub leader_url: String,
+    /// Whether this worker leads.
+    pub is_leader: bool,
+    /// Error 1: configs of the members do not match. Nothing was assigned; read the config topic and join again.
+    pub config_mismatch: bool,
+    /// Config offset to start from.
+    pub config_offset: Offset,
+    /// What has to be stopped. With the eager protocol: what was held and is not in the new assignment any more, which
+    /// happens only when the group changed to that protocol.
+    pub revoked: Work,
+    /// What is new.
+    pub assigned: Work,
+    /// All this worker holds now, `assigned` included.
+    pub held: Work,
+    /// Time until the scheduled rebalance.
+    pub delay: Option<Duration>,
+    /// Members and their REST URLs; only the leader knows.
+    pub members: Option<BTreeMap<MemberId, String>>,
+    /// Members the leader had not seen in its last computation; only the leader knows.
+    pub joined: Vec<MemberId>,
+    /// Members of the leader's last computation that are gone; only the leader knows.
+    pub left: Vec<MemberId>,
+    /// Why this worker joined, one line.
+    pub cause: String,
+    /// When it began to join.
+    pub started_at: Millis,
+    /// When the assignment was there.
+    pub ended_at: Millis,
+}
+
+/// The last assignment, as the herder and REST need it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurrentAssignment {
+    /// Member id of the leader.
+    pub leader_id: MemberId,
+    /// REST URL of the leader, with trailing slash.
+    pub leader_url: String,
+    /// Config offset it was made for.
+    pub config_offset: Offset,
+    /// All this worker holds.
+    pub held: Work,
+}
+
+// The driver, in `coordinator.rs` (public API, being written):
+//
+// impl WorkerCoordinator {
+//     pub fn new(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) -> Self;
+//     pub async fn poll(&mut self) -> GroupEvent;                 // cancel-safe, never returns without an event
+//     pub fn request_rejoin(&mut self, reason: impl Into<String>);
+//     pub async fn leave(&mut self, reason: &str);                // LeaveGroup; held work stays known; poll joins again
+//     pub fn forget_assignment(&mut self) -> Work;                // after five failed reads: everything held, now forgotten
+//     pub async fn close(self, reason: &str);                     // leave for good
+//     pub fn is_joining(&self) -> bool;                           // a join is under way
+//     pub fn rejoin_needed(&self) -> bool;                        // the next poll will join
+//     pub fn member_id(&self) -> Option<&MemberId>;
+//     pub fn generation(&self) -> Generation;                     // last assignment, -1 if none
+//     pub fn protocol(&self) -> Option<Subprotocol>;              // last assignment
+//     pub fn is_leader(&self) -> bool;
+//     pub fn assignment(&self) -> Option<&CurrentAssignment>;
+//     pub fn leader_url(&self) -> Option<&str>;                   // None: unknown right now
+//     pub fn connector_owner_url(&self, connector: &str) -> Option<&str>;      // leader only, None while a rejoin is due
+//     pub fn task_owner_url(&self, id: &ConnectorTaskId) -> Option<&str>;
+//     pub fn delay_remaining(&self) -> Option<Duration>;          // scheduled rebalance
+// }
+// GroupConfig::from_props(props: &Props, worker_id: &WorkerId, rest_url: &str) -> Result<GroupConfig, GroupConfigError>

@@ -1,0 +1,118 @@
+//! What can go wrong with a store.
+
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+
+/// Why a store can't do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A write was not acknowledged.
+    #[error("error writing {what} to topic {topic:?}")]
+    Write {
+        /// What was written.
+        what: &'static str,
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
+    /// A write was not acknowledged in time. Whether it happened is not known.
+    #[error("writing {what} to topic {topic:?} took longer than {limit:?}")]
+    WriteTimeout {
+        /// What was written.
+        what: &'static str,
+        /// The topic.
+        topic: String,
+        /// The time allowed.
+        limit: Duration,
+    },
+    /// Reading to the end took too long.
+    #[error("reading topic {topic:?} to its end took longer than {limit:?}")]
+    Timeout {
+        /// The topic.
+        topic: String,
+        /// The time allowed.
+        limit: Duration,
+    },
+    /// A Kafka client can't be made or does not work.
+    #[error("topic {topic:?}: {doing}")]
+    Kafka {
+        /// The topic.
+        topic: String,
+        /// What was attempted.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: KafkaError,
+    },
+    /// The topic has another number of partitions than the store can work with.
+    #[error("topic {topic:?} supplied via the {key:?} property is required to have a single partition in order to guarantee consistency of connector configurations, but found {found} partitions")]
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// The worker key that names it.
+        key: &'static str,
+        /// Partitions found.
+        found: usize,
+    },
+    /// The topic is not compacted, so it would lose data.
+    #[error("topic {topic:?} supplied via the {key:?} property is required to have 'cleanup.policy=compact' to guarantee consistency and durability of {holds}, but found the topic currently has 'cleanup.policy={found}'; continuing would likely result in eventually losing them and problems restarting this Connect cluster")]
+    CleanupPolicy {
+        /// The topic.
+        topic: String,
+        /// The worker key that names it.
+        key: &'static str,
+        /// What is kept in it.
+        holds: &'static str,
+        /// Policy found.
+        found: String,
+    },
+    /// The topic can't be created.
+    #[error("topic {topic:?} can't be created: {reason}")]
+    CreateTopic {
+        /// The topic.
+        topic: String,
+        /// The broker's answer.
+        reason: String,
+    },
+    /// A client setting can't be honoured.
+    #[error(transparent)]
+    ClientConfig(#[from] crate::kafka_client::ClientConfigError),
+    /// The offset file can't be read or written.
+    #[error("offset file {path:?}: {doing}")]
+    File {
+        /// The file.
+        path: String,
+        /// What was attempted.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The offset file is not a Java-serialised map of bytes.
+    #[error("offset file {path:?}: {reason}")]
+    FileFormat {
+        /// The file.
+        path: String,
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// The store was stopped, or its reader ended by an error that was logged.
+    #[error("store on topic {topic:?} is stopped")]
+    Stopped {
+        /// The topic.
+        topic: String,
+    },
+}
+
+impl StorageError {
+    /// Whether the same operation may succeed later.
+    pub const fn is_retriable(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { .. } | Self::WriteTimeout { .. } | Self::Timeout { .. }
+        )
+    }
+}

@@ -1,0 +1,263 @@
+//! Where a worker keeps configs, offsets and statuses: three traits, and their implementations on Kafka topics, in
+//! memory and in a file.
+//!
+//! | trait | Kafka (distributed) | standalone |
+//! |---|---|---|
+//! | [`ConfigBackingStore`] | [`kafka_config::KafkaConfigBackingStore`] | [`memory::MemoryConfigBackingStore`] |
+//! | [`OffsetBackingStore`] | [`kafka_offset::KafkaOffsetBackingStore`] | [`file::FileOffsetBackingStore`] |
+//! | [`StatusBackingStore`] | [`kafka_status::KafkaStatusBackingStore`] | [`memory::MemoryStatusBackingStore`] |
+//!
+//! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from memory, writes go
+//! out and count once they were read back; `stop` flushes and closes. What records mean is decided by two pure
+//! machines fed with records ([`config_state::ConfigStateMachine`], [`status_cache::StatusCache`]), which the Kafka and
+//! the memory implementations share.
+//!
+//! Records in the topics that are not ours (wrong JSON, unknown keys, anything at all) are logged with topic,
+//! partition and offset, and passed over.
+
+mod cluster_config_state;
+pub mod error;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sluice_protocol::config_topic::{RestartRequest, SessionKey};
+use sluice_protocol::offset_topic;
+use sluice_protocol::status_topic::{StatusValue, TopicStatus};
+use sluice_protocol::{
+    ConfigMap, ConnectorName, ConnectorTaskId, JsonObject, TargetState, TopicName,
+};
+
+pub use cluster_config_state::ClusterConfigState;
+pub use error::StorageError;
+
+/// Gives the current picture of the config topic. The group client needs no more of a config store than this.
+pub trait ConfigSnapshotSource: Send + Sync {
+    /// The picture as of the last record read.
+    fn snapshot(&self) -> Arc<ClusterConfigState>;
+}
+
+/// Something in the config topic changed. Sent only for records read after `start` came to the end of the topic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConfigUpdate {
+    /// A connector config was written, maybe the same as before.
+    Connector(ConnectorName),
+    /// A connector was deleted.
+    ConnectorRemoved(ConnectorName),
+    /// Task configs were committed.
+    Tasks {
+        /// The connector.
+        connector: ConnectorName,
+        /// Tasks whose configs were applied. Empty when the commit was incomplete or nothing was written before it.
+        applied: Vec<ConnectorTaskId>,
+    },
+    /// The target state of an existing connector became another.
+    TargetState(ConnectorName),
+    /// A new session key.
+    SessionKey(Arc<SessionKey>),
+    /// Somebody asked for a restart.
+    Restart(RestartRequest),
+    /// A cluster-wide log level.
+    LoggerLevel {
+        /// Logger name.
+        namespace: String,
+        /// Level as the caller wrote it.
+        level: String,
+    },
+}
+
+/// Who is told about [`ConfigUpdate`]s. Called on the store's own task, in the order of the records: must not block.
+pub trait ConfigUpdateListener: Send + Sync {
+    /// One update; the store's snapshot already includes it.
+    fn on_update(&self, update: ConfigUpdate);
+}
+
+impl ConfigUpdateListener for tokio::sync::mpsc::UnboundedSender<ConfigUpdate> {
+    fn on_update(&self, update: ConfigUpdate) {
+        // A closed channel means the herder is gone; then nobody cares any more.
+        let _ = self.send(update);
+    }
+}
+
+/// Connector and task configs, target states, and what else workers tell each other through the config topic.
+///
+/// Every write returns once it was acknowledged and, unless said otherwise, read back: the next snapshot has it.
+#[async_trait]
+pub trait ConfigBackingStore: ConfigSnapshotSource {
+    /// Opens the store and reads everything there is.
+    async fn start(&self) -> Result<(), StorageError>;
+
+    /// Flushes and closes.
+    async fn stop(&self);
+
+    /// Reads to the end of the topic, as it is now.
+    ///
+    /// # Errors
+    /// [`StorageError::Timeout`] when that takes longer than `timeout`.
+    async fn refresh(&self, timeout: Duration) -> Result<(), StorageError>;
+
+    /// Creates a connector or replaces its config; with a target state both in one batch.
+    async fn put_connector_config(
+        &self,
+        connector: &ConnectorName,
+        config: ConfigMap,
+        target_state: Option<TargetState>,
+    ) -> Result<(), StorageError>;
+
+    /// Deletes a connector and its target state.
+    async fn remove_connector_config(&self, connector: &ConnectorName) -> Result<(), StorageError>;
+
+    /// Replaces the task configs of a connector: all of them, index = task number, then the commit.
+    async fn put_task_configs(
+        &self,
+        connector: &ConnectorName,
+        configs: Vec<ConfigMap>,
+    ) -> Result<(), StorageError>;
+
+    /// Asks a connector to be something. Sent without waiting for the read back; any worker may do it.
+    async fn put_target_state(
+        &self,
+        connector: &ConnectorName,
+        state: TargetState,
+    ) -> Result<(), StorageError>;
+
+    /// Publishes a session key.
+    async fn put_session_key(&self, key: SessionKey) -> Result<(), StorageError>;
+
+    /// Publishes a restart request.
+    async fn put_restart_request(&self, request: RestartRequest) -> Result<(), StorageError>;
+
+    /// Publishes how many transactional ids of a connector may be in use (KIP-618).
+    async fn put_task_count_record(
+        &self,
+        connector: &ConnectorName,
+        task_count: u32,
+    ) -> Result<(), StorageError>;
+
+    /// Publishes a log level for all workers. Sent without waiting for the read back; any worker may do it.
+    async fn put_logger_level(&self, namespace: &str, level: &str) -> Result<(), StorageError>;
+}
+
+/// Source offsets, by the bytes of their keys.
+#[async_trait]
+pub trait OffsetBackingStore: Send + Sync {
+    /// Opens the store and reads everything there is.
+    async fn start(&self) -> Result<(), StorageError>;
+
+    /// Flushes and closes.
+    async fn stop(&self);
+
+    /// Reads to the end of the topic, then answers every key asked for; `None` where nothing is stored.
+    async fn get(
+        &self,
+        keys: Vec<Vec<u8>>,
+    ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError>;
+
+    /// Writes values, `None` deletes; returns once all were acknowledged. The order given is the order written.
+    async fn set(&self, values: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StorageError>;
+
+    /// Reads to the end of the topic, then lists the source partitions of a connector that have an offset, in the form
+    /// in which they are stored.
+    async fn connector_partitions(
+        &self,
+        connector: &ConnectorName,
+    ) -> Result<Vec<JsonObject>, StorageError>;
+
+    /// The offsets of source partitions, in the order asked for; `None` where nothing (readable) is stored.
+    async fn offsets(
+        &self,
+        connector: &ConnectorName,
+        partitions: &[JsonObject],
+    ) -> Result<Vec<Option<JsonObject>>, StorageError> {
+        let keys: Vec<_> = partitions
+            .iter()
+            .map(|partition| offset_topic::encode_key(connector, partition))
+            .collect();
+        let mut found = self.get(keys.clone()).await?;
+        Ok(keys
+            .iter()
+            .map(|key| {
+                let value = found.remove(key).flatten()?;
+                offset_topic::decode_value(&value)
+                    .inspect_err(|error| {
+                        tracing::warn!(%connector, %error, "stored offset is not readable, it counts as none");
+                    })
+                    .ok()
+                    .flatten()
+            })
+            .collect())
+    }
+
+    /// Writes the offsets of source partitions, `None` deletes.
+    async fn set_offsets(
+        &self,
+        connector: &ConnectorName,
+        offsets: &[(JsonObject, Option<JsonObject>)],
+    ) -> Result<(), StorageError> {
+        let values = offsets
+            .iter()
+            .map(|(partition, offset)| {
+                (
+                    offset_topic::encode_key(connector, partition),
+                    offset.as_ref().map(offset_topic::encode_value),
+                )
+            })
+            .collect();
+        self.set(values).await
+    }
+}
+
+/// States of connectors and tasks, and the topics connectors use.
+///
+/// `put_*` send at once and return: the store sends again by itself while the broker can't be reached. `put_*_safe`
+/// are skipped when another worker reported something newer (see [`status_cache::StatusCache`]). Reads are answered
+/// from what was read back, so a put shows a moment later.
+#[async_trait]
+pub trait StatusBackingStore: Send + Sync {
+    /// Opens the store and reads everything there is.
+    async fn start(&self) -> Result<(), StorageError>;
+
+    /// Flushes and closes.
+    async fn stop(&self);
+
+    /// Waits until everything put so far was acknowledged or given up.
+    async fn flush(&self);
+
+    /// Reports the state of a connector; DESTROYED deletes its entry.
+    fn put_connector(&self, connector: &ConnectorName, status: StatusValue);
+
+    /// The same, unless another worker reported with a later generation.
+    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue);
+
+    /// Reports the state of a task; DESTROYED deletes its entry.
+    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue);
+
+    /// The same, unless another worker reported with a later generation.
+    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue);
+
+    /// Reports that a connector uses a topic.
+    fn put_topic(&self, status: TopicStatus);
+
+    /// Forgets that a connector uses a topic.
+    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName);
+
+    /// The last state read of a connector.
+    fn connector(&self, connector: &str) -> Option<StatusValue>;
+
+    /// The last state read of a task.
+    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue>;
+
+    /// The last states read of all tasks of a connector, sorted by number; stale ones too.
+    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)>;
+
+    /// The entry for a topic a connector uses.
+    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus>;
+
+    /// All topics a connector uses, sorted by name.
+    fn topics(&self, connector: &str) -> Vec<TopicStatus>;
+
+    /// Names of all connectors that have a state, sorted.
+    fn connectors(&self) -> Vec<ConnectorName>;
+}
