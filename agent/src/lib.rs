@@ -4,6 +4,7 @@ pub mod client_overrides;
 pub mod connector_config;
 pub mod herder;
 pub mod kafka_client;
+pub mod logging;
 pub mod plugin_version;
 pub mod plugins;
 pub mod rest;

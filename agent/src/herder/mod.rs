@@ -6,6 +6,8 @@
 //! Contract: a call that only the leader or the owner of a connector may carry out answers
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
 
+pub mod restart_plan;
+
 use async_trait::async_trait;
 use sluice_protocol::rest::{
     ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
