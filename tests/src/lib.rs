@@ -1,1 +1,27 @@
-//! sluice-tests
+//! The harness of the end-to-end tests: real servers as child processes, and what tests do with them.
+//!
+//! * [`servers`]: where the jars of Kafka and JVM Connect are, or why there are none.
+//! * [`process`]: a child process that can be stopped, killed and frozen and never outlives the test run.
+//! * [`kafka`]: a real one-node Kafka broker that can be stopped and started again on its data and ports.
+//! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
+//! * [`rest`]: the Connect REST API of a worker, as tests use it.
+//! * [`topics`]: records into and out of topics.
+//! * [`files`]: files full of distinguishable lines, and what was lost or repeated on their way.
+//! * [`wait`]: waiting for a condition, with a deadline and a text that says what did not happen.
+//! * [`pty`]: a program in a pseudo terminal, its keys and its screen.
+//! * [`conversation`]: a REST conversation as data, played to a worker, and the comparison of two of its recordings.
+//!
+//! Everything blocks; a test is a plain function that returns a `Result`. Nothing here mocks anything.
+
+pub mod conversation;
+pub mod differences;
+pub mod files;
+pub mod kafka;
+pub mod ports;
+pub mod process;
+pub mod pty;
+pub mod rest;
+pub mod servers;
+pub mod topics;
+pub mod wait;
+pub mod worker;

@@ -1,0 +1,102 @@
+//! Where the jars of Kafka and JVM Connect are, or why there are none.
+//!
+//! `tests/servers/install` puts them into a cache outside the clone; `tests/run` calls it and sets
+//! `SLUICE_TEST_SERVERS=1`. Without that variable tests on real servers are reported as ignored, with the reason.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The version of Kafka and Kafka Connect that tests run against.
+pub const KAFKA_VERSION: &str = "4.3.0";
+
+/// The installed jars of one Kafka version.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    libs: PathBuf,
+}
+
+impl Servers {
+    /// Finds the jars.
+    ///
+    /// # Errors
+    /// When tests on servers were not asked for (`SLUICE_TEST_SERVERS` unset) or the jars are not in the cache; the
+    /// text is fit for telling why tests are skipped.
+    pub fn find() -> Result<Self> {
+        if !wanted() {
+            bail!("SLUICE_TEST_SERVERS is not set: tests/run starts real servers");
+        }
+        let folder = cache()?.join(format!("kafka-{KAFKA_VERSION}"));
+        if !folder.join("complete").is_file() {
+            bail!(
+                "{} is not complete: run tests/servers/install",
+                folder.display()
+            );
+        }
+        Ok(Self {
+            libs: folder.join("libs"),
+        })
+    }
+
+    /// The command line up to the main class: `java`, memory limit, logging, class path.
+    pub fn java(&self, heap: &str, log_level: &str) -> Vec<String> {
+        vec![
+            "java".to_owned(),
+            format!("-Xmx{heap}"),
+            // Short-lived servers on few cores: the second compiler would cost more than it gives.
+            "-XX:TieredStopAtLevel=1".to_owned(),
+            "-XX:+UseSerialGC".to_owned(),
+            format!("-Dsluice.log.level={log_level}"),
+            format!(
+                "-Dlog4j2.configurationFile={}",
+                tests_folder().join("servers/log4j2.properties").display()
+            ),
+            "-cp".to_owned(),
+            format!("{}/*", self.libs.display()),
+        ]
+    }
+}
+
+/// Whether tests on real servers were asked for, so that a missing server is a failure and not a reason to skip.
+pub fn wanted() -> bool {
+    std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// The folder `tests/` of the clone this binary was built from.
+pub fn tests_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The cache for downloads: `SLUICE_TEST_CACHE`, else `sluice-test` in the user's cache folder.
+///
+/// # Errors
+/// When neither variable nor home folder says where.
+pub fn cache() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("SLUICE_TEST_CACHE") {
+        return Ok(PathBuf::from(folder));
+    }
+    if let Some(folder) = std::env::var_os("XDG_CACHE_HOME") {
+        return Ok(PathBuf::from(folder).join("sluice-test"));
+    }
+    let home = std::env::var_os("HOME").context("neither SLUICE_TEST_CACHE nor HOME is set")?;
+    Ok(PathBuf::from(home).join(".cache/sluice-test"))
+}
+
+/// The built `sluice` binary: `SLUICE_BIN`, else beside this test binary.
+///
+/// # Errors
+/// When there is none; `tests/run` builds it.
+pub fn sluice_binary() -> Result<PathBuf> {
+    if let Some(file) = std::env::var_os("SLUICE_BIN") {
+        return Ok(PathBuf::from(file));
+    }
+    // Test binaries are in TARGET/PROFILE/deps, binaries in TARGET/PROFILE.
+    let here = std::env::current_exe().context("own path")?;
+    let file = here
+        .ancestors()
+        .nth(2)
+        .map(|profile| profile.join("sluice"))
+        .filter(|file| file.is_file())
+        .context("no built `sluice` beside the tests: cargo build -p sluice, or set SLUICE_BIN")?;
+    Ok(file)
+}

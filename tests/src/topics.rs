@@ -1,0 +1,127 @@
+//! Records into and out of topics.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+
+/// A record as it is in a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// The key, if any.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Creates a topic and waits until clients see it; one that exists already is fine.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create()?;
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
+    for result in runtime.block_on(admin.create_topics([&new], &options))? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => bail!("topic {name}: {code}"),
+        }
+    }
+    Ok(())
+}
+
+/// Writes records and waits until the broker has them all.
+///
+/// # Errors
+/// When one is refused or not acknowledged within 60 s.
+pub fn produce<'a>(
+    bootstrap: &str,
+    topic: &str,
+    records: impl IntoIterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)>,
+) -> Result<()> {
+    let producer: BaseProducer = config(bootstrap)
+        .set("acks", "all")
+        .set("linger.ms", "5")
+        .set("message.max.bytes", "20000000")
+        .create()?;
+    for (key, value) in records {
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+        record.key = key;
+        record.payload = value;
+        while let Err((error, back)) = producer.send(record) {
+            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+                return Err(error).context("produce");
+            }
+            producer.poll(Duration::from_millis(100));
+            record = back;
+        }
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(Duration::from_secs(60)).context("flush")
+}
+
+/// Reads everything that is in a topic now, transactions that were not committed left out.
+///
+/// # Errors
+/// When the topic does not exist or cannot be read to its end within 60 s.
+pub fn consume_all(bootstrap: &str, topic: &str) -> Result<Vec<Record>> {
+    let consumer: BaseConsumer = config(bootstrap)
+        .set("group.id", "sluice-tests-reader")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .create()?;
+    let timeout = Duration::from_secs(20);
+    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let found = metadata.topics().first().context("no metadata")?;
+    if let Some(error) = found.error() {
+        bail!("topic {topic}: {:?}", RDKafkaErrorCode::from(error));
+    }
+    let mut list = TopicPartitionList::new();
+    for partition in found.partitions() {
+        list.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    }
+    let mut open = found.partitions().len();
+    consumer.assign(&list)?;
+    let mut records = Vec::new();
+    let end = Instant::now() + Duration::from_secs(60);
+    while open > 0 {
+        if Instant::now() > end {
+            bail!("topic {topic}: {open} partitions not read to their end");
+        }
+        match consumer.poll(Duration::from_millis(200)) {
+            None => {}
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(error)) => return Err(error).context("consume"),
+            Some(Ok(message)) => records.push(Record {
+                partition: message.partition(),
+                offset: message.offset(),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+            }),
+        }
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+fn config(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
+}
