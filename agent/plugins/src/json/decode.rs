@@ -1,0 +1,449 @@
+//! JSON to values, guided by a schema or without one, with the leniency of Jackson's `JsonNode` getters.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use bytestring::ByteString;
+use sluice_api::{
+    ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Struct, Value, logical,
+};
+
+use super::token::{Kind, MAX_DEPTH, Reader, Text};
+
+/// Maps up to this size look for repeated keys one by one.
+const LINEAR_LIMIT: usize = 32;
+
+pub(super) struct Decoder<'a> {
+    data: &'a Bytes,
+    reader: Reader<'a>,
+    replace_null_with_default: bool,
+    depth: usize,
+}
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(data: &'a Bytes, replace_null_with_default: bool) -> Self {
+        Self {
+            data,
+            reader: Reader::new(data),
+            replace_null_with_default,
+            depth: 0,
+        }
+    }
+
+    /// The text of schema and payload; the object must have exactly these two fields.
+    pub(super) fn read_envelope(&mut self) -> Result<(Bytes, Bytes)> {
+        let not_an_envelope = || {
+            ConnectError::data(
+                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
+                 additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in \
+                 your converter configuration.",
+            )
+        };
+        let kind = self.reader.begin_value()?;
+        if kind != Kind::Object {
+            self.reader.skip_rest(kind, 0)?;
+            return Err(not_an_envelope());
+        }
+        self.reader.expect(b'{')?;
+        let (mut schema, mut payload, mut others) = (None, None, false);
+        let mut first = true;
+        while self.reader.next_item(b'}', &mut first)? {
+            let key = self.reader.key()?;
+            let key = self.reader.resolve(key)?;
+            self.reader.skip_blanks();
+            let start = self.reader.position();
+            self.reader.skip_value(1)?;
+            let range = start..self.reader.position();
+            match key.as_ref() {
+                "schema" => schema = Some(range),
+                "payload" => payload = Some(range),
+                _ => others = true,
+            }
+        }
+        match (schema, payload) {
+            (Some(schema), Some(payload)) if !others => {
+                Ok((self.data.slice(schema), self.data.slice(payload)))
+            }
+            _ => Err(not_an_envelope()),
+        }
+    }
+
+    fn enter(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.reader.error("nested too deeply"));
+        }
+        Ok(())
+    }
+
+    fn text(&self, text: Text) -> Result<ByteString> {
+        match text {
+            Text::Plain(range) => ByteString::try_from(self.data.slice(range))
+                .map_err(|_| self.reader.error("invalid UTF-8")),
+            Text::Unescaped(text) => Ok(text.into()),
+        }
+    }
+
+    /// A value without schema: integers are 64-bit and wrap, other numbers are doubles.
+    pub(super) fn read_schemaless(&mut self) -> Result<Value> {
+        let kind = self.reader.begin_value()?;
+        self.read_schemaless_rest(kind)
+    }
+
+    fn read_schemaless_rest(&mut self, kind: Kind) -> Result<Value> {
+        Ok(match kind {
+            Kind::Null => Value::Null,
+            Kind::Boolean(v) => Value::Boolean(v),
+            Kind::Number => {
+                let text = self.reader.number()?;
+                if is_integral(text) {
+                    Value::Int64(wrapping_integer(text))
+                } else {
+                    Value::Float64(text.parse().unwrap_or(f64::NAN))
+                }
+            }
+            Kind::String => {
+                let text = self.reader.string()?;
+                Value::String(self.text(text)?)
+            }
+            Kind::Array => {
+                self.enter()?;
+                self.reader.expect(b'[')?;
+                let mut items = Vec::new();
+                let mut first = true;
+                while self.reader.next_item(b']', &mut first)? {
+                    items.push(self.read_schemaless()?);
+                }
+                self.depth -= 1;
+                Value::Array(items)
+            }
+            Kind::Object => {
+                self.enter()?;
+                self.reader.expect(b'{')?;
+                let mut entries = Vec::new();
+                let mut first = true;
+                while self.reader.next_item(b'}', &mut first)? {
+                    let key = self.reader.key()?;
+                    let key = Value::String(self.text(key)?);
+                    entries.push((key, self.read_schemaless()?));
+                }
+                self.depth -= 1;
+                Value::Map(distinct(entries))
+            }
+        })
+    }
+
+    /// A value by its schema.
+    pub(super) fn read_value(&mut self, schema: &Arc<Schema>) -> Result<Value> {
+        let kind = self.reader.begin_value()?;
+        if kind == Kind::Null {
+            return self.null(schema);
+        }
+        if let Some(name) = schema.name()
+            && let Some(value) = self.read_logical(schema, name, kind)?
+        {
+            return Ok(value);
+        }
+        match schema.schema_type() {
+            SchemaType::Boolean => {
+                self.reader.skip_rest(kind, self.depth)?;
+                Ok(Value::Boolean(kind == Kind::Boolean(true)))
+            }
+            SchemaType::Int8
+            | SchemaType::Int16
+            | SchemaType::Int32
+            | SchemaType::Int64
+            | SchemaType::Float32
+            | SchemaType::Float64 => self.read_number(schema.schema_type(), kind),
+            SchemaType::String => {
+                if kind == Kind::String {
+                    let text = self.reader.string()?;
+                    return Ok(Value::String(self.text(text)?));
+                }
+                self.reader.skip_rest(kind, self.depth)?;
+                Ok(Value::Null)
+            }
+            SchemaType::Bytes => {
+                if kind == Kind::String {
+                    return Ok(Value::Bytes(self.base64()?));
+                }
+                self.reader.skip_rest(kind, self.depth)?;
+                Ok(Value::Null)
+            }
+            SchemaType::Array => self.read_array(schema, kind),
+            SchemaType::Map => self.read_map(schema, kind),
+            SchemaType::Struct => self.read_struct(schema, kind),
+        }
+    }
+
+    fn null(&self, schema: &Schema) -> Result<Value> {
+        if let Some(default) = schema.default_value()
+            && self.replace_null_with_default
+        {
+            return Ok(default.clone());
+        }
+        if schema.is_optional() {
+            return Ok(Value::Null);
+        }
+        Err(ConnectError::data(format!(
+            "Invalid null value for required {} field",
+            schema.schema_type()
+        )))
+    }
+
+    fn base64(&mut self) -> Result<Bytes> {
+        let text = self.reader.string()?;
+        let text = self.reader.resolve(text)?;
+        STANDARD
+            .decode(text.as_bytes())
+            .map(Bytes::from)
+            .map_err(|_| ConnectError::data("Invalid bytes field"))
+    }
+
+    /// What `JsonNode.intValue`, `longValue` and so on give: 0 for anything but a number.
+    #[expect(clippy::cast_possible_truncation, reason = "as Java's casts")]
+    fn read_number(&mut self, schema_type: SchemaType, kind: Kind) -> Result<Value> {
+        let (integer, float) = if kind == Kind::Number {
+            let text = self.reader.number()?;
+            if is_integral(text) {
+                (wrapping_integer(text), text.parse().unwrap_or(0.0))
+            } else {
+                let float: f64 = text.parse().unwrap_or(0.0);
+                (float as i64, float)
+            }
+        } else {
+            self.reader.skip_rest(kind, self.depth)?;
+            (0, 0.0)
+        };
+        Ok(match schema_type {
+            SchemaType::Int8 => Value::Int8(integer as i8),
+            SchemaType::Int16 => Value::Int16(integer as i16),
+            SchemaType::Int32 => Value::Int32(integer as i32),
+            SchemaType::Int64 => Value::Int64(integer),
+            SchemaType::Float32 => Value::Float32(float as f32),
+            _ => Value::Float64(float),
+        })
+    }
+
+    fn read_array(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
+        if kind != Kind::Array {
+            return Err(ConnectError::data(format!(
+                "Invalid type for ARRAY: {}",
+                kind.node_type()
+            )));
+        }
+        let inner = known(schema.value_schema()?)?;
+        self.enter()?;
+        self.reader.expect(b'[')?;
+        let mut items = Vec::new();
+        let mut first = true;
+        while self.reader.next_item(b']', &mut first)? {
+            items.push(self.read_value(inner)?);
+        }
+        self.depth -= 1;
+        Ok(Value::Array(items))
+    }
+
+    fn read_map(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
+        let key_schema = known(schema.key_schema()?)?;
+        let value_schema = known(schema.value_schema()?)?;
+        let mut entries = Vec::new();
+        let mut first = true;
+        self.enter()?;
+        if key_schema.schema_type() == SchemaType::String {
+            if kind != Kind::Object {
+                return Err(ConnectError::data(format!(
+                    "Maps with string fields should be encoded as JSON objects, but found {}",
+                    kind.node_type()
+                )));
+            }
+            self.reader.expect(b'{')?;
+            while self.reader.next_item(b'}', &mut first)? {
+                let key = self.reader.key()?;
+                let key = Value::String(self.text(key)?);
+                entries.push((key, self.read_value(value_schema)?));
+            }
+        } else {
+            if kind != Kind::Array {
+                return Err(ConnectError::data(format!(
+                    "Maps with non-string fields should be encoded as JSON array of tuples, but found {}",
+                    kind.node_type()
+                )));
+            }
+            self.reader.expect(b'[')?;
+            while self.reader.next_item(b']', &mut first)? {
+                let wrong = || {
+                    ConnectError::data(
+                        "Found invalid map entry, expected an array of a key and a value",
+                    )
+                };
+                if !self.reader.take(b'[') {
+                    return Err(wrong());
+                }
+                let key = self.read_value(key_schema)?;
+                if !self.reader.take(b',') {
+                    return Err(wrong());
+                }
+                let value = self.read_value(value_schema)?;
+                if !self.reader.take(b']') {
+                    return Err(wrong());
+                }
+                entries.push((key, value));
+            }
+        }
+        self.depth -= 1;
+        Ok(Value::Map(distinct(entries)))
+    }
+
+    fn read_struct(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
+        if kind != Kind::Object {
+            return Err(ConnectError::data(format!(
+                "Structs should be encoded as JSON objects, but found {}",
+                kind.node_type()
+            )));
+        }
+        self.enter()?;
+        self.reader.expect(b'{')?;
+        let fields = schema.fields();
+        let mut values = vec![None; fields.len()];
+        let mut expected = 0;
+        let mut first = true;
+        while self.reader.next_item(b'}', &mut first)? {
+            let key = self.reader.key()?;
+            let key = self.reader.resolve(key)?;
+            // Fields mostly come in the order of the schema.
+            let field = match fields.get(expected) {
+                Some(field) if **field.name() == *key => Some(field),
+                _ => schema.field(&key),
+            };
+            match field {
+                Some(field) => {
+                    let value = self.read_value(field.schema())?;
+                    if let Some(slot) = values.get_mut(field.index()) {
+                        *slot = Some(value);
+                    }
+                    expected = field.index() + 1;
+                }
+                None => self.reader.skip_value(self.depth)?,
+            }
+        }
+        self.depth -= 1;
+        let values = values
+            .into_iter()
+            .zip(fields)
+            .map(|(value, field)| match value {
+                Some(value) => Ok(value),
+                None => self.null(field.schema()),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for (value, field) in values.iter().zip(fields) {
+            // `Struct.put` refuses null for required fields, which a text of the wrong type has become.
+            if value.is_null() && !field.schema().is_optional() {
+                field.schema().validate_field(field.name(), value)?;
+            }
+        }
+        Ok(Value::from(Struct::from_values(
+            Arc::clone(schema),
+            values,
+        )?))
+    }
+
+    fn read_logical(&mut self, schema: &Schema, name: &str, kind: Kind) -> Result<Option<Value>> {
+        let wrong = |kind_name: &str, wanted: &str| {
+            ConnectError::data(format!(
+                "Invalid type for {kind_name}, underlying representation should be {wanted} but was {}",
+                kind.node_type()
+            ))
+        };
+        Ok(Some(match name {
+            logical::DECIMAL => match kind {
+                Kind::Number => {
+                    Value::from(self.reader.number()?.parse::<Decimal>().map_err(|error| {
+                        ConnectError::data("Invalid number for Decimal").caused_by(error)
+                    })?)
+                }
+                Kind::String => {
+                    let bytes = self.base64().map_err(|e| {
+                        ConnectError::data("Invalid bytes for Decimal field").caused_by(e)
+                    })?;
+                    logical::decimal_from_bytes(schema, &bytes)?
+                }
+                _ => return Err(wrong("Decimal", "numeric or bytes")),
+            },
+            logical::DATE | logical::TIME => {
+                let kind_name = if name == logical::DATE {
+                    "Date"
+                } else {
+                    "Time"
+                };
+                let number = match kind {
+                    Kind::Number => {
+                        let text = self.reader.number()?;
+                        if is_integral(text) {
+                            text.parse::<i32>().ok()
+                        } else {
+                            None
+                        }
+                    }
+                    _ => None,
+                };
+                let number = number.ok_or_else(|| wrong(kind_name, "integer"))?;
+                if name == logical::DATE {
+                    logical::date_from_days(number)
+                } else {
+                    logical::time_from_millis(number)?
+                }
+            }
+            logical::TIMESTAMP => {
+                let text = match kind {
+                    Kind::Number => Some(self.reader.number()?).filter(|text| is_integral(text)),
+                    _ => None,
+                };
+                let text = text.ok_or_else(|| wrong("Timestamp", "integral"))?;
+                Value::Date(wrapping_integer(text))
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn known(schema: Option<&Arc<Schema>>) -> Result<&Arc<Schema>> {
+    schema.ok_or_else(|| ConnectError::data("schema of elements is not known"))
+}
+
+/// Later entries win, as when Jackson puts them in a map.
+fn distinct(entries: Vec<(Value, Value)>) -> MapValue {
+    if entries.len() <= LINEAR_LIMIT {
+        return entries.into_iter().collect();
+    }
+    let distinct: indexmap::IndexMap<Value, Value> = entries.into_iter().collect();
+    MapValue::from_distinct(distinct.into_iter().collect())
+}
+
+fn is_integral(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'))
+}
+
+/// The low 64 bits of an integer, as `BigInteger.longValue`.
+fn wrapping_integer(text: &str) -> i64 {
+    if let Ok(value) = text.parse() {
+        return value;
+    }
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let wrapped = digits.bytes().fold(0_u64, |value, digit| {
+        value
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(digit.wrapping_sub(b'0')))
+    });
+    let wrapped = wrapped.cast_signed();
+    if negative {
+        wrapped.wrapping_neg()
+    } else {
+        wrapped
+    }
+}

@@ -1,0 +1,314 @@
+//! A pull reader of JSON text that hands out slices of it.
+
+use std::borrow::Cow;
+
+use sluice_api::{ConnectError, Result};
+
+/// Nesting beyond this is refused, as by Jackson (`StreamReadConstraints`).
+pub(super) const MAX_DEPTH: usize = 500;
+
+/// What a value begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Boolean(bool),
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// Name of Jackson's `JsonNodeType`.
+    pub(super) fn node_type(self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Boolean(_) => "BOOLEAN",
+            Self::Number => "NUMBER",
+            Self::String => "STRING",
+            Self::Array => "ARRAY",
+            Self::Object => "OBJECT",
+        }
+    }
+}
+
+pub(super) struct Reader<'a> {
+    data: &'a [u8],
+    position: usize,
+}
+
+/// A text: a range of the data if it has no escapes.
+pub(super) enum Text {
+    Plain(std::ops::Range<usize>),
+    Unescaped(String),
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        Self { data, position: 0 }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(super) fn error(&self, what: &str) -> ConnectError {
+        super::serialization_error(&format!("{what} at byte {}", self.position))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.data.get(self.position).copied()
+    }
+
+    pub(super) fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.position += 1;
+        }
+    }
+
+    /// Takes a byte if it is the next one after blanks.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        self.skip_blanks();
+        if self.peek() == Some(byte) {
+            self.position += 1;
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn expect(&mut self, byte: u8) -> Result<()> {
+        if self.take(byte) {
+            return Ok(());
+        }
+        Err(self.error(&format!("expected '{}'", char::from(byte))))
+    }
+
+    /// Looks at the next value. Literals are taken; of others only blanks before are.
+    pub(super) fn begin_value(&mut self) -> Result<Kind> {
+        self.skip_blanks();
+        match self.peek() {
+            Some(b'"') => Ok(Kind::String),
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b'n') => self.literal("null", Kind::Null),
+            Some(b't') => self.literal("true", Kind::Boolean(true)),
+            Some(b'f') => self.literal("false", Kind::Boolean(false)),
+            Some(_) => Err(self.error("unexpected character")),
+            None => Err(self.error("unexpected end of JSON")),
+        }
+    }
+
+    fn literal(&mut self, word: &str, kind: Kind) -> Result<Kind> {
+        let rest = self.data.get(self.position..).unwrap_or_default();
+        if !rest.starts_with(word.as_bytes())
+            || rest
+                .get(word.len())
+                .is_some_and(|b| b.is_ascii_alphanumeric())
+        {
+            return Err(self.error("unrecognized token"));
+        }
+        self.position += word.len();
+        Ok(kind)
+    }
+
+    /// Takes a number and answers its text.
+    pub(super) fn number(&mut self) -> Result<&'a str> {
+        let start = self.position;
+        if self.peek() == Some(b'-') {
+            self.position += 1;
+        }
+        let digits = self.digits()?;
+        if digits > 1 && self.data.get(self.position - digits) == Some(&b'0') {
+            return Err(self.error("leading zeros are not allowed in numbers,"));
+        }
+        if self.peek() == Some(b'.') {
+            self.position += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.position += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.position += 1;
+            }
+            self.digits()?;
+        }
+        let text = self.data.get(start..self.position).unwrap_or_default();
+        std::str::from_utf8(text).map_err(|_| self.error("invalid number"))
+    }
+
+    fn digits(&mut self) -> Result<usize> {
+        let start = self.position;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.position += 1;
+        }
+        if self.position == start {
+            return Err(self.error("expected a digit"));
+        }
+        Ok(self.position - start)
+    }
+
+    /// Takes a string.
+    pub(super) fn string(&mut self) -> Result<Text> {
+        self.position += 1;
+        let start = self.position;
+        let rest = self.data.get(start..).unwrap_or_default();
+        for (index, byte) in rest.iter().enumerate() {
+            match byte {
+                b'"' => {
+                    self.position = start + index + 1;
+                    return Ok(Text::Plain(start..start + index));
+                }
+                b'\\' => {
+                    self.position = start + index;
+                    return self.escaped(start).map(Text::Unescaped);
+                }
+                0..0x20 => {
+                    self.position = start + index;
+                    return Err(self.error("illegal unquoted control character"));
+                }
+                _ => {}
+            }
+        }
+        Err(self.error("unterminated string"))
+    }
+
+    fn escaped(&mut self, start: usize) -> Result<String> {
+        let mut bytes = self
+            .data
+            .get(start..self.position)
+            .unwrap_or_default()
+            .to_vec();
+        loop {
+            let Some(byte) = self.peek() else {
+                return Err(self.error("unterminated string"));
+            };
+            self.position += 1;
+            match byte {
+                b'"' => break,
+                b'\\' => {
+                    let mut utf8 = [0; 4];
+                    bytes.extend_from_slice(self.escape()?.encode_utf8(&mut utf8).as_bytes());
+                }
+                0..0x20 => return Err(self.error("illegal unquoted control character")),
+                other => bytes.push(other),
+            }
+        }
+        String::from_utf8(bytes).map_err(|_| self.error("invalid UTF-8"))
+    }
+
+    fn escape(&mut self) -> Result<char> {
+        let byte = self.peek();
+        self.position += 1;
+        Ok(match byte {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let unit = self.hex()?;
+                if (0xD800..0xDC00).contains(&unit)
+                    && self.data.get(self.position..self.position + 2) == Some(b"\\u")
+                {
+                    let after_first = self.position;
+                    self.position += 2;
+                    let low = self.hex()?;
+                    if (0xDC00..0xE000).contains(&low) {
+                        let code = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+                        return Ok(char::from_u32(code).unwrap_or('\u{FFFD}'));
+                    }
+                    self.position = after_first;
+                }
+                // Rust texts can't hold half of a surrogate pair, as Java's can.
+                char::from_u32(unit).unwrap_or('\u{FFFD}')
+            }
+            _ => return Err(self.error("unrecognized character escape")),
+        })
+    }
+
+    fn hex(&mut self) -> Result<u32> {
+        let digits = self
+            .data
+            .get(self.position..self.position + 4)
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .ok_or_else(|| self.error("expected four hex digits"))?;
+        self.position += 4;
+        u32::from_str_radix(digits, 16).map_err(|_| self.error("expected four hex digits"))
+    }
+
+    /// The text of a string as borrowed or owned text.
+    pub(super) fn resolve(&self, text: Text) -> Result<Cow<'a, str>> {
+        match text {
+            Text::Plain(range) => std::str::from_utf8(self.data.get(range).unwrap_or_default())
+                .map(Cow::Borrowed)
+                .map_err(|_| self.error("invalid UTF-8")),
+            Text::Unescaped(text) => Ok(Cow::Owned(text)),
+        }
+    }
+
+    /// Passes over one value.
+    pub(super) fn skip_value(&mut self, depth: usize) -> Result<()> {
+        let kind = self.begin_value()?;
+        self.skip_rest(kind, depth)
+    }
+
+    /// Passes over a value of which [`Reader::begin_value`] was called.
+    pub(super) fn skip_rest(&mut self, kind: Kind, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(self.error("nested too deeply"));
+        }
+        match kind {
+            Kind::Null | Kind::Boolean(_) => {}
+            Kind::Number => {
+                self.number()?;
+            }
+            Kind::String => {
+                self.string()?;
+            }
+            Kind::Array => {
+                self.expect(b'[')?;
+                let mut first = true;
+                while self.next_item(b']', &mut first)? {
+                    self.skip_value(depth + 1)?;
+                }
+            }
+            Kind::Object => {
+                self.expect(b'{')?;
+                let mut first = true;
+                while self.next_item(b'}', &mut first)? {
+                    self.key()?;
+                    self.skip_value(depth + 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another item of an array or object follows; takes the comma before or the end after it.
+    pub(super) fn next_item(&mut self, end: u8, first: &mut bool) -> Result<bool> {
+        if self.take(end) {
+            return Ok(false);
+        }
+        if !*first {
+            self.expect(b',')?;
+        }
+        *first = false;
+        Ok(true)
+    }
+
+    /// Takes a key and its colon.
+    pub(super) fn key(&mut self) -> Result<Text> {
+        self.skip_blanks();
+        if self.peek() != Some(b'"') {
+            return Err(self.error("expected a field name"));
+        }
+        let key = self.string()?;
+        self.expect(b':')?;
+        Ok(key)
+    }
+}
