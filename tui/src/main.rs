@@ -1,1 +1,108 @@
-fn main() {}
+//! Sluice: the terminal for Kafka Connect clusters, and the commands for scripts.
+//!
+//! This file puts the parts together. It is the only one that reads the environment and decides the exit status.
+
+mod actions;
+mod cli;
+mod conn;
+mod contexts;
+mod editor;
+mod effect;
+mod keys;
+mod message;
+mod model;
+mod runtime;
+mod terminal;
+mod text;
+mod theme;
+mod units;
+mod update;
+mod view;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+use contexts::{Contexts, Wanted};
+use runtime::Surroundings;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the program says why it failed")]
+fn complain(text: &str) {
+    let clean = text::lines(text).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    eprintln!("sluice: {clean}");
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // reqwest is built without a crypto provider of its own; a second installation would only say "already there".
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let contexts = contexts(&cli)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let outcome = match cli.command {
+        None => runtime.block_on(open_terminal(contexts)),
+        Some(_) => anyhow::bail!("not yet"),
+    };
+    // Threads that wait for brokers must not hold the process up.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn contexts(cli: &Cli) -> anyhow::Result<Contexts> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let default = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(home?.join(".config")))
+        .map(|folder| folder.join("sluice/config.toml"));
+    let wanted = Wanted {
+        connect: cli.connect.clone(),
+        bootstrap: cli.bootstrap_servers.clone(),
+        context: cli.context.clone(),
+        readonly: cli.readonly,
+        file_required: cli.config.is_some(),
+        file: cli.config.clone().or(default),
+    };
+    Ok(contexts::resolve(&wanted)?)
+}
+
+async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
+    let term = std::env::var("TERM").unwrap_or_default();
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        anyhow::bail!("standard input and output are no terminal; for scripts there is: sluice get connectors -o json");
+    }
+    if term == "dumb" {
+        anyhow::bail!("TERM=dumb can't show screens; set TERM, or use: sluice get connectors");
+    }
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home.map(|home| home.join(".local/state")));
+    let surroundings = Surroundings {
+        editor: std::env::var("VISUAL")
+            .or_else(|_| std::env::var("EDITOR"))
+            .ok()
+            .filter(|editor| !editor.trim().is_empty())
+            .unwrap_or_else(|| "vi".to_owned()),
+        tmux: set("TMUX"),
+        no_color: set("NO_COLOR"),
+        history: state.map(|folder| folder.join("sluice/history")),
+    };
+    runtime::run(contexts, surroundings).await?;
+    Ok(ExitCode::SUCCESS)
+}

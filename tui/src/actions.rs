@@ -1,0 +1,151 @@
+//! Does what the user asked for: sends the request, waits out a rebalance by itself, tells each step.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_protocol::rest::ConnectorStateInfo;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::conn::client::{CallError, Client};
+use crate::conn::{backoff, now, shown};
+use crate::message::{ActionNews, Message};
+use crate::model::action::{RestartMode, Verb};
+use crate::text::Text;
+use crate::update::restarts_by_plan;
+
+/// How long an action is tried again while the cluster can't do it.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Requests under way at the same time; a bulk verb must not storm the workers.
+const AT_ONCE: usize = 4;
+
+/// One request of the user.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Connector.
+    pub(crate) connector: String,
+    /// Verb.
+    pub(crate) verb: Verb,
+    /// Failed tasks, for servers without restart by plan.
+    pub(crate) failed_tasks: Vec<u32>,
+    /// All tasks, for the same.
+    pub(crate) all_tasks: Vec<u32>,
+}
+
+/// Runs requests, a few at a time.
+#[derive(Clone)]
+pub(crate) struct Executor {
+    client: Client,
+    slots: Arc<Semaphore>,
+}
+
+impl Executor {
+    /// An executor that asks through `client`.
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, slots: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Starts a request; its news go to `out` under `id`.
+    pub(crate) fn start(&self, id: u64, request: Request, out: mpsc::Sender<Message>) {
+        let executor = self.clone();
+        tokio::spawn(async move {
+            let Ok(_slot) = executor.slots.acquire().await else {
+                return;
+            };
+            let waiting = |reason: Text, retry_at| {
+                let out = out.clone();
+                async move {
+                    let news = ActionNews::Waiting { reason, retry_at };
+                    // Nobody listening means the terminal has ended; there is nobody to tell.
+                    let _ = out.send(Message::Action(id, news)).await;
+                }
+            };
+            let news = match run(&executor.client, &request, waiting).await {
+                Ok(plan) => ActionNews::Accepted(plan.map(Box::new)),
+                Err(error) => ActionNews::Failed(shown(&error)),
+            };
+            let _ = out.send(Message::Action(id, news)).await;
+        });
+    }
+}
+
+/// Sends a request until the cluster takes it, says no, or patience ends. `waiting` hears of each pause.
+pub(crate) async fn run<F: Future<Output = ()>>(
+    client: &Client,
+    request: &Request,
+    waiting: impl Fn(Text, i64) -> F,
+) -> Result<Option<ConnectorStateInfo>, CallError> {
+    let began = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let error = match once(client, request).await {
+            Ok(plan) => return Ok(plan),
+            Err(error) => error,
+        };
+        let reason = match &error {
+            error if error.is_rebalance() => Text::from("rebalance"),
+            CallError::Unreachable(_) if began.elapsed() < Duration::from_secs(30) => {
+                Text::from("a worker that answers")
+            }
+            _ => return Err(error),
+        };
+        attempt += 1;
+        let pause = backoff(attempt);
+        if began.elapsed() + pause > PATIENCE {
+            return Err(error);
+        }
+        let pause_millis = i64::try_from(pause.as_millis()).unwrap_or(0);
+        waiting(reason, now() + pause_millis).await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One try.
+async fn once(client: &Client, request: &Request) -> Result<Option<ConnectorStateInfo>, CallError> {
+    let name = request.connector.as_str();
+    match &request.verb {
+        Verb::Pause => client.put_state(name, "pause").await.map(|()| None),
+        Verb::Resume => client.put_state(name, "resume").await.map(|()| None),
+        Verb::Stop => client.put_state(name, "stop").await.map(|()| None),
+        Verb::Delete => match client.delete(name).await {
+            Ok(()) => Ok(None),
+            // A try before this one may have done it although its answer was lost.
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        },
+        Verb::PutConfig { config, base } => {
+            if let Some(base) = base {
+                let stored = client.config(name).await?;
+                if stored != **base && stored != **config {
+                    return Err(CallError::Changed);
+                }
+            }
+            client.put_config(name, config).await.map(|_| None)
+        }
+        Verb::Restart(mode) => restart(client, request, *mode).await,
+    }
+}
+
+async fn restart(client: &Client, request: &Request, mode: RestartMode) -> Result<Option<ConnectorStateInfo>, CallError> {
+    let name = request.connector.as_str();
+    match mode {
+        RestartMode::Task(task) => client.restart_task(name, task).await.map(|()| None),
+        RestartMode::ConnectorOnly => client.restart(name, false, false).await,
+        RestartMode::OnlyFailed | RestartMode::All => {
+            let only_failed = mode == RestartMode::OnlyFailed;
+            let version = client.server().await?.version;
+            if restarts_by_plan(&version) {
+                return client.restart(name, true, only_failed).await;
+            }
+            // Before 3.0 (KIP-745) a restart covers the connector instance alone; tasks go one by one.
+            let tasks = if only_failed { &request.failed_tasks } else { &request.all_tasks };
+            let status = client.status(name).await?;
+            if !only_failed || status.connector.state == sluice_protocol::State::Failed {
+                client.restart(name, false, false).await?;
+            }
+            for task in tasks {
+                client.restart_task(name, *task).await?;
+            }
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Kafka Connect in a terminal: watch and steer connectors, tasks and workers.
+///
+/// Without a command the terminal opens. It works on Sluice agents and on JVM Connect clusters.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// REST URLs of Connect workers; the next one is used when one does not answer.
+    #[arg(long, value_name = "URL[,URL]", value_delimiter = ',', global = true)]
+    pub(crate) connect: Vec<String>,
+    /// Kafka brokers, for lag, workers, rebalances and live updates.
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    pub(crate) bootstrap_servers: Option<String>,
+    /// Context of the configuration file to begin with.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) context: Option<String>,
+    /// Configuration file with contexts [default: ~/.config/sluice/config.toml].
+    #[arg(long, value_name = "FILE", env = "SLUICE_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Hide and refuse everything that changes the cluster.
+    #[arg(long, global = true)]
+    pub(crate) readonly: bool,
+    /// What to do; nothing opens the terminal.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Form of output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// What `get` lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Connectors with computed health.
+    Connectors,
+    /// Tasks of all connectors.
+    Tasks,
+    /// Workers.
+    Workers,
+    /// Plugins installed on the worker that answers.
+    Plugins,
+    /// Lag of sinks (needs --bootstrap-servers).
+    Lag,
+}
+
+/// Connectors to act on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Names {
+    /// Names of connectors.
+    #[arg(required_unless_present = "filter", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Act on all that match: a regular expression, !expression, or -l key=value.
+    #[arg(long, short = 'f', value_name = "FILTER", conflicts_with = "names", allow_hyphen_values = true)]
+    pub(crate) filter: Option<String>,
+    /// Return when the cluster has taken the request, not when it has done it.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Longest time to wait for it to be done, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout: u64,
+}
+
+/// Commands for scripts. Exit status: 0 fine, 1 error, 2 something is unhealthy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List connectors, tasks, workers, plugins or lag.
+    Get {
+        /// What to list.
+        kind: Kind,
+        /// Only what matches: a regular expression, !expression, or -l key=value.
+        #[arg(long, short = 'f', value_name = "FILTER", allow_hyphen_values = true)]
+        filter: Option<String>,
+        /// Only what is not well.
+        #[arg(long)]
+        faults: bool,
+        /// Form of output.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Show one connector: states, traces, configuration.
+    Describe {
+        /// Name of the connector.
+        name: String,
+        /// Form of output.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Create or change connectors from files; validates all of them first.
+    Apply {
+        /// JSON or YAML, one connector or many; - reads standard input.
+        #[arg(short, long = "file", value_name = "FILE", required = true)]
+        file: Vec<PathBuf>,
+        /// Validate and show what would change, write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Pause connectors.
+    Pause(Names),
+    /// Resume connectors.
+    Resume(Names),
+    /// Stop connectors; frees their tasks.
+    Stop(Names),
+    /// Restart what failed, or all of it.
+    Restart {
+        /// Which connectors.
+        #[command(flatten)]
+        names: Names,
+        /// Restart the connector and all of its tasks, not only what failed.
+        #[arg(long, conflicts_with = "connector_only")]
+        all: bool,
+        /// Restart the connector instance alone.
+        #[arg(long)]
+        connector_only: bool,
+    },
+    /// Delete connectors.
+    Delete {
+        /// Which connectors.
+        #[command(flatten)]
+        names: Names,
+        /// Delete without asking; needed when standard input is no terminal.
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Print a script that completes commands in a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_reads_as_it_should() {
+        let mut command = Cli::command().term_width(100);
+        insta::assert_snapshot!("help", command.render_long_help().to_string());
+    }
+}

@@ -1,0 +1,140 @@
+//! The Connect group as its coordinator describes it: members, leader, state, delay.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::groups::GroupInfo;
+use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol};
+use url::Url;
+
+use super::{Shared, TIMEOUT};
+use crate::conn::now;
+use crate::conn::rest::Known;
+use crate::message::{GroupMember, GroupReport, Update};
+use crate::text::Text;
+
+/// Distance between searches for the group; a search describes every group of the brokers.
+const SEARCH_EVERY: Duration = Duration::from_secs(30);
+
+/// What is known of the group between looks.
+#[derive(Default)]
+pub(super) struct GroupWatch {
+    id: Option<String>,
+    searched: Option<Instant>,
+    /// Members as last seen with their data, to hold on to while a rebalance hides them.
+    leader: Option<Text>,
+}
+
+impl GroupWatch {
+    /// Looks once.
+    pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer) {
+        if self.id.is_none() {
+            self.search(shared, consumer);
+        }
+        let Some(id) = &self.id else { return };
+        let Ok(list) = consumer.fetch_group_list(Some(id), TIMEOUT) else {
+            return;
+        };
+        let Some(group) = list.groups().iter().find(|group| group.name() == id) else {
+            return;
+        };
+        let report = report(group, &mut self.leader);
+        shared.feed.send_blocking(Update::Group(report));
+    }
+
+    fn search(&mut self, shared: &Shared, consumer: &BaseConsumer) {
+        if let Some(id) = &shared.wanted.group {
+            self.id = Some(id.clone());
+            shared.note("group", id.clone());
+            return;
+        }
+        let known = shared.known.borrow().clone();
+        if !known.listed || self.searched.is_some_and(|at| at.elapsed() < SEARCH_EVERY) {
+            return;
+        }
+        self.searched = Some(Instant::now());
+        let Ok(list) = consumer.fetch_group_list(None, TIMEOUT) else {
+            return;
+        };
+        let groups: Vec<&GroupInfo> = list
+            .groups()
+            .iter()
+            .filter(|group| group.protocol_type() == Subprotocol::PROTOCOL_TYPE)
+            .collect();
+        let ours = groups.iter().find(|group| is_ours(group, &known)).or(match &groups[..] {
+            [only] => Some(only),
+            _ => None,
+        });
+        match ours {
+            Some(group) => {
+                shared.note("group", group.name().to_owned());
+                self.id = Some(group.name().to_owned());
+            }
+            None => shared.note("group", format!("not found among {} Connect groups", groups.len())),
+        }
+    }
+}
+
+/// Whether a member is one of the workers REST told of, or the one we are connected to.
+fn is_ours(group: &GroupInfo, known: &Known) -> bool {
+    group.members().iter().any(|member| {
+        member
+            .metadata()
+            .and_then(|bytes| MemberMetadata::decode(bytes).ok())
+            .and_then(|metadata| worker_id(&metadata.url))
+            .is_some_and(|worker| known.workers.contains(&worker) || known.urls.contains(&worker))
+    })
+}
+
+/// `host:port` of a URL.
+pub(crate) fn worker_id(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+}
+
+fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
+    let mut members = Vec::new();
+    let mut delay = None;
+    for member in group.members() {
+        let Some(metadata) = member.metadata().and_then(|bytes| MemberMetadata::decode(bytes).ok()) else {
+            continue;
+        };
+        let Some(worker) = worker_id(&metadata.url) else { continue };
+        if let Some(assignment) = member
+            .assignment()
+            .filter(|bytes| !bytes.is_empty())
+            .and_then(|bytes| Assignment::decode(bytes).ok())
+        {
+            *leader = worker_id(&assignment.leader_url).as_deref().map(Text::line).or(leader.take());
+            delay = delay.max(Some(i64::from(assignment.delay_ms)));
+        }
+        members.push(GroupMember {
+            worker: Text::line(&worker),
+            connectors: Vec::new(),
+            tasks: Vec::new(),
+            kind: None,
+        });
+    }
+    members.sort();
+    GroupReport {
+        at: now(),
+        id: Text::line(group.name()),
+        state: Text::line(group.state()),
+        protocol: Text::line(group.protocol()),
+        members,
+        leader: leader.clone(),
+        delay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_id_is_host_and_port_of_its_url() {
+        assert_eq!(worker_id("http://127.0.0.1:8083/").as_deref(), Some("127.0.0.1:8083"));
+        assert_eq!(worker_id("https://h/").as_deref(), Some("h:443"));
+        assert_eq!(worker_id("nonsense"), None);
+    }
+}

@@ -1,0 +1,229 @@
+//! Lag of sinks: end offsets minus what their consumer group committed, and who reads which partition.
+//!
+//! librdkafka asks for committed offsets under the group id of the client, so each group has a client of its own; it
+//! never joins the group. Where telemetry tells the lag, nobody is asked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::Metadata;
+use rdkafka::{Offset, TopicPartitionList};
+use regex::Regex;
+use sluice_protocol::ConnectorName;
+
+use super::{Shared, TIMEOUT, lock};
+use crate::conn::now;
+use crate::conn::rest::Sink;
+use crate::message::{LagReport, Update};
+use crate::text::Text;
+
+/// Distance between looks at the same group.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Time spent on groups in one turn, so that the rest is not kept waiting.
+const TURN: Duration = Duration::from_secs(4);
+/// Clients kept between looks; each has threads and connections.
+const KEPT: usize = 8;
+/// Telemetry this old does not count.
+const TOLD_FOR: Duration = Duration::from_secs(45);
+
+/// What is kept between looks.
+#[derive(Default)]
+pub(super) struct LagWatch {
+    clients: HashMap<String, BaseConsumer>,
+    looked: HashMap<String, Instant>,
+}
+
+/// A partition of a topic.
+type Place = (String, i32);
+
+impl LagWatch {
+    /// Looks at the groups whose turn it is, those waiting longest first.
+    pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer, metadata: &Metadata) {
+        let known = shared.known.borrow().clone();
+        let began = Instant::now();
+        let mut due: Vec<&Sink> = known
+            .sinks
+            .iter()
+            .filter(|sink| !told(shared, &sink.connector))
+            .filter(|sink| self.looked.get(&sink.group).is_none_or(|at| at.elapsed() >= LOOK_EVERY))
+            .collect();
+        due.sort_by_key(|sink| self.looked.get(&sink.group).copied());
+        if due.is_empty() {
+            return;
+        }
+        let mut ends: BTreeMap<Place, Option<i64>> = BTreeMap::new();
+        let mut reports = Vec::new();
+        for sink in due {
+            if began.elapsed() > TURN || shared.is_over() {
+                break;
+            }
+            let places = places(sink, metadata);
+            self.looked.insert(sink.group.clone(), Instant::now());
+            if places.is_empty() {
+                continue;
+            }
+            let Some(committed) = self.committed(shared, &sink.group, &places) else {
+                continue;
+            };
+            let missing: Vec<&Place> = places.iter().filter(|place| !ends.contains_key(*place)).collect();
+            let found = end_offsets(consumer, &missing);
+            ends.extend(found);
+            let owners = owners(consumer, sink);
+            reports.extend(places.into_iter().map(|place| LagReport {
+                connector: sink.connector.clone(),
+                topic: Text::line(&place.0),
+                partition: place.1,
+                end: ends.get(&place).copied().flatten(),
+                committed: committed.get(&place).copied(),
+                task: owners.get(&place).copied(),
+            }));
+        }
+        if !reports.is_empty() {
+            shared.feed.send_blocking(Update::Lag { at: now(), partitions: reports });
+        }
+        let groups: BTreeSet<&String> = known.sinks.iter().map(|sink| &sink.group).collect();
+        self.clients.retain(|group, _| groups.contains(group));
+        self.looked.retain(|group, _| groups.contains(group));
+    }
+
+    fn committed(&mut self, shared: &Shared, group: &str, places: &BTreeSet<Place>) -> Option<BTreeMap<Place, i64>> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in places {
+            list.add_partition(topic, *partition);
+        }
+        let kept = self.clients.remove(group);
+        let client = match kept {
+            Some(client) => client,
+            None => shared.consumer(group).ok()?,
+        };
+        let answer = client.committed_offsets(list, TIMEOUT).ok();
+        if self.clients.len() < KEPT {
+            self.clients.insert(group.to_owned(), client);
+        }
+        let committed = answer?
+            .elements()
+            .iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
+                _ => None,
+            })
+            .collect();
+        Some(committed)
+    }
+}
+
+fn told(shared: &Shared, connector: &ConnectorName) -> bool {
+    lock(&shared.told)
+        .get(connector.as_str())
+        .is_some_and(|at| at.elapsed() < TOLD_FOR)
+}
+
+/// All partitions of the topics a sink reads.
+fn places(sink: &Sink, metadata: &Metadata) -> BTreeSet<Place> {
+    let pattern = sink.topics_regex.as_ref().and_then(|regex| {
+        // Java matches the whole name.
+        Regex::new(&format!("^(?:{regex})$")).ok()
+    });
+    metadata
+        .topics()
+        .iter()
+        .filter(|topic| {
+            sink.topics.iter().any(|name| name == topic.name())
+                || pattern.as_ref().is_some_and(|pattern| pattern.is_match(topic.name()))
+        })
+        .flat_map(|topic| topic.partitions().iter().map(|p| (topic.name().to_owned(), p.id())))
+        .collect()
+}
+
+/// End offsets, in one request to each broker.
+fn end_offsets(consumer: &BaseConsumer, places: &[&Place]) -> BTreeMap<Place, Option<i64>> {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in places {
+        // The timestamp -1 asks for the end (ListOffsets, LATEST).
+        if list.add_partition_offset(topic, *partition, Offset::End).is_err() {
+            return BTreeMap::new();
+        }
+    }
+    let Ok(found) = consumer.offsets_for_times(list, TIMEOUT) else {
+        return BTreeMap::new();
+    };
+    found
+        .elements()
+        .iter()
+        .map(|element| {
+            let end = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            ((element.topic().to_owned(), element.partition()), end)
+        })
+        .collect()
+}
+
+/// Which task reads which partition: members of a sink's group are named `connector-consumer-NAME-N`.
+fn owners(consumer: &BaseConsumer, sink: &Sink) -> BTreeMap<Place, u32> {
+    let Ok(list) = consumer.fetch_group_list(Some(&sink.group), TIMEOUT) else {
+        return BTreeMap::new();
+    };
+    let mut owners = BTreeMap::new();
+    for member in list.groups().iter().flat_map(|group| group.members()) {
+        let Some(task) = member.client_id().rsplit('-').next().and_then(|n| n.parse().ok()) else {
+            continue;
+        };
+        for place in member.assignment().and_then(assigned).unwrap_or_default() {
+            owners.insert(place, task);
+        }
+    }
+    owners
+}
+
+/// Reads an assignment of the consumer protocol: version, then topics with their partitions.
+fn assigned(bytes: &[u8]) -> Option<Vec<Place>> {
+    let mut reader = Reader(bytes);
+    reader.i16()?;
+    let mut places = Vec::new();
+    for _ in 0..reader.i32()? {
+        let length = usize::try_from(reader.i16()?).ok()?;
+        let topic = std::str::from_utf8(reader.take(length)?).ok()?.to_owned();
+        for _ in 0..reader.i32()? {
+            places.push((topic.clone(), reader.i32()?));
+        }
+    }
+    Some(places)
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn i16(&mut self) -> Option<i16> {
+        self.take(2)?.try_into().ok().map(i16::from_be_bytes)
+    }
+
+    fn i32(&mut self) -> Option<i32> {
+        self.take(4)?.try_into().ok().map(i32::from_be_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_read_and_a_broken_one_is_refused() {
+        let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2];
+        bytes.extend([0, 0, 0, 0, 0, 0, 0, 4]);
+        let places = assigned(&bytes).unwrap();
+        assert_eq!(places, [("t".to_owned(), 0), ("t".to_owned(), 4)]);
+        for cut in 0..bytes.len() {
+            assert_eq!(assigned(&bytes[..cut]), None);
+        }
+        assert_eq!(assigned(&[0, 1, 0x7f, 0xff, 0xff, 0xff]), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Topics and REST together: REST for the list and for writes, the brokers for everything REST can't tell.
+//!
+//! Threads of their own, because librdkafka blocks: one per followed topic (status, config, telemetry) and one that
+//! looks at the group and at the lag of sinks. They only read, join no group and commit nothing.
+
+mod group;
+mod lag;
+mod tail;
+mod telemetry;
+mod topics;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+use tokio::sync::watch;
+
+use super::rest::{Known, RestSource};
+use super::{DataSource, Feed, Wish, now};
+use crate::contexts::Context;
+use crate::message::Update;
+use crate::model::cluster::Link;
+use crate::text::Text;
+
+/// Distance between looks at the brokers.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Longest wait for an answer of the brokers.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What all threads share.
+pub(crate) struct Shared {
+    config: BTreeMap<String, String>,
+    bootstrap: String,
+    wanted: Wanted,
+    known: watch::Receiver<Arc<Known>>,
+    wishes: watch::Sender<Wish>,
+    feed: Feed,
+    ended: AtomicBool,
+    status_followed: AtomicBool,
+    /// Connectors whose lag telemetry tells, and when it last did.
+    told: Mutex<HashMap<String, Instant>>,
+    notes: Mutex<BTreeMap<&'static str, String>>,
+}
+
+/// Names given by the context.
+#[derive(Clone, Debug, Default)]
+struct Wanted {
+    group: Option<String>,
+    status: Option<String>,
+    config: Option<String>,
+    telemetry: Option<String>,
+}
+
+impl Shared {
+    /// Whether the terminal has left this cluster.
+    fn is_over(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) || self.feed.is_closed()
+    }
+
+    /// Waits, but not beyond the end.
+    fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.is_over() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(100).min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// A consumer with the context's client properties; `group` is only named, never joined.
+    fn consumer(&self, group: &str) -> KafkaResult<BaseConsumer> {
+        let mut config = ClientConfig::new();
+        for (key, value) in &self.config {
+            config.set(key, value);
+        }
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", "sluice-terminal")
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .set("topic.metadata.refresh.interval.ms", "60000")
+            .set("reconnect.backoff.max.ms", "5000")
+            .set("fetch.wait.max.ms", "5000")
+            .set("queued.max.messages.kbytes", "8192")
+            .set("fetch.message.max.bytes", "1048576");
+        BaseConsumer::from_config(&config)
+    }
+
+    /// Puts a note on what was found into the help.
+    fn note(&self, about: &'static str, text: String) {
+        let mut notes = lock(&self.notes);
+        if notes.get(about) == Some(&text) {
+            return;
+        }
+        notes.insert(about, text);
+        let lines = notes.iter().map(|(about, text)| Text::line(&format!("{about}: {text}"))).collect();
+        drop(notes);
+        self.feed.send_blocking(Update::Notes(lines));
+    }
+}
+
+/// A poisoned lock only means that a thread panicked; the data are counters and notes.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The source for a context with brokers.
+pub(crate) struct TopicsAndRest {
+    config: BTreeMap<String, String>,
+    bootstrap: String,
+    wanted: Wanted,
+    rest: RestSource,
+    wishes: watch::Sender<Wish>,
+}
+
+impl TopicsAndRest {
+    /// A source on these brokers, beside `rest`.
+    pub(crate) fn new(context: &Context, bootstrap: &str, rest: RestSource, wishes: watch::Sender<Wish>) -> Self {
+        Self {
+            config: context.client.clone(),
+            bootstrap: bootstrap.to_owned(),
+            wanted: Wanted {
+                group: context.group.clone(),
+                status: context.status_topic.clone(),
+                config: context.config_topic.clone(),
+                telemetry: context.telemetry_topic.clone(),
+            },
+            rest,
+            wishes,
+        }
+    }
+}
+
+/// Tells the threads to end, also when the task is aborted.
+struct EndOnDrop(Arc<Shared>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl DataSource for TopicsAndRest {
+    async fn run(self: Box<Self>, feed: Feed, wishes: watch::Receiver<Wish>) {
+        let (publish, known) = watch::channel(Arc::default());
+        let shared = Arc::new(Shared {
+            config: self.config,
+            bootstrap: self.bootstrap,
+            wanted: self.wanted,
+            known,
+            wishes: self.wishes,
+            feed: feed.clone(),
+            ended: AtomicBool::new(false),
+            status_followed: AtomicBool::new(false),
+            told: Mutex::default(),
+            notes: Mutex::default(),
+        });
+        let _end = EndOnDrop(Arc::clone(&shared));
+        if !feed.send(Update::Brokers(Link::Connecting)).await {
+            return;
+        }
+        let look = Arc::clone(&shared);
+        spawn("sluice-brokers", move || watch_brokers(&look));
+        let discover = Arc::clone(&shared);
+        spawn("sluice-topics", move || topics::follow(&discover));
+        Box::new(self.rest.publishing(publish)).run(feed, wishes).await;
+    }
+}
+
+/// Starts a thread. One that can't be started leaves its part unknown, which the screen shows.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+        tracing::warn!(%error, thread = name, "thread not started");
+    }
+}
+
+/// Looks at brokers, group and lag until the end.
+fn watch_brokers(shared: &Shared) {
+    let consumer = match shared.consumer("sluice-terminal") {
+        Ok(consumer) => consumer,
+        Err(error) => {
+            let error = Text::line(&format!("client properties: {error}"));
+            let link = Link::Down { error, since: now(), attempt: 1 };
+            shared.feed.send_blocking(Update::Brokers(link));
+            return;
+        }
+    };
+    let mut group = group::GroupWatch::default();
+    let mut lag = lag::LagWatch::default();
+    let mut attempt = 0;
+    let mut since = None;
+    let mut told_up = None;
+    let mut told_live = None;
+    while !shared.is_over() {
+        match consumer.fetch_metadata(None, TIMEOUT) {
+            Ok(metadata) => {
+                attempt = 0;
+                since = None;
+                if told_up != Some(true) {
+                    told_up = Some(true);
+                    shared.feed.send_blocking(Update::Brokers(Link::Up));
+                }
+                group.look(shared, &consumer);
+                lag.look(shared, &consumer, &metadata);
+            }
+            Err(error) => {
+                attempt += 1;
+                let since = *since.get_or_insert_with(now);
+                told_up = Some(false);
+                let error = Text::line(&format!("{}: {error}", shared.bootstrap));
+                shared.feed.send_blocking(Update::Brokers(Link::Down { error, since, attempt }));
+            }
+        }
+        let live = attempt == 0 && shared.status_followed.load(Ordering::Relaxed);
+        if told_live != Some(live) {
+            told_live = Some(live);
+            shared.feed.send_blocking(Update::Live(live));
+            shared.wishes.send_modify(|wish| wish.live = live);
+        }
+        shared.pause(LOOK_EVERY);
+    }
+}

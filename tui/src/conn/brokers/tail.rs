@@ -1,0 +1,228 @@
+//! Follows the status and the config topic: read from the beginning to the end, then each change as it comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rdkafka::Message as _;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Offset, TopicPartitionList};
+use sluice_protocol::config_topic::ConfigRecord;
+use sluice_protocol::status_topic::{StatusRecord, StatusValue};
+use sluice_protocol::{ConnectorName, TargetState};
+
+use super::topics::Subjects;
+use super::{Shared, TIMEOUT};
+use crate::conn::now;
+use crate::message::{StatusChange, Update};
+use crate::text::Text;
+
+/// Records of a topic larger than this are passed over; a trace is a few KiB.
+const RECORD_CAP: usize = 4 << 20;
+/// Longest look into a topic that may turn out not to be ours.
+const LOOK: Duration = Duration::from_secs(20);
+/// States kept while a status topic is loaded; the newest of each key counts.
+const STATES_CAP: usize = 500_000;
+
+/// Where to begin in each partition.
+#[derive(Clone, Copy)]
+pub(super) enum Start {
+    /// At the first record there is.
+    Beginning,
+}
+
+/// Assigns all partitions of a topic to a consumer of its own; returns how many there are.
+pub(super) fn assign(shared: &Shared, topic: &str, start: Start) -> Option<(BaseConsumer, usize)> {
+    let consumer = shared.consumer("sluice-terminal").ok()?;
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
+    let partitions: Vec<i32> = metadata.topics().first()?.partitions().iter().map(|p| p.id()).collect();
+    if partitions.is_empty() {
+        return None;
+    }
+    let mut list = TopicPartitionList::new();
+    for partition in &partitions {
+        let offset = match start {
+            Start::Beginning => Offset::Beginning,
+        };
+        list.add_partition_offset(topic, *partition, offset).ok()?;
+    }
+    consumer.assign(&list).ok()?;
+    Some((consumer, partitions.len()))
+}
+
+/// Reads from the beginning to the end; false when it could not be read in `time`.
+fn read_to_end(
+    shared: &Shared,
+    consumer: &BaseConsumer,
+    partitions: usize,
+    time: Duration,
+    mut record: impl FnMut(&BorrowedMessage<'_>),
+) -> bool {
+    let until = Instant::now() + time;
+    let mut ended = BTreeSet::new();
+    while ended.len() < partitions {
+        if shared.is_over() || Instant::now() > until {
+            return false;
+        }
+        match consumer.poll(Duration::from_millis(200)) {
+            Some(Ok(message)) => record(&message),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                ended.insert(partition);
+            }
+            // Brokers that do not answer are told by the thread that looks at them.
+            Some(Err(_)) | None => {}
+        }
+    }
+    true
+}
+
+fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChange> {
+    if message.payload_len() > RECORD_CAP {
+        return None;
+    }
+    let record = StatusRecord::decode(message.key(), message.payload()).ok()??;
+    let (connector, task, status): (ConnectorName, Option<u32>, Option<StatusValue>) = match record {
+        StatusRecord::Connector { connector, status } => (connector, None, status),
+        StatusRecord::Task { id, status } => (id.connector, Some(id.task), status),
+        StatusRecord::Topic { .. } => return None,
+    };
+    let at = message.timestamp().to_millis().unwrap_or_else(now);
+    Some(match status {
+        Some(status) => StatusChange {
+            connector,
+            task,
+            state: Some(status.state),
+            worker: Text::line(&status.worker_id),
+            trace: status.trace,
+            generation: status.generation.get(),
+            version: status.version.as_deref().map(Text::line),
+            at,
+            old,
+        },
+        None => StatusChange {
+            connector,
+            task,
+            state: None,
+            worker: Text::default(),
+            trace: None,
+            generation: 0,
+            version: None,
+            at,
+            old,
+        },
+    })
+}
+
+/// Connectors and workers a status topic tells of.
+pub(super) fn status_subjects(shared: &Shared, topic: &str) -> Option<Subjects> {
+    let (consumer, partitions) = assign(shared, topic, Start::Beginning)?;
+    let mut connectors = BTreeSet::new();
+    let mut workers = BTreeSet::new();
+    read_to_end(shared, &consumer, partitions, LOOK, |message| {
+        if let Some(change) = status_change(message, true)
+            && change.state.is_some()
+            && connectors.len() < STATES_CAP
+        {
+            connectors.insert(change.connector.as_str().to_owned());
+            workers.insert(change.worker.to_string());
+        }
+    });
+    Some((connectors, workers))
+}
+
+/// Connectors a config topic tells of.
+pub(super) fn config_subjects(shared: &Shared, topic: &str) -> Option<Subjects> {
+    let (consumer, partitions) = assign(shared, topic, Start::Beginning)?;
+    let mut connectors = BTreeSet::new();
+    read_to_end(shared, &consumer, partitions, LOOK, |message| {
+        if message.payload_len() <= RECORD_CAP
+            && let Ok(Some(ConfigRecord::Connector { connector, config: Some(_) })) =
+                ConfigRecord::decode(message.key(), message.payload())
+            && connectors.len() < STATES_CAP
+        {
+            connectors.insert(connector.as_str().to_owned());
+        }
+    });
+    Some((connectors, BTreeSet::new()))
+}
+
+/// Follows the status topic until the cluster is left.
+pub(super) fn follow_status(shared: &Shared, topic: &str) {
+    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning)) else {
+        return;
+    };
+    let mut latest: BTreeMap<(String, Option<u32>), StatusChange> = BTreeMap::new();
+    let complete = read_to_end(shared, &consumer, partitions, Duration::from_secs(600), |message| {
+        if let Some(change) = status_change(message, true) {
+            let key = (change.connector.as_str().to_owned(), change.task);
+            if change.state.is_none() {
+                latest.remove(&key);
+            } else if latest.len() < STATES_CAP || latest.contains_key(&key) {
+                latest.insert(key, change);
+            }
+        }
+    });
+    if !complete {
+        return;
+    }
+    shared.feed.send_blocking(Update::StatusBatch(latest.into_values().collect()));
+    shared.status_followed.store(true, Ordering::Relaxed);
+    while !shared.is_over() {
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(500))
+            && let Some(change) = status_change(&message, false)
+        {
+            shared.feed.send_blocking(Update::Status(change));
+        }
+    }
+}
+
+/// Follows the config topic: target states and configurations. Secrets in it stay in memory, masked on the screen.
+pub(super) fn follow_config(shared: &Shared, topic: &str) {
+    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning)) else {
+        return;
+    };
+    let mut targets: BTreeMap<ConnectorName, TargetState> = BTreeMap::new();
+    let complete = read_to_end(shared, &consumer, partitions, Duration::from_secs(600), |message| {
+        if let Some(ConfigRecord::TargetState { connector, state }) = config_record(message) {
+            match state {
+                Some(state) => targets.insert(connector, state),
+                None => targets.remove(&connector),
+            };
+        }
+    });
+    if !complete {
+        return;
+    }
+    shared.feed.send_blocking(Update::Targets(targets));
+    while !shared.is_over() {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else {
+            continue;
+        };
+        let update = match config_record(&message) {
+            Some(ConfigRecord::TargetState { connector, state }) => Update::Target(connector, state),
+            Some(ConfigRecord::Connector { connector, config }) => Update::Config(connector, config),
+            _ => continue,
+        };
+        shared.feed.send_blocking(update);
+    }
+}
+
+fn config_record(message: &BorrowedMessage<'_>) -> Option<ConfigRecord> {
+    if message.payload_len() > RECORD_CAP {
+        return None;
+    }
+    ConfigRecord::decode(message.key(), message.payload()).ok().flatten()
+}
+
+/// Tries until it works or the cluster is left.
+pub(super) fn retry<T>(shared: &Shared, mut work: impl FnMut() -> Option<T>) -> Option<T> {
+    while !shared.is_over() {
+        if let Some(done) = work() {
+            return Some(done);
+        }
+        shared.pause(Duration::from_secs(3));
+    }
+    None
+}

@@ -1,0 +1,387 @@
+//! The REST client: one request at a time per call, several URLs, the next one when a worker does not answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sluice_protocol::rest::{
+    ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, ErrorMessage,
+    ExpandedConnectors, Health, PluginInfo, ServerInfo,
+};
+use sluice_protocol::ConfigMap;
+use url::Url;
+
+use crate::contexts::{Context, shown_url};
+use crate::model::cluster::{WorkerHealth, WorkerKind};
+use crate::model::secrets::PasswordKeys;
+use crate::text::Text;
+
+/// Largest answer read, in bytes. 10,000 connectors of 4 tasks are 8 MB.
+const BODY_CAP: usize = 128 << 20;
+/// A worker may need this long while it reads its topics or joins (its own limit is 90 s).
+const CALL_TIMEOUT: Duration = Duration::from_secs(95);
+/// Time for a connection to be there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why a call did not work.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum CallError {
+    /// The worker answered with an error.
+    #[error("{message} (status {status})")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The worker's words.
+        message: Text,
+    },
+    /// No worker answered; the same call may work later.
+    #[error("{0}")]
+    Unreachable(Text),
+    /// What is stored is no longer what the edit began with.
+    #[error("the configuration was changed by somebody else meanwhile; nothing written")]
+    Changed,
+    /// A worker answered, but not with what was expected.
+    #[error("unexpected answer: {0}")]
+    Malformed(Text),
+}
+
+impl CallError {
+    /// Whether the same call may work in a moment: a rebalance is under way, or the worker is starting.
+    pub(crate) fn is_rebalance(&self) -> bool {
+        match self {
+            // 409 is also "already exists", which no waiting helps.
+            Self::Refused { status: 409, message } => !message.as_str().ends_with("already exists"),
+            Self::Refused { status: 503, .. } => true,
+            Self::Refused { status: 500, message } => {
+                message.as_str().contains("rebalance is expected") || message.as_str().starts_with("IO Error trying to forward")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the thing asked for does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+}
+
+/// A client for one Connect cluster; clones share connections and the URL that works.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    urls: Arc<[Url]>,
+    current: Arc<AtomicUsize>,
+}
+
+impl Client {
+    /// Makes a client; nothing is sent yet.
+    pub(crate) fn new(context: &Context) -> Result<Self, CallError> {
+        let fail = |error: String| CallError::Unreachable(Text::line(&error));
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = &context.ca_file {
+            let pem = std::fs::read(path).map_err(|e| fail(format!("{}: {e}", path.display())))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| fail(format!("{}: {e}", path.display())))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        Ok(Self {
+            http: builder.build().map_err(|e| fail(e.to_string()))?,
+            urls: context.urls.clone().into(),
+            current: Arc::default(),
+        })
+    }
+
+    /// The URL that answered last, without credentials.
+    pub(crate) fn url(&self) -> Text {
+        self.base(self.current.load(Ordering::Relaxed))
+            .map_or_else(Text::default, |url| Text::line(&shown_url(url)))
+    }
+
+    /// Scheme of the URL that answered last.
+    pub(crate) fn scheme(&self) -> &str {
+        self.base(self.current.load(Ordering::Relaxed)).map_or("http", Url::scheme)
+    }
+
+    fn base(&self, place: usize) -> Option<&Url> {
+        self.urls.get(place % self.urls.len().max(1))
+    }
+
+    /// Sends a call to the worker that answered last; when there is none at that address, to the others.
+    async fn call<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&B>,
+    ) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let start = self.current.load(Ordering::Relaxed);
+        let mut last = CallError::Unreachable(Text::from("no URL"));
+        for i in 0..self.urls.len() {
+            let place = (start + i) % self.urls.len();
+            let Some(base) = self.base(place) else { continue };
+            match self.send(base, &method, path, query, body).await {
+                Err(error @ (CallError::Unreachable(_))) => last = error,
+                Err(error @ CallError::Refused { status: 502..=504, .. }) if self.urls.len() > 1 => last = error,
+                answer => {
+                    self.current.store(place, Ordering::Relaxed);
+                    return answer;
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn send<B: Serialize + Sync>(
+        &self,
+        base: &Url,
+        method: &Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&B>,
+    ) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let host = shown_url(base);
+        let mut url = base.clone();
+        {
+            let mut segments = url
+                .path_segments_mut()
+                .map_err(|()| CallError::Malformed(Text::from("URL without path")))?;
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self
+            .http
+            .request(method.clone(), url)
+            .timeout(CALL_TIMEOUT)
+            .header("accept", "application/json");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unreachable = |error: &reqwest::Error| CallError::Unreachable(Text::line(&describe(&host, error)));
+        let mut response = request.send().await.map_err(|e| unreachable(&e))?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| unreachable(&e))? {
+            if bytes.len() + chunk.len() > BODY_CAP {
+                return Err(CallError::Malformed(Text::from("answer larger than 128 MiB")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return Ok((status, bytes));
+        }
+        let message = match serde_json::from_slice::<ErrorMessage>(&bytes) {
+            Ok(error) => error.message.unwrap_or_else(|| "no message".to_owned()),
+            Err(_) if bytes.is_empty() => status.canonical_reason().unwrap_or("no message").to_owned(),
+            Err(_) => String::from_utf8_lossy(bytes.get(..400).unwrap_or(&bytes)).into_owned(),
+        };
+        Err(CallError::Refused { status: status.as_u16(), message: Text::line(&message) })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, CallError> {
+        let (_, bytes) = self.call::<()>(Method::GET, path, query, None).await?;
+        parse(&bytes)
+    }
+
+    /// `GET /`.
+    pub(crate) async fn server(&self) -> Result<ServerInfo, CallError> {
+        self.get(&[], &[]).await
+    }
+
+    /// All connectors with status and configuration, in one call.
+    pub(crate) async fn connectors(&self) -> Result<ExpandedConnectors, CallError> {
+        let (_, bytes) = self
+            .call::<()>(Method::GET, &["connectors"], &[("expand", "status"), ("expand", "info")], None)
+            .await?;
+        // A list of thousands takes milliseconds to read; keys must not wait for it.
+        tokio::task::spawn_blocking(move || parse(&bytes))
+            .await
+            .unwrap_or_else(|_| Err(CallError::Malformed(Text::from("list of connectors"))))
+    }
+
+    /// Status of one connector.
+    pub(crate) async fn status(&self, name: &str) -> Result<ConnectorStateInfo, CallError> {
+        self.get(&["connectors", name, "status"], &[]).await
+    }
+
+    /// Configuration of one connector.
+    pub(crate) async fn config(&self, name: &str) -> Result<ConfigMap, CallError> {
+        self.get(&["connectors", name, "config"], &[]).await
+    }
+
+    /// Offsets of one connector.
+    pub(crate) async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, CallError> {
+        self.get(&["connectors", name, "offsets"], &[]).await
+    }
+
+    /// All plugins, connectors only or all kinds.
+    pub(crate) async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>, CallError> {
+        let only = if connectors_only { "true" } else { "false" };
+        self.get(&["connector-plugins"], &[("connectorsOnly", only)]).await
+    }
+
+    /// Keys of type PASSWORD of a plugin (endpoint of 3.2 and later).
+    pub(crate) async fn password_keys(&self, class: &str) -> Result<PasswordKeys, CallError> {
+        let definitions: Vec<ConfigKeyInfo> = self.get(&["connector-plugins", class, "config"], &[]).await?;
+        Ok(definitions
+            .into_iter()
+            .filter(|definition| definition.key_type == "PASSWORD")
+            .map(|definition| definition.name)
+            .collect())
+    }
+
+    /// Validates a configuration.
+    pub(crate) async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, CallError> {
+        let class = config.text("connector.class").unwrap_or("");
+        if class.is_empty() {
+            return Err(CallError::Refused {
+                status: 400,
+                message: Text::from("connector.class: missing"),
+            });
+        }
+        // The server compares the path with the end of the class name.
+        let short = class.rsplit('.').next().unwrap_or(class);
+        let (_, bytes) = self
+            .call(Method::PUT, &["connector-plugins", short, "config", "validate"], &[], Some(config))
+            .await?;
+        parse(&bytes)
+    }
+
+    /// Writes a configuration; creates the connector when there is none.
+    pub(crate) async fn put_config(&self, name: &str, config: &ConfigMap) -> Result<ConnectorInfo, CallError> {
+        let (_, bytes) = self.call(Method::PUT, &["connectors", name, "config"], &[], Some(config)).await?;
+        parse(&bytes)
+    }
+
+    /// `pause`, `resume` or `stop`.
+    pub(crate) async fn put_state(&self, name: &str, verb: &str) -> Result<(), CallError> {
+        self.call::<()>(Method::PUT, &["connectors", name, verb], &[], None).await.map(|_| ())
+    }
+
+    /// Restarts by plan; the answer tells what is in it.
+    pub(crate) async fn restart(
+        &self,
+        name: &str,
+        include_tasks: bool,
+        only_failed: bool,
+    ) -> Result<Option<ConnectorStateInfo>, CallError> {
+        let flag = |on: bool| if on { "true" } else { "false" };
+        let query = [("includeTasks", flag(include_tasks)), ("onlyFailed", flag(only_failed))];
+        let query: &[(&str, &str)] = if include_tasks || only_failed { &query } else { &[] };
+        let (status, bytes) = self
+            .call::<()>(Method::POST, &["connectors", name, "restart"], query, None)
+            .await?;
+        if status == StatusCode::ACCEPTED && !bytes.is_empty() {
+            return parse(&bytes).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Restarts one task.
+    pub(crate) async fn restart_task(&self, name: &str, task: u32) -> Result<(), CallError> {
+        let task = task.to_string();
+        self.call::<()>(Method::POST, &["connectors", name, "tasks", &task, "restart"], &[], None)
+            .await
+            .map(|_| ())
+    }
+
+    /// Deletes a connector.
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), CallError> {
+        self.call::<()>(Method::DELETE, &["connectors", name], &[], None).await.map(|_| ())
+    }
+
+    /// `host:port` of all URLs.
+    pub(crate) fn addresses(&self) -> BTreeSet<String> {
+        self.urls
+            .iter()
+            .filter_map(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))
+            .collect()
+    }
+
+    /// Asks one worker, by its id, how it is: health if it has that, its version, and what kind of process it is.
+    pub(crate) async fn probe(&self, worker: &str) -> (WorkerHealth, Option<Text>, Option<WorkerKind>) {
+        let Ok(base) = Url::parse(&format!("{}://{worker}/", self.scheme())) else {
+            return (WorkerHealth::Unreachable(Text::from("no address")), None, None);
+        };
+        let request = self.http.get(base.clone()).timeout(Duration::from_secs(4));
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = Text::line(&describe(worker, &error));
+                return (WorkerHealth::Unreachable(why), None, None);
+            }
+        };
+        // JVM workers run on Jetty and say so; agents don't.
+        let jetty = answer
+            .headers()
+            .get("server")
+            .is_some_and(|server| server.as_bytes().starts_with(b"Jetty"));
+        let info: Option<ServerInfo> = match answer.bytes().await {
+            Ok(bytes) => parse(&bytes).ok(),
+            Err(_) => None,
+        };
+        let version = info.map(|info| Text::line(&info.version));
+        let kind = if jetty { Some(WorkerKind::Jvm) } else { None };
+        let health = tokio::time::timeout(
+            Duration::from_secs(12),
+            self.send::<()>(&base, &Method::GET, &["health"], &[], None),
+        )
+        .await;
+        let health = match health {
+            Ok(Ok((_, bytes))) if parse::<Health>(&bytes).is_ok() => WorkerHealth::Ok,
+            Ok(Err(CallError::Refused { status: 404, .. })) | Ok(Ok(_)) => WorkerHealth::Answers,
+            Ok(Err(CallError::Refused { message, .. } | CallError::Malformed(message))) => {
+                WorkerHealth::NotReady(message)
+            }
+            Ok(Err(CallError::Unreachable(why))) => WorkerHealth::Unreachable(why),
+            Ok(Err(CallError::Changed)) | Err(_) => WorkerHealth::NotReady(Text::from("health: no answer in 12 s")),
+        };
+        (health, version, kind)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(bytes).map_err(|error| CallError::Malformed(Text::line(&error.to_string())))
+}
+
+/// The innermost reason, which is the one that helps: `connection refused`.
+fn describe(host: &str, error: &reqwest::Error) -> String {
+    let mut source: &dyn std::error::Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    if error.is_timeout() {
+        format!("{host}: no answer in time")
+    } else {
+        format!("{host}: {source}")
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, message: &str) -> CallError {
+        CallError::Refused { status, message: Text::line(message) }
+    }
+
+    #[test]
+    fn only_conflicts_of_a_rebalance_are_waited_out() {
+        assert!(refused(409, "Cannot complete request because of a conflicting operation (e.g. worker rebalance)").is_rebalance());
+        assert!(refused(500, "Request cannot be completed because a rebalance is expected").is_rebalance());
+        assert!(refused(503, "starting").is_rebalance());
+        assert!(!refused(409, "Connector x already exists").is_rebalance());
+        assert!(!refused(500, "Failed to start connector: x").is_rebalance());
+        assert!(!refused(404, "Unknown connector x").is_rebalance());
+    }
+}

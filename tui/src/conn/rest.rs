@@ -1,0 +1,223 @@
+//! The REST source: one request for the whole list, at a pace that suits its size, and a look at each worker.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sluice_protocol::rest::{ConnectorInfo, ExpandedConnectors};
+use sluice_protocol::{ConnectorName, ConnectorType};
+use tokio::sync::watch;
+
+use super::client::Client;
+use super::{DataSource, Feed, Wish, backoff, now, shown};
+use crate::message::Update;
+use crate::model::cluster::{Link, WorkerHealth};
+use crate::text::Text;
+
+/// Usual pace.
+const PACE: Duration = Duration::from_secs(2);
+/// Pace while an action is under way.
+const FAST: Duration = Duration::from_millis(400);
+/// Pace while the status topic is followed.
+const LIVE: Duration = Duration::from_secs(15);
+/// A list may take at most one part in this many of the server's time.
+const SHARE: u32 = 10;
+/// Distance between looks at each worker.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+/// Workers looked at.
+const PROBED: usize = 64;
+
+/// Polls the REST API.
+pub(crate) struct RestSource {
+    client: Client,
+    publish: Option<watch::Sender<Arc<Known>>>,
+}
+
+/// What the brokers' threads must know of the cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Whether the list was read at all.
+    pub(crate) listed: bool,
+    /// Names of connectors.
+    pub(crate) connectors: BTreeSet<String>,
+    /// Worker ids found in states.
+    pub(crate) workers: BTreeSet<String>,
+    /// `host:port` of the URLs we were given.
+    pub(crate) urls: BTreeSet<String>,
+    /// Sinks and what they read.
+    pub(crate) sinks: Vec<Sink>,
+}
+
+/// A sink and what it reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sink {
+    /// Connector.
+    pub(crate) connector: ConnectorName,
+    /// Consumer group.
+    pub(crate) group: String,
+    /// Topics named.
+    pub(crate) topics: Vec<String>,
+    /// Topics by expression.
+    pub(crate) topics_regex: Option<String>,
+}
+
+impl Known {
+    /// What a list tells.
+    pub(crate) fn of(list: &ExpandedConnectors, client: &Client) -> Self {
+        let workers = list
+            .values()
+            .filter_map(|entry| entry.status.as_ref())
+            .flat_map(|status| {
+                let tasks = status.tasks.iter().map(|task| task.worker_id.to_string());
+                tasks.chain([status.connector.worker_id.to_string()])
+            })
+            .collect();
+        let sinks = list
+            .values()
+            .filter_map(|entry| entry.info.as_ref())
+            .filter(|info| info.connector_type == ConnectorType::Sink)
+            .map(sink)
+            .collect();
+        Self {
+            listed: true,
+            connectors: list.keys().map(ToString::to_string).collect(),
+            workers,
+            urls: client.addresses(),
+            sinks,
+        }
+    }
+}
+
+fn sink(info: &ConnectorInfo) -> Sink {
+    let topics = info.config.text("topics").unwrap_or("");
+    Sink {
+        connector: info.name.clone(),
+        group: info
+            .config
+            .text("consumer.override.group.id")
+            .map_or_else(|| format!("connect-{}", info.name), str::to_owned),
+        topics: topics.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect(),
+        topics_regex: info.config.text("topics.regex").filter(|r| !r.is_empty()).map(str::to_owned),
+    }
+}
+
+impl RestSource {
+    /// A source that asks through `client`.
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, publish: None }
+    }
+
+    /// Also tells the brokers' threads what it learns.
+    pub(crate) fn publishing(mut self, publish: watch::Sender<Arc<Known>>) -> Self {
+        self.publish = Some(publish);
+        self
+    }
+}
+
+#[async_trait]
+impl DataSource for RestSource {
+    async fn run(self: Box<Self>, feed: Feed, mut wishes: watch::Receiver<Wish>) {
+        let mut attempt = 0;
+        let mut down_since = None;
+        let mut greeted: Option<Text> = None;
+        let mut probed: Option<Instant> = None;
+        if !feed.send(Update::Rest(Link::Connecting)).await {
+            return;
+        }
+        loop {
+            let asked = now();
+            let began = Instant::now();
+            let pause = match self.client.connectors().await {
+                Ok(list) => {
+                    let took = began.elapsed();
+                    let known = Known::of(&list, &self.client);
+                    let workers = known.workers.clone();
+                    if let Some(publish) = &self.publish {
+                        publish.send_replace(Arc::new(known));
+                    }
+                    if !(feed.send(Update::Rest(Link::Up)).await
+                        && feed.send(Update::Listed { asked, list: Box::new(list) }).await)
+                    {
+                        return;
+                    }
+                    if greeted.as_ref() != Some(&self.client.url()) || attempt > 0 {
+                        greeted = self.greet(&feed).await;
+                    }
+                    attempt = 0;
+                    down_since = None;
+                    if probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY) {
+                        probed = Some(Instant::now());
+                        tokio::spawn(probe(self.client.clone(), workers, feed.clone()));
+                    }
+                    let wish = *wishes.borrow_and_update();
+                    if wish.fast {
+                        FAST.max(took)
+                    } else if wish.live {
+                        LIVE
+                    } else {
+                        PACE.max(took * SHARE)
+                    }
+                }
+                Err(error) => {
+                    attempt += 1;
+                    let since = *down_since.get_or_insert(asked);
+                    let link = Link::Down { error: shown(&error), since, attempt };
+                    if !feed.send(Update::Rest(link)).await {
+                        return;
+                    }
+                    backoff(attempt)
+                }
+            };
+            // A wish cuts the pause short, but not below a moment: a burst of wishes is one look.
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                changed = wishes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(150)).await;
+                }
+            }
+        }
+    }
+}
+
+impl RestSource {
+    /// Asks who it is that answers.
+    async fn greet(&self, feed: &Feed) -> Option<Text> {
+        let info = self.client.server().await.ok()?;
+        let url = self.client.url();
+        let update = Update::Server {
+            url: url.clone(),
+            version: Text::line(&info.version),
+            kafka_cluster_id: info.kafka_cluster_id.as_deref().map(Text::line),
+        };
+        feed.send(update).await.then_some(url)
+    }
+}
+
+/// Looks at each worker. When none can be reached under the address it advertises although REST answers, the
+/// addresses are not for us (a container network), and nothing is said about health.
+async fn probe(client: Client, workers: BTreeSet<String>, feed: Feed) {
+    let looks = workers.into_iter().filter(|worker| !worker.is_empty()).take(PROBED).map(|worker| {
+        let client = client.clone();
+        async move {
+            let (health, version, kind) = client.probe(&worker).await;
+            (worker, health, version, kind)
+        }
+    });
+    let answers = futures::future::join_all(looks).await;
+    let any = answers
+        .iter()
+        .any(|(_, health, ..)| !matches!(health, WorkerHealth::Unreachable(_)));
+    if !any {
+        return;
+    }
+    for (worker, health, version, kind) in answers {
+        let update = Update::WorkerHealth { worker: Text::line(&worker), health, version, kind };
+        if !feed.send(update).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The user's editor on a private file, and the file of commands typed.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use tokio::process::Command;
+
+/// Commands remembered.
+const HISTORY: usize = 200;
+/// Largest text taken back from an editor.
+const TEXT_CAP: u64 = 4 << 20;
+
+/// Opens `text` in the editor and returns what it became. The file is readable by its owner only, because a new
+/// secret may be typed into it, and is removed at once.
+pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
+    let mut file = tempfile::Builder::new().prefix("sluice-").suffix(".json").tempfile()?;
+    file.write_all(text.as_bytes())?;
+    file.flush()?;
+    let path = file.path().to_owned();
+    // A shell splits the command as the user wrote it; the path comes as an argument and is not looked at.
+    let status = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("exec {command} \"$1\""))
+        .arg("sluice")
+        .arg(&path)
+        .status()
+        .await?;
+    if !status.success() {
+        return Err(io::Error::other(format!("{command} ended with {status}; nothing written")));
+    }
+    let size = std::fs::metadata(&path)?.len();
+    if size > TEXT_CAP {
+        return Err(io::Error::other("the text is larger than 4 MiB"));
+    }
+    // Read by name: many editors write a new file in place of the old one.
+    std::fs::read_to_string(&path)
+}
+
+/// Commands typed in earlier runs, oldest first; none when there is no such file.
+pub(crate) fn read_history(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| !line.is_empty() && line.len() < 512)
+        .map(|line| crate::text::Text::line(line).to_string())
+        .collect();
+    let skip = lines.len().saturating_sub(HISTORY);
+    lines.drain(..skip);
+    lines
+}
+
+/// Remembers a command. A history that can't be written is no reason to bother anyone.
+pub(crate) fn remember(path: &Path, line: &str) {
+    let mut lines = read_history(path);
+    lines.retain(|old| old != line);
+    lines.push(line.to_owned());
+    let skip = lines.len().saturating_sub(HISTORY);
+    if let Some(folder) = path.parent() {
+        let _ = std::fs::create_dir_all(folder);
+    }
+    let mut text = lines.get(skip..).unwrap_or_default().join("\n");
+    text.push('\n');
+    let _ = std::fs::write(path, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_editor_gets_the_text_and_its_change_comes_back() {
+        let edited = edit("sed -i s/a/b/", "{\"a\":1}").await.unwrap();
+        assert_eq!(edited, "{\"b\":1}");
+        assert!(edit("false", "x").await.unwrap_err().to_string().contains("nothing written"));
+    }
+
+    #[test]
+    fn history_is_kept_without_doubles() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x/history");
+        for line in ["tasks", "lag", "tasks"] {
+            remember(&path, line);
+        }
+        assert_eq!(read_history(&path), ["lag", "tasks"]);
+    }
+}

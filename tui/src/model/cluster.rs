@@ -1,0 +1,492 @@
+//! What is known about one Connect cluster: connectors, tasks, workers, group, lag. Plain data, no opinion.
+//!
+//! `None` always means "not known"; it is never shown as 0. Times are wall-clock milliseconds from the data or from
+//! the moment of observation.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorType, State, TargetState};
+
+use super::health::{self, Health, STALL_AFTER, TaskCounts};
+use super::trace::Trace;
+use crate::text::Text;
+use crate::units::Millis;
+
+/// Samples kept for a trend, one per [`TREND_EVERY`].
+pub(crate) const TREND_SAMPLES: usize = 60;
+/// Distance between two samples of a trend.
+pub(crate) const TREND_EVERY: Millis = 15_000;
+
+/// One connector.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    /// The name as Kafka knows it; for requests and keys, not for drawing.
+    pub(crate) name: ConnectorName,
+    /// The name for drawing.
+    pub(crate) label: Text,
+    /// Source or sink.
+    pub(crate) kind: ConnectorType,
+    /// State of the connector instance.
+    pub(crate) state: State,
+    /// Worker that runs the connector instance.
+    pub(crate) worker: Text,
+    /// Plugin version, where the server tells it.
+    pub(crate) version: Option<Text>,
+    /// Why the connector instance failed.
+    pub(crate) trace: Option<Arc<Trace>>,
+    /// State asked for, from the config topic.
+    pub(crate) target: Option<TargetState>,
+    /// Stored configuration; holds secrets, so it is drawn only through `mask`.
+    pub(crate) config: Arc<ConfigMap>,
+    /// Tasks by number.
+    pub(crate) tasks: BTreeMap<u32, Task>,
+    /// When a state last changed: record time, or when we saw it. `None` before the first change we know of.
+    pub(crate) changed: Option<Millis>,
+    /// When it appeared, if that was after we started to watch.
+    pub(crate) appeared: Option<Millis>,
+    /// Restarts seen since we watch, `None` when restarts can't be seen (REST only).
+    pub(crate) restarts: Option<u32>,
+    /// Records behind the end of the input topics.
+    pub(crate) lag: Option<i64>,
+    /// When the lag was taken.
+    pub(crate) lag_at: Option<Millis>,
+    /// When a committed offset last moved, or when we first looked.
+    pub(crate) moved: Option<Millis>,
+    /// Records per second through the connector.
+    pub(crate) rate: Option<f64>,
+    /// Errors counted by its tasks.
+    pub(crate) errors: Option<i64>,
+    /// Topics in use as the cluster recorded them.
+    pub(crate) topics: Option<Vec<Text>>,
+    /// Trend: lag for sinks, rate for sources.
+    pub(crate) trend: VecDeque<Option<f64>>,
+    /// When the last sample of the trend was taken.
+    pub(crate) trend_at: Millis,
+    /// Computed: counts of task states.
+    pub(crate) counts: TaskCounts,
+    /// Computed: health.
+    pub(crate) health: Health,
+}
+
+impl Connector {
+    /// A connector of which only the name is known yet.
+    pub(crate) fn new(name: ConnectorName) -> Self {
+        Self {
+            label: Text::line(&name),
+            name,
+            kind: ConnectorType::Unknown,
+            state: State::Unassigned,
+            worker: Text::default(),
+            version: None,
+            trace: None,
+            target: None,
+            config: Arc::default(),
+            tasks: BTreeMap::new(),
+            changed: None,
+            appeared: None,
+            restarts: None,
+            lag: None,
+            lag_at: None,
+            moved: None,
+            rate: None,
+            errors: None,
+            topics: None,
+            trend: VecDeque::new(),
+            trend_at: 0,
+            counts: TaskCounts::default(),
+            health: Health::Rebalance,
+        }
+    }
+
+    /// The plugin class, cut for drawing.
+    pub(crate) fn class(&self) -> Text {
+        Text::line(self.config.text("connector.class").unwrap_or("?"))
+    }
+
+    /// The consumer group of a sink.
+    pub(crate) fn group(&self) -> Option<String> {
+        (self.kind == ConnectorType::Sink).then(|| {
+            self.config
+                .text("consumer.override.group.id")
+                .map_or_else(|| format!("connect-{}", self.name), str::to_owned)
+        })
+    }
+
+    /// The dead letter queue topic, if one is configured.
+    pub(crate) fn dlq(&self) -> Option<&str> {
+        self.config
+            .text("errors.deadletterqueue.topic.name")
+            .filter(|name| !name.is_empty())
+    }
+
+    /// Whether there is input but committed offsets stand still.
+    pub(crate) fn is_stalled(&self, now: Millis) -> bool {
+        self.lag.is_some_and(|lag| lag > 0)
+            && self.moved.is_some_and(|moved| now - moved > STALL_AFTER)
+    }
+
+    /// Computes counts and health anew.
+    pub(crate) fn recompute(&mut self, now: Millis) {
+        self.counts = TaskCounts::of(self.tasks.values().map(|task| task.state));
+        self.health = health::of(self, now);
+    }
+
+    /// Adds a sample to the trend when the last one is old enough.
+    pub(crate) fn sample(&mut self, now: Millis) {
+        if now - self.trend_at < TREND_EVERY {
+            return;
+        }
+        self.trend_at = now;
+        let value = match self.kind {
+            ConnectorType::Sink => self.lag.map(|lag| lag as f64),
+            _ => self.rate,
+        };
+        if value.is_none() && self.trend.is_empty() {
+            return;
+        }
+        if self.trend.len() == TREND_SAMPLES {
+            self.trend.pop_front();
+        }
+        self.trend.push_back(value);
+    }
+
+    /// The trace worth showing first: that of the connector, else of the first failed task.
+    pub(crate) fn first_trace(&self) -> Option<(Option<u32>, &Arc<Trace>)> {
+        self.trace.as_ref().map(|trace| (None, trace)).or_else(|| {
+            self.tasks
+                .values()
+                .find_map(|task| task.trace.as_ref().map(|trace| (Some(task.id), trace)))
+        })
+    }
+}
+
+/// One task.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    /// Number within the connector.
+    pub(crate) id: u32,
+    /// State.
+    pub(crate) state: State,
+    /// Worker it runs on.
+    pub(crate) worker: Text,
+    /// Why it failed.
+    pub(crate) trace: Option<Arc<Trace>>,
+    /// When the state last changed, as for [`Connector::changed`].
+    pub(crate) changed: Option<Millis>,
+    /// Generation of the worker when it wrote the state (status topic only).
+    pub(crate) generation: Option<i32>,
+    /// Restarts, as for [`Connector::restarts`].
+    pub(crate) restarts: Option<u32>,
+    /// Figures from telemetry, `None` where the worker writes none.
+    pub(crate) figures: Option<TaskFigures>,
+    /// Lag of a sink task, where its partitions are known.
+    pub(crate) lag: Option<i64>,
+}
+
+impl Task {
+    /// A task just heard of.
+    pub(crate) fn new(id: u32, state: State) -> Self {
+        Self {
+            id,
+            state,
+            worker: Text::default(),
+            trace: None,
+            changed: None,
+            generation: None,
+            restarts: None,
+            figures: None,
+            lag: None,
+        }
+    }
+}
+
+/// Figures a worker reports of one task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct TaskFigures {
+    /// Records per second.
+    pub(crate) rate: Option<f64>,
+    /// Mean records of a batch.
+    pub(crate) batch_avg: Option<f64>,
+    /// Mean time of an offset commit in milliseconds.
+    pub(crate) commit_ms: Option<f64>,
+    /// Errors: failed, skipped or dead-lettered records.
+    pub(crate) errors: Option<i64>,
+    /// The last error.
+    pub(crate) last_error: Option<Text>,
+    /// Topic partitions of a sink task.
+    pub(crate) partitions: Vec<(Text, i32)>,
+    /// When the source last committed an offset.
+    pub(crate) committed_at: Option<Millis>,
+    /// When the worker reported this.
+    pub(crate) at: Millis,
+}
+
+/// Kind of a worker process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WorkerKind {
+    /// A JVM Connect worker.
+    Jvm,
+    /// A Sluice agent.
+    Agent,
+}
+
+impl WorkerKind {
+    /// The word for the KIND column.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jvm => "jvm",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// How a worker answered `GET /health`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerHealth {
+    /// 200.
+    Ok,
+    /// 503, or the endpoint is there but the worker is not ready.
+    NotReady(Text),
+    /// No answer: connection refused, timeout.
+    Unreachable(Text),
+    /// Too old to have the endpoint (before 3.9), but it answers.
+    Answers,
+}
+
+/// One worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Worker {
+    /// `host:port`, for drawing.
+    pub(crate) id: Text,
+    /// JVM or agent.
+    pub(crate) kind: Option<WorkerKind>,
+    /// Version it reports.
+    pub(crate) version: Option<Text>,
+    /// Whether it leads the group.
+    pub(crate) leader: Option<bool>,
+    /// Answer to the health request.
+    pub(crate) health: Option<WorkerHealth>,
+    /// Connector instances on it, computed from states.
+    pub(crate) connectors: usize,
+    /// Tasks on it, computed from states.
+    pub(crate) tasks: usize,
+    /// Share of one core, 1.0 = one core busy.
+    pub(crate) cpu: Option<f64>,
+    /// Resident memory in bytes.
+    pub(crate) memory: Option<u64>,
+    /// Records per second through its tasks.
+    pub(crate) rate: Option<f64>,
+    /// When the process started.
+    pub(crate) started: Option<Millis>,
+    /// Whether it is a member of the group now; `None` when the group can't be seen.
+    pub(crate) member: Option<bool>,
+    /// When it last reported (telemetry).
+    pub(crate) seen: Option<Millis>,
+}
+
+impl Worker {
+    /// A worker just heard of.
+    pub(crate) fn new(id: Text) -> Self {
+        Self {
+            id,
+            kind: None,
+            version: None,
+            leader: None,
+            health: None,
+            connectors: 0,
+            tasks: 0,
+            cpu: None,
+            memory: None,
+            rate: None,
+            started: None,
+            member: None,
+            seen: None,
+        }
+    }
+}
+
+/// The Connect group as the coordinator describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// Group id.
+    pub(crate) id: Text,
+    /// Coordinator state: `Stable`, `PreparingRebalance`, ...
+    pub(crate) state: Text,
+    /// Subprotocol: `sessioned`, `compatible`, `default`.
+    pub(crate) protocol: Text,
+    /// Generation, from telemetry. Coordinators don't tell it.
+    pub(crate) generation: Option<i32>,
+    /// Delay of the current rebalance in milliseconds.
+    pub(crate) delay: Option<i64>,
+    /// Changes of membership or assignment seen since we watch; stands in for the generation on JVM clusters.
+    pub(crate) changes: u32,
+}
+
+/// One rebalance, reported by an agent or noticed by us.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rebalance {
+    /// Generation it made, if known.
+    pub(crate) generation: Option<i32>,
+    /// When it began.
+    pub(crate) start: Millis,
+    /// How long it took; `None` while it goes on or when not known.
+    pub(crate) duration: Option<Millis>,
+    /// Why.
+    pub(crate) cause: Text,
+    /// Members that joined.
+    pub(crate) joined: Option<usize>,
+    /// Members that left.
+    pub(crate) left: Option<usize>,
+    /// Connectors and tasks given to a worker.
+    pub(crate) assigned: Option<usize>,
+    /// Connectors and tasks taken from a worker.
+    pub(crate) revoked: Option<usize>,
+    /// Scheduled delay in milliseconds.
+    pub(crate) delay: Option<i64>,
+}
+
+/// Committed and end offset of one partition that a sink reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PartitionLag {
+    /// Connector.
+    pub(crate) connector: ConnectorName,
+    /// Topic, for drawing.
+    pub(crate) topic: Text,
+    /// Partition.
+    pub(crate) partition: i32,
+    /// End offset.
+    pub(crate) end: Option<i64>,
+    /// Committed offset; `None` when nothing was committed yet.
+    pub(crate) committed: Option<i64>,
+    /// Task that reads it, where known.
+    pub(crate) task: Option<u32>,
+    /// Change of lag per second between the last two looks.
+    pub(crate) slope: Option<f64>,
+    /// When it was taken.
+    pub(crate) at: Millis,
+}
+
+impl PartitionLag {
+    /// End minus committed; nothing committed yet counts from the start, which we can't know, so `None`.
+    pub(crate) fn lag(&self) -> Option<i64> {
+        Some((self.end? - self.committed?).max(0))
+    }
+
+    /// Seconds until the lag is gone at the present pace; `None` when it does not shrink.
+    pub(crate) fn eta(&self) -> Option<i64> {
+        let lag = self.lag()?;
+        let slope = self.slope?;
+        (slope < -0.01).then(|| (lag as f64 / -slope) as i64)
+    }
+}
+
+/// How the connection to one source of data fares.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Link {
+    /// Not configured, with the reason to show.
+    #[default]
+    Absent,
+    /// Asked, no answer yet.
+    Connecting,
+    /// Answers.
+    Up,
+    /// Does not answer.
+    Down {
+        /// What went wrong.
+        error: Text,
+        /// Since when.
+        since: Millis,
+        /// Attempt number.
+        attempt: u32,
+    },
+}
+
+/// Everything known about the cluster on the screen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cluster {
+    /// Connectors by name.
+    pub(crate) connectors: BTreeMap<ConnectorName, Connector>,
+    /// Workers by id.
+    pub(crate) workers: BTreeMap<Text, Worker>,
+    /// Group, when the brokers can be asked.
+    pub(crate) group: Option<Group>,
+    /// Rebalances, newest first.
+    pub(crate) rebalances: VecDeque<Rebalance>,
+    /// Partitions read by sinks.
+    pub(crate) partitions: BTreeMap<(ConnectorName, Text, i32), PartitionLag>,
+    /// REST.
+    pub(crate) rest: Link,
+    /// Brokers.
+    pub(crate) brokers: Link,
+    /// URL that answers at the moment.
+    pub(crate) url: Option<Text>,
+    /// Server version.
+    pub(crate) version: Option<Text>,
+    /// Kafka cluster id.
+    pub(crate) kafka_cluster_id: Option<Text>,
+    /// When the list of connectors was last known to be right.
+    pub(crate) listed: Option<Millis>,
+    /// When lag was last looked at.
+    pub(crate) lag_at: Option<Millis>,
+    /// When the group was last looked at.
+    pub(crate) group_at: Option<Millis>,
+    /// Whether the status topic is being tailed.
+    pub(crate) live: bool,
+    /// Target states of the config topic; `None` while it is not read.
+    pub(crate) targets: Option<BTreeMap<ConnectorName, TargetState>>,
+    /// Whether any worker writes telemetry.
+    pub(crate) telemetry_at: Option<Millis>,
+    /// Internal topics found, or why not; for the facts of the workers screen.
+    pub(crate) topic_notes: Vec<Text>,
+}
+
+impl Cluster {
+    /// The task with this number.
+    pub(crate) fn task(&self, connector: &str, task: u32) -> Option<&Task> {
+        self.connectors.get(connector)?.tasks.get(&task)
+    }
+
+    /// How many connectors are bad.
+    pub(crate) fn bad(&self) -> usize {
+        self.connectors.values().filter(|c| c.health.is_bad()).count()
+    }
+
+    /// Sum of known lag; `None` when no lag is known.
+    pub(crate) fn total_lag(&self) -> Option<i64> {
+        self.connectors
+            .values()
+            .filter_map(|c| c.lag)
+            .reduce(i64::saturating_add)
+    }
+
+    /// Whether what is shown is known to be old.
+    pub(crate) fn is_stale(&self, now: Millis) -> bool {
+        matches!(self.rest, Link::Down { .. })
+            && !(self.live && self.brokers == Link::Up)
+            && self.listed.is_none_or(|at| now - at > 3_000)
+    }
+
+    /// Counts connectors and tasks per worker from their states.
+    pub(crate) fn recount_workers(&mut self) {
+        for worker in self.workers.values_mut() {
+            worker.connectors = 0;
+            worker.tasks = 0;
+        }
+        for connector in self.connectors.values() {
+            let placed = |state| !matches!(state, State::Unassigned | State::Destroyed);
+            if placed(connector.state)
+                && let Some(worker) = self.workers.get_mut(&connector.worker)
+            {
+                worker.connectors += 1;
+            }
+            for task in connector.tasks.values() {
+                if placed(task.state)
+                    && let Some(worker) = self.workers.get_mut(&task.worker)
+                {
+                    worker.tasks += 1;
+                }
+            }
+        }
+    }
+}

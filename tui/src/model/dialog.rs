@@ -1,0 +1,139 @@
+//! Dialogs: what will happen, in numbers, and the choices. Cancel has the focus unless a choice is harmless.
+
+use std::sync::Arc;
+
+use sluice_protocol::{ConfigMap, ConnectorName};
+
+use super::action::Verb;
+use super::prompt::{Prompt, PromptKind};
+use super::secrets::PasswordKeys;
+use crate::text::Text;
+
+/// How a line of a dialog or text is meant; the theme gives it a colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Plain.
+    #[default]
+    Plain,
+    /// Less important, or not known.
+    Dim,
+    /// A heading or key.
+    Strong,
+    /// Fine.
+    Good,
+    /// On the way, or to be looked at.
+    Warn,
+    /// Broken.
+    Bad,
+    /// Names and links.
+    Accent,
+}
+
+/// One verb on one connector, planned but not asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Planned {
+    /// The connector.
+    pub(crate) connector: ConnectorName,
+    /// The verb.
+    pub(crate) verb: Verb,
+    /// Tasks a restart is about, by number.
+    pub(crate) tasks: Vec<u32>,
+}
+
+/// What a choice leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// Nothing.
+    Cancel,
+    /// Ask the cluster for all of these.
+    Act(Vec<Planned>),
+    /// Back into the editor with the text as it was left.
+    EditAgain(Box<EditSession>),
+}
+
+/// A button.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Choice {
+    /// Text on it.
+    pub(crate) label: &'static str,
+    /// What it does.
+    pub(crate) outcome: Outcome,
+    /// Explanation shown while it has the focus.
+    pub(crate) hint: String,
+}
+
+/// A name to be typed before anything happens.
+#[derive(Clone, Debug)]
+pub(crate) struct TypedName {
+    /// What must be typed.
+    pub(crate) expected: String,
+    /// What has been typed.
+    pub(crate) line: Prompt,
+}
+
+impl TypedName {
+    /// Nothing typed yet.
+    pub(crate) fn new(expected: &str) -> Self {
+        Self {
+            expected: expected.to_owned(),
+            line: Prompt::new(PromptKind::Command, ""),
+        }
+    }
+
+    /// Whether the name is complete.
+    pub(crate) fn is_right(&self) -> bool {
+        self.line.text() == self.expected
+    }
+}
+
+/// A dialog.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialog {
+    /// Title.
+    pub(crate) title: String,
+    /// Text above the choices.
+    pub(crate) body: Vec<(Tone, Text)>,
+    /// First line of the body shown.
+    pub(crate) scroll: usize,
+    /// Name to type.
+    pub(crate) typed: Option<TypedName>,
+    /// Buttons.
+    pub(crate) choices: Vec<Choice>,
+    /// Which has the focus.
+    pub(crate) selected: usize,
+}
+
+impl Dialog {
+    /// Whether enter on the selected choice does something now.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.typed.as_ref().is_none_or(TypedName::is_right)
+            || self
+                .choices
+                .get(self.selected)
+                .is_some_and(|choice| choice.outcome == Outcome::Cancel)
+    }
+}
+
+/// An edit of a configuration from opening the editor to writing.
+#[derive(Clone, PartialEq)]
+pub(crate) struct EditSession {
+    /// The connector; `None` for a new one.
+    pub(crate) connector: Option<ConnectorName>,
+    /// The configuration as stored when the edit began.
+    pub(crate) base: Arc<ConfigMap>,
+    /// Keys with type PASSWORD.
+    pub(crate) passwords: PasswordKeys,
+    /// The text in the editor.
+    pub(crate) text: String,
+    /// What the text means, once read.
+    pub(crate) merged: Option<Arc<ConfigMap>>,
+}
+
+impl std::fmt::Debug for EditSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The text may hold a secret just typed.
+        f.debug_struct("EditSession")
+            .field("connector", &self.connector)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,306 @@
+//! The one computed HEALTH of a connector, from the states of the connector and all of its tasks.
+//!
+//! `RUNNING` of the connector instance says nothing about its tasks, so nothing here trusts it alone: zero tasks are
+//! as bad as failed ones, and a connector asked to pause is `PAUSED` only once every task is.
+
+use sluice_protocol::{State, TargetState};
+
+use super::cluster::Connector;
+use crate::units::Millis;
+
+/// How long a sink may have lag without moving its offsets before it counts as stalled.
+pub(crate) const STALL_AFTER: Millis = 60_000;
+/// How long a connector first seen without tasks is given to get them.
+pub(crate) const START_GRACE: Millis = 10_000;
+
+/// Health, ordered from worst to best: the order of the home screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Health {
+    /// The connector failed, or all of its tasks did, or it has none.
+    Unhealthy,
+    /// Some tasks failed.
+    Degraded,
+    /// Says RUNNING, but offsets stand still although there is input.
+    Stalled,
+    /// Tasks or the connector belong to no worker.
+    Rebalance,
+    /// Something is being started again.
+    Restarting,
+    /// Asked to pause or stop, and not all of it has.
+    Changing,
+    /// New, and has no tasks yet.
+    Starting,
+    /// All of it is paused.
+    Paused,
+    /// Stopped: no tasks on purpose.
+    Stopped,
+    /// All of it is running.
+    Healthy,
+}
+
+impl Health {
+    /// Whether this needs a human; decides the exit code of `sluice get`.
+    pub(crate) const fn is_bad(self) -> bool {
+        matches!(self, Self::Unhealthy | Self::Degraded | Self::Stalled)
+    }
+
+    /// Whether the faults toggle shows it: bad, or on the way from or to it.
+    pub(crate) const fn is_fault(self) -> bool {
+        (self as u8) <= (Self::Restarting as u8)
+    }
+
+    /// The word for filters and machine output.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unhealthy => "UNHEALTHY",
+            Self::Degraded => "DEGRADED",
+            Self::Stalled => "STALLED",
+            Self::Rebalance => "REBALANCE",
+            Self::Restarting => "RESTARTING",
+            Self::Changing => "CHANGING",
+            Self::Starting => "STARTING",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+            Self::Healthy => "HEALTHY",
+        }
+    }
+}
+
+/// How many tasks are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TaskCounts {
+    /// All tasks known.
+    pub(crate) total: usize,
+    /// RUNNING.
+    pub(crate) running: usize,
+    /// FAILED.
+    pub(crate) failed: usize,
+    /// UNASSIGNED.
+    pub(crate) unassigned: usize,
+    /// PAUSED.
+    pub(crate) paused: usize,
+    /// RESTARTING.
+    pub(crate) restarting: usize,
+}
+
+impl TaskCounts {
+    /// Counts the states of some tasks.
+    pub(crate) fn of(states: impl Iterator<Item = State>) -> Self {
+        let mut counts = Self::default();
+        for state in states {
+            counts.total += 1;
+            match state {
+                State::Running => counts.running += 1,
+                State::Failed => counts.failed += 1,
+                State::Unassigned => counts.unassigned += 1,
+                State::Paused => counts.paused += 1,
+                State::Restarting => counts.restarting += 1,
+                State::Stopped | State::Destroyed => {}
+            }
+        }
+        counts
+    }
+
+    /// The TASKS column: `3/4 F1`, `1/4 U3`, `2/4 P2`, `4/4`.
+    pub(crate) fn label(self) -> String {
+        let mut label = format!("{}/{}", self.running, self.total);
+        let (letter, n) = if self.failed > 0 {
+            ('F', self.failed)
+        } else if self.unassigned > 0 {
+            ('U', self.unassigned)
+        } else if self.restarting > 0 {
+            ('R', self.restarting)
+        } else if self.paused > 0 {
+            ('P', self.paused)
+        } else {
+            return label;
+        };
+        label.push_str(&format!(" {letter}{n}"));
+        label
+    }
+}
+
+/// Computes the health of `connector` as of `now`.
+pub(crate) fn of(connector: &Connector, now: Millis) -> Health {
+    let counts = connector.counts;
+    if connector.state == State::Failed {
+        return Health::Unhealthy;
+    }
+    if counts.failed > 0 {
+        return if counts.failed == counts.total {
+            Health::Unhealthy
+        } else {
+            Health::Degraded
+        };
+    }
+    if connector.state == State::Restarting || counts.restarting > 0 {
+        return Health::Restarting;
+    }
+    match asked_for(connector) {
+        TargetState::Stopped => {
+            if connector.state == State::Stopped && counts.total == 0 {
+                Health::Stopped
+            } else {
+                Health::Changing
+            }
+        }
+        TargetState::Paused => {
+            if connector.state == State::Paused && counts.paused == counts.total {
+                Health::Paused
+            } else {
+                Health::Changing
+            }
+        }
+        TargetState::Started => started(connector, now),
+    }
+}
+
+fn started(connector: &Connector, now: Millis) -> Health {
+    let counts = connector.counts;
+    if connector.state == State::Unassigned || counts.unassigned > 0 {
+        return Health::Rebalance;
+    }
+    // A resume that was accepted but has not reached every task.
+    if counts.paused > 0 || matches!(connector.state, State::Paused | State::Stopped) {
+        return Health::Changing;
+    }
+    if counts.total == 0 {
+        let young = connector
+            .appeared
+            .is_some_and(|at| now - at < START_GRACE);
+        return if young { Health::Starting } else { Health::Unhealthy };
+    }
+    if connector.is_stalled(now) {
+        return Health::Stalled;
+    }
+    Health::Healthy
+}
+
+/// The state asked for: the target state when the config topic is read, else what the connector instance says.
+pub(crate) fn asked_for(connector: &Connector) -> TargetState {
+    connector.target.unwrap_or(match connector.state {
+        State::Paused => TargetState::Paused,
+        State::Stopped => TargetState::Stopped,
+        _ => TargetState::Started,
+    })
+}
+
+/// The HEALTH column: the word, with `n/m` while a pause, stop or resume has reached n of m tasks.
+pub(crate) fn label(connector: &Connector) -> String {
+    let counts = connector.counts;
+    match connector.health {
+        Health::Changing => match asked_for(connector) {
+            TargetState::Paused => format!("PAUSED {}/{}", counts.paused, counts.total),
+            TargetState::Stopped => format!("STOP -{}", counts.total),
+            TargetState::Started => format!("RESUME {}/{}", counts.running, counts.total),
+        },
+        health => health.as_str().to_owned(),
+    }
+}
+
+/// Why the connector has this health, in one sentence for the facts pane.
+pub(crate) fn reason(connector: &Connector) -> String {
+    let counts = connector.counts;
+    match connector.health {
+        Health::Unhealthy if connector.state == State::Failed => "the connector itself failed".to_owned(),
+        Health::Unhealthy if counts.total == 0 => "no tasks at all".to_owned(),
+        Health::Unhealthy => format!("all {} tasks failed", counts.total),
+        Health::Degraded => format!("{} of {} tasks failed", counts.failed, counts.total),
+        Health::Stalled => format!("lag, but no offset moved for {}s", STALL_AFTER / 1_000),
+        Health::Rebalance => format!("{} tasks without a worker", counts.unassigned),
+        Health::Restarting => "being started again".to_owned(),
+        Health::Changing => "asked for, not reached by all tasks".to_owned(),
+        Health::Starting => "new, no tasks yet".to_owned(),
+        Health::Paused => "paused on purpose".to_owned(),
+        Health::Stopped => "stopped on purpose, has no tasks".to_owned(),
+        Health::Healthy => "all tasks run".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixtures::connector;
+
+    fn health(state: State, tasks: &[State]) -> Health {
+        let connector = connector("c", state, tasks);
+        of(&connector, 100_000)
+    }
+
+    #[test]
+    fn a_running_connector_with_a_failed_task_is_degraded() {
+        use State::{Failed, Running};
+        assert_eq!(health(Running, &[Running, Failed]), Health::Degraded);
+        assert_eq!(health(Running, &[Failed, Failed]), Health::Unhealthy);
+        assert_eq!(health(Failed, &[Running]), Health::Unhealthy);
+        assert_eq!(health(Running, &[Running]), Health::Healthy);
+    }
+
+    #[test]
+    fn running_without_tasks_is_unhealthy_unless_it_just_appeared() {
+        let mut connector = connector("c", State::Running, &[]);
+        assert_eq!(of(&connector, 100_000), Health::Unhealthy);
+        connector.appeared = Some(95_000);
+        assert_eq!(of(&connector, 100_000), Health::Starting);
+        assert_eq!(of(&connector, 106_000), Health::Unhealthy);
+    }
+
+    #[test]
+    fn paused_counts_only_when_every_task_is() {
+        use State::{Paused, Running, Stopped};
+        assert_eq!(health(Paused, &[Paused, Paused]), Health::Paused);
+        assert_eq!(health(Paused, &[Paused, Running]), Health::Changing);
+        assert_eq!(health(Stopped, &[]), Health::Stopped);
+        assert_eq!(health(Stopped, &[Running]), Health::Changing);
+        let mut half = connector("c", Paused, &[Paused, Running, Running, Paused]);
+        half.health = of(&half, 0);
+        assert_eq!(label(&half), "PAUSED 2/4");
+    }
+
+    #[test]
+    fn the_target_state_beats_the_reported_state() {
+        let mut connector = connector("c", State::Running, &[State::Running]);
+        connector.target = Some(TargetState::Paused);
+        assert_eq!(of(&connector, 0), Health::Changing);
+        connector.target = Some(TargetState::Started);
+        connector.state = State::Paused;
+        assert_eq!(of(&connector, 0), Health::Changing);
+    }
+
+    #[test]
+    fn tasks_without_a_worker_are_a_rebalance_and_a_failure_beside_them_is_worse() {
+        use State::{Failed, Restarting, Running, Unassigned};
+        assert_eq!(health(Running, &[Running, Unassigned]), Health::Rebalance);
+        assert_eq!(health(Unassigned, &[]), Health::Rebalance);
+        assert_eq!(health(Running, &[Failed, Unassigned]), Health::Degraded);
+        assert_eq!(health(Running, &[Restarting, Unassigned]), Health::Restarting);
+    }
+
+    #[test]
+    fn lag_without_movement_is_stalled() {
+        let mut connector = connector("c", State::Running, &[State::Running]);
+        connector.lag = Some(10);
+        connector.moved = Some(30_000);
+        assert_eq!(of(&connector, 60_000), Health::Healthy);
+        assert_eq!(of(&connector, 90_001), Health::Stalled);
+        connector.lag = Some(0);
+        assert_eq!(of(&connector, 90_001), Health::Healthy);
+    }
+
+    #[test]
+    fn worst_is_first_and_only_the_bad_are_bad() {
+        assert!(Health::Unhealthy < Health::Degraded && Health::Degraded < Health::Healthy);
+        assert!(Health::Stalled.is_bad() && !Health::Rebalance.is_bad());
+        assert!(Health::Restarting.is_fault() && !Health::Paused.is_fault());
+    }
+
+    #[test]
+    fn the_tasks_label_names_the_worst_letter() {
+        use State::{Failed, Paused, Running, Unassigned};
+        let label = |states: &[State]| TaskCounts::of(states.iter().copied()).label();
+        assert_eq!(label(&[Running, Running, Running, Failed]), "3/4 F1");
+        assert_eq!(label(&[Running, Unassigned, Unassigned, Unassigned]), "1/4 U3");
+        assert_eq!(label(&[Paused, Paused, Running, Running]), "2/4 P2");
+        assert_eq!(label(&[Running]), "1/1");
+    }
+}

@@ -1,0 +1,120 @@
+//! The terminal itself: taking it, giving it back whole on every way out, and writing to its clipboard.
+
+use std::io::{self, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+/// Most bytes put on a clipboard; several terminals drop larger OSC 52 sequences.
+const CLIPBOARD_CAP: usize = 74_994;
+
+/// Whether the terminal is ours, so that a panic anywhere gives it back once.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The screen. Dropping it gives the terminal back.
+pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal; a panic from now on gives it back before its message is printed.
+    pub(crate) fn take() -> io::Result<Self> {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            give_back();
+            hook(info);
+        }));
+        enter()?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
+        if terminal.is_err() {
+            give_back();
+        }
+        let mut screen = Self { terminal: terminal? };
+        screen.terminal.clear()?;
+        Ok(screen)
+    }
+
+    /// Draws a frame; only cells that changed are written.
+    pub(crate) fn draw(&mut self, view: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        self.terminal.draw(view).map(|_| ())
+    }
+
+    /// Gives the terminal back for a while (an editor, a suspension).
+    pub(crate) fn leave(&self) {
+        give_back();
+    }
+
+    /// Takes it again and draws all of it with the next frame.
+    pub(crate) fn retake(&mut self) -> io::Result<()> {
+        enter()?;
+        self.terminal.clear()
+    }
+
+    /// Draws all of it with the next frame.
+    pub(crate) fn redraw(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Puts a text on the clipboard of the terminal, over SSH too. Returns the bytes copied.
+    pub(crate) fn copy(&self, text: &str, tmux: bool) -> io::Result<usize> {
+        let sequence = osc52(text, tmux)?;
+        let mut out = io::stdout();
+        out.write_all(sequence.as_bytes())?;
+        out.flush()?;
+        Ok(text.len())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+}
+
+fn give_back() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // The terminal may be gone already (SIGHUP); there is nothing left to do about a failure here.
+    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+}
+
+/// The OSC 52 sequence; tmux gets it plain (for its own buffer) and passed through (for the terminal outside).
+fn osc52(text: &str, tmux: bool) -> io::Result<String> {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    if encoded.len() > CLIPBOARD_CAP {
+        let error = format!("too large to copy: {} bytes", text.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+    }
+    let plain = format!("\u{1b}]52;c;{encoded}\u{7}");
+    if tmux {
+        return Ok(format!("{plain}\u{1b}Ptmux;\u{1b}{plain}\u{1b}\\"));
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clipboard_sequence_is_osc_52() {
+        assert_eq!(osc52("hi", false).unwrap(), "\u{1b}]52;c;aGk=\u{7}");
+        assert!(osc52("hi", true).unwrap().contains("\u{1b}Ptmux;\u{1b}\u{1b}]52;c;aGk=\u{7}\u{1b}\\"));
+        assert!(osc52(&"x".repeat(80_000), false).is_err());
+    }
+}

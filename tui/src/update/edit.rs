@@ -1,0 +1,257 @@
+//! Editing a configuration: fetch, editor, read, validate, show the difference, write.
+
+use std::sync::Arc;
+
+use sluice_protocol::rest::ConfigInfos;
+use sluice_protocol::{ConfigMap, ConnectorName};
+
+use super::{commands, verbs};
+use crate::effect::Effect;
+use crate::model::Model;
+use crate::model::action::{Outcome, Verb};
+use crate::model::dialog::{Choice, Dialog, EditSession, Outcome as Choose, Planned, Tone};
+use crate::model::secrets::{self, Change, PasswordKeys};
+use crate::text::Text;
+
+/// What a new connector starts from.
+const TEMPLATE: &str = r#"{
+  "name": "",
+  "connector.class": "",
+  "tasks.max": "1"
+}
+"#;
+
+/// `e`: fetches the stored configuration first, so that nothing stale is edited.
+pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
+    match commands::current_connector(model) {
+        Some(name) => {
+            model.busy = Some(Text::line(&format!("fetching the configuration of {name}")));
+            vec![Effect::LoadConfig(name)]
+        }
+        None => {
+            model.say(Outcome::Bad, "nothing selected");
+            Vec::new()
+        }
+    }
+}
+
+/// `a`: a new connector from a template.
+pub(super) fn begin_new(model: &mut Model) -> Vec<Effect> {
+    model.flash = None;
+    vec![Effect::Edit(Box::new(EditSession {
+        connector: None,
+        base: Arc::default(),
+        passwords: PasswordKeys::new(),
+        text: TEMPLATE.to_owned(),
+        merged: None,
+    }))]
+}
+
+/// The configuration is here: open the editor.
+pub(super) fn loaded(
+    model: &mut Model,
+    connector: ConnectorName,
+    loaded: Result<(ConfigMap, PasswordKeys), Text>,
+) -> Vec<Effect> {
+    model.busy = None;
+    match loaded {
+        Ok((config, passwords)) => vec![Effect::Edit(Box::new(EditSession {
+            text: secrets::editor_text(&config, &passwords),
+            connector: Some(connector),
+            base: Arc::new(config),
+            passwords,
+            merged: None,
+        }))],
+        Err(error) => {
+            model.say(Outcome::Bad, &format!("edit {connector}: {error}"));
+            Vec::new()
+        }
+    }
+}
+
+/// Opens the editor once more.
+pub(super) fn again(session: EditSession) -> Vec<Effect> {
+    vec![Effect::Edit(Box::new(session))]
+}
+
+/// The editor was closed.
+pub(super) fn closed(
+    model: &mut Model,
+    mut session: Box<EditSession>,
+    text: Result<String, Text>,
+) -> Vec<Effect> {
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => {
+            model.say(Outcome::Bad, &format!("editor: {error}"));
+            return Vec::new();
+        }
+    };
+    if text.trim().is_empty() || (session.connector.is_none() && text == TEMPLATE) {
+        model.say(Outcome::Pending, "nothing changed, nothing written");
+        return Vec::new();
+    }
+    session.text = text;
+    let merged = match secrets::merge(&session.text, &session.base) {
+        Ok(merged) => merged,
+        Err(error) => return refuse(model, *session, &[error.to_string()]),
+    };
+    if merged == *session.base {
+        model.say(Outcome::Pending, "nothing changed, nothing written");
+        return Vec::new();
+    }
+    match (&session.connector, merged.text("name")) {
+        (None, None | Some("")) => {
+            return refuse(model, *session, &["name: a new connector needs one".to_owned()]);
+        }
+        (None, Some(name)) if model.cluster.connectors.contains_key(name) => {
+            let error = format!("name: connector \"{name}\" exists already");
+            return refuse(model, *session, &[error]);
+        }
+        (Some(connector), Some(name)) if connector.as_str() != name => {
+            let error = format!("name: can't be changed (it is \"{connector}\")");
+            return refuse(model, *session, &[error]);
+        }
+        _ => {}
+    }
+    let config = Arc::new(merged);
+    session.merged = Some(Arc::clone(&config));
+    model.busy = Some(Text::from("validating"));
+    vec![Effect::Validate { session, config }]
+}
+
+/// Says what is wrong with the text and offers the editor again.
+fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Effect> {
+    model.busy = None;
+    let body = errors.iter().map(|error| (Tone::Bad, Text::line(error))).collect();
+    model.dialog = Some(Dialog {
+        title: format!("{}: not written", title(&session)),
+        body,
+        scroll: 0,
+        typed: None,
+        choices: vec![
+            Choice {
+                label: "edit again",
+                outcome: Choose::EditAgain(Box::new(session)),
+                hint: "opens the editor with your text".to_owned(),
+            },
+            Choice { label: "discard", outcome: Choose::Cancel, hint: "forgets your text".to_owned() },
+        ],
+        selected: 0,
+    });
+    Vec::new()
+}
+
+fn title(session: &EditSession) -> String {
+    match &session.connector {
+        Some(name) => format!("edit {}", Text::line(name)),
+        None => "new connector".to_owned(),
+    }
+}
+
+/// The server looked at it: show errors by key, and the difference.
+pub(super) fn validated(
+    model: &mut Model,
+    session: EditSession,
+    infos: Result<Box<ConfigInfos>, Text>,
+) -> Vec<Effect> {
+    model.busy = None;
+    let infos = match infos {
+        Ok(infos) => infos,
+        Err(error) => return refuse(model, session, &[format!("validation: {error}")]),
+    };
+    let mut passwords = session.passwords.clone();
+    passwords.extend(password_keys(&infos));
+    let errors = errors(&infos, &passwords);
+    if !errors.is_empty() || infos.error_count > 0 {
+        return refuse(model, session, &errors);
+    }
+    let Some(config) = session.merged.clone() else {
+        return Vec::new();
+    };
+    let changes = secrets::diff(&session.base, &config, &passwords);
+    let name = session
+        .connector
+        .clone()
+        .unwrap_or_else(|| ConnectorName::from(config.text("name").unwrap_or("")));
+    let tasks = model.cluster.connectors.get(&name).map_or(0, |c| c.counts.total);
+    let mut body: Vec<(Tone, Text)> = changes.iter().map(change_line).collect();
+    body.push((Tone::Dim, Text::line(&match &session.connector {
+        Some(_) => format!("{} keys, validation OK, {tasks} tasks may restart", changes.len()),
+        None => "validation OK".to_owned(),
+    })));
+    let plan = vec![Planned {
+        connector: name,
+        verb: Verb::PutConfig {
+            config,
+            base: session.connector.is_some().then(|| Arc::clone(&session.base)),
+        },
+        tasks: Vec::new(),
+    }];
+    let title = title(&session);
+    model.dialog = Some(Dialog {
+        title,
+        body,
+        scroll: 0,
+        typed: None,
+        choices: vec![
+            Choice { label: "Cancel", outcome: Choose::Cancel, hint: "forgets your text".to_owned() },
+            Choice {
+                label: "edit again",
+                outcome: Choose::EditAgain(Box::new(session)),
+                hint: "opens the editor with your text".to_owned(),
+            },
+            Choice {
+                label: "write",
+                outcome: Choose::Act(plan),
+                hint: "writes the configuration to the cluster".to_owned(),
+            },
+        ],
+        selected: 0,
+    });
+    Vec::new()
+}
+
+fn change_line(change: &Change) -> (Tone, Text) {
+    match change {
+        Change::Added(key, value) => (Tone::Good, Text::line(&format!("+ {key} = {value}"))),
+        Change::Removed(key, value) => (Tone::Bad, Text::line(&format!("- {key} = {value}"))),
+        Change::Changed(key, old, new) => (Tone::Warn, Text::line(&format!("~ {key}: {old} -> {new}"))),
+    }
+}
+
+/// Keys with type PASSWORD in an answer of validation.
+fn password_keys(infos: &ConfigInfos) -> impl Iterator<Item = String> + '_ {
+    infos
+        .configs
+        .iter()
+        .filter_map(|config| config.definition.as_ref())
+        .filter(|definition| definition.key_type == "PASSWORD")
+        .map(|definition| definition.name.clone())
+}
+
+/// `key: error`, without the value of a secret.
+pub(crate) fn errors(infos: &ConfigInfos, passwords: &PasswordKeys) -> Vec<String> {
+    infos
+        .configs
+        .iter()
+        .filter_map(|config| config.value.as_ref())
+        .flat_map(|value| {
+            value.errors.iter().map(move |error| {
+                if passwords.contains(&value.name) || secrets::is_secret(&value.name, "x", passwords) {
+                    format!("{}: not accepted", value.name)
+                } else {
+                    format!("{}: {error}", value.name)
+                }
+            })
+        })
+        .collect()
+}
+
+/// Whether a server of this version can restart by plan (KIP-745, 3.0). Agents have a version of their own.
+pub(crate) fn restarts_by_plan(version: &str) -> bool {
+    match verbs::major_minor(version) {
+        Some((0, _)) | None => true,
+        Some((major, _)) => major >= 3,
+    }
+}

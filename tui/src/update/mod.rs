@@ -1,0 +1,205 @@
+//! `update(&mut Model, Message) -> Vec<Effect>`: the only place where the model changes. No I/O, no clock.
+
+mod commands;
+mod data;
+mod dialogs;
+mod edit;
+mod index;
+mod line;
+mod telemetry;
+mod verbs;
+
+use crate::effect::Effect;
+use crate::message::{ActionNews, Message};
+use crate::model::action::{Action, Outcome, Stage};
+use crate::model::event::{NewEvent, Severity};
+use crate::model::Model;
+use crate::text::Text;
+
+pub(crate) use edit::{errors as validation_errors, restarts_by_plan};
+pub(crate) use line::{COMMANDS, suggestion};
+
+/// How long a word to the user stays.
+const FLASH_FOR: i64 = 8_000;
+/// Actions remembered after they are over.
+const ACTIONS_KEPT: usize = 200;
+
+/// Applies one message.
+pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Now(now) => tick(model, now),
+        Message::Key(key) => {
+            if model.dialog.is_some() {
+                dialogs::key(model, key)
+            } else if model.prompt.is_some() {
+                line::key(model, key)
+            } else {
+                match crate::keys::lookup(model.nav.current(), key) {
+                    Some(command) => commands::run(model, command),
+                    None => Vec::new(),
+                }
+            }
+        }
+        Message::Paste(text) => {
+            line::paste(model, &text);
+            Vec::new()
+        }
+        Message::Resize(width, height) => {
+            model.width = width;
+            model.height = height;
+            Vec::new()
+        }
+        Message::Data(epoch, update) => {
+            if epoch == model.epoch {
+                data::apply(model, *update);
+                settle_actions(model)
+            } else {
+                Vec::new()
+            }
+        }
+        Message::Action(id, news) => action_news(model, id, news),
+        Message::ConfigLoaded(connector, loaded) => edit::loaded(model, connector, loaded),
+        Message::PasswordsLoaded(connector, passwords) => {
+            if model.open_connector() == Some(&connector) {
+                model.detail.passwords = Some(passwords);
+            }
+            Vec::new()
+        }
+        Message::OffsetsLoaded(connector, offsets) => {
+            if model.open_connector() == Some(&connector) {
+                model.detail.offsets = Some(offsets);
+            }
+            Vec::new()
+        }
+        Message::EditorClosed(session, text) => edit::closed(model, session, text),
+        Message::Validated(session, infos) => edit::validated(model, *session, infos),
+        Message::History(lines) => {
+            model.history = lines;
+            Vec::new()
+        }
+        Message::Copied(result) => {
+            match result {
+                Ok(bytes) => model.say(Outcome::Good, &format!("copied {bytes} bytes (OSC 52)")),
+                Err(error) => model.say(Outcome::Bad, error.as_str()),
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Brings row indexes, selections and scroll positions up to date; called once before each frame.
+pub(crate) fn settle(model: &mut Model) {
+    if std::mem::take(&mut model.stale_index) {
+        index::rebuild(model);
+    }
+    index::scroll(model);
+}
+
+fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
+    let new_second = now / 1_000 != model.now / 1_000;
+    model.now = now;
+    if !new_second {
+        return Vec::new();
+    }
+    if model.flash.as_ref().is_some_and(|flash| now - flash.at > FLASH_FOR) {
+        model.flash = None;
+    }
+    let mut changed = false;
+    for connector in model.cluster.connectors.values_mut() {
+        let before = connector.health;
+        connector.recompute(now);
+        connector.sample(now);
+        changed |= before != connector.health;
+    }
+    model.stale_index |= changed;
+    settle_actions(model)
+}
+
+/// Looks whether states tell the end of actions under way.
+fn settle_actions(model: &mut Model) -> Vec<Effect> {
+    let was_busy = model.actions.iter().any(|action| !action.is_over());
+    if !was_busy {
+        return Vec::new();
+    }
+    let seen = model.cluster.listed.unwrap_or(0);
+    let now = model.now;
+    let live = model.cluster.live;
+    let mut finished = Vec::new();
+    for action in &mut model.actions {
+        if action.is_over() {
+            continue;
+        }
+        let connector = model.cluster.connectors.get(&action.connector);
+        action.settle(connector, if live { now } else { seen }, now);
+        if action.is_over() {
+            finished.push(action.clone());
+        }
+    }
+    for action in &finished {
+        record(model, action);
+    }
+    pace(model, was_busy)
+}
+
+fn pace(model: &Model, was_busy: bool) -> Vec<Effect> {
+    let busy = model.actions.iter().any(|action| !action.is_over());
+    if was_busy && !busy { vec![Effect::Pace(false)] } else { Vec::new() }
+}
+
+/// Writes the end of an action into the events.
+fn record(model: &mut Model, action: &Action) {
+    let (outcome, line) = action.line(model.now);
+    model.events.push(NewEvent {
+        at: model.now,
+        severity: if outcome == Outcome::Bad { Severity::Error } else { Severity::Info },
+        kind: "action",
+        object: Text::line(&action.connector),
+        what: Text::line(line.split_once(": ").map_or(line.as_str(), |(_, what)| what)),
+        by: Text::from("this terminal"),
+        connector: Some(action.connector.clone()),
+    });
+    model.stale_index = true;
+}
+
+fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
+    let now = model.now;
+    let was_busy = model.actions.iter().any(|action| !action.is_over());
+    let Some(action) = model.actions.iter_mut().find(|action| action.id == id) else {
+        return Vec::new();
+    };
+    let mut ended = None;
+    match news {
+        ActionNews::Waiting { reason, retry_at } => action.stage = Stage::Waiting { reason, retry_at },
+        ActionNews::Accepted(plan) => {
+            action.stage = Stage::Accepted { at: now };
+            if let Some(plan) = plan {
+                action.tasks = plan
+                    .tasks
+                    .iter()
+                    .filter(|task| task.state == sluice_protocol::State::Restarting)
+                    .map(|task| task.id)
+                    .collect();
+            }
+        }
+        ActionNews::Failed(error) => {
+            action.stage = Stage::Failed { at: now, error };
+            ended = Some(action.clone());
+        }
+    }
+    if let Some(action) = ended {
+        record(model, &action);
+    }
+    let mut effects = pace(model, was_busy);
+    effects.push(Effect::Refresh);
+    effects
+}
+
+/// Forgets the oldest actions that are over.
+fn trim_actions(model: &mut Model) {
+    while model.actions.len() > ACTIONS_KEPT && model.actions.front().is_some_and(Action::is_over) {
+        model.actions.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests;

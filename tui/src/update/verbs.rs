@@ -1,0 +1,335 @@
+//! Verbs: who they act on, what will happen in numbers, and asking for it.
+
+use std::collections::BTreeSet;
+
+use sluice_protocol::{ConnectorName, State};
+
+use crate::effect::Effect;
+use crate::model::Model;
+use crate::model::action::{Action, Outcome, RestartMode, Stage, Verb};
+use crate::model::cluster::Connector;
+use crate::model::dialog::{Choice, Dialog, Outcome as Choose, Planned, Tone, TypedName};
+use crate::model::screen::Screen;
+use crate::model::table::{RowKey, TableId};
+use crate::text::Text;
+use crate::units;
+
+/// Names listed in a plan before the rest is only counted.
+const LISTED: usize = 6;
+
+/// What a verb acts on: the open connector, the marked rows, or the selected one.
+fn targets(model: &Model) -> Vec<RowKey> {
+    match model.nav.current() {
+        Screen::Connector(name) => vec![RowKey::Connector(name.clone())],
+        Screen::Connectors => model.table(TableId::Connectors).targets(),
+        Screen::Tasks => model.table(TableId::Tasks).targets(),
+        _ => Vec::new(),
+    }
+}
+
+/// `r`: failed only, all, connector only; the first has the focus. On tasks: the tasks themselves.
+pub(super) fn restart_dialog(model: &mut Model) {
+    let keys = targets(model);
+    let tasks: Vec<Planned> = keys
+        .iter()
+        .filter_map(|key| match key {
+            RowKey::Task(name, id) => Some(Planned {
+                connector: name.clone(),
+                verb: Verb::Restart(RestartMode::Task(*id)),
+                tasks: vec![*id],
+            }),
+            _ => None,
+        })
+        .collect();
+    if !tasks.is_empty() {
+        return restart_tasks(model, tasks);
+    }
+    let names = connectors_of(&keys);
+    if names.is_empty() {
+        return model.say(Outcome::Bad, "nothing selected");
+    }
+    let plan = |mode| -> Vec<Planned> {
+        names.iter().map(|name| planned(model, name, Verb::Restart(mode))).collect()
+    };
+    let mut failed = plan(RestartMode::OnlyFailed);
+    failed.retain(|p| has_failed(model, &p.connector));
+    let (all, only) = (plan(RestartMode::All), plan(RestartMode::ConnectorOnly));
+    let failed_tasks: usize = failed.iter().map(|p| p.tasks.len()).sum();
+    let all_tasks: usize = all.iter().map(|p| p.tasks.len()).sum();
+    let mut body = vec![(Tone::Plain, Text::line(&subject(&names)))];
+    body.push((
+        if failed_tasks > 0 { Tone::Bad } else { Tone::Dim },
+        Text::line(&format!("{failed_tasks} of {all_tasks} tasks FAILED{}", lag_note(model, &names))),
+    ));
+    body.extend(list(model, &names));
+    let focus_failed = !failed.is_empty();
+    let mut choices = vec![
+        Choice {
+            label: "failed only",
+            hint: format!("restarts {failed_tasks} tasks that failed, on {}", workers(model, &failed)),
+            outcome: Choose::Act(failed),
+        },
+        Choice {
+            label: "all tasks",
+            hint: format!("restarts {all_tasks} tasks and the connector, on {}", workers(model, &all)),
+            outcome: Choose::Act(all),
+        },
+        Choice {
+            label: "connector only",
+            hint: "restarts the connector instance, leaves its tasks".to_owned(),
+            outcome: Choose::Act(only),
+        },
+        cancel(),
+    ];
+    if !focus_failed {
+        choices.retain(|choice| choice.label != "failed only");
+    }
+    let selected = if focus_failed { 0 } else { choices.len() - 1 };
+    open(model, "restart", body, &names, choices, selected);
+}
+
+fn restart_tasks(model: &mut Model, plan: Vec<Planned>) {
+    let names: Vec<ConnectorName> = plan.iter().map(|p| p.connector.clone()).collect();
+    let body = plan
+        .iter()
+        .take(LISTED)
+        .map(|p| {
+            let id = p.tasks.first().copied().unwrap_or(0);
+            let state = model.cluster.task(&p.connector, id).map_or(State::Unassigned, |task| task.state);
+            (Tone::Plain, Text::line(&format!("{}-{id}  {state}", p.connector)))
+        })
+        .chain((plan.len() > LISTED).then(|| {
+            (Tone::Dim, Text::line(&format!("and {} more", plan.len() - LISTED)))
+        }))
+        .collect();
+    let title = format!("restart {} tasks", plan.len());
+    let choices = vec![
+        Choice {
+            label: "restart",
+            hint: format!("restarts {} tasks, one request each", plan.len()),
+            outcome: Choose::Act(plan),
+        },
+        cancel(),
+    ];
+    open(model, &title, body, &names, choices, 0);
+}
+
+/// A dialog for a verb on the marked or selected connectors.
+pub(super) fn confirm(model: &mut Model, verb: &Verb) {
+    let keys = targets(model);
+    confirm_on(model, verb, &keys);
+}
+
+/// A dialog for a verb on these rows.
+pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
+    let names = connectors_of(keys);
+    if names.is_empty() {
+        return model.say(Outcome::Bad, "nothing selected");
+    }
+    if *verb == Verb::Stop && !supports_stop(model) {
+        return model.say(Outcome::Bad, "this server can't stop connectors (needs 3.5); pause instead");
+    }
+    let mut plan: Vec<Planned> = names.iter().map(|name| planned(model, name, verb.clone())).collect();
+    if *verb == Verb::Restart(RestartMode::OnlyFailed) {
+        plan.retain(|p| has_failed(model, &p.connector));
+        if plan.is_empty() {
+            return model.say(Outcome::Good, "nothing has failed there");
+        }
+    }
+    let tasks: usize = names
+        .iter()
+        .filter_map(|name| model.cluster.connectors.get(name))
+        .map(|c| c.counts.total)
+        .sum();
+    let what = match verb {
+        Verb::Pause => format!("{tasks} tasks stand still and keep their resources"),
+        Verb::Resume => "tasks go on where they stopped".to_owned(),
+        Verb::Stop => format!("{tasks} tasks are shut down and freed; offsets stay"),
+        Verb::Delete => format!("{tasks} tasks end and the configuration is gone; committed offsets stay"),
+        _ => format!("on {}", workers(model, &plan)),
+    };
+    let tone = if *verb == Verb::Delete { Tone::Bad } else { Tone::Plain };
+    let mut body = vec![
+        (Tone::Plain, Text::line(&subject(&names))),
+        (tone, Text::line(&format!("{what}{}", lag_note(model, &names)))),
+    ];
+    body.extend(list(model, &names));
+    let title = verb.to_string();
+    let choices = vec![
+        cancel(),
+        Choice {
+            label: label(verb),
+            hint: what,
+            outcome: Choose::Act(plan),
+        },
+    ];
+    open(model, &title, body, &names, choices, 0);
+    let careful = model.current_context().is_some_and(|context| context.careful);
+    if (*verb == Verb::Delete || careful)
+        && let Some(dialog) = &mut model.dialog
+    {
+        let expected = match &names[..] {
+            [one] => Text::line(one).to_string(),
+            many => format!("{title} {}", many.len()),
+        };
+        dialog.body.push((Tone::Plain, Text::line(&format!("type \"{expected}\" to do it"))));
+        dialog.typed = Some(TypedName::new(&expected));
+    }
+}
+
+const fn label(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Pause => "pause",
+        Verb::Resume => "resume",
+        Verb::Stop => "stop",
+        Verb::Delete => "delete",
+        Verb::Restart(_) => "restart",
+        Verb::PutConfig { .. } => "write",
+    }
+}
+
+fn cancel() -> Choice {
+    Choice { label: "Cancel", outcome: Choose::Cancel, hint: String::new() }
+}
+
+fn open(
+    model: &mut Model,
+    title: &str,
+    body: Vec<(Tone, Text)>,
+    names: &[ConnectorName],
+    choices: Vec<Choice>,
+    selected: usize,
+) {
+    let title = match names {
+        [one] => format!("{title} {}", Text::line(one)),
+        many => format!("{title}: {} selected", many.len()),
+    };
+    model.dialog = Some(Dialog { title, body, scroll: 0, typed: None, choices, selected });
+}
+
+fn connectors_of(keys: &[RowKey]) -> Vec<ConnectorName> {
+    let set: BTreeSet<ConnectorName> = keys.iter().filter_map(RowKey::connector).cloned().collect();
+    set.into_iter().collect()
+}
+
+fn has_failed(model: &Model, name: &ConnectorName) -> bool {
+    model
+        .cluster
+        .connectors
+        .get(name)
+        .is_some_and(|c| c.state == State::Failed || c.counts.failed > 0)
+}
+
+fn planned(model: &Model, name: &ConnectorName, verb: Verb) -> Planned {
+    let tasks = match (&verb, model.cluster.connectors.get(name)) {
+        (Verb::Restart(RestartMode::OnlyFailed), Some(c)) => failed(c),
+        (Verb::Restart(RestartMode::All), Some(c)) => c.tasks.keys().copied().collect(),
+        _ => Vec::new(),
+    };
+    Planned { connector: name.clone(), verb, tasks }
+}
+
+fn failed(connector: &Connector) -> Vec<u32> {
+    connector
+        .tasks
+        .values()
+        .filter(|task| task.state == State::Failed)
+        .map(|task| task.id)
+        .collect()
+}
+
+fn subject(names: &[ConnectorName]) -> String {
+    match names {
+        [one] => Text::line(one).to_string(),
+        many => format!("{} connectors", many.len()),
+    }
+}
+
+fn list(model: &Model, names: &[ConnectorName]) -> Vec<(Tone, Text)> {
+    if names.len() < 2 {
+        return Vec::new();
+    }
+    let mut lines: Vec<(Tone, Text)> = names
+        .iter()
+        .take(LISTED)
+        .map(|name| {
+            let health = model.cluster.connectors.get(name).map(|c| format!("{} {}", c.health.as_str(), c.counts.label()));
+            (Tone::Dim, Text::line(&format!("  {name}  {}", health.unwrap_or_default())))
+        })
+        .collect();
+    if names.len() > LISTED {
+        lines.push((Tone::Dim, Text::line(&format!("  and {} more", names.len() - LISTED))));
+    }
+    lines
+}
+
+fn workers(model: &Model, plan: &[Planned]) -> String {
+    let set: BTreeSet<&Text> = plan
+        .iter()
+        .filter_map(|p| Some((p, model.cluster.connectors.get(&p.connector)?)))
+        .flat_map(|(p, c)| p.tasks.iter().filter_map(|id| c.tasks.get(id)).map(|task| &task.worker))
+        .filter(|worker| !worker.is_empty())
+        .collect();
+    match set.len() {
+        1 => "1 worker".to_owned(),
+        n => format!("{n} workers"),
+    }
+}
+
+fn lag_note(model: &Model, names: &[ConnectorName]) -> String {
+    names
+        .iter()
+        .filter_map(|name| model.cluster.connectors.get(name)?.lag)
+        .reduce(i64::saturating_add)
+        .map(|lag| format!("; lag now {}", units::count(lag)))
+        .unwrap_or_default()
+}
+
+/// STOP came with 3.5; an unknown version is tried.
+fn supports_stop(model: &Model) -> bool {
+    match model.cluster.version.as_ref().and_then(|version| major_minor(version.as_str())) {
+        // Agents have a version of their own and know all of it.
+        Some((0, _)) | None => true,
+        Some(version) => version >= (3, 5),
+    }
+}
+
+/// The first two numbers of a version.
+pub(crate) fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(['.', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Asks the cluster for everything planned.
+pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
+    let number = model.take_number();
+    let mut effects = vec![Effect::Pace(true)];
+    for planned in plan {
+        let id = model.take_number();
+        let connector = model.cluster.connectors.get(&planned.connector);
+        let failed_tasks = connector.map(failed).unwrap_or_default();
+        let all_tasks = connector.map(|c| c.tasks.keys().copied().collect()).unwrap_or_default();
+        model.actions.push_back(Action {
+            id,
+            plan: number,
+            verb: planned.verb.clone(),
+            connector: planned.connector.clone(),
+            asked_at: model.now,
+            stage: Stage::Asked,
+            tasks: planned.tasks,
+            moved: false,
+        });
+        effects.push(Effect::Act {
+            id,
+            connector: planned.connector,
+            verb: planned.verb,
+            failed_tasks,
+            all_tasks,
+        });
+    }
+    super::trim_actions(model);
+    model.table_mut(TableId::Connectors).marks.clear();
+    model.table_mut(TableId::Tasks).marks.clear();
+    model.flash = None;
+    effects
+}

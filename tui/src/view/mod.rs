@@ -1,0 +1,91 @@
+//! Draws the model. Pure: no I/O, no clock, no change of the model; only rows that are on the screen are formatted.
+//!
+//! ```text
+//! header   cluster, workers, group, counts, age of the data
+//! keys     from the key table of the screen
+//! body     table(s)
+//! footer   breadcrumbs, or the line being typed, and the last word on actions
+//! ```
+
+mod cells;
+mod connector;
+mod dialog;
+mod footer;
+mod header;
+mod help;
+pub(crate) mod layout;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Paragraph, Wrap};
+
+use crate::model::Model;
+use crate::model::cluster::Link;
+use crate::model::dialog::Tone;
+use crate::model::screen::Screen;
+use crate::model::table::TableId;
+use crate::theme::Theme;
+
+pub(crate) use connector::lower_lines;
+
+/// How many lines the help of the screen below has.
+pub(crate) fn help_lines(model: &Model) -> usize {
+    help::lines(model).len()
+}
+
+/// Draws everything.
+pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if layout::is_tiny(model) {
+        tiny(model, theme, frame, area);
+        return;
+    }
+    header::draw(model, theme, frame);
+    match model.nav.current() {
+        Screen::Connector(name) => connector::draw(model, theme, frame, name),
+        Screen::Workers => workers(model, theme, frame),
+        Screen::Help => help::draw(model, theme, frame),
+        screen => {
+            if let Some(id) = screen.table() {
+                table::draw(model, theme, frame, id, layout::body(model), true);
+            }
+        }
+    }
+    footer::draw(model, theme, frame);
+    if let Some(dialog) = &model.dialog {
+        dialog::draw(model, theme, frame, dialog);
+    }
+}
+
+fn workers(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
+    let (upper, lower) = layout::worker_panes(model);
+    table::draw(model, theme, frame, TableId::Workers, upper, !model.rebalances_focused);
+    if lower.height >= 3 {
+        table::draw(model, theme, frame, TableId::Rebalances, lower, model.rebalances_focused);
+    }
+}
+
+/// A screen too small for tables still tells the one number that matters.
+fn tiny(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let bad = model.cluster.bad();
+    let total = model.cluster.connectors.len();
+    let (tone, state) = match &model.cluster.rest {
+        Link::Down { .. } => (Tone::Bad, "disconnected".to_owned()),
+        _ if model.cluster.listed.is_none() => (Tone::Dim, "connecting".to_owned()),
+        _ if bad > 0 => (Tone::Bad, format!("{bad} bad of {total}")),
+        _ => (Tone::Good, format!("{total} connectors, none bad")),
+    };
+    let lines = vec![
+        Line::styled(state, theme.tone(tone)),
+        Line::styled(
+            format!("too small: needs {}x{}", layout::MIN_WIDTH, layout::MIN_HEIGHT),
+            theme.tone(Tone::Dim),
+        ),
+        Line::styled(":q quits", theme.tone(Tone::Dim)),
+    ];
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
+}
