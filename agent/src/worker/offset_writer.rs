@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::Number;
 use sluice_api::{
-    ConnectError, OffsetStorageReader, Result, SourceOffset, SourcePartition, Value, async_trait,
+    ConnectError, ErrorKind, OffsetStorageReader, Result, SourceOffset, SourcePartition, Value, async_trait,
 };
 use sluice_protocol::{ConnectorName, JsonObject, offset_topic};
 use tokio_util::sync::CancellationToken;
 
-use crate::storage::OffsetBackingStore;
+use crate::storage::{OffsetBackingStore, StorageError};
 
 /// The JSON object of a partition or an offset.
 fn to_json<'a>(
@@ -52,14 +51,14 @@ fn to_json<'a>(
 }
 
 /// Key of a partition in the offsets topic.
-pub fn offset_key(connector: &ConnectorName, partition: &SourcePartition) -> Result<Bytes> {
-    Ok(offset_topic::encode_key(connector, &to_json(partition.iter())?).into())
+pub fn offset_key(connector: &ConnectorName, partition: &SourcePartition) -> Result<Vec<u8>> {
+    Ok(offset_topic::encode_key(connector, &to_json(partition.iter())?))
 }
 
 /// Value of an offset in the offsets topic; `None` is a tombstone.
-pub fn offset_value(offset: Option<&SourceOffset>) -> Result<Option<Bytes>> {
+pub fn offset_value(offset: Option<&SourceOffset>) -> Result<Option<Vec<u8>>> {
     offset
-        .map(|offset| Ok(offset_topic::encode_value(&to_json(offset.iter())?).into()))
+        .map(|offset| Ok(offset_topic::encode_value(&to_json(offset.iter())?)))
         .transpose()
 }
 
@@ -97,6 +96,17 @@ pub fn source_offset(object: JsonObject) -> Result<SourceOffset> {
         .collect()
 }
 
+/// A store's error with its causes in one text.
+pub(super) fn storage_error(error: &StorageError) -> ConnectError {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    ConnectError::new(ErrorKind::Kafka, text)
+}
+
 /// Reads the stored offsets of one connector.
 pub struct OffsetReader {
     store: Arc<dyn OffsetBackingStore>,
@@ -105,14 +115,17 @@ pub struct OffsetReader {
 }
 
 impl OffsetReader {
-    /// A reader that answers with an error once `closed` is cancelled.
+    /// A reader for a connector.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn OffsetBackingStore>,
-        connector: ConnectorName,
-        closed: CancellationToken,
-    ) -> Self {
-        Self { store, connector, closed }
+    pub fn new(connector: ConnectorName, store: Arc<dyn OffsetBackingStore>) -> Self {
+        Self { store, connector, closed: CancellationToken::new() }
+    }
+
+    /// The reader answers with an error once `closed` is cancelled.
+    #[must_use]
+    pub fn closed_by(mut self, closed: CancellationToken) -> Self {
+        self.closed = closed;
+        self
     }
 }
 
@@ -124,8 +137,8 @@ impl OffsetStorageReader for OffsetReader {
             .map(|partition| offset_key(&self.connector, partition))
             .collect::<Result<Vec<_>>>()?;
         let stored = tokio::select! {
-            stored = self.store.get(&keys) => stored.map_err(|error| {
-                ConnectError::connect("Failed to fetch offsets.").caused_by(error)
+            stored = self.store.get(keys.clone()) => stored.map_err(|error| {
+                ConnectError::connect("Failed to fetch offsets.").caused_by(storage_error(&error))
             })?,
             () = self.closed.cancelled() => {
                 return Err(ConnectError::connect(
@@ -197,7 +210,7 @@ impl OffsetWriter {
     ///
     /// # Errors
     /// A partition or offset holds something else than primitives.
-    pub fn records(&self, connector: &ConnectorName) -> Result<Vec<(Bytes, Option<Bytes>)>> {
+    pub fn records(&self, connector: &ConnectorName) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
         self.flushing
             .iter()
             .flatten()

@@ -1,0 +1,143 @@
+//! The sink task: appends one line per record.
+//!
+//! Lines of one `put` are written by a blocking thread while the next batch is converted; `flush` waits for it. As in
+//! Kafka, nothing is synced to the disk itself: lines survive the end of the process, not that of the machine.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sluice_api::{
+    ConnectError, Props, Result, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, Value,
+    async_trait,
+};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::FILE;
+use crate::sink_connector::config_def;
+
+/// Lines are handed to the writer when there is this much of them, or at the end of a `put`.
+const WRITE_SIZE: usize = 1024 * 1024;
+
+enum Output {
+    File(File),
+    Stdout,
+}
+
+impl Output {
+    fn write(&mut self, lines: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::File(file) => file.write_all(lines),
+            Self::Stdout => {
+                let mut stdout = std::io::stdout().lock();
+                stdout.write_all(lines)?;
+                stdout.flush()
+            }
+        }
+    }
+}
+
+type Writing = JoinHandle<(Output, Vec<u8>, std::io::Result<()>)>;
+
+#[derive(Default)]
+pub(crate) struct FileStreamSinkTask {
+    path: Option<PathBuf>,
+    output: Option<Output>,
+    writing: Option<Writing>,
+    lines: Vec<u8>,
+    spare: Vec<u8>,
+}
+
+impl FileStreamSinkTask {
+    /// Waits for the write under way.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(writing) = self.writing.take() else {
+            return Ok(());
+        };
+        let (output, mut written, result) = writing
+            .await
+            .map_err(|e| ConnectError::connect(e.to_string()))?;
+        self.output = Some(output);
+        written.clear();
+        self.spare = written;
+        result.map_err(|error| {
+            let name = self
+                .path
+                .as_ref()
+                .map_or("stdout".to_owned(), |p| p.display().to_string());
+            ConnectError::connect(format!("failed to write to {name}")).caused_by(error)
+        })
+    }
+
+    async fn write(&mut self) -> Result<()> {
+        self.settle().await?;
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let Some(mut output) = self.output.take() else {
+            return Err(ConnectError::connect("the file is not open"));
+        };
+        let lines = std::mem::replace(&mut self.lines, std::mem::take(&mut self.spare));
+        self.writing = Some(spawn_blocking(move || {
+            let result = output.write(&lines);
+            (output, lines, result)
+        }));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SinkTask for FileStreamSinkTask {
+    async fn start(&mut self, _context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
+        let config = config_def().parse(props)?;
+        let file = config.optional_string(FILE).filter(|name| !name.is_empty());
+        self.path = file.map(PathBuf::from);
+        self.output = Some(match self.path.clone() {
+            None => Output::Stdout,
+            Some(path) => {
+                let name = path.display().to_string();
+                let opened =
+                    spawn_blocking(move || OpenOptions::new().create(true).append(true).open(path))
+                        .await
+                        .map_err(|e| ConnectError::connect(e.to_string()))?;
+                Output::File(opened.map_err(|error| {
+                    ConnectError::connect(format!(
+                        "Couldn't find or create file '{name}' for FileStreamSinkTask"
+                    ))
+                    .caused_by(error)
+                })?)
+            }
+        });
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &[SinkRecord]) -> Result<()> {
+        for record in records {
+            match &record.record.value {
+                Value::String(text) => self.lines.extend_from_slice(text.as_bytes()),
+                other => write!(self.lines, "{other}")?,
+            }
+            self.lines.push(b'\n');
+            if self.lines.len() >= WRITE_SIZE {
+                self.write().await?;
+            }
+        }
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        self.write().await
+    }
+
+    async fn flush(&mut self, _current: &SinkOffsets) -> Result<()> {
+        self.write().await?;
+        self.settle().await
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.write().await?;
+        self.settle().await?;
+        self.output = None;
+        Ok(())
+    }
+}

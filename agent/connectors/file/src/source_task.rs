@@ -1,0 +1,362 @@
+//! The source task: reads large blocks and hands out lines as slices of them.
+//!
+//! Lines end with `\n`, `\r\n` or `\r`; a `\r` at the end of what was read waits for the next byte. A last line
+//! without end is held until it is complete. Truncation and rotation of the file are not noticed, as in Kafka.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+use sluice_api::{
+    ConnectError, ConnectRecord, Props, Result, SourceOffset, SourcePartition, SourceRecord,
+    SourceTask, SourceTaskContext, Value, async_trait, schemas,
+};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::source_connector::{BATCH_SIZE, TOPIC, config_def, filename};
+
+pub(crate) const FILENAME_FIELD: &str = "filename";
+pub(crate) const POSITION_FIELD: &str = "position";
+
+/// Size of one read.
+const READ_SIZE: usize = 256 * 1024;
+/// A line longer than this fails the task rather than take all memory.
+const MAX_LINE: usize = 512 * 1024 * 1024;
+/// How long a poll waits when there is nothing to read.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// Cuts blocks of bytes into lines.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    block: Bytes,
+    /// Bytes at the start of the block that are known to hold no line end.
+    searched: usize,
+}
+
+impl LineSplitter {
+    /// The next complete line without its end, and the number of bytes that line and end take.
+    pub fn next_line(&mut self) -> Option<(Bytes, usize)> {
+        let unsearched = self.block.get(self.searched..).unwrap_or_default();
+        let Some(found) = memchr::memchr2(b'\n', b'\r', unsearched) else {
+            self.searched = self.block.len();
+            return None;
+        };
+        let length = self.searched + found;
+        let taken = match (self.block.get(length), self.block.get(length + 1)) {
+            (Some(b'\r'), Some(b'\n')) => length + 2,
+            (Some(b'\r'), None) => {
+                // Only the next byte tells whether a line feed belongs to this end.
+                self.searched = length;
+                return None;
+            }
+            _ => length + 1,
+        };
+        self.searched = 0;
+        let mut line = self.block.split_to(taken);
+        line.truncate(length);
+        Some((line, taken))
+    }
+
+    /// Bytes of a line that is not complete.
+    #[must_use]
+    pub fn rest(&self) -> &Bytes {
+        &self.block
+    }
+
+    /// Replaces the block by one that begins with [`LineSplitter::rest`].
+    pub fn refill(&mut self, block: Bytes) {
+        self.block = block;
+    }
+}
+
+enum Input {
+    /// Not open yet.
+    Closed,
+    File(File),
+    /// Blocks read from stdin by a thread of its own, which can't be interrupted.
+    Stdin(mpsc::Receiver<std::io::Result<Bytes>>),
+}
+
+pub(crate) struct FileStreamSourceTask {
+    context: Option<Arc<dyn SourceTaskContext>>,
+    path: Option<PathBuf>,
+    topic: ByteString,
+    batch_size: usize,
+    partition: Arc<SourcePartition>,
+    position: i64,
+    input: Input,
+    lines: LineSplitter,
+}
+
+impl Default for FileStreamSourceTask {
+    fn default() -> Self {
+        Self {
+            context: None,
+            path: None,
+            topic: ByteString::new(),
+            batch_size: 0,
+            partition: Arc::default(),
+            position: 0,
+            input: Input::Closed,
+            lines: LineSplitter::default(),
+        }
+    }
+}
+
+/// Reads a block after `rest`; an empty answer is the end of the file for now.
+fn read_block(file: &mut File, rest: &[u8]) -> std::io::Result<Bytes> {
+    // A long line doubles the room, so that it is not copied for each block.
+    let room = READ_SIZE.max(rest.len());
+    let mut block = BytesMut::with_capacity(rest.len() + room);
+    block.extend_from_slice(rest);
+    block.resize(rest.len() + room, 0);
+    let read = loop {
+        match file.read(block.get_mut(rest.len()..).unwrap_or_default()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    if read == 0 {
+        return Ok(Bytes::new());
+    }
+    block.truncate(rest.len() + read);
+    Ok(block.freeze())
+}
+
+fn now_millis() -> Option<i64> {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(elapsed.as_millis()).ok()
+}
+
+impl FileStreamSourceTask {
+    async fn idle(&self) {
+        if let Some(context) = &self.context {
+            let stopping = context.stopping();
+            // Either way the poll ends.
+            let _ = tokio::time::timeout(IDLE_WAIT, stopping.cancelled()).await;
+        }
+    }
+
+    /// Opens the file where the stored offset says; false if it does not exist yet.
+    async fn open(&mut self) -> Result<bool> {
+        let Some(path) = self.path.clone() else {
+            self.input = Input::Stdin(read_stdin()?);
+            return Ok(true);
+        };
+        let stored = match &self.context {
+            Some(context) => {
+                context
+                    .offset_storage_reader()
+                    .offset(&self.partition)
+                    .await?
+            }
+            None => None,
+        };
+        let shown = path.display().to_string();
+        let opened = spawn_blocking(move || File::open(path)).await;
+        let mut file = match opened.map_err(|e| ConnectError::connect(e.to_string()))? {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                tracing::warn!(
+                    file = shown,
+                    "Couldn't find file {shown} for FileStreamSourceTask, sleeping to wait for it to be created"
+                );
+                return Ok(false);
+            }
+            Err(error) => {
+                return Err(
+                    ConnectError::connect(format!("failed to open file {shown}")).caused_by(error),
+                );
+            }
+        };
+        match stored
+            .as_ref()
+            .and_then(|offset| offset.get(POSITION_FIELD))
+        {
+            None | Some(Value::Null) => self.position = 0,
+            Some(Value::Int64(position)) => {
+                self.position = *position;
+                let start = u64::try_from(*position).map_err(|_| {
+                    ConnectError::connect(format!("Offset position {position} is negative"))
+                })?;
+                file.seek(SeekFrom::Start(start))?;
+                tracing::debug!(file = shown, position, "resuming");
+            }
+            Some(_) => {
+                return Err(ConnectError::connect(
+                    "Offset position is the incorrect type",
+                ));
+            }
+        }
+        self.input = Input::File(file);
+        Ok(true)
+    }
+
+    /// Reads more; false if there is nothing at the moment.
+    async fn fill(&mut self) -> Result<bool> {
+        let rest = self.lines.rest().clone();
+        if rest.len() > MAX_LINE {
+            return Err(ConnectError::connect(format!(
+                "a line is longer than {MAX_LINE} bytes"
+            )));
+        }
+        match std::mem::replace(&mut self.input, Input::Closed) {
+            Input::Closed => Ok(false),
+            Input::File(mut file) => {
+                let (file, block) = spawn_blocking(move || {
+                    let block = read_block(&mut file, &rest);
+                    (file, block)
+                })
+                .await
+                .map_err(|e| ConnectError::connect(e.to_string()))?;
+                self.input = Input::File(file);
+                let block = block?;
+                if block.is_empty() {
+                    return Ok(false);
+                }
+                self.lines.refill(block);
+                Ok(true)
+            }
+            Input::Stdin(mut blocks) => {
+                let next = match &self.context {
+                    Some(context) => {
+                        let stopping = context.stopping();
+                        tokio::select! {
+                            next = tokio::time::timeout(IDLE_WAIT, blocks.recv()) => next.ok(),
+                            () = stopping.cancelled() => None,
+                        }
+                    }
+                    None => None,
+                };
+                self.input = Input::Stdin(blocks);
+                match next {
+                    Some(Some(block)) => {
+                        let block = block?;
+                        let mut joined = BytesMut::with_capacity(rest.len() + block.len());
+                        joined.extend_from_slice(&rest);
+                        joined.extend_from_slice(&block);
+                        self.lines.refill(joined.freeze());
+                        Ok(true)
+                    }
+                    // The end of stdin: nothing will ever come.
+                    Some(None) => {
+                        self.idle().await;
+                        Ok(false)
+                    }
+                    None => Ok(false),
+                }
+            }
+        }
+    }
+
+    fn take_lines(&mut self, records: &mut Vec<SourceRecord>) {
+        let timestamp = now_millis();
+        while records.len() < self.batch_size {
+            let Some((line, taken)) = self.lines.next_line() else {
+                break;
+            };
+            let text = match std::str::from_utf8(&line) {
+                Ok(_) => ByteString::try_from(line).unwrap_or_default(),
+                Err(_) => String::from_utf8_lossy(&line).into_owned().into(),
+            };
+            let offset = if self.path.is_some() {
+                self.position += i64::try_from(taken).unwrap_or(0);
+                Value::Int64(self.position)
+            } else {
+                Value::Null
+            };
+            records.push(SourceRecord {
+                record: ConnectRecord::new(
+                    self.topic.clone(),
+                    Some(schemas::STRING.clone()),
+                    Value::String(text),
+                )
+                .with_timestamp(timestamp),
+                source_partition: Some(Arc::clone(&self.partition)),
+                source_offset: Some(SourceOffset::of(
+                    ByteString::from_static(POSITION_FIELD),
+                    offset,
+                )),
+            });
+        }
+    }
+}
+
+/// Runs until stdin ends or the task is gone.
+fn read_stdin() -> Result<mpsc::Receiver<std::io::Result<Bytes>>> {
+    let (sender, receiver) = mpsc::channel(4);
+    std::thread::Builder::new()
+        .name("file-source-stdin".to_owned())
+        .spawn(move || {
+            let mut block = vec![0; READ_SIZE];
+            loop {
+                let read = match std::io::stdin().lock().read(&mut block) {
+                    Ok(0) => break,
+                    Ok(count) => Ok(Bytes::copy_from_slice(
+                        block.get(..count).unwrap_or_default(),
+                    )),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                let failed = read.is_err();
+                if sender.blocking_send(read).is_err() || failed {
+                    break;
+                }
+            }
+        })?;
+    Ok(receiver)
+}
+
+#[async_trait]
+impl SourceTask for FileStreamSourceTask {
+    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
+        let config = config_def().parse(props)?;
+        let file = filename(&config);
+        self.path = file.map(PathBuf::from);
+        self.topic = config.string(TOPIC).into();
+        self.batch_size = usize::try_from(config.int(BATCH_SIZE)).unwrap_or(0).max(1);
+        self.partition = Arc::new(SourcePartition::of(
+            FILENAME_FIELD,
+            file.map_or(Value::Null, Value::from),
+        ));
+        self.context = Some(context);
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
+        if matches!(self.input, Input::Closed) && !self.open().await? {
+            self.idle().await;
+            return Ok(None);
+        }
+        let mut records = Vec::new();
+        loop {
+            if records.capacity() == 0 && !self.lines.rest().is_empty() {
+                records.reserve_exact(self.batch_size.min(10_000));
+            }
+            self.take_lines(&mut records);
+            if records.len() >= self.batch_size {
+                return Ok(Some(records));
+            }
+            if !self.fill().await? {
+                break;
+            }
+        }
+        if !records.is_empty() {
+            return Ok(Some(records));
+        }
+        if matches!(self.input, Input::File(_)) {
+            self.idle().await;
+        }
+        Ok(None)
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.input = Input::Closed;
+        Ok(())
+    }
+}
