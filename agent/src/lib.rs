@@ -8,5 +8,7 @@ pub mod logging;
 pub mod plugin_version;
 pub mod plugins;
 pub mod rest;
+pub mod storage;
+pub mod telemetry;
 pub mod validation;
 pub mod worker_config;

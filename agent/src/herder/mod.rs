@@ -6,7 +6,12 @@
 //! Contract: a call that only the leader or the owner of a connector may carry out answers
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
 
+pub mod answers;
+//pub mod distributed;
+//pub mod offsets;
 pub mod restart_plan;
+//pub mod standalone;
+//pub mod status_reporter;
 
 use async_trait::async_trait;
 use sluice_protocol::rest::{
@@ -14,6 +19,7 @@ use sluice_protocol::rest::{
     Health, LoggerLevel, LoggerLevels, Message, PluginInfo, RestError, ServerInfo, TaskInfo,
     TaskState,
 };
+use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 
 use crate::rest::signature::RequestSignature;
@@ -34,15 +40,6 @@ pub enum HerderError {
 
 /// Result of a herder's call.
 pub type HerderResult<T> = Result<T, HerderError>;
-
-/// Who asked for a change, for the event in the telemetry topic.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Caller {
-    /// Address of the client.
-    pub address: String,
-    /// Its `User-Agent`.
-    pub user_agent: Option<String>,
-}
 
 /// Where a logger level is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,4 +170,16 @@ pub trait Herder: Send + Sync + 'static {
 
     /// Everything measured, as Prometheus text.
     fn metrics_text(&self) -> String;
+}
+
+/// Version of Kafka Connect whose behaviour this worker has, as `GET /` says it.
+pub const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
+
+/// The answer of `GET /`. The commit is that of no Kafka release: it names this product and its version.
+fn server_info(kafka_cluster_id: Option<String>) -> ServerInfo {
+    ServerInfo {
+        version: CONNECT_VERSION.to_owned(),
+        commit: concat!("sluice-", env!("CARGO_PKG_VERSION")).to_owned(),
+        kafka_cluster_id,
+    }
 }

@@ -14,13 +14,14 @@ use sluice_protocol::rest::{
     ConnectorOffsets, CreateConnectorRequest, ExpandedConnector, ExpandedConnectors, RestError,
     SetLoggerRequest, TaskConfigsRequest,
 };
+use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorTaskId, TargetState};
 
 use super::forward::{Forward, forward};
 use super::routes::Route;
 use super::signature::RequestSignature;
 use super::{empty, generic_error, plain};
-use crate::herder::{Caller, Herder, HerderError, HerderResult, LoggerScope, RestartOptions};
+use crate::herder::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions};
 
 /// Larger request bodies are refused with 413.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -62,12 +63,19 @@ pub(super) async fn carry_out(
     let call = Call {
         herder,
         caller: Caller {
-            address: address.ip().to_string(),
+            address: Some(address.to_string()),
+            user: None,
             user_agent: parts
                 .headers
                 .get(header::USER_AGENT)
                 .and_then(|agent| agent.to_str().ok())
-                .map(str::to_owned),
+                .map(|agent| {
+                    agent
+                        .chars()
+                        .filter(|c| !c.is_control())
+                        .take(200)
+                        .collect()
+                }),
         },
         method: parts.method,
         path: parts.uri.path().to_owned(),

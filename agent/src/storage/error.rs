@@ -48,7 +48,9 @@ pub enum StorageError {
         source: KafkaError,
     },
     /// The topic has another number of partitions than the store can work with.
-    #[error("topic {topic:?} supplied via the {key:?} property is required to have a single partition in order to guarantee consistency of connector configurations, but found {found} partitions")]
+    #[error(
+        "topic {topic:?} supplied via the {key:?} property is required to have a single partition in order to guarantee consistency of connector configurations, but found {found} partitions"
+    )]
     Partitions {
         /// The topic.
         topic: String,
@@ -58,7 +60,9 @@ pub enum StorageError {
         found: usize,
     },
     /// The topic is not compacted, so it would lose data.
-    #[error("topic {topic:?} supplied via the {key:?} property is required to have 'cleanup.policy=compact' to guarantee consistency and durability of {holds}, but found the topic currently has 'cleanup.policy={found}'; continuing would likely result in eventually losing them and problems restarting this Connect cluster")]
+    #[error(
+        "topic {topic:?} supplied via the {key:?} property is required to have 'cleanup.policy=compact' to guarantee consistency and durability of {holds}, but found the topic currently has 'cleanup.policy={found}'; continuing would likely result in eventually losing them and problems restarting this Connect cluster"
+    )]
     CleanupPolicy {
         /// The topic.
         topic: String,

@@ -16,7 +16,15 @@
 //! partition and offset, and passed over.
 
 mod cluster_config_state;
+pub mod config_state;
 pub mod error;
+pub mod file;
+pub mod kafka_based_log;
+pub mod kafka_config;
+pub mod kafka_offset;
+pub mod kafka_status;
+pub mod memory;
+pub mod status_cache;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +40,48 @@ use sluice_protocol::{
 
 pub use cluster_config_state::ClusterConfigState;
 pub use error::StorageError;
+
+use crate::worker_config::{WorkerConfig, with_prefix};
+use kafka_based_log::TopicSettings;
+
+/// How long a store may take to get its last records out when it closes.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The settings of an internal topic, from the worker keys `PREFIX.topic`, `PREFIX.partitions`,
+/// `PREFIX.replication.factor` and `PREFIX.ANYTHING` for other topic settings (KIP-605).
+fn internal_topic(
+    config: &WorkerConfig,
+    prefix: &'static str,
+    holds: &'static str,
+) -> TopicSettings {
+    let number = |key: &str, fallback: i32| {
+        let text = config.raw.get(&format!("{prefix}.{key}"));
+        text.and_then(|text| text.trim().parse().ok())
+            .unwrap_or(fallback)
+    };
+    let mut settings = with_prefix(&config.raw, &format!("{prefix}."));
+    settings.retain(|key, _| {
+        !matches!(
+            key.as_str(),
+            "topic" | "partitions" | "replication.factor" | "cleanup.policy" | "file.filename"
+        )
+    });
+    let (key, partitions) = match prefix {
+        "config.storage" => ("config.storage.topic", 1),
+        "offset.storage" => ("offset.storage.topic", 25),
+        _ => ("status.storage.topic", 5),
+    };
+    TopicSettings {
+        topic: config.string(key).to_owned(),
+        key,
+        holds,
+        partitions: number("partitions", partitions),
+        replication: number("replication.factor", 3),
+        settings,
+        compacted: true,
+        limit: config.millis("default.api.timeout.ms"),
+    }
+}
 
 /// Gives the current picture of the config topic. The group client needs no more of a config store than this.
 pub trait ConfigSnapshotSource: Send + Sync {

@@ -1,0 +1,227 @@
+//! Answers of the REST API that come from the stores alone, the same for both herders.
+
+use sluice_protocol::rest::{
+    ActiveTopics, ConnectorInfo, ConnectorState, ConnectorStateInfo, RestError, TaskInfo,
+    TaskState, TopicList,
+};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType};
+
+use crate::plugins::Plugins;
+use crate::storage::{ClusterConfigState, StatusBackingStore};
+use crate::worker_config::WorkerConfig;
+
+/// The direction of a connector with this config; unknown if its class is not here.
+pub fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> ConnectorType {
+    config
+        .and_then(|config| config.text("connector.class"))
+        .and_then(|class| plugins.connector(class).ok())
+        .map_or(ConnectorType::Unknown, |plugin| plugin.kind())
+}
+
+/// Config, tasks and type of a connector.
+///
+/// # Errors
+/// 404 if there is none of that name.
+pub fn connector_info(
+    configs: &ClusterConfigState,
+    plugins: &Plugins,
+    name: &str,
+) -> Result<ConnectorInfo, RestError> {
+    let config = configs
+        .connector_config(name)
+        .ok_or_else(|| RestError::connector_not_found(name))?;
+    Ok(ConnectorInfo {
+        name: name.into(),
+        config: config.as_ref().clone(),
+        tasks: configs.tasks(name),
+        connector_type: connector_type(plugins, Some(config)),
+    })
+}
+
+/// Tasks of a connector with their configs.
+///
+/// # Errors
+/// 404 if there is no connector of that name.
+pub fn task_infos(configs: &ClusterConfigState, name: &str) -> Result<Vec<TaskInfo>, RestError> {
+    if !configs.contains(name) {
+        return Err(RestError::connector_not_found(name));
+    }
+    Ok(configs
+        .tasks(name)
+        .into_iter()
+        .map(|id| TaskInfo {
+            config: configs
+                .task_config(&id)
+                .map(|config| config.as_ref().clone())
+                .unwrap_or_default(),
+            id,
+        })
+        .collect())
+}
+
+/// States of a connector and its tasks.
+///
+/// # Errors
+/// 404 if no state was recorded.
+pub fn connector_status(
+    configs: &ClusterConfigState,
+    statuses: &dyn StatusBackingStore,
+    plugins: &Plugins,
+    name: &str,
+) -> Result<ConnectorStateInfo, RestError> {
+    let connector = statuses
+        .connector(name)
+        .ok_or_else(|| RestError::not_found(format!("No status found for connector {name}")))?;
+    Ok(ConnectorStateInfo {
+        name: name.into(),
+        connector: ConnectorState {
+            state: connector.state,
+            worker_id: connector.worker_id,
+            version: connector.version,
+            trace: connector.trace,
+        },
+        tasks: statuses
+            .tasks(name)
+            .into_iter()
+            .map(|(id, status)| TaskState {
+                id,
+                state: status.state,
+                worker_id: status.worker_id,
+                version: status.version,
+                trace: status.trace,
+            })
+            .collect(),
+        connector_type: connector_type(
+            plugins,
+            configs.connector_config(name).map(|config| &**config),
+        ),
+    })
+}
+
+/// State of a task.
+///
+/// # Errors
+/// 404 if no state was recorded.
+pub fn task_status(
+    statuses: &dyn StatusBackingStore,
+    id: &ConnectorTaskId,
+) -> Result<TaskState, RestError> {
+    let status = statuses
+        .task(id)
+        .ok_or_else(|| RestError::not_found(format!("No status found for task {id}")))?;
+    Ok(TaskState {
+        id: id.task,
+        state: status.state,
+        worker_id: status.worker_id,
+        version: status.version,
+        trace: status.trace,
+    })
+}
+
+/// Topics a connector has used.
+///
+/// # Errors
+/// 403 if topics are not tracked.
+pub fn active_topics(
+    config: &WorkerConfig,
+    statuses: &dyn StatusBackingStore,
+    name: &str,
+) -> Result<ActiveTopics, RestError> {
+    if !config.boolean("topic.tracking.enable") {
+        return Err(RestError::forbidden("Topic tracking is disabled."));
+    }
+    let topics = statuses
+        .topics(name)
+        .into_iter()
+        .map(|status| status.name.as_str().to_owned())
+        .collect();
+    Ok(ActiveTopics::from_iter([(
+        ConnectorName::from(name),
+        TopicList { topics },
+    )]))
+}
+
+/// Forgets the topics a connector has used.
+///
+/// # Errors
+/// 403 if topics are not tracked, or may not be reset.
+pub fn reset_active_topics(
+    config: &WorkerConfig,
+    statuses: &dyn StatusBackingStore,
+    name: &str,
+) -> Result<(), RestError> {
+    if !config.boolean("topic.tracking.enable") {
+        return Err(RestError::forbidden("Topic tracking is disabled."));
+    }
+    if !config.boolean("topic.tracking.allow.reset") {
+        return Err(RestError::forbidden("Topic tracking reset is disabled."));
+    }
+    for status in statuses.topics(name) {
+        statuses.delete_topic(&status.connector, &status.name);
+    }
+    Ok(())
+}
+
+/// Checks that a connector and a task of it exist, for a restart.
+///
+/// # Errors
+/// 404, in the words of the JVM worker.
+pub fn known_task(configs: &ClusterConfigState, id: &ConnectorTaskId) -> Result<(), RestError> {
+    if !configs.contains(&id.connector) {
+        return Err(RestError::not_found(format!(
+            "Unknown connector: {}",
+            id.connector
+        )));
+    }
+    if configs.task_config(id).is_none() {
+        return Err(RestError::not_found(format!("Unknown task: {id}")));
+    }
+    Ok(())
+}
+
+/// Merges a patch into a raw config: null deletes a key (KIP-477).
+pub fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
+    let mut merged = config.clone();
+    for (key, value) in patch {
+        match value {
+            Some(_) => {
+                merged.insert(key, value);
+            }
+            None => {
+                merged.shift_remove(&key);
+            }
+        }
+    }
+    merged
+}
+
+/// The keys of which the value differs between two configs; all of `new` if there was none before.
+pub fn changed_keys(old: Option<&ConfigMap>, new: &ConfigMap) -> Vec<String> {
+    let removed = old
+        .into_iter()
+        .flat_map(|old| old.keys())
+        .filter(|key| !new.contains_key(*key))
+        .cloned();
+    new.iter()
+        .filter(|(key, value)| old.and_then(|old| old.get(*key)) != Some(value))
+        .map(|(key, _)| key.clone())
+        .chain(removed)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_sets_and_deletes_and_leaves_the_rest() {
+        let config = ConfigMap::from([("a", "1"), ("b", "2")]);
+        let mut patch = ConfigMap::from([("c", "3")]);
+        patch.insert("a".into(), None);
+        let merged = patched(&config, patch);
+        assert_eq!(merged, ConfigMap::from([("b", "2"), ("c", "3")]));
+        let mut changed = changed_keys(Some(&config), &merged);
+        changed.sort();
+        assert_eq!(changed, ["a", "c"]);
+    }
+}

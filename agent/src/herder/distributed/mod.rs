@@ -1,0 +1,215 @@
+//! The distributed herder: one of a group that shares connectors and tasks (Kafka's `DistributedHerder`).
+//!
+//! * [`DistributedHerder`] is the handle the REST server and the process hold. It answers from the stores, and sends
+//!   everything else to the herder's task as a job.
+//! * `tick` is that task: one loop over group events, changes of the config topic and jobs. Only it touches the group
+//!   membership and decides what runs, so nothing there needs a lock.
+//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of connectors.
+//!
+//! Invariant: jobs run only while no rebalance is under way, so they see a settled assignment.
+
+mod reconfiguration;
+mod requests;
+mod tick;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use sluice_protocol::WorkerId;
+use sluice_protocol::rest::RestError;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use self::tick::Tick;
+use super::status_reporter::StatusReporter;
+use super::{HerderError, HerderResult};
+use crate::group::WorkerCoordinator;
+use crate::group::admin::GroupAdmin;
+use crate::logging::Loggers;
+use crate::storage::{
+    ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore,
+};
+use crate::telemetry::EventLog;
+use crate::telemetry::metrics::ClusterView;
+use crate::worker::lifecycle::Worker;
+use crate::worker_config::WorkerConfig;
+
+/// How long a REST call waits for the herder.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a health check waits for the herder (KIP-1017).
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything the herder works with.
+pub struct Parts {
+    /// The worker's configuration.
+    pub config: WorkerConfig,
+    /// Host and port others know this worker by.
+    pub worker_id: WorkerId,
+    /// The cluster id of Kafka.
+    pub kafka_cluster_id: String,
+    /// Connector configs and target states.
+    pub configs: Arc<dyn ConfigBackingStore>,
+    /// States and active topics.
+    pub statuses: Arc<dyn StatusBackingStore>,
+    /// Source offsets.
+    pub offsets: Arc<dyn OffsetBackingStore>,
+    /// Reports states.
+    pub reporter: Arc<StatusReporter>,
+    /// Runs connectors and tasks.
+    pub worker: Arc<Worker>,
+    /// Log levels.
+    pub loggers: Arc<Loggers>,
+    /// For requests to other workers.
+    pub client: reqwest::Client,
+    /// Consumer groups of sinks.
+    pub groups: Arc<GroupAdmin>,
+    /// Events for the telemetry topic.
+    pub events: EventLog,
+    /// What telemetry shows of the group.
+    pub view: Arc<ClusterView>,
+}
+
+type Job = Box<dyn for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send>;
+
+struct Shared {
+    parts: Parts,
+    stage: Mutex<Stage>,
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// The handle of the herder. Clones share it.
+#[derive(Clone)]
+pub struct DistributedHerder {
+    shared: Arc<Shared>,
+}
+
+/// A herder whose task still has to be run.
+pub struct HerderTask {
+    tick: Tick,
+}
+
+impl HerderTask {
+    /// Starts the stores, then herds until `stop`, then stops all work and leaves the group.
+    ///
+    /// # Errors
+    /// If a store cannot start.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), crate::storage::StorageError> {
+        self.tick.run(stop).await
+    }
+}
+
+impl DistributedHerder {
+    /// A herder and its task.
+    pub fn new(
+        parts: Parts,
+        group: WorkerCoordinator,
+        updates: mpsc::UnboundedReceiver<ConfigUpdate>,
+    ) -> (Self, HerderTask) {
+        let (jobs, inbox) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { parts, stage: Mutex::new(Stage::default()), jobs });
+        let herder = Self { shared };
+        let tick = Tick::new(herder.clone(), group, updates, inbox);
+        (herder, HerderTask { tick })
+    }
+
+    /// Runs a job on the herder's task and waits for its answer.
+    async fn on_herder<T, F>(&self, job: F) -> HerderResult<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
+    {
+        match self.on_herder_within(REQUEST_TIMEOUT, job).await {
+            Some(answer) => answer,
+            None => Err(RestError::internal(self.timeout_text()).into()),
+        }
+    }
+
+    async fn on_herder_within<T, F>(&self, limit: Duration, job: F) -> Option<HerderResult<T>>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let job: Job = Box::new(move |tick| {
+            Box::pin(async move {
+                // A caller that gave up waiting must not have its change carried out behind its back.
+                if !sender.is_closed() {
+                    let _ = sender.send(job(tick).await);
+                }
+            })
+        });
+        let down = || HerderError::from(RestError::internal("Worker is shutting down"));
+        if self.shared.jobs.send(job).is_err() {
+            return Some(Err(down()));
+        }
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(_)) => Some(Err(down())),
+            Err(_) => None,
+        }
+    }
+
+    /// Sends a job without waiting.
+    fn send_job<F>(&self, job: F)
+    where
+        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send + 'static,
+    {
+        // After shutdown there is nothing left to do.
+        let _ = self.shared.jobs.send(Box::new(job));
+    }
+
+    fn timeout_text(&self) -> String {
+        match self.shared.stage.lock().sentence() {
+            Some(sentence) => format!("Request timed out. {sentence}"),
+            None => "Request timed out".to_owned(),
+        }
+    }
+}
+
+/// What the herder's task is doing, for the text of timeouts.
+#[derive(Debug, Default)]
+struct Stage {
+    description: Option<String>,
+    began: DateTime<Utc>,
+    completed: Option<DateTime<Utc>>,
+}
+
+impl Stage {
+    fn sentence(&self) -> Option<String> {
+        let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let description = self.description.as_ref()?;
+        let began = instant(self.began);
+        Some(match self.completed {
+            None => format!("The worker is currently {description}, which began at {began}."),
+            Some(completed) => format!(
+                "The last operation the worker completed was {description}, which began at {began} and completed at {}.",
+                instant(completed)
+            ),
+        })
+    }
+}
+
+impl Shared {
+    fn enter(&self, description: impl Into<String>) {
+        *self.stage.lock() = Stage {
+            description: Some(description.into()),
+            began: Utc::now(),
+            completed: None,
+        };
+    }
+
+    fn leave(&self) {
+        self.stage.lock().completed = Some(Utc::now());
+    }
+}

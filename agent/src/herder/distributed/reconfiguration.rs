@@ -1,0 +1,260 @@
+//! Publishing the task configs of connectors: compare, write or send to the leader, retry (control-plane 8.4).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use sluice_api::error::ConnectError;
+use sluice_protocol::rest::{ErrorMessage, RestError};
+use sluice_protocol::telemetry::{ConfigAction, Event, Severity};
+use sluice_protocol::{ConfigMap, ConnectorName, TargetState};
+use tokio::task::AbortHandle;
+
+use super::tick::Tick;
+use super::{DistributedHerder, HerderError, HerderResult};
+use crate::rest::signature::{ALGORITHM_HEADER, HMAC_SHA256, SIGNATURE_HEADER, sign};
+use crate::worker::connector::ConnectorRequests;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A 403 this early means that the session key is being renewed.
+const KEY_RENEWAL: Duration = Duration::from_secs(60);
+
+/// Passes a connector's requests on to the herder.
+pub(super) struct Requests {
+    herder: DistributedHerder,
+}
+
+impl Requests {
+    pub(super) fn new(herder: &DistributedHerder) -> Self {
+        Self { herder: herder.clone() }
+    }
+}
+
+impl ConnectorRequests for Requests {
+    fn request_task_reconfiguration(&self, connector: &ConnectorName) {
+        let connector = connector.clone();
+        self.herder.send_job(move |tick| {
+            Box::pin(async move {
+                tick.reconfigure(connector);
+            })
+        });
+    }
+}
+
+/// One retried attempt per connector; a newer one replaces it.
+#[derive(Default)]
+pub(super) struct Reconfigurations(HashMap<ConnectorName, AbortHandle>);
+
+impl Reconfigurations {
+    pub(super) fn cancel(&mut self, connector: &ConnectorName) {
+        if let Some(running) = self.0.remove(connector) {
+            running.abort();
+        }
+    }
+
+    pub(super) fn cancel_all(&mut self) {
+        for (_, running) in self.0.drain() {
+            running.abort();
+        }
+    }
+
+    fn replace(&mut self, connector: ConnectorName, started: AbortHandle) {
+        if let Some(older) = self.0.insert(connector, started) {
+            older.abort();
+        }
+    }
+}
+
+/// What the herder's task found about a connector that shall be reconfigured.
+enum Step {
+    /// It does not run here, or is not to run: nothing to do.
+    Skip,
+    /// Task configs are on their way from the connector.
+    Ask(BoxFuture<'static, Result<Vec<ConfigMap>, ConnectError>>),
+}
+
+/// What is to be done with new task configs.
+enum Publication {
+    /// They are as stored, or were written.
+    Done,
+    /// This leader has to be sent them.
+    Send { leader_url: String, session_key: Option<Vec<u8>> },
+}
+
+impl Tick {
+    /// Waits for a transition of a connector's instance, then makes task configs if it went to STARTED.
+    pub(super) fn reconfigure_after(
+        &mut self,
+        connector: ConnectorName,
+        target: TargetState,
+        transition: impl Future<Output = Result<(), ConnectError>> + Send + 'static,
+    ) {
+        let herder = self.herder.clone();
+        tokio::spawn(async move {
+            // A failure was reported already, as the state of the connector.
+            if transition.await.is_ok() && target == TargetState::Started {
+                herder.send_job(move |tick| {
+                    Box::pin(async move {
+                        tick.reconfigure(connector);
+                    })
+                });
+            }
+        });
+    }
+
+    /// Asks a connector for task configs and publishes them if they differ, until that works.
+    pub(super) fn reconfigure(&mut self, connector: ConnectorName) {
+        let (herder, name) = (self.herder.clone(), connector.clone());
+        let running = tokio::spawn(async move {
+            let began = Instant::now();
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = attempt(&herder, &name).await {
+                let renewal = error.status == 403 && began.elapsed() < KEY_RENEWAL;
+                if renewal {
+                    tracing::debug!(connector = %name, %error, "the leader has another session key, trying again");
+                } else {
+                    tracing::warn!(connector = %name, %error, ?pause, "cannot publish task configs, trying again");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        });
+        self.reconfigurations.replace(connector, running.abort_handle());
+    }
+
+    fn begin_reconfiguration(&self, connector: &ConnectorName) -> Step {
+        if self.snapshot.target_state(connector) != Some(TargetState::Started) {
+            return Step::Skip;
+        }
+        let Some(config) = self.snapshot.connector_config(connector) else { return Step::Skip };
+        match self.shared.worker.task_configs(connector, config) {
+            Some(asked) => Step::Ask(Box::pin(asked)),
+            None => Step::Skip,
+        }
+    }
+
+    async fn publish(
+        &mut self,
+        connector: &ConnectorName,
+        configs: Vec<ConfigMap>,
+    ) -> HerderResult<Publication> {
+        if !self.task_configs_differ(connector, &configs) {
+            return Ok(Publication::Done);
+        }
+        if self.group.is_leader() {
+            self.write_task_configs(connector, configs).await?;
+            return Ok(Publication::Done);
+        }
+        let leader_url = self.group.leader_url().unwrap_or_default().to_owned();
+        if leader_url.is_empty() {
+            return Err(RestError::internal(
+                "Request to leader to reconfigure connector tasks failed because the URL of the leader's REST interface is empty!",
+            )
+            .into());
+        }
+        let configs = self.shared.configs.snapshot();
+        let session_key = configs.session_key().map(|key| key.key.clone());
+        Ok(Publication::Send { leader_url, session_key })
+    }
+
+    /// Writes task configs as the leader.
+    pub(super) async fn write_task_configs(
+        &mut self,
+        connector: &ConnectorName,
+        configs: Vec<ConfigMap>,
+    ) -> HerderResult<()> {
+        self.shared
+            .configs
+            .put_task_configs(connector, configs)
+            .await
+            .map_err(|error| RestError::internal(error.to_string()))?;
+        self.shared.events.record(
+            Severity::Info,
+            Event::ConfigWrite {
+                connector: connector.clone(),
+                action: ConfigAction::TaskConfigs,
+                keys: Vec::new(),
+                requested_by: None,
+            },
+        );
+        Ok(())
+    }
+
+    fn task_configs_differ(&self, connector: &ConnectorName, configs: &[ConfigMap]) -> bool {
+        let stored = self.snapshot.all_task_configs(connector);
+        let count = usize::try_from(self.snapshot.task_count(connector)).unwrap_or(usize::MAX);
+        count != configs.len()
+            || stored.len() != configs.len()
+            || stored.iter().zip(configs).any(|(stored, new)| **stored != *new)
+            || self.snapshot.applied_connector_config(connector)
+                != self.snapshot.connector_config(connector)
+    }
+}
+
+async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Result<(), RestError> {
+    let plain = |error: HerderError| match error {
+        HerderError::Rest(error) => error,
+        HerderError::NotHere { .. } => RestError::no_leader(),
+    };
+    let name = connector.clone();
+    let step = herder
+        .on_herder(move |tick| Box::pin(async move { Ok(tick.begin_reconfiguration(&name)) }))
+        .await
+        .map_err(plain)?;
+    let Step::Ask(asked) = step else { return Ok(()) };
+    let configs = match asked.await {
+        Ok(configs) => configs,
+        // Too many tasks have made the connector FAILED; asking again would not help.
+        Err(error) if error.kind() == sluice_api::error::ErrorKind::TooManyTasks => return Ok(()),
+        Err(error) => return Err(RestError::internal(error.to_string())),
+    };
+    let (name, published) = (connector.clone(), configs.clone());
+    let publication = herder
+        .on_herder(move |tick| {
+            Box::pin(async move { tick.publish(&name, published).await })
+        })
+        .await
+        .map_err(plain)?;
+    match publication {
+        Publication::Done => Ok(()),
+        Publication::Send { leader_url, session_key } => {
+            send(herder, connector, &leader_url, session_key.as_deref(), &configs).await
+        }
+    }
+}
+
+async fn send(
+    herder: &DistributedHerder,
+    connector: &ConnectorName,
+    leader_url: &str,
+    session_key: Option<&[u8]>,
+    configs: &[ConfigMap],
+) -> Result<(), RestError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        RestError::internal(format!("cannot send task configs to the leader: {error}"))
+    };
+    let mut url = reqwest::Url::parse(leader_url).map_err(|error| failed(&error))?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["connectors", connector.as_str(), "tasks"]);
+    }
+    let body = serde_json::to_vec(configs).map_err(|error| failed(&error))?;
+    let mut request =
+        herder.shared.client.post(url).header("Content-Type", "application/json");
+    if let Some(key) = session_key {
+        request = request
+            .header(SIGNATURE_HEADER, sign(key, &body))
+            .header(ALGORITHM_HEADER, HMAC_SHA256);
+    }
+    let reply = request.body(body).send().await.map_err(|error| failed(&error.without_url()))?;
+    let status = reply.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let text = reply.bytes().await.unwrap_or_default();
+    let error: Option<ErrorMessage> = serde_json::from_slice(&text).ok();
+    Err(RestError::new(
+        status.as_u16(),
+        error.and_then(|error| error.message).unwrap_or_else(|| status.to_string()),
+    ))
+}

@@ -1,0 +1,586 @@
+//! The calls of the REST API on a distributed worker: which run on the herder's task, which on the leader or owner.
+
+use async_trait::async_trait;
+use sluice_protocol::config_topic::RestartRequest;
+use sluice_protocol::group::Subprotocol;
+use sluice_protocol::rest::{
+    ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
+    Health, HealthStatus, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError,
+    ServerInfo, TaskInfo, TaskState,
+};
+use sluice_protocol::telemetry::{Caller, ConfigAction, Event, Severity};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
+
+use super::super::restart_plan::RestartPlan;
+use super::super::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions, answers};
+use super::tick::Tick;
+use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
+use crate::herder::offsets::OffsetAccess;
+use crate::logging::Loggers;
+use crate::rest::signature::RequestSignature;
+use crate::storage::StorageError;
+use crate::telemetry::metrics;
+use crate::validation;
+
+fn storage(error: &StorageError) -> HerderError {
+    RestError::internal(match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
+    .into()
+}
+
+impl Tick {
+    fn as_leader(&self) -> HerderResult<()> {
+        if self.group.is_leader() {
+            return Ok(());
+        }
+        Err(HerderError::NotHere { url: self.group.leader_url().map(str::to_owned) })
+    }
+
+    fn existing(&self, name: &str) -> HerderResult<()> {
+        if self.snapshot.contains(name) {
+            return Ok(());
+        }
+        Err(RestError::connector_not_found(name).into())
+    }
+
+    /// Where to send a call for a connector's owner: the owner if this worker leads, else the leader.
+    fn not_assigned(&self, owner: Option<&str>) -> HerderError {
+        let url = if self.group.is_leader() { owner } else { self.group.leader_url() };
+        HerderError::NotHere { url: url.map(str::to_owned) }
+    }
+
+    async fn write_connector(
+        &mut self,
+        name: ConnectorName,
+        config: ConfigMap,
+        initial_state: Option<TargetState>,
+        allow_replace: bool,
+        action: Option<ConfigAction>,
+        caller: Caller,
+    ) -> HerderResult<(bool, ConnectorInfo)> {
+        self.as_leader()?;
+        let exists = self.snapshot.contains(&name);
+        if exists && !allow_replace {
+            return Err(RestError::conflict(format!("Connector {name} already exists")).into());
+        }
+        let keys = answers::changed_keys(self.snapshot.connector_config(&name).map(|c| &**c), &config);
+        self.shared
+            .configs
+            .put_connector_config(&name, config, initial_state)
+            .await
+            .map_err(|error| storage(&error))?;
+        let action = action.unwrap_or(if exists { ConfigAction::Update } else { ConfigAction::Create });
+        self.shared.config_written(&name, action, keys, &caller);
+        let configs = self.shared.configs.snapshot();
+        let info = answers::connector_info(&configs, self.shared.worker.plugins(), &name)?;
+        Ok((!exists, info))
+    }
+
+    async fn stop(&mut self, name: ConnectorName, caller: Caller) -> HerderResult<()> {
+        if !self.snapshot.contains(&name) {
+            return Err(RestError::unknown_connector(&name).into());
+        }
+        self.as_leader()?;
+        let configs = self.shared.configs.clone();
+        configs.put_task_configs(&name, Vec::new()).await.map_err(|error| storage(&error))?;
+        configs
+            .put_target_state(&name, TargetState::Stopped)
+            .await
+            .map_err(|error| storage(&error))?;
+        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        configs.refresh(limit).await.map_err(|error| storage(&error))?;
+        self.shared.config_written(&name, ConfigAction::Stop, Vec::new(), &caller);
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn config_written(
+        &self,
+        connector: &ConnectorName,
+        action: ConfigAction,
+        keys: Vec<String>,
+        caller: &Caller,
+    ) {
+        tracing::info!(%connector, ?action, client = caller.address, "connector config written");
+        self.events.record(
+            Severity::Info,
+            Event::ConfigWrite {
+                connector: connector.clone(),
+                action,
+                keys,
+                requested_by: Some(caller.clone()),
+            },
+        );
+    }
+
+    fn restart_asked(
+        &self,
+        connector: &ConnectorName,
+        task: Option<u32>,
+        options: RestartOptions,
+        caller: &Caller,
+    ) {
+        self.events.record(
+            Severity::Info,
+            Event::Restart {
+                connector: connector.clone(),
+                task,
+                include_tasks: options.include_tasks,
+                only_failed: options.only_failed,
+                requested_by: Some(caller.clone()),
+            },
+        );
+    }
+}
+
+#[async_trait]
+impl Herder for DistributedHerder {
+    fn server_info(&self) -> ServerInfo {
+        crate::herder::server_info(Some(self.shared.kafka_cluster_id.clone()))
+    }
+
+    async fn health(&self) -> Health {
+        let answered = self
+            .on_herder_within(HEALTH_TIMEOUT, |_| Box::pin(async { Ok(()) }))
+            .await
+            .is_some_and(|answer| answer.is_ok());
+        if answered {
+            self.shared.view.mark_started();
+            return Health {
+                status: HealthStatus::Healthy,
+                message: "Worker has completed startup and is ready to handle requests.".into(),
+            };
+        }
+        let (status, text) = if self.shared.view.has_started() {
+            (
+                HealthStatus::Unhealthy,
+                "Worker was unable to handle this request and may be unable to handle other requests.",
+            )
+        } else {
+            (HealthStatus::Starting, "Worker is still starting up.")
+        };
+        let message = match self.shared.stage.lock().sentence() {
+            Some(sentence) => format!("{text} {sentence}"),
+            None => text.to_owned(),
+        };
+        Health { status, message }
+    }
+
+    fn connectors(&self) -> Vec<ConnectorName> {
+        self.shared.configs.snapshot().connectors().cloned().collect()
+    }
+
+    async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo> {
+        let name = name.to_owned();
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                let plugins = tick.shared.worker.plugins();
+                Ok(answers::connector_info(&tick.snapshot, plugins, &name)?)
+            })
+        })
+        .await
+    }
+
+    async fn connector_infos(&self) -> HerderResult<Vec<ConnectorInfo>> {
+        self.on_herder(|tick| {
+            Box::pin(async move {
+                let plugins = tick.shared.worker.plugins();
+                let info = |name: &ConnectorName| answers::connector_info(&tick.snapshot, plugins, name);
+                Ok(tick.snapshot.connectors().map(info).collect::<Result<_, _>>()?)
+            })
+        })
+        .await
+    }
+
+    fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo> {
+        let configs = self.shared.configs.snapshot();
+        let statuses = self.shared.statuses.as_ref();
+        Ok(answers::connector_status(&configs, statuses, self.shared.worker.plugins(), name)?)
+    }
+
+    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
+        Ok(answers::task_status(self.shared.statuses.as_ref(), id)?)
+    }
+
+    async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
+        let name = name.to_owned();
+        self.on_herder(move |tick| {
+            Box::pin(async move { Ok(answers::task_infos(&tick.snapshot, &name)?) })
+        })
+        .await
+    }
+
+    async fn put_connector(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial_state: Option<TargetState>,
+        allow_replace: bool,
+        caller: &Caller,
+    ) -> HerderResult<(bool, ConnectorInfo)> {
+        validation::refuse_faults(&self.validate(config.clone()).await?)?;
+        let (name, caller) = (ConnectorName::from(name), caller.clone());
+        self.on_herder(move |tick| {
+            Box::pin(tick.write_connector(name, config, initial_state, allow_replace, None, caller))
+        })
+        .await
+    }
+
+    async fn patch_connector(
+        &self,
+        name: &str,
+        patch: ConfigMap,
+        caller: &Caller,
+    ) -> HerderResult<ConnectorInfo> {
+        let wanted = name.to_owned();
+        let current = self
+            .on_herder(move |tick| {
+                Box::pin(async move {
+                    tick.as_leader()?;
+                    tick.existing(&wanted)?;
+                    Ok(tick.snapshot.connector_config(&wanted).cloned().unwrap_or_default())
+                })
+            })
+            .await?;
+        let config = answers::patched(&current, patch);
+        validation::refuse_faults(&self.validate(config.clone()).await?)?;
+        let (name, caller) = (ConnectorName::from(name), caller.clone());
+        let (_, info) = self
+            .on_herder(move |tick| {
+                let action = Some(ConfigAction::Patch);
+                Box::pin(tick.write_connector(name, config, None, true, action, caller))
+            })
+            .await?;
+        Ok(info)
+    }
+
+    async fn delete_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
+        let (name, caller) = (ConnectorName::from(name), caller.clone());
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                tick.as_leader()?;
+                tick.existing(&name)?;
+                tick.shared
+                    .configs
+                    .remove_connector_config(&name)
+                    .await
+                    .map_err(|error| storage(&error))?;
+                tick.shared.config_written(&name, ConfigAction::Delete, Vec::new(), &caller);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn set_target_state(
+        &self,
+        name: &str,
+        target: TargetState,
+        caller: &Caller,
+    ) -> HerderResult<()> {
+        if !self.shared.configs.snapshot().contains(name) {
+            return Err(RestError::unknown_connector(name).into());
+        }
+        let name = ConnectorName::from(name);
+        self.shared
+            .configs
+            .put_target_state(&name, target)
+            .await
+            .map_err(|error| storage(&error))?;
+        let action =
+            if target == TargetState::Paused { ConfigAction::Pause } else { ConfigAction::Resume };
+        self.shared.config_written(&name, action, Vec::new(), caller);
+        Ok(())
+    }
+
+    async fn stop_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
+        let (name, caller) = (ConnectorName::from(name), caller.clone());
+        self.on_herder(move |tick| Box::pin(tick.stop(name, caller))).await
+    }
+
+    async fn restart_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
+        let wanted = ConnectorName::from(name);
+        let started = self
+            .on_herder(move |tick| {
+                Box::pin(async move {
+                    if !tick.snapshot.contains(&wanted) {
+                        let text = format!("Unknown connector: {wanted}");
+                        return Err(RestError::not_found(text).into());
+                    }
+                    if !tick.shared.worker.has_connector(&wanted) {
+                        return Err(tick.not_assigned(tick.group.connector_owner_url(&wanted)));
+                    }
+                    tick.shared.worker.stop_connectors(std::slice::from_ref(&wanted)).await;
+                    Ok(tick.start_connector(&wanted))
+                })
+            })
+            .await?;
+        let name = ConnectorName::from(name);
+        self.shared.restart_asked(&name, None, RestartOptions::default(), caller);
+        let Some((target, started)) = started else { return Ok(()) };
+        started
+            .await
+            .map_err(|_| RestError::internal(format!("Failed to start connector: {name}")))?;
+        self.send_job(move |tick| {
+            Box::pin(async move {
+                tick.reconfigure_after(name, target, std::future::ready(Ok(())));
+            })
+        });
+        Ok(())
+    }
+
+    async fn restart_with_plan(
+        &self,
+        name: &str,
+        options: RestartOptions,
+        caller: &Caller,
+    ) -> HerderResult<ConnectorStateInfo> {
+        let (name, caller) = (ConnectorName::from(name), caller.clone());
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                tick.as_leader()?;
+                if !tick.snapshot.contains(&name) {
+                    return Err(RestError::not_found(format!("Unknown connector: {name}")).into());
+                }
+                let shared = tick.shared.clone();
+                let missing =
+                    |_| RestError::not_found(format!("Status for connector {name} not found"));
+                let state = answers::connector_status(
+                    &tick.snapshot,
+                    shared.statuses.as_ref(),
+                    shared.worker.plugins(),
+                    &name,
+                )
+                .map_err(missing)?;
+                let request = RestartRequest {
+                    connector: name.clone(),
+                    include_tasks: options.include_tasks,
+                    only_failed: options.only_failed,
+                };
+                shared
+                    .configs
+                    .put_restart_request(request)
+                    .await
+                    .map_err(|error| storage(&error))?;
+                shared.restart_asked(&name, None, options, &caller);
+                Ok(RestartPlan::new(options, state).state)
+            })
+        })
+        .await
+    }
+
+    async fn restart_task(&self, id: &ConnectorTaskId, caller: &Caller) -> HerderResult<()> {
+        let (id, caller) = (id.clone(), caller.clone());
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                answers::known_task(&tick.snapshot, &id)?;
+                if !tick.holds_task(&id) {
+                    return Err(tick.not_assigned(tick.group.task_owner_url(&id)));
+                }
+                tick.shared.restart_asked(&id.connector, Some(id.task), RestartOptions::default(), &caller);
+                tick.shared.worker.stop_tasks(std::slice::from_ref(&id)).await;
+                if tick.start_task(&id) {
+                    Ok(())
+                } else {
+                    Err(RestError::internal(format!("Failed to start task: {id}")).into())
+                }
+            })
+        })
+        .await
+    }
+
+    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
+        Ok(answers::active_topics(&self.shared.config, self.shared.statuses.as_ref(), name)?)
+    }
+
+    async fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
+        Ok(answers::reset_active_topics(&self.shared.config, self.shared.statuses.as_ref(), name)?)
+    }
+
+    async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
+        let wanted = name.to_owned();
+        let config = self
+            .on_herder(move |tick| {
+                Box::pin(async move {
+                    tick.existing(&wanted)?;
+                    Ok(tick.snapshot.connector_config(&wanted).cloned().unwrap_or_default())
+                })
+            })
+            .await?;
+        Ok(self.offset_access().read(&name.into(), &config).await?)
+    }
+
+    async fn modify_offsets(
+        &self,
+        name: &str,
+        offsets: Option<ConnectorOffsets>,
+        caller: &Caller,
+    ) -> HerderResult<Message> {
+        let wanted = ConnectorName::from(name);
+        let config = self
+            .on_herder(move |tick| {
+                Box::pin(async move {
+                    tick.as_leader()?;
+                    let limit = tick.shared.config.millis("worker.sync.timeout.ms");
+                    tick.shared.configs.refresh(limit).await.map_err(|_| {
+                        RestError::internal(
+                            "Failed to read to end of config topic before modifying connector offsets",
+                        )
+                    })?;
+                    let configs = tick.shared.configs.snapshot();
+                    let Some(config) = configs.connector_config(&wanted) else {
+                        return Err(RestError::connector_not_found(&wanted).into());
+                    };
+                    if configs.target_state(&wanted) != Some(TargetState::Stopped)
+                        || configs.task_count(&wanted) != 0
+                    {
+                        return Err(crate::herder::offsets::not_stopped(&wanted).into());
+                    }
+                    Ok(config.clone())
+                })
+            })
+            .await?;
+        let name = ConnectorName::from(name);
+        let changed = self.offset_access().modify(&name, &config, offsets).await?;
+        self.shared.events.record(
+            Severity::Info,
+            Event::OffsetChange {
+                connector: name,
+                reset: changed.reset,
+                partitions: changed.partitions,
+                requested_by: Some(caller.clone()),
+            },
+        );
+        Ok(changed.message)
+    }
+
+    async fn put_task_configs(
+        &self,
+        name: &str,
+        configs: Vec<ConfigMap>,
+        signature: RequestSignature,
+    ) -> HerderResult<()> {
+        self.verify(&signature)?;
+        let name = ConnectorName::from(name);
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                tick.as_leader()?;
+                tick.existing(&name)?;
+                if tick.snapshot.target_state(&name) == Some(TargetState::Stopped)
+                    && !configs.is_empty()
+                {
+                    return Err(RestError::bad_request(format!(
+                        "Cannot submit non-empty set of task configs for stopped connector {name}"
+                    ))
+                    .into());
+                }
+                tick.write_task_configs(&name, configs).await
+            })
+        })
+        .await
+    }
+
+    async fn fence(&self, name: &str, signature: RequestSignature) -> HerderResult<()> {
+        self.verify(&signature)?;
+        let wanted = name.to_owned();
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                tick.as_leader()?;
+                tick.existing(&wanted)?;
+                let config = tick.snapshot.connector_config(&wanted).map(|config| &**config);
+                let kind = answers::connector_type(tick.shared.worker.plugins(), config);
+                if kind != sluice_protocol::ConnectorType::Source {
+                    return Err(RestError::bad_request(format!(
+                        "Connector {wanted} is not a source connector"
+                    ))
+                    .into());
+                }
+                Err(RestError::internal(
+                    "this version does not support exactly-once source connectors",
+                )
+                .into())
+            })
+        })
+        .await
+    }
+
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        let connector = |info: &PluginInfo| {
+            matches!(info.plugin_type, PluginType::Sink | PluginType::Source)
+        };
+        self.shared
+            .worker
+            .plugins()
+            .infos()
+            .filter(|info| !connectors_only || connector(info))
+            .collect()
+    }
+
+    fn plugin_config(&self, plugin: &str, version: Option<&str>) -> HerderResult<Vec<ConfigKeyInfo>> {
+        Ok(validation::plugin_config(self.shared.worker.plugins(), plugin, version)?)
+    }
+
+    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {
+        let plugins = self.shared.worker.plugins();
+        Ok(validation::validate(plugins, &self.shared.config, &config).await?)
+    }
+
+    fn loggers(&self) -> LoggerLevels {
+        self.shared.loggers.all()
+    }
+
+    fn logger(&self, name: &str) -> HerderResult<LoggerLevel> {
+        Ok(self.shared.loggers.get(name)?)
+    }
+
+    async fn set_logger(
+        &self,
+        name: &str,
+        level: &str,
+        scope: LoggerScope,
+    ) -> HerderResult<Option<Vec<String>>> {
+        match scope {
+            LoggerScope::Worker => Ok(Some(self.shared.loggers.set(name, level)?)),
+            LoggerScope::Cluster => {
+                Loggers::validate_level(level)?;
+                self.shared
+                    .configs
+                    .put_logger_level(name, level)
+                    .await
+                    .map_err(|error| storage(&error))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn metrics_text(&self) -> String {
+        metrics::prometheus(
+            &self.shared.worker,
+            &self.shared.reporter,
+            self.shared.statuses.as_ref(),
+            Some(&self.shared.view),
+        )
+    }
+}
+
+impl DistributedHerder {
+    fn verify(&self, signature: &RequestSignature) -> HerderResult<()> {
+        let sessioned = self.shared.view.group.lock().protocol == Subprotocol::Sessioned.name();
+        let configs = self.shared.configs.snapshot();
+        let key = configs.session_key().map(|key| key.key.as_slice());
+        let allowed = self.shared.config.list("inter.worker.verification.algorithms");
+        Ok(signature.verify(sessioned, allowed, key)?)
+    }
+
+    fn offset_access(&self) -> OffsetAccess<'_> {
+        OffsetAccess {
+            plugins: self.shared.worker.plugins(),
+            config: &self.shared.config,
+            offsets: self.shared.offsets.as_ref(),
+            groups: &self.shared.groups,
+        }
+    }
+}

@@ -1,0 +1,573 @@
+//! A topic as a log that is read from its beginning and kept up with, and written with acknowledgement (Kafka's
+//! `KafkaBasedLog`).
+//!
+//! One task reads and hands every record to the handler, in order per partition. [`KafkaBasedLog::read_to_end`] finds
+//! the end offsets and waits until the reader is there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use sluice_api::config::Props;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::StorageError;
+use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
+
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// How long the first reading may look for the end offsets.
+const START_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// A topic of a worker and how it is created.
+#[derive(Debug, Clone)]
+pub struct TopicSettings {
+    /// Name.
+    pub topic: String,
+    /// The worker key that names it, for errors.
+    pub key: &'static str,
+    /// What is kept in it, for errors.
+    pub holds: &'static str,
+    /// Partitions if it is created; -1 for the broker's default.
+    pub partitions: i32,
+    /// Copies if it is created; -1 for the broker's default.
+    pub replication: i32,
+    /// Topic settings if it is created.
+    pub settings: Props,
+    /// Whether it has to be compacted, and is created so.
+    pub compacted: bool,
+    /// How long creating may be tried.
+    pub limit: Duration,
+}
+
+/// A record as it was read.
+pub struct LogRecord<'a> {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+type Handler = Box<dyn FnMut(LogRecord<'_>) + Send>;
+
+/// See the module.
+pub struct KafkaBasedLog {
+    topic: String,
+    producer: FutureProducer<TracingContext>,
+    consumer: Arc<StreamConsumer<TracingContext>>,
+    progress: Arc<Progress>,
+    reader: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Progress {
+    partitions: Mutex<Vec<PartitionProgress>>,
+    moved: Notify,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct PartitionProgress {
+    /// Behind the last record read.
+    next: i64,
+    /// The end was reached since the last record. Behind the last record may be transaction markers, which are never
+    /// delivered, so this can hold before `next` is the end offset.
+    at_end: bool,
+}
+
+impl KafkaBasedLog {
+    /// Creates the topic if it is missing, checks it, and reads it to its end.
+    ///
+    /// `client` are the settings of this log's own clients, `client_id` their name. `handler` sees every record.
+    ///
+    /// # Errors
+    /// If the topic cannot be created or is not as it has to be, or a client cannot be made.
+    pub async fn start(
+        worker: &Props,
+        client_id: &str,
+        consumer_settings: &Props,
+        settings: &TopicSettings,
+        handler: Handler,
+    ) -> Result<Self, StorageError> {
+        let topic = settings.topic.clone();
+        let kafka = |doing| {
+            let topic = topic.clone();
+            move |source| StorageError::Kafka {
+                topic,
+                doing,
+                source,
+            }
+        };
+        let context = || TracingContext::new(client_id);
+        let named = |pairs: &[(&str, &str)]| -> Props {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            pairs
+                .chain([("client.id".to_owned(), client_id.to_owned())])
+                .collect()
+        };
+        let admin: AdminClient<TracingContext> =
+            librdkafka_config(ClientKind::Admin, worker, &named(&[]))?
+                .create_with_context(context())
+                .map_err(kafka("cannot make an admin client"))?;
+        create_if_missing(&admin, settings).await?;
+        let partitions = partition_count(&admin, settings).await?;
+        check_policy(&admin, settings).await?;
+
+        let producer_settings = named(&[
+            ("acks", "all"),
+            ("enable.idempotence", "false"),
+            ("max.in.flight.requests.per.connection", "1"),
+            ("delivery.timeout.ms", "2147483647"),
+            ("linger.ms", "0"),
+        ]);
+        let producer: FutureProducer<TracingContext> =
+            librdkafka_config(ClientKind::Producer, worker, &producer_settings)?
+                .create_with_context(context())
+                .map_err(kafka("cannot make a producer"))?;
+
+        let mut own = named(&[
+            ("enable.auto.commit", "false"),
+            ("auto.offset.reset", "earliest"),
+        ]);
+        own.extend(consumer_settings.clone());
+        let mut config = librdkafka_config(ClientKind::Consumer, worker, &own)?;
+        // Nothing joins this group: partitions are assigned by hand, but librdkafka asks for a name.
+        config.set("group.id", client_id);
+        config.set("enable.partition.eof", "true");
+        config.set("queued.max.messages.kbytes", "4096");
+        let consumer: StreamConsumer<TracingContext> = config
+            .create_with_context(context())
+            .map_err(kafka("cannot make a consumer"))?;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(&topic, partition, Offset::Beginning)
+                .map_err(kafka("cannot assign partitions"))?;
+        }
+        consumer
+            .assign(&list)
+            .map_err(kafka("cannot assign partitions"))?;
+
+        let consumer = Arc::new(consumer);
+        let progress = Arc::new(Progress::default());
+        *progress.partitions.lock() =
+            vec![PartitionProgress::default(); usize::try_from(partitions).unwrap_or(0)];
+        let reader = tokio::spawn(read(
+            consumer.clone(),
+            progress.clone(),
+            topic.clone(),
+            handler,
+        ));
+        let log = Self {
+            topic,
+            producer,
+            consumer,
+            progress,
+            reader,
+        };
+        let began = Instant::now();
+        while let Err(error) = log.read_to_end(START_LIMIT).await {
+            if began.elapsed() > START_LIMIT || !error.is_retriable() {
+                return Err(error);
+            }
+            tracing::warn!(topic = log.topic, %error, "cannot read the topic yet, trying again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(log)
+    }
+
+    /// How many partitions the topic has.
+    pub fn partitions(&self) -> usize {
+        self.progress.partitions.lock().len()
+    }
+
+    /// Sends a record; the future ends with its acknowledgement. The record is queued when this returns.
+    ///
+    /// # Errors
+    /// If the producer's queue is full or the record too large.
+    pub fn send(&self, key: &[u8], value: Option<&[u8]>) -> Result<DeliveryFuture, KafkaError> {
+        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).key(key);
+        if let Some(value) = value {
+            record = record.payload(value);
+        }
+        self.producer
+            .send_result(record)
+            .map_err(|(error, _)| error)
+    }
+
+    /// Sends records in order and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// If one was not acknowledged within `limit`.
+    pub async fn send_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        what: &'static str,
+        records: &[(K, Option<V>)],
+        limit: Duration,
+    ) -> Result<(), StorageError> {
+        let failed = |source| StorageError::Write {
+            what,
+            topic: self.topic.clone(),
+            source,
+        };
+        let send_all = async {
+            let mut waiting = Vec::with_capacity(records.len());
+            for (key, value) in records {
+                let value = value.as_ref().map(AsRef::as_ref);
+                let sent = loop {
+                    match self.send(key.as_ref(), value) {
+                        Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
+                            tokio::time::sleep(Duration::from_millis(10)).await;
+                        }
+                        sent => break sent.map_err(failed)?,
+                    }
+                };
+                waiting.push(sent);
+            }
+            for sent in waiting {
+                match sent.await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err((error, _))) => return Err(failed(error)),
+                    Err(_) => return Err(failed(KafkaError::Canceled)),
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(limit, send_all)
+            .await
+            .unwrap_or_else(|_| {
+                Err(StorageError::WriteTimeout {
+                    what,
+                    topic: self.topic.clone(),
+                    limit,
+                })
+            })
+    }
+
+    /// Waits until everything that is in the topic now was handed to the handler.
+    ///
+    /// # Errors
+    /// [`StorageError::Timeout`] if that takes longer than `limit`.
+    pub async fn read_to_end(&self, limit: Duration) -> Result<(), StorageError> {
+        let timeout = || StorageError::Timeout {
+            topic: self.topic.clone(),
+            limit,
+        };
+        tokio::time::timeout(limit, async {
+            let mut ends = self.end_offsets(limit).await?;
+            self.fetch_again(&mut ends)?;
+            loop {
+                if self.reader.is_finished() {
+                    return Err(StorageError::Stopped {
+                        topic: self.topic.clone(),
+                    });
+                }
+                let moved = self.progress.moved.notified();
+                if self.is_at(&ends) {
+                    return Ok(());
+                }
+                moved.await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| Err(timeout()))
+    }
+
+    fn is_at(&self, ends: &[(i32, i64)]) -> bool {
+        let partitions = self.progress.partitions.lock();
+        ends.iter().all(|(partition, end)| {
+            usize::try_from(*partition)
+                .ok()
+                .and_then(|index| partitions.get(index))
+                .is_none_or(|progress| progress.at_end || progress.next >= *end)
+        })
+    }
+
+    /// Makes idle partitions that are short of their end look once more, so that their next "at end" is news.
+    fn fetch_again(&self, ends: &mut Vec<(i32, i64)>) -> Result<(), StorageError> {
+        let mut seek = Vec::new();
+        {
+            let mut partitions = self.progress.partitions.lock();
+            ends.retain(|(partition, end)| {
+                let index = usize::try_from(*partition).unwrap_or(usize::MAX);
+                let Some(progress) = partitions.get_mut(index) else {
+                    return false;
+                };
+                if progress.next >= *end {
+                    return false;
+                }
+                if progress.at_end {
+                    progress.at_end = false;
+                    seek.push((*partition, progress.next));
+                }
+                true
+            });
+        }
+        for (partition, next) in seek {
+            self.consumer
+                .seek(&self.topic, partition, Offset::Offset(next), Duration::ZERO)
+                .map_err(|source| StorageError::Kafka {
+                    topic: self.topic.clone(),
+                    doing: "cannot go on reading",
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+
+    async fn end_offsets(&self, limit: Duration) -> Result<Vec<(i32, i64)>, StorageError> {
+        let (consumer, topic) = (self.consumer.clone(), self.topic.clone());
+        let count = self.progress.partitions.lock().len();
+        let limit = limit.min(Duration::from_secs(60));
+        let found = tokio::task::spawn_blocking(move || {
+            let mut list = TopicPartitionList::new();
+            for partition in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+                // As a timestamp this offset means "latest" in the protocol: one request for all partitions.
+                list.add_partition_offset(&topic, partition, Offset::End)?;
+            }
+            consumer.offsets_for_times(list, limit)
+        })
+        .await;
+        let failed = |source| StorageError::Kafka {
+            topic: self.topic.clone(),
+            doing: "cannot find the end offsets",
+            source,
+        };
+        match found {
+            Ok(Ok(list)) => list
+                .elements()
+                .iter()
+                .map(|element| {
+                    element.error()?;
+                    Ok((element.partition(), element.offset().to_raw().unwrap_or(0)))
+                })
+                .collect::<Result<_, KafkaError>>()
+                .map_err(|_| StorageError::Timeout {
+                    topic: self.topic.clone(),
+                    limit,
+                }),
+            // The broker may be away for a moment; whoever asked decides how long to go on.
+            Ok(Err(KafkaError::OffsetFetch(_) | KafkaError::MetadataFetch(_))) => {
+                Err(StorageError::Timeout {
+                    topic: self.topic.clone(),
+                    limit,
+                })
+            }
+            Ok(Err(error)) => Err(failed(error)),
+            Err(_) => Err(StorageError::Stopped {
+                topic: self.topic.clone(),
+            }),
+        }
+    }
+
+    /// Waits until everything sent was acknowledged, or `limit` is over.
+    pub async fn flush(&self, limit: Duration) {
+        let producer = self.producer.clone();
+        match tokio::task::spawn_blocking(move || producer.flush(limit)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(topic = self.topic, %error, "records were not acknowledged in time")
+            }
+            Err(error) => tracing::warn!(topic = self.topic, %error, "flush did not run"),
+        }
+    }
+
+    /// Ends the reader.
+    pub fn stop(&self) {
+        self.reader.abort();
+    }
+}
+
+impl Drop for KafkaBasedLog {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn read(
+    consumer: Arc<StreamConsumer<TracingContext>>,
+    progress: Arc<Progress>,
+    topic: String,
+    mut handler: Handler,
+) {
+    loop {
+        let (partition, change) = match consumer.recv().await {
+            Ok(message) => {
+                handler(LogRecord {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    key: message.key(),
+                    value: message.payload(),
+                });
+                let next = message.offset() + 1;
+                (
+                    message.partition(),
+                    PartitionProgress {
+                        next,
+                        at_end: false,
+                    },
+                )
+            }
+            Err(KafkaError::PartitionEOF(partition)) => {
+                let partitions = progress.partitions.lock();
+                let index = usize::try_from(partition).unwrap_or(usize::MAX);
+                let next = partitions.get(index).map_or(0, |known| known.next);
+                (partition, PartitionProgress { next, at_end: true })
+            }
+            Err(error) => {
+                // librdkafka goes on by itself: brokers come back, leaders are found.
+                tracing::warn!(topic, %error, "reading");
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
+            }
+        };
+        let mut partitions = progress.partitions.lock();
+        if let Some(known) = usize::try_from(partition)
+            .ok()
+            .and_then(|index| partitions.get_mut(index))
+        {
+            *known = change;
+        }
+        drop(partitions);
+        progress.moved.notify_waiters();
+    }
+}
+
+async fn create_if_missing(
+    admin: &AdminClient<TracingContext>,
+    settings: &TopicSettings,
+) -> Result<(), StorageError> {
+    let began = Instant::now();
+    let mut topic = NewTopic::new(
+        &settings.topic,
+        settings.partitions,
+        TopicReplication::Fixed(settings.replication),
+    );
+    for (key, value) in &settings.settings {
+        topic = topic.set(key, value);
+    }
+    if settings.compacted {
+        topic = topic.set("cleanup.policy", "compact");
+    }
+    let options = AdminOptions::new().operation_timeout(Some(METADATA_TIMEOUT));
+    loop {
+        let reason = match admin.create_topics([&topic], &options).await {
+            Ok(results) => match results.into_iter().next() {
+                Some(Ok(_)) => {
+                    tracing::info!(topic = settings.topic, "created the topic");
+                    return Ok(());
+                }
+                None | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => return Ok(()),
+                // Not allowed to create: the topic may be there all the same, the next steps will tell.
+                Some(Err((
+                    _,
+                    RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed,
+                ))) => return Ok(()),
+                Some(Err((_, code))) => {
+                    let transient = matches!(
+                        code,
+                        RDKafkaErrorCode::RequestTimedOut
+                            | RDKafkaErrorCode::NotController
+                            | RDKafkaErrorCode::OperationTimedOut
+                            | RDKafkaErrorCode::LeaderNotAvailable
+                    );
+                    let reason = code.to_string();
+                    if !transient {
+                        return Err(StorageError::CreateTopic {
+                            topic: settings.topic.clone(),
+                            reason,
+                        });
+                    }
+                    reason
+                }
+            },
+            Err(error) => error.to_string(),
+        };
+        if began.elapsed() > settings.limit {
+            return Err(StorageError::CreateTopic {
+                topic: settings.topic.clone(),
+                reason,
+            });
+        }
+        tracing::warn!(
+            topic = settings.topic,
+            reason,
+            "cannot create the topic yet, trying again"
+        );
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+async fn partition_count(
+    admin: &AdminClient<TracingContext>,
+    settings: &TopicSettings,
+) -> Result<i32, StorageError> {
+    let began = Instant::now();
+    loop {
+        let metadata = tokio::task::block_in_place(|| {
+            admin
+                .inner()
+                .fetch_metadata(Some(&settings.topic), METADATA_TIMEOUT)
+        });
+        let reason = match metadata {
+            Ok(metadata) => {
+                let found = metadata
+                    .topics()
+                    .iter()
+                    .find(|topic| topic.name() == settings.topic)
+                    .map_or(0, |topic| topic.partitions().len());
+                if found > 0 {
+                    return Ok(i32::try_from(found).unwrap_or(i32::MAX));
+                }
+                KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)
+            }
+            Err(error) => error,
+        };
+        if began.elapsed() > settings.limit {
+            return Err(StorageError::Kafka {
+                topic: settings.topic.clone(),
+                doing: "cannot find its partitions",
+                source: reason,
+            });
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+async fn check_policy(
+    admin: &AdminClient<TracingContext>,
+    settings: &TopicSettings,
+) -> Result<(), StorageError> {
+    if !settings.compacted {
+        return Ok(());
+    }
+    let topic = ResourceSpecifier::Topic(&settings.topic);
+    let described = admin.describe_configs([&topic], &AdminOptions::new()).await;
+    let policy = match described.as_ref().map(|results| results.first()) {
+        Ok(Some(Ok(resource))) => resource
+            .get("cleanup.policy")
+            .and_then(|entry| entry.value.clone()),
+        // Without the right to look the check is skipped, as by the JVM worker.
+        _ => None,
+    };
+    match policy {
+        Some(found) if found.trim() != "compact" => Err(StorageError::CleanupPolicy {
+            topic: settings.topic.clone(),
+            key: settings.key,
+            holds: settings.holds,
+            found,
+        }),
+        _ => Ok(()),
+    }
+}

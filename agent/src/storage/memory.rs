@@ -1,0 +1,232 @@
+//! Configs and states in memory, for the standalone worker; the same machines as behind the topics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sluice_protocol::config_topic::{ConfigRecord, RestartRequest, SessionKey};
+use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, State, TargetState, TopicName};
+
+use super::config_state::ConfigStateMachine;
+use super::status_cache::StatusCache;
+use super::{
+    ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, StatusBackingStore, StorageError,
+};
+
+/// Configs that are gone with the process.
+#[derive(Default)]
+pub struct MemoryConfigBackingStore {
+    machine: Mutex<(ConfigStateMachine, i64)>,
+}
+
+impl MemoryConfigBackingStore {
+    fn write(&self, records: &[ConfigRecord]) {
+        let mut machine = self.machine.lock();
+        for record in records {
+            let encoded = record.encode();
+            let offset = machine.1;
+            machine.1 += 1;
+            if let Err(error) = machine
+                .0
+                .feed(offset, Some(&encoded.key), encoded.value.as_deref())
+            {
+                tracing::error!(key = record.key(), %error, "own record is not readable");
+            }
+        }
+    }
+}
+
+impl ConfigSnapshotSource for MemoryConfigBackingStore {
+    fn snapshot(&self) -> Arc<ClusterConfigState> {
+        self.machine.lock().0.snapshot()
+    }
+}
+
+#[async_trait]
+impl ConfigBackingStore for MemoryConfigBackingStore {
+    async fn start(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn stop(&self) {}
+
+    async fn refresh(&self, _timeout: Duration) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn put_connector_config(
+        &self,
+        connector: &ConnectorName,
+        config: ConfigMap,
+        target_state: Option<TargetState>,
+    ) -> Result<(), StorageError> {
+        if let Some(state) = target_state {
+            self.put_target_state(connector, state).await?;
+        }
+        self.write(&[ConfigRecord::Connector {
+            connector: connector.clone(),
+            config: Some(config),
+        }]);
+        Ok(())
+    }
+
+    async fn remove_connector_config(&self, connector: &ConnectorName) -> Result<(), StorageError> {
+        self.write(&[
+            ConfigRecord::Connector {
+                connector: connector.clone(),
+                config: None,
+            },
+            ConfigRecord::TargetState {
+                connector: connector.clone(),
+                state: None,
+            },
+        ]);
+        Ok(())
+    }
+
+    async fn put_task_configs(
+        &self,
+        connector: &ConnectorName,
+        configs: Vec<ConfigMap>,
+    ) -> Result<(), StorageError> {
+        let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
+        let mut records: Vec<ConfigRecord> = (0..)
+            .zip(configs)
+            .map(|(task, config)| ConfigRecord::Task {
+                id: ConnectorTaskId::new(connector.clone(), task),
+                config,
+            })
+            .collect();
+        records.push(ConfigRecord::Commit {
+            connector: connector.clone(),
+            tasks,
+        });
+        self.write(&records);
+        Ok(())
+    }
+
+    async fn put_target_state(
+        &self,
+        connector: &ConnectorName,
+        state: TargetState,
+    ) -> Result<(), StorageError> {
+        self.write(&[ConfigRecord::TargetState {
+            connector: connector.clone(),
+            state: Some(state),
+        }]);
+        Ok(())
+    }
+
+    async fn put_session_key(&self, key: SessionKey) -> Result<(), StorageError> {
+        self.write(&[ConfigRecord::SessionKey(key)]);
+        Ok(())
+    }
+
+    async fn put_restart_request(&self, request: RestartRequest) -> Result<(), StorageError> {
+        self.write(&[ConfigRecord::Restart(request)]);
+        Ok(())
+    }
+
+    async fn put_task_count_record(
+        &self,
+        connector: &ConnectorName,
+        task_count: u32,
+    ) -> Result<(), StorageError> {
+        self.write(&[ConfigRecord::TasksFencing {
+            connector: connector.clone(),
+            task_count,
+        }]);
+        Ok(())
+    }
+
+    async fn put_logger_level(&self, namespace: &str, level: &str) -> Result<(), StorageError> {
+        self.write(&[ConfigRecord::LoggerLevel {
+            namespace: namespace.to_owned(),
+            level: level.to_owned(),
+        }]);
+        Ok(())
+    }
+}
+
+/// States that are gone with the process.
+#[derive(Default)]
+pub struct MemoryStatusBackingStore {
+    cache: Mutex<StatusCache>,
+}
+
+#[async_trait]
+impl StatusBackingStore for MemoryStatusBackingStore {
+    async fn start(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn stop(&self) {}
+
+    async fn flush(&self) {}
+
+    fn put_connector(&self, connector: &ConnectorName, status: StatusValue) {
+        let status = (status.state != State::Destroyed).then_some(status);
+        self.cache.lock().feed(StatusRecord::Connector {
+            connector: connector.clone(),
+            status,
+        });
+    }
+
+    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue) {
+        self.put_connector(connector, status);
+    }
+
+    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue) {
+        let status = (status.state != State::Destroyed).then_some(status);
+        self.cache.lock().feed(StatusRecord::Task {
+            id: id.clone(),
+            status,
+        });
+    }
+
+    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue) {
+        self.put_task(id, status);
+    }
+
+    fn put_topic(&self, status: TopicStatus) {
+        self.cache.lock().feed(StatusRecord::Topic {
+            topic: status.name.clone(),
+            connector: status.connector.clone(),
+            status: Some(status),
+        });
+    }
+
+    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName) {
+        self.cache.lock().feed(StatusRecord::Topic {
+            topic: topic.clone(),
+            connector: connector.clone(),
+            status: None,
+        });
+    }
+
+    fn connector(&self, connector: &str) -> Option<StatusValue> {
+        self.cache.lock().connector(connector).cloned()
+    }
+
+    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue> {
+        self.cache.lock().task(id).cloned()
+    }
+
+    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
+        self.cache.lock().tasks(connector)
+    }
+
+    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus> {
+        self.cache.lock().topic(connector, topic).cloned()
+    }
+
+    fn topics(&self, connector: &str) -> Vec<TopicStatus> {
+        self.cache.lock().topics(connector)
+    }
+
+    fn connectors(&self) -> Vec<ConnectorName> {
+        self.cache.lock().connectors()
+    }
+}

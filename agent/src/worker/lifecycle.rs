@@ -1,0 +1,487 @@
+//! The connectors and tasks that run on this worker: starting and stopping them (Kafka's `Worker`).
+//!
+//! Nothing here knows of groups or topics of configs; the herder says what runs. What is slow to stop is abandoned
+//! after its timeout: it is cancelled, reports nothing any more, and a new start does not wait for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sluice_api::config::Props;
+use sluice_api::converter::ConverterType;
+use sluice_api::error::ConnectError;
+use sluice_api::{Converter, HeaderConverter};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
+use super::metrics::TaskMetrics;
+use super::source_task::{OffsetReader, SourceTaskLoop};
+use super::producer::ProducerPool;
+use super::sink_task::SinkTaskLoop;
+use super::task_context::{
+    NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
+};
+use super::transformation_chain::{TransformationChain, TransformationStage};
+use crate::herder::status_reporter::StatusReporter;
+use crate::plugins::{ConnectorPlugin, Plugins};
+use crate::storage::OffsetBackingStore;
+use crate::validation::given;
+use crate::worker_config::{WorkerConfig, with_prefix};
+
+/// How long connectors of one call may take to stop, together.
+const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+struct RunningTask {
+    target: watch::Sender<TargetState>,
+    stopping: CancellationToken,
+    cancelled: CancellationToken,
+    handle: JoinHandle<()>,
+    metrics: Arc<TaskMetrics>,
+    plugin: ConnectorPlugin,
+}
+
+/// A task that runs here, for telemetry.
+pub struct TaskView {
+    /// Which task.
+    pub id: ConnectorTaskId,
+    /// Its numbers.
+    pub metrics: Arc<TaskMetrics>,
+    /// The connector's plugin.
+    pub plugin: ConnectorPlugin,
+}
+
+/// See the module.
+pub struct Worker {
+    plugins: Plugins,
+    config: WorkerConfig,
+    settings: Arc<WorkerTaskSettings>,
+    offsets: Arc<dyn OffsetBackingStore>,
+    reporter: Arc<StatusReporter>,
+    topics: Arc<dyn TopicTracker>,
+    producers: Arc<ProducerPool>,
+    connectors: Mutex<HashMap<ConnectorName, (Arc<WorkerConnector>, ConnectorPlugin)>>,
+    tasks: Mutex<HashMap<ConnectorTaskId, RunningTask>>,
+}
+
+impl Worker {
+    /// A worker on which nothing runs. `topics` is `None` when topics are not tracked.
+    pub fn new(
+        plugins: Plugins,
+        config: WorkerConfig,
+        offsets: Arc<dyn OffsetBackingStore>,
+        reporter: Arc<StatusReporter>,
+        topics: Option<Arc<dyn TopicTracker>>,
+    ) -> Self {
+        let settings = Arc::new(WorkerTaskSettings {
+            offset_flush_interval: config.millis("offset.flush.interval.ms"),
+            offset_flush_timeout: config.millis("offset.flush.timeout.ms"),
+            topic_creation_enabled: config.boolean("topic.creation.enable"),
+            worker_props: Arc::new(config.raw.clone()),
+        });
+        Self {
+            plugins,
+            config,
+            settings,
+            offsets,
+            reporter,
+            topics: topics.unwrap_or_else(|| Arc::new(NoTopicTracking)),
+            producers: Arc::new(ProducerPool::default()),
+            connectors: Mutex::default(),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// The plugins of this worker.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// Starts a connector in a target state; the future ends when it is there.
+    ///
+    /// # Errors
+    /// If there is no such plugin, or the plugin failed. Both are reported as FAILED.
+    pub fn start_connector(
+        &self,
+        name: &ConnectorName,
+        config: &ConfigMap,
+        target: TargetState,
+        requests: Arc<dyn ConnectorRequests>,
+    ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
+        use super::connector::ConnectorStatusListener as _;
+        let props = given(config);
+        let class = props.get("connector.class").cloned().unwrap_or_default();
+        let started = match self.plugins.connector(&class) {
+            Ok(plugin) => {
+                self.reporter.connector_starts(name, Some(plugin.version()));
+                let reader = OffsetReader::new(name.clone(), self.offsets.clone());
+                let connector = Arc::new(WorkerConnector::spawn(ConnectorParts {
+                    name: name.clone(),
+                    instance: plugin.new_connector(),
+                    props,
+                    listener: self.reporter.clone(),
+                    requests,
+                    offsets: matches!(plugin, ConnectorPlugin::Source(_))
+                        .then(|| Arc::new(reader) as Arc<_>),
+                }));
+                self.connectors.lock().insert(name.clone(), (connector.clone(), plugin));
+                Ok(connector.transition(target))
+            }
+            Err(error) => {
+                let error = ConnectError::connect(error.message);
+                self.reporter.connector_starts(name, None);
+                self.reporter.on_failure(name, error.trace());
+                Err(error)
+            }
+        };
+        async move { started?.await }
+    }
+
+    /// Moves a running connector to a target state; `None` if it does not run here.
+    pub fn transition_connector(
+        &self,
+        name: &str,
+        target: TargetState,
+    ) -> Option<impl Future<Output = Result<(), ConnectError>> + Send + use<>> {
+        Some(self.connectors.lock().get(name)?.0.transition(target))
+    }
+
+    /// Asks a running connector for task configs, completed with what the framework adds (control-plane 3.4); `None`
+    /// if it does not run here.
+    pub fn task_configs(
+        &self,
+        name: &str,
+        config: &ConfigMap,
+    ) -> Option<impl Future<Output = Result<Vec<ConfigMap>, ConnectError>> + Send + use<>> {
+        let (connector, plugin) = self.connectors.lock().get(name)?.clone();
+        let props = given(config);
+        let max_tasks =
+            props.get("tasks.max").and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(1);
+        let enforced = enforces_tasks_max(&props);
+        let name = name.to_owned();
+        Some(async move {
+            let configs = connector.task_configs(max_tasks).await?;
+            if enforced && configs.len() > max_tasks {
+                let error = too_many_tasks(&name, configs.len(), max_tasks);
+                connector.fail(error.clone());
+                return Err(error);
+            }
+            Ok(configs
+                .into_iter()
+                .map(|task| {
+                    let mut task: ConfigMap = task.into_iter().collect();
+                    task.set("task.class", plugin.task_class());
+                    for key in ["topics", "topics.regex"] {
+                        if let Some(value) = props.get(key) {
+                            task.set(key, value.clone());
+                        }
+                    }
+                    task
+                })
+                .collect())
+        })
+    }
+
+    /// True if the connector runs here, in whatever state.
+    pub fn has_connector(&self, name: &str) -> bool {
+        self.connectors.lock().contains_key(name)
+    }
+
+    /// True if the task runs here, in whatever state.
+    pub fn has_task(&self, id: &ConnectorTaskId) -> bool {
+        self.tasks.lock().contains_key(id)
+    }
+
+    /// Names of the connectors that run here.
+    pub fn connector_names(&self) -> Vec<ConnectorName> {
+        self.connectors.lock().keys().cloned().collect()
+    }
+
+    /// The plugins of the connectors that run here.
+    pub fn connector_plugins(&self) -> HashMap<ConnectorName, ConnectorPlugin> {
+        self.connectors.lock().iter().map(|(name, (_, plugin))| (name.clone(), *plugin)).collect()
+    }
+
+    /// The tasks that run here.
+    pub fn tasks(&self) -> Vec<TaskView> {
+        self.tasks
+            .lock()
+            .iter()
+            .map(|(id, task)| TaskView {
+                id: id.clone(),
+                metrics: task.metrics.clone(),
+                plugin: task.plugin,
+            })
+            .collect()
+    }
+
+    /// Stops connectors; those that take longer than 5 s together are abandoned.
+    pub async fn stop_connectors(&self, names: &[ConnectorName]) {
+        let stopping: Vec<(ConnectorName, _)> = {
+            let mut connectors = self.connectors.lock();
+            names
+                .iter()
+                .filter_map(|name| {
+                    let (connector, _) = connectors.remove(name)?;
+                    Some((name.clone(), connector.shutdown()))
+                })
+                .collect()
+        };
+        let deadline = tokio::time::Instant::now() + CONNECTOR_STOP_TIMEOUT;
+        let all = stopping.into_iter().map(|(name, stopped)| async move {
+            use super::connector::ConnectorStatusListener as _;
+            if tokio::time::timeout_at(deadline, stopped).await.is_err() {
+                tracing::warn!(connector = %name, "connector does not stop, it is abandoned");
+                self.reporter.on_shutdown(&name);
+            }
+        });
+        futures::future::join_all(all).await;
+    }
+
+    /// Starts a task.
+    ///
+    /// # Errors
+    /// Why it cannot start; that is reported as FAILED too.
+    pub fn start_task(
+        &self,
+        id: &ConnectorTaskId,
+        connector_config: &ConfigMap,
+        task_config: &ConfigMap,
+        task_count: u32,
+        target: TargetState,
+    ) -> Result<(), ConnectError> {
+        use super::task_context::TaskStatusListener as _;
+        let built = self.build_task(id, connector_config, task_config, task_count, target);
+        match built {
+            Ok(task) => {
+                self.tasks.lock().insert(id.clone(), task);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(connector = %id.connector, task = id.task, trace = error.trace(), "cannot start the task");
+                self.reporter.on_failure(id, error.trace());
+                Err(error)
+            }
+        }
+    }
+
+    fn build_task(
+        &self,
+        id: &ConnectorTaskId,
+        connector_config: &ConfigMap,
+        task_config: &ConfigMap,
+        task_count: u32,
+        target: TargetState,
+    ) -> Result<RunningTask, ConnectError> {
+        let connector_props = given(connector_config);
+        let class = connector_props.get("connector.class").cloned().unwrap_or_default();
+        let plugin =
+            self.plugins.connector(&class).map_err(|error| ConnectError::connect(error.message))?;
+        self.reporter.task_starts(id, Some(plugin.version()));
+        let max_tasks =
+            connector_props.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        let count = usize::try_from(task_count).unwrap_or(usize::MAX);
+        if count > max_tasks && enforces_tasks_max(&connector_props) {
+            return Err(too_many_tasks(&id.connector, count, max_tasks));
+        }
+        let (target, target_state) = watch::channel(target);
+        let (stopping, cancelled) = (CancellationToken::new(), CancellationToken::new());
+        let metrics = TaskMetrics::new();
+        let context = TaskContext {
+            id: id.clone(),
+            task_class: plugin.task_class().to_owned(),
+            plugins: self.task_plugins(&connector_props)?,
+            connector_props,
+            task_props: given(task_config),
+            settings: self.settings.clone(),
+            listener: self.reporter.clone(),
+            topics: self.topics.clone(),
+            target_state,
+            stopping: stopping.clone(),
+            cancelled: cancelled.clone(),
+            metrics: metrics.clone(),
+        };
+        let span = tracing::info_span!("task", connector = %id.connector, task = id.task);
+        let handle = match plugin {
+            ConnectorPlugin::Source(source) => {
+                let run = SourceTaskLoop::new(
+                    context,
+                    (source.new_task)(),
+                    self.offsets.clone(),
+                    self.producers.clone(),
+                );
+                tokio::spawn(tracing::Instrument::instrument(run.run(), span))
+            }
+            ConnectorPlugin::Sink(sink) => {
+                let run = SinkTaskLoop::new(context, (sink.new_task)(), self.producers.clone());
+                tokio::spawn(tracing::Instrument::instrument(run.run(), span))
+            }
+        };
+        Ok(RunningTask { target, stopping, cancelled, handle, metrics, plugin })
+    }
+
+    fn task_plugins(&self, connector: &Props) -> Result<TaskPlugins, ConnectError> {
+        let (key_converter, key_converter_class) =
+            self.converter(connector, "key.converter", ConverterType::Key)?;
+        let (value_converter, value_converter_class) =
+            self.converter(connector, "value.converter", ConverterType::Value)?;
+        let (header_converter, header_converter_class) = self.header_converter(connector)?;
+        Ok(TaskPlugins {
+            key_converter,
+            key_converter_class,
+            value_converter,
+            value_converter_class,
+            header_converter,
+            header_converter_class,
+            transformations: self.transformations(connector)?,
+        })
+    }
+
+    /// The converter that the connector names, with the connector's keys, or else the worker's with the worker's.
+    fn converter(
+        &self,
+        connector: &Props,
+        key: &str,
+        kind: ConverterType,
+    ) -> Result<(Box<dyn Converter>, String), ConnectError> {
+        let (class, props) = self.chosen(connector, key);
+        let plugin = self.plugins.converter(&class).ok_or_else(|| no_class(key, &class))?;
+        let mut converter = (plugin.new)();
+        converter.configure(&props, kind)?;
+        Ok((converter, plugin.class.to_owned()))
+    }
+
+    fn header_converter(
+        &self,
+        connector: &Props,
+    ) -> Result<(Box<dyn HeaderConverter>, String), ConnectError> {
+        let key = "header.converter";
+        let (class, props) = self.chosen(connector, key);
+        let plugin = self.plugins.header_converter(&class).ok_or_else(|| no_class(key, &class))?;
+        let mut converter = (plugin.new)();
+        converter.configure(&props)?;
+        Ok((converter, plugin.class.to_owned()))
+    }
+
+    fn chosen(&self, connector: &Props, key: &str) -> (String, Props) {
+        let prefix = format!("{key}.");
+        match connector.get(key) {
+            Some(class) => (class.clone(), with_prefix(connector, &prefix)),
+            None => (
+                self.config.raw.get(key).cloned().unwrap_or_else(|| {
+                    "org.apache.kafka.connect.storage.SimpleHeaderConverter".to_owned()
+                }),
+                with_prefix(&self.config.raw, &prefix),
+            ),
+        }
+    }
+
+    fn transformations(&self, connector: &Props) -> Result<TransformationChain, ConnectError> {
+        let aliases = |key: &str| -> Vec<String> {
+            connector
+                .get(key)
+                .map(|text| {
+                    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+                })
+                .unwrap_or_default()
+        };
+        let mut stages = Vec::new();
+        for alias in aliases("transforms") {
+            let prefix = format!("transforms.{alias}.");
+            let props = with_prefix(connector, &prefix);
+            let class = props.get("type").cloned().unwrap_or_default();
+            let plugin = self
+                .plugins
+                .transformation(&class)
+                .ok_or_else(|| no_class(&format!("{prefix}type"), &class))?;
+            let mut transformation = (plugin.new)();
+            transformation.configure(&props)?;
+            let predicate = match props.get("predicate").filter(|name| !name.is_empty()) {
+                None => None,
+                Some(name) => {
+                    let prefix = format!("predicates.{name}.");
+                    let props = with_prefix(connector, &prefix);
+                    let class = props.get("type").cloned().unwrap_or_default();
+                    let plugin = self
+                        .plugins
+                        .predicate(&class)
+                        .ok_or_else(|| no_class(&format!("{prefix}type"), &class))?;
+                    let mut predicate = (plugin.new)();
+                    predicate.configure(&props)?;
+                    Some(Arc::from(predicate))
+                }
+            };
+            stages.push(TransformationStage {
+                transformation,
+                class: plugin.class.to_owned(),
+                alias,
+                predicate,
+                negate: props.get("negate").is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
+            });
+        }
+        Ok(TransformationChain::new(stages))
+    }
+
+    /// Tells the running tasks of a connector its target state. STOPPED ends them.
+    pub fn set_task_target(&self, connector: &str, target: TargetState) {
+        for (id, task) in self.tasks.lock().iter() {
+            if id.connector == *connector {
+                task.target.send_replace(target);
+            }
+        }
+    }
+
+    /// Stops tasks; those that take longer than `task.shutdown.graceful.timeout.ms` together are abandoned.
+    pub async fn stop_tasks(&self, ids: &[ConnectorTaskId]) {
+        let stopping: Vec<(ConnectorTaskId, RunningTask)> = {
+            let mut tasks = self.tasks.lock();
+            ids.iter().filter_map(|id| Some((id.clone(), tasks.remove(id)?))).collect()
+        };
+        for (_, task) in &stopping {
+            task.stopping.cancel();
+        }
+        let deadline =
+            tokio::time::Instant::now() + self.config.millis("task.shutdown.graceful.timeout.ms");
+        for (id, mut task) in stopping {
+            match tokio::time::timeout_at(deadline, &mut task.handle).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(connector = %id.connector, task = id.task, %error, "task ended out of order");
+                }
+                Err(_) => {
+                    tracing::warn!(connector = %id.connector, task = id.task, "task does not stop in time, it is cancelled");
+                    task.cancelled.cancel();
+                }
+            }
+        }
+    }
+
+    /// Stops everything: connectors first, then tasks.
+    pub async fn stop_all(&self) {
+        self.stop_connectors(&self.connector_names()).await;
+        let tasks: Vec<ConnectorTaskId> = self.tasks.lock().keys().cloned().collect();
+        self.stop_tasks(&tasks).await;
+    }
+}
+
+fn no_class(key: &str, class: &str) -> ConnectError {
+    ConnectError::config(format!(
+        "Invalid value {class} for configuration {key}: Class {class} could not be found."
+    ))
+}
+
+fn enforces_tasks_max(props: &Props) -> bool {
+    props.get("tasks.max.enforce").is_none_or(|text| !text.trim().eq_ignore_ascii_case("false"))
+}
+
+fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> ConnectError {
+    ConnectError::new(
+        sluice_api::error::ErrorKind::TooManyTasks,
+        format!(
+            "The connector {connector} has generated {generated} tasks, which is greater than {max_tasks}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect."
+        ),
+    )
+}
