@@ -101,8 +101,8 @@ pub fn read_steps(file: &Path) -> Result<Vec<Step>> {
     let mut names = std::collections::BTreeSet::new();
     let mut steps = Vec::with_capacity(values.len());
     for value in values {
-        let step: Step = serde_yaml_ng::from_value(value.clone())
-            .with_context(|| format!("step {value:?}"))?;
+        let step: Step =
+            serde_yaml_ng::from_value(value.clone()).with_context(|| format!("step {value:?}"))?;
         if let Step::Call { step, .. } = &step {
             ensure!(names.insert(step.clone()), "two steps are called {step:?}");
         }
@@ -188,7 +188,9 @@ impl Player {
             fields.push(("content-type", "application/json"));
         }
         let reply = wait_for(&format!("an answer to {call}"), seconds(30), || {
-            let reply = self.rest.send(method, &self.fill(path), &fields, body.clone())?;
+            let reply = self
+                .rest
+                .send(method, &self.fill(path), &fields, body.clone())?;
             let wanted = until.is_none_or(|status| status == reply.status);
             if reply.is_momentary() || !wanted {
                 bail!("{} {}", reply.status, reply.text);

@@ -44,7 +44,10 @@ impl fmt::Display for Difference {
             first,
             second,
         } = self;
-        write!(f, "{step}: {place}\n    first:  {first}\n    second: {second}")
+        write!(
+            f,
+            "{step}: {place}\n    first:  {first}\n    second: {second}"
+        )
     }
 }
 

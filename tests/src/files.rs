@@ -1,6 +1,6 @@
 //! Files full of distinguishable lines, and what was lost or repeated on their way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -53,7 +53,10 @@ pub struct Delivery {
     pub missing: u64,
     /// How many lines arrived once more than sent, each further time counted.
     pub repeated: u64,
-    /// How many lines arrived that were never sent, for instance halves of lines.
+    /// How many lines arrived with something before them, as when a writer was killed within the line before; the line
+    /// at their end counts as arrived.
+    pub glued: u64,
+    /// How many lines arrived that were never sent.
     pub foreign: u64,
     /// One example of each fault.
     pub examples: Vec<String>,
@@ -65,9 +68,7 @@ impl Delivery {
     /// # Errors
     /// When a file cannot be read; a file in `arrived` that does not exist counts as empty.
     pub fn compare<P: AsRef<Path>, Q: AsRef<Path>>(sent: &[P], arrived: &[Q]) -> Result<Self> {
-        let read = |file: &Path| {
-            std::fs::read(file).with_context(|| file.display().to_string())
-        };
+        let read = |file: &Path| std::fs::read(file).with_context(|| file.display().to_string());
         let sent: Vec<Vec<u8>> = sent
             .iter()
             .map(|file| read(file.as_ref()))
@@ -89,6 +90,7 @@ impl Delivery {
         arrived: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
         let mut times: HashMap<&[u8], u32> = sent.map(|line| (line, 0)).collect();
+        let lengths: BTreeSet<usize> = times.keys().map(|line| line.len()).collect();
         let mut delivery = Self {
             sent: times.len() as u64,
             ..Self::default()
@@ -99,8 +101,19 @@ impl Delivery {
                 delivery.examples.push(format!("{fault}: {line:?}"));
             }
         };
-        let (mut missing, mut repeated, mut foreign) = (0, 0, 0);
-        for line in arrived {
+        let (mut missing, mut repeated, mut glued, mut foreign) = (0, 0, 0, 0);
+        for mut line in arrived {
+            if !times.contains_key(line) {
+                let end = lengths
+                    .range(..line.len())
+                    .map(|length| &line[line.len() - length..])
+                    .find(|end| times.contains_key(*end));
+                if let Some(end) = end {
+                    glued += 1;
+                    example(glued, "glued", line);
+                    line = end;
+                }
+            }
             match times.get_mut(line) {
                 Some(0) => *times.entry(line).or_default() = 1,
                 Some(count) => {
@@ -121,6 +134,7 @@ impl Delivery {
         Self {
             missing,
             repeated,
+            glued,
             foreign,
             ..delivery
         }
@@ -142,7 +156,7 @@ impl Delivery {
     /// # Errors
     /// With the counts and examples.
     pub fn none_lost_or_repeated(&self) -> Result<()> {
-        if self.missing + self.foreign + self.repeated > 0 {
+        if self.missing + self.repeated + self.glued + self.foreign > 0 {
             bail!("{self}");
         }
         Ok(())
@@ -155,12 +169,13 @@ impl fmt::Display for Delivery {
             sent,
             missing,
             repeated,
+            glued,
             foreign,
             examples,
         } = self;
         write!(
             f,
-            "of {sent} lines {missing} missing, {repeated} repeated, {foreign} foreign; {examples:?}"
+            "of {sent} lines {missing} missing, {repeated} repeated, {glued} glued, {foreign} foreign; {examples:?}"
         )
     }
 }
@@ -200,6 +215,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_after_half_of_another_has_arrived_but_not_in_good_order() {
+        let found = delivery("one\ntwo\n", "one\non\x00two\n");
+        assert_eq!((found.missing, found.glued), (0, 1));
+        assert!(found.none_lost().is_ok());
+        assert!(found.none_lost_or_repeated().is_err());
+    }
+
+    #[test]
     fn written_lines_are_all_different() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lines");
@@ -207,6 +230,9 @@ mod tests {
         write_lines(&file, "x", 10, 20).unwrap();
         assert_eq!(count_lines(&file).unwrap(), 20);
         let same = Delivery::compare(&[&file], &[&file]).unwrap();
-        assert_eq!((same.sent, same.none_lost_or_repeated().is_ok()), (20, true));
+        assert_eq!(
+            (same.sent, same.none_lost_or_repeated().is_ok()),
+            (20, true)
+        );
     }
 }

@@ -33,8 +33,14 @@ impl Kafka {
         std::fs::write(&file, properties(folder.path(), port, controller))?;
         let mut format = servers.java("256m", "warn");
         format.extend(
-            ["kafka.tools.StorageTool", "format", "-t", "c2x1aWNlLXRlc3RzLTAwMQ", "-c"]
-                .map(str::to_owned),
+            [
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                "c2x1aWNlLXRlc3RzLTAwMQ",
+                "-c",
+            ]
+            .map(str::to_owned),
         );
         format.push(file.display().to_string());
         let log = folder.path().join("format.log");

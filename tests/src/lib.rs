@@ -8,6 +8,7 @@
 //! * [`topics`]: records into and out of topics.
 //! * [`files`]: files full of distinguishable lines, and what was lost or repeated on their way.
 //! * [`wait`]: waiting for a condition, with a deadline and a text that says what did not happen.
+//! * [`pipeline`]: a file through a topic into a file.
 //! * [`pty`]: a program in a pseudo terminal, its keys and its screen.
 //! * [`conversation`]: a REST conversation as data, played to a worker, and the comparison of two of its recordings.
 //!
@@ -17,6 +18,7 @@ pub mod conversation;
 pub mod differences;
 pub mod files;
 pub mod kafka;
+pub mod pipeline;
 pub mod ports;
 pub mod process;
 pub mod pty;
@@ -25,3 +27,6 @@ pub mod servers;
 pub mod topics;
 pub mod wait;
 pub mod worker;
+
+#[cfg(test)]
+mod workspace;

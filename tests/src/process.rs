@@ -139,8 +139,7 @@ impl Process {
     /// When it still runs after `within`.
     pub fn wait_exit(&mut self, within: Duration) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
-        wait_for(&what, within, || self.exit_status())
-            .with_context(|| self.log_end(30))
+        wait_for(&what, within, || self.exit_status()).with_context(|| self.log_end(30))
     }
 
     /// Everything it has written so far.
@@ -154,7 +153,11 @@ impl Process {
         let all = self.output();
         let all: Vec<&str> = all.lines().collect();
         let from = all.len().saturating_sub(lines);
-        format!("--- end of {} ---\n{}", self.log.display(), all[from..].join("\n"))
+        format!(
+            "--- end of {} ---\n{}",
+            self.log.display(),
+            all[from..].join("\n")
+        )
     }
 }
 

@@ -137,13 +137,17 @@ impl Rest {
     /// # Errors
     /// When there is no answer or the rebalance does not end.
     pub fn patient(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply> {
-        wait_for(&format!("{method} {path} to be possible"), seconds(30), || {
-            let reply = self.call(method, path, body)?;
-            if reply.is_momentary() {
-                bail!("{} {}", reply.status, reply.text);
-            }
-            Ok(Some(reply))
-        })
+        wait_for(
+            &format!("{method} {path} to be possible"),
+            seconds(30),
+            || {
+                let reply = self.call(method, path, body)?;
+                if reply.is_momentary() {
+                    bail!("{} {}", reply.status, reply.text);
+                }
+                Ok(Some(reply))
+            },
+        )
     }
 
     /// GET.
@@ -159,9 +163,13 @@ impl Rest {
     /// # Errors
     /// When the worker refuses.
     pub fn put_config(&self, connector: &str, config: &Value) -> Result<()> {
-        self.patient("PUT", &format!("/connectors/{connector}/config"), Some(config))?
-            .success()
-            .with_context(|| format!("connector {connector}"))?;
+        self.patient(
+            "PUT",
+            &format!("/connectors/{connector}/config"),
+            Some(config),
+        )?
+        .success()
+        .with_context(|| format!("connector {connector}"))?;
         Ok(())
     }
 
@@ -211,18 +219,22 @@ impl Rest {
         tasks: usize,
         within: Duration,
     ) -> Result<States> {
-        wait_for(&format!("{connector} to be {state} with {tasks} tasks"), within, || {
-            let Some(states) = self.states(connector)? else {
-                bail!("no status");
-            };
-            if states.connector.state != state
-                || states.tasks.len() != tasks
-                || states.tasks.iter().any(|task| task.state != state)
-            {
-                bail!("{}", states.text());
-            }
-            Ok(Some(states))
-        })
+        wait_for(
+            &format!("{connector} to be {state} with {tasks} tasks"),
+            within,
+            || {
+                let Some(states) = self.states(connector)? else {
+                    bail!("no status");
+                };
+                if states.connector.state != state
+                    || states.tasks.len() != tasks
+                    || states.tasks.iter().any(|task| task.state != state)
+                {
+                    bail!("{}", states.text());
+                }
+                Ok(Some(states))
+            },
+        )
     }
 
     /// Waits until the connector and its `tasks` tasks are RUNNING.

@@ -62,7 +62,7 @@ impl WorkerProperties {
 
     /// The same properties with one more or another value.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &str, value: &str) -> Self {
         self.values.insert(key.to_owned(), value.to_string());
         self
     }
@@ -84,10 +84,12 @@ impl WorkerProperties {
 
     /// The text of the properties file.
     pub fn text(&self) -> String {
-        self.values.iter().fold(String::new(), |mut text, (key, value)| {
-            let _ = writeln!(text, "{key}={}", value.replace('\\', "\\\\"));
-            text
-        })
+        self.values
+            .iter()
+            .fold(String::new(), |mut text, (key, value)| {
+                let _ = writeln!(text, "{key}={}", value.replace('\\', "\\\\"));
+                text
+            })
     }
 }
 
@@ -205,7 +207,11 @@ impl Worker {
             Kind::Agent => status.success(),
         };
         if !fine {
-            bail!("{:?} ended with {status}\n{}", self.kind, self.process.log_end(30));
+            bail!(
+                "{:?} ended with {status}\n{}",
+                self.kind,
+                self.process.log_end(30)
+            );
         }
         Ok(())
     }

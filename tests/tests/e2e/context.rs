@@ -1,5 +1,6 @@
 //! What the tests of this binary share: the servers' jars, one broker, a folder, unique names.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::servers::Servers;
+use sluice_tests::wait::seconds;
+use sluice_tests::worker::{Kind, Worker, WorkerProperties};
 use tempfile::TempDir;
+
+thread_local! {
+    /// Every test has a thread of its own, so these are the folders of one test.
+    static FOLDERS: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A test: its name, a sentence about behaviour, and what it does.
 pub(crate) struct Test {
@@ -45,6 +53,22 @@ impl Context {
         Ok(bootstrap)
     }
 
+    /// A Connect cluster of its own, with its folder, on the shared broker.
+    pub(crate) fn cluster(&self, name: &str) -> Result<Cluster<'_>> {
+        self.cluster_on(name, &self.bootstrap()?)
+    }
+
+    /// A Connect cluster of its own, with its folder, on a given broker.
+    pub(crate) fn cluster_on(&self, name: &str, bootstrap: &str) -> Result<Cluster<'_>> {
+        let name = self.unique(name);
+        Ok(Cluster {
+            folder: self.folder(&name)?,
+            bootstrap: bootstrap.to_owned(),
+            servers: &self.servers,
+            name,
+        })
+    }
+
     /// A name nobody else uses, for a Connect cluster and the start of its topics' names.
     pub(crate) fn unique(&self, name: &str) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -55,6 +79,72 @@ impl Context {
     pub(crate) fn folder(&self, unique: &str) -> Result<PathBuf> {
         let folder = self.folder.path().join(unique);
         std::fs::create_dir_all(&folder)?;
+        FOLDERS.with_borrow_mut(|folders| folders.push(folder.clone()));
         Ok(folder)
+    }
+
+    /// The end of each log in the folders the test of this thread has used.
+    pub(crate) fn logs(&self) -> String {
+        const LINES: usize = 25;
+        let mut text = String::new();
+        for folder in FOLDERS.take() {
+            let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            for file in files.map(|entry| entry.path()) {
+                if file.extension().is_some_and(|extension| extension == "log") {
+                    let log = std::fs::read(&file).unwrap_or_default();
+                    let log = String::from_utf8_lossy(&log);
+                    let lines: Vec<&str> = log.lines().collect();
+                    let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
+                    text.push_str(&format!("--- end of {} ---\n{end}\n", file.display()));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// A Connect cluster: a name, a broker, a folder for the files of its workers and pipelines.
+pub(crate) struct Cluster<'a> {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) bootstrap: String,
+    servers: &'a Servers,
+}
+
+impl Cluster<'_> {
+    /// The properties of one more worker.
+    pub(crate) fn properties(&self) -> Result<WorkerProperties> {
+        WorkerProperties::new(&self.bootstrap, &self.name)
+    }
+
+    /// Starts a worker and waits until it is healthy.
+    pub(crate) fn worker(&self, kind: Kind, properties: &WorkerProperties) -> Result<Worker> {
+        Worker::start(kind, self.servers, &self.folder, properties)
+    }
+
+    /// Starts a worker without waiting for it.
+    pub(crate) fn launch(&self, kind: Kind, properties: &WorkerProperties) -> Result<Worker> {
+        Worker::launch(kind, self.servers, &self.folder, properties)
+    }
+
+    /// Starts `count` agents (or JVM workers, see [`tested_kind`]) and waits until all are healthy.
+    pub(crate) fn start(&self, count: usize) -> Result<Vec<Worker>> {
+        let mut workers = Vec::with_capacity(count);
+        for _ in 0..count {
+            workers.push(self.launch(tested_kind(), &self.properties()?)?);
+        }
+        for worker in &mut workers {
+            worker.wait_healthy(seconds(90))?;
+        }
+        Ok(workers)
+    }
+}
+
+/// The workers under test: agents, or JVM workers with `SLUICE_TESTED_WORKER=jvm`, which shows whether a test that
+/// fails asks for more than the reference gives.
+pub(crate) fn tested_kind() -> Kind {
+    match std::env::var("SLUICE_TESTED_WORKER") {
+        Ok(kind) if kind == "jvm" => Kind::Jvm,
+        _ => Kind::Agent,
     }
 }

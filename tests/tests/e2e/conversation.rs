@@ -92,7 +92,11 @@ fn verdict(open: &[Difference], idle: &[Agreed]) -> Result<()> {
         writeln!(text, "  {difference}")?;
     }
     for agreed in idle {
-        writeln!(text, "  agreed, but not there: {} {}", agreed.step, agreed.place)?;
+        writeln!(
+            text,
+            "  agreed, but not there: {} {}",
+            agreed.step, agreed.place
+        )?;
     }
     if !text.is_empty() {
         bail!(

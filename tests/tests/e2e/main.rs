@@ -3,8 +3,11 @@
 //! One binary, so that it links once and tests share a broker. Without servers (see [`sluice_tests::servers`]) every
 //! test here is reported as ignored and the reason is printed. The lists `TESTS` of the modules name all tests.
 
-mod conversation;
+mod bad_input;
 mod context;
+mod conversation;
+mod delivery;
+mod takeover;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +20,14 @@ use sluice_tests::servers::{self, Servers};
 const THREADS: usize = 2;
 
 fn all_tests() -> impl Iterator<Item = &'static Test> {
-    [conversation::TESTS].into_iter().flatten()
+    [
+        conversation::TESTS,
+        takeover::TESTS,
+        bad_input::TESTS,
+        delivery::TESTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn main() -> ExitCode {
@@ -26,7 +36,9 @@ fn main() -> ExitCode {
     match Servers::find() {
         Ok(servers) => run(&arguments, servers),
         Err(reason) if servers::wanted() => {
-            report(&format!("error: real servers were asked for, but: {reason:#}"));
+            report(&format!(
+                "error: real servers were asked for, but: {reason:#}"
+            ));
             ExitCode::FAILURE
         }
         Err(reason) => skip(&arguments, &format!("{reason:#}")),
@@ -45,7 +57,8 @@ fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
         .map(|test| {
             let context = Arc::clone(&context);
             Trial::test(test.name, move || {
-                (test.run)(&context).map_err(|error| explain(&error).into())
+                (test.run)(&context)
+                    .map_err(|error| format!("{}\n{}", explain(&error), context.logs()).into())
             })
         })
         .collect();

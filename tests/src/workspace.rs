@@ -1,0 +1,165 @@
+//! Rules about the workspace itself: which crate may know which, and how many packages we build on.
+//!
+//! The arrows are those of ARCHITECTURE.md: `tui -> protocol <- agent -> api <- plugins, connectors`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The lock file may list this many packages; a change that needs more says why it is worth them.
+const MOST_PACKAGES: usize = 380;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace around this crate")
+}
+
+/// For each crate of the workspace the packages it names in `[dependencies]` (not those for tests or builds).
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata as JSON");
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    list(&metadata["packages"])
+        .iter()
+        .map(|package| {
+            let named = list(&package["dependencies"])
+                .iter()
+                .filter(|dependency| dependency["kind"].is_null())
+                .map(name)
+                .collect();
+            (name(package), named)
+        })
+        .collect()
+}
+
+/// A crate and everything of the workspace it reaches, as it were linked.
+fn reached(all: &BTreeMap<String, BTreeSet<String>>, from: &str) -> BTreeSet<String> {
+    let mut open = vec![from.to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        for next in all.get(&name).into_iter().flatten() {
+            if seen.insert(next.clone()) {
+                open.push(next.clone());
+            }
+        }
+    }
+    seen
+}
+
+fn own(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name == "sluice" || name.starts_with("sluice-"))
+        .collect()
+}
+
+#[test]
+fn crates_know_only_those_the_architecture_lets_them_know() {
+    let all = dependencies();
+    for (name, named) in &all {
+        let allowed: &[&str] = match name.as_str() {
+            "sluice-protocol" | "sluice-api" => &[],
+            "sluice-plugins" => &["sluice-api"],
+            "sluice-agent" => &["sluice-api", "sluice-plugins", "sluice-protocol"],
+            "sluice" => &["sluice-agent", "sluice-protocol"],
+            "sluice-tests" => &["sluice-protocol"],
+            connector if connector.starts_with("sluice-connector-") => &["sluice-api"],
+            other => panic!("{other} is not in the list of crates: say here what it may know"),
+        };
+        for other in own(named) {
+            let connector = name == "sluice-agent" && other.starts_with("sluice-connector-");
+            assert!(
+                allowed.contains(&other) || connector,
+                "{name} must not depend on {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn crates_stay_free_of_what_they_must_never_hold() {
+    const CLIENTS: [&str; 4] = ["rdkafka", "kafka-protocol", "reqwest", "axum"];
+    const TERMINAL: [&str; 3] = ["ratatui", "crossterm", "portable-pty"];
+    let all = dependencies();
+    for (name, _) in all.iter().filter(|(name, _)| *name != "sluice-tests") {
+        let reached = reached(&all, name);
+        let mut never: Vec<&str> = Vec::new();
+        match name.as_str() {
+            "sluice-protocol" => {
+                never.extend(CLIENTS);
+                never.extend(TERMINAL);
+                never.push("tokio");
+            }
+            "sluice" => {}
+            "sluice-agent" => never.extend(TERMINAL),
+            // Plugins and connectors talk to other systems, but never to Kafka: the runtime does.
+            _ => {
+                never.extend(["rdkafka", "kafka-protocol", "axum"]);
+                never.extend(TERMINAL);
+            }
+        }
+        for package in never {
+            assert!(
+                !reached.contains(package),
+                "{name} must not reach {package}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_main_and_demo_of_the_terminal_name_the_agent() {
+    let mut files = Vec::new();
+    rust_files(&root().join("tui/src"), &mut files);
+    assert!(files.len() > 3, "found only {files:?}");
+    for file in files {
+        let own = file
+            .strip_prefix(root().join("tui/src"))
+            .expect("below tui/src");
+        if own == Path::new("main.rs") || own.starts_with("demo.rs") || own.starts_with("demo") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        assert!(
+            !text.contains("sluice_agent"),
+            "{} names the agent crate",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn the_lock_file_stays_small() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
+    let packages = lock.lines().filter(|line| *line == "[[package]]").count();
+    assert!(
+        packages <= MOST_PACKAGES,
+        "{packages} packages in Cargo.lock, agreed are {MOST_PACKAGES}"
+    );
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).expect("a source folder");
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
