@@ -2,6 +2,7 @@
 
 pub mod client_overrides;
 pub mod connector_config;
+pub mod group;
 pub mod herder;
 pub mod kafka_client;
 pub mod logging;

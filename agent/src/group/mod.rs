@@ -30,6 +30,7 @@
 //!                 // 4. else start rebalance.held minus what runs; if something was revoked, group.request_rejoin(..)
 //!             }
 //!             GroupEvent::CoordinatorLost { work } => { /* stop all of `work`; poll goes on looking */ }
+//!             GroupEvent::Failed { reason } => { /* end the worker */ }
 //!         },
 //!         // other inputs: REST requests (not while group.is_joining()), config updates, shutdown (then group.leave)
 //!     }
@@ -38,12 +39,23 @@
 //! ```
 
 pub mod assignor;
+mod config;
+pub mod connection;
+mod coordinator;
+pub mod discovery;
+mod error_code;
+mod heartbeat;
+mod sasl;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sluice_protocol::group::{Subprotocol, Work};
 use sluice_protocol::{Generation, MemberId, Millis, Offset};
+
+pub use config::{GroupConfig, GroupConfigError};
+pub use coordinator::WorkerCoordinator;
 
 /// What the herder has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +71,11 @@ pub enum GroupEvent {
     CoordinatorLost {
         /// Everything held until now.
         work: Work,
+    },
+    /// Membership is impossible and trying again can't help (not authorised, refused settings): end the worker.
+    Failed {
+        /// Why, one line.
+        reason: String,
     },
 }
 
@@ -117,25 +134,11 @@ pub struct CurrentAssignment {
     pub held: Work,
 }
 
-// The driver, in `coordinator.rs` (public API, being written):
-//
-// impl WorkerCoordinator {
-//     pub fn new(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) -> Self;
-//     pub async fn poll(&mut self) -> GroupEvent;                 // cancel-safe, never returns without an event
-//     pub fn request_rejoin(&mut self, reason: impl Into<String>);
-//     pub async fn leave(&mut self, reason: &str);                // LeaveGroup; held work stays known; poll joins again
-//     pub fn forget_assignment(&mut self) -> Work;                // after five failed reads: everything held, now forgotten
-//     pub async fn close(self, reason: &str);                     // leave for good
-//     pub fn is_joining(&self) -> bool;                           // a join is under way
-//     pub fn rejoin_needed(&self) -> bool;                        // the next poll will join
-//     pub fn member_id(&self) -> Option<&MemberId>;
-//     pub fn generation(&self) -> Generation;                     // last assignment, -1 if none
-//     pub fn protocol(&self) -> Option<Subprotocol>;              // last assignment
-//     pub fn is_leader(&self) -> bool;
-//     pub fn assignment(&self) -> Option<&CurrentAssignment>;
-//     pub fn leader_url(&self) -> Option<&str>;                   // None: unknown right now
-//     pub fn connector_owner_url(&self, connector: &str) -> Option<&str>;      // leader only, None while a rejoin is due
-//     pub fn task_owner_url(&self, id: &ConnectorTaskId) -> Option<&str>;
-//     pub fn delay_remaining(&self) -> Option<Duration>;          // scheduled rebalance
-// }
-// GroupConfig::from_props(props: &Props, worker_id: &WorkerId, rest_url: &str) -> Result<GroupConfig, GroupConfigError>
+/// At most 255 bytes of a reason, the most some brokers keep.
+fn shorten(reason: &str) -> String {
+    let mut end = reason.len().min(255);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason.get(..end).unwrap_or_default().to_owned()
+}

@@ -239,7 +239,8 @@ impl IncrementalAssignor {
             self.revoked_last = false;
             return;
         }
-        let idle = connectors.load.iter().all(Vec::is_empty) && tasks.load.iter().all(Vec::is_empty);
+        let idle =
+            connectors.load.iter().all(Vec::is_empty) && tasks.load.iter().all(Vec::is_empty);
         let nothing_to_do = idle || configured_connectors == 0;
         let (connector_plan, task_plan) = if nothing_to_do {
             (Vec::new(), Vec::new())
@@ -377,12 +378,17 @@ impl<T: Item> KindRound<T> {
     /// How many items each overloaded member has to give up; empty when the load is balanced.
     fn surplus(&self, configured: usize) -> Vec<(usize, usize)> {
         let members = self.load.len();
-        let (Some(least), Some(extra)) =
-            (configured.checked_div(members), configured.checked_rem(members))
-        else {
+        let (Some(least), Some(extra)) = (
+            configured.checked_div(members),
+            configured.checked_rem(members),
+        ) else {
             return Vec::new();
         };
-        let full = self.load.iter().filter(|load| load.len() == least + 1).count();
+        let full = self
+            .load
+            .iter()
+            .filter(|load| load.len() == least + 1)
+            .count();
         let rest_at_least = self
             .load
             .iter()

@@ -41,9 +41,9 @@ impl Configured {
 
     /// All tasks in the JVM's order: by connector, then by number.
     pub fn tasks(&self) -> impl Iterator<Item = ConnectorTaskId> {
-        self.connectors
-            .iter()
-            .flat_map(|(name, count)| (0..*count).map(|task| ConnectorTaskId::new(name.clone(), task)))
+        self.connectors.iter().flat_map(|(name, count)| {
+            (0..*count).map(|task| ConnectorTaskId::new(name.clone(), task))
+        })
     }
 }
 

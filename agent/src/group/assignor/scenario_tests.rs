@@ -51,7 +51,11 @@ impl Group {
     }
 
     fn configured(&self) -> Configured {
-        Configured::new(self.configured.iter().map(|(name, count)| (name.clone(), *count)))
+        Configured::new(
+            self.configured
+                .iter()
+                .map(|(name, count)| (name.clone(), *count)),
+        )
     }
 
     /// One rebalance led by `leader`.
@@ -114,7 +118,11 @@ impl Group {
         configured
             .connectors()
             .map(ToString::to_string)
-            .chain(configured.tasks().map(|task| format!("{}:{}", task.connector, task.task)))
+            .chain(
+                configured
+                    .tasks()
+                    .map(|task| format!("{}:{}", task.connector, task.task)),
+            )
             .collect()
     }
 }
@@ -124,7 +132,11 @@ fn items(work: &Work) -> Vec<String> {
     work.connectors
         .iter()
         .map(ToString::to_string)
-        .chain(work.tasks.iter().map(|task| format!("{}:{}", task.connector, task.task)))
+        .chain(
+            work.tasks
+                .iter()
+                .map(|task| format!("{}:{}", task.connector, task.task)),
+        )
         .collect()
 }
 
@@ -295,13 +307,15 @@ fn history(happenings: Vec<Happening>, max_delay: i64) -> (Group, MemberId) {
             }
             Happening::Leave(id) => {
                 let name = format!("m{id}-");
-                let found = group.members.keys().find(|id| id.starts_with(&name)).cloned();
-                if let Some(found) = found {
-                    if group.members.len() > 1 {
-                        group.members.remove(&found);
-                        if leader == found {
-                            leader = group.members.keys().next().unwrap().clone();
-                        }
+                let found = group
+                    .members
+                    .keys()
+                    .find(|id| id.starts_with(&name))
+                    .cloned();
+                if let Some(found) = found.filter(|_| group.members.len() > 1) {
+                    group.members.remove(&found);
+                    if leader == found {
+                        leader = group.members.keys().next().unwrap().clone();
                     }
                 }
                 group.round(&leader);
@@ -335,7 +349,11 @@ fn settle(group: &mut Group, leader: &MemberId) -> usize {
             .members
             .values()
             .any(|told| !told.assigned.is_empty() || !told.revoked.is_empty());
-        calm = if moved || result.delay_ms > 0 || before > 0 { 0 } else { calm + 1 };
+        calm = if moved || result.delay_ms > 0 || before > 0 {
+            0
+        } else {
+            calm + 1
+        };
         if calm == 3 {
             return round;
         }
@@ -378,7 +396,7 @@ proptest! {
         let before = group.holders();
         let quiet = group.round(&leader);
         prop_assert!(quiet.members.values().all(|m| m.assigned.is_empty() && m.revoked.is_empty()));
-        prop_assert_eq!(group.holders(), before.clone());
+        prop_assert_eq!(&group.holders(), &before);
 
         group.join("zz-new");
         settle(&mut group, &leader);

@@ -1,0 +1,957 @@
+//! [`WorkerCoordinator`]: the member of the group that the herder drives.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use kafka_protocol::messages::{
+    GroupId, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol, Work};
+use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, MemberId, Millis, Offset};
+use tokio::time::Instant;
+
+use super::assignor::incremental::{IncrementalAssignor, Round};
+use super::assignor::{Assignments, Configured, MemberAssignment, eager};
+use super::config::GroupConfig;
+use super::connection::{BrokerConnection, ConnectionError, PendingResponse};
+use super::heartbeat::{Heartbeat, Membership, PollWatch, Signal, leave};
+use super::{CurrentAssignment, GroupEvent, Rebalance, discovery, error_code, shorten};
+use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
+
+/// The worker as a member of its group. See the [module](super) for its contract.
+pub struct WorkerCoordinator {
+    config: GroupConfig,
+    configs: Arc<dyn ConfigSnapshotSource>,
+    connection: Option<Arc<BrokerConnection>>,
+    heartbeat: Option<Heartbeat>,
+    watch: Arc<PollWatch>,
+    assignor: IncrementalAssignor,
+    clock: Instant,
+
+    /// Empty before the coordinator gave us one.
+    member_id: String,
+    /// Generation to heartbeat and sync with, -1 when none.
+    session_generation: Generation,
+    /// Generation this worker last completed a join of.
+    generation: Generation,
+    protocol: Option<Subprotocol>,
+    /// What we report as held, with the envelope of the last assignment.
+    allocation: Option<Assignment>,
+    current: Option<CurrentAssignment>,
+    is_leader: bool,
+    routing: Option<Routing>,
+
+    /// Why the next poll joins; `None` when it does not.
+    rejoin: Option<String>,
+    /// Whether the herder was told to stop everything before the coming join (eager).
+    prepared: bool,
+    phase: Phase,
+    /// When the scheduled rebalance is due.
+    rejoin_at: Option<Instant>,
+    /// Since when there is no coordinator.
+    lost_since: Option<Instant>,
+    failures: u32,
+    /// Not before this time is the next attempt made.
+    retry_at: Option<Instant>,
+}
+
+/// Where requests for other members' work go. Only the leader knows.
+struct Routing {
+    urls: BTreeMap<MemberId, String>,
+    connectors: HashMap<ConnectorName, MemberId>,
+    tasks: HashMap<ConnectorTaskId, MemberId>,
+}
+
+enum Phase {
+    Idle,
+    Joining {
+        answer: PendingResponse<JoinGroupRequest>,
+        join: Join,
+    },
+    Syncing {
+        answer: PendingResponse<SyncGroupRequest>,
+        join: Join,
+        joined: Joined,
+    },
+}
+
+/// A join under way.
+struct Join {
+    /// The snapshot whose offset we reported.
+    snapshot: Arc<ClusterConfigState>,
+    cause: String,
+    started_at: Millis,
+}
+
+/// What the answer to JoinGroup said.
+struct Joined {
+    generation: Generation,
+    protocol: Subprotocol,
+    lead: Option<Lead>,
+}
+
+/// What only the leader knows after its computation.
+struct Lead {
+    routing: Routing,
+    joined: Vec<MemberId>,
+    left: Vec<MemberId>,
+}
+
+impl WorkerCoordinator {
+    /// A member that has not joined yet; the first poll joins.
+    pub fn new(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) -> Self {
+        Self {
+            config,
+            configs,
+            connection: None,
+            heartbeat: None,
+            watch: PollWatch::new(),
+            assignor: IncrementalAssignor::new(),
+            clock: Instant::now(),
+            member_id: String::new(),
+            session_generation: Generation::NONE,
+            generation: Generation::NONE,
+            protocol: None,
+            allocation: None,
+            current: None,
+            is_leader: false,
+            routing: None,
+            rejoin: Some("worker started".to_owned()),
+            prepared: false,
+            phase: Phase::Idle,
+            rejoin_at: None,
+            lost_since: None,
+            failures: 0,
+            retry_at: None,
+        }
+    }
+
+    /// Goes on until there is something for the herder to do. Cancel-safe.
+    pub async fn poll(&mut self) -> GroupEvent {
+        let _polling = self.watch.polling();
+        loop {
+            if let Some(event) = self.step().await {
+                return event;
+            }
+        }
+    }
+
+    /// Makes the next poll join. The reason is shown to the coordinator and in events, one line.
+    pub fn request_rejoin(&mut self, reason: impl Into<String>) {
+        let reason = reason.into();
+        tracing::debug!(reason, "rejoin requested");
+        self.rejoin.get_or_insert(reason);
+    }
+
+    /// Leaves the group. Held work stays known and is reported at the next join, which the next poll begins.
+    pub async fn leave(&mut self, reason: &str) {
+        self.heartbeat = None;
+        let in_flight = !matches!(self.phase, Phase::Idle);
+        self.phase = Phase::Idle;
+        if !self.member_id.is_empty() {
+            let connection = if in_flight {
+                // The coordinator answers in order, and the answer to a join may take minutes.
+                self.connection = None;
+                let limit = Duration::from_secs(5);
+                let found = discovery::group_coordinator(&self.config, &self.config.group_id);
+                tokio::time::timeout(limit, found)
+                    .await
+                    .ok()
+                    .and_then(Result::ok)
+                    .map(Arc::new)
+            } else {
+                self.connection.clone()
+            };
+            if let Some(connection) = connection {
+                tracing::info!(reason, "leaving the group");
+                leave(&connection, &self.membership(), reason).await;
+            }
+        }
+        self.reset_member();
+        self.rejoin = Some(reason.to_owned());
+    }
+
+    /// Leaves the group for good.
+    pub async fn close(mut self, reason: &str) {
+        self.leave(reason).await;
+    }
+
+    /// Forgets what is held, as when all work was stopped because the config topic can't be read. Returns it.
+    pub fn forget_assignment(&mut self) -> Work {
+        self.rejoin_at = None;
+        self.current = None;
+        self.is_leader = false;
+        self.routing = None;
+        self.allocation
+            .take()
+            .map(|allocation| allocation.assigned)
+            .unwrap_or_default()
+    }
+
+    /// Whether a join is under way: requests that need the assignment have to wait.
+    pub fn is_joining(&self) -> bool {
+        !matches!(self.phase, Phase::Idle) || self.rejoin.is_some()
+    }
+
+    /// Whether the next poll joins.
+    pub fn rejoin_needed(&self) -> bool {
+        self.rejoin.is_some()
+    }
+
+    /// Own member id, once the coordinator gave one.
+    pub fn member_id(&self) -> Option<MemberId> {
+        (!self.member_id.is_empty()).then(|| self.member_id.as_str().into())
+    }
+
+    /// Generation of the last assignment, -1 before the first.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Subprotocol of the last assignment.
+    pub fn protocol(&self) -> Option<Subprotocol> {
+        self.protocol
+    }
+
+    /// Whether this worker led the last rebalance.
+    pub fn is_leader(&self) -> bool {
+        self.is_leader
+    }
+
+    /// The last assignment; `None` before the first and after it was forgotten.
+    pub fn assignment(&self) -> Option<&CurrentAssignment> {
+        self.current.as_ref()
+    }
+
+    /// REST URL of the leader; `None` when it is not known.
+    pub fn leader_url(&self) -> Option<&str> {
+        self.current
+            .as_ref()
+            .map(|current| current.leader_url.as_str())
+            .filter(|url| !url.is_empty())
+    }
+
+    /// REST URL of the worker that runs a connector. Only the leader knows, and not while a rejoin is due.
+    pub fn connector_owner_url(&self, connector: &str) -> Option<&str> {
+        let routing = self.routing()?;
+        let owner = routing.connectors.get(connector)?;
+        routing.urls.get(owner).map(String::as_str)
+    }
+
+    /// REST URL of the worker that runs a task. Only the leader knows, and not while a rejoin is due.
+    pub fn task_owner_url(&self, id: &ConnectorTaskId) -> Option<&str> {
+        let routing = self.routing()?;
+        let owner = routing.tasks.get(id)?;
+        routing.urls.get(owner).map(String::as_str)
+    }
+
+    /// Time until the scheduled rebalance, when one is pending.
+    pub fn delay_remaining(&self) -> Option<Duration> {
+        self.rejoin_at
+            .map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn routing(&self) -> Option<&Routing> {
+        if self.is_joining() {
+            return None;
+        }
+        self.routing.as_ref()
+    }
+
+    fn membership(&self) -> Membership {
+        Membership {
+            group_id: self.config.group_id.clone(),
+            member_id: self.member_id.clone(),
+            generation: self.session_generation.get(),
+            interval: self.config.heartbeat_interval,
+            session_timeout: self.config.session_timeout,
+            poll_timeout: self.config.rebalance_timeout,
+        }
+    }
+
+    fn reset_member(&mut self) {
+        self.member_id.clear();
+        self.session_generation = Generation::NONE;
+        self.heartbeat = None;
+    }
+
+    /// One step: acts on a signal, finds the coordinator, or moves the join on. `None`: nothing for the herder yet.
+    async fn step(&mut self) -> Option<GroupEvent> {
+        if let Some(signal) = self.heartbeat.as_ref().and_then(Heartbeat::take) {
+            return self.on_signal(signal);
+        }
+        if let Some(at) = self.retry_at {
+            tokio::time::sleep_until(at).await;
+            self.retry_at = None;
+        }
+        if self
+            .connection
+            .as_ref()
+            .is_none_or(|connection| connection.is_closed())
+        {
+            if !matches!(self.phase, Phase::Idle) {
+                self.phase = Phase::Idle;
+            }
+            return self.find_coordinator().await;
+        }
+        match &mut self.phase {
+            Phase::Joining { answer, .. } => {
+                let answer = answer.wait().await;
+                self.on_join_answer(answer)
+            }
+            Phase::Syncing { answer, .. } => {
+                let answer = answer.wait().await;
+                self.on_sync_answer(answer)
+            }
+            Phase::Idle if self.rejoin.is_some() => self.begin_join(),
+            Phase::Idle => {
+                self.wait_for_change().await;
+                None
+            }
+        }
+    }
+
+    /// Waits for the heartbeat to say something or the scheduled rebalance to come.
+    async fn wait_for_change(&mut self) {
+        if self.heartbeat.is_none() {
+            self.start_heartbeat();
+        }
+        let due = async {
+            match self.rejoin_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let changed = async {
+            match &self.heartbeat {
+                Some(heartbeat) => heartbeat.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = due => {
+                self.rejoin_at = None;
+                self.request_rejoin("scheduled rebalance is due");
+            }
+        }
+    }
+
+    fn start_heartbeat(&mut self) {
+        if let Some(connection) = &self.connection {
+            self.heartbeat = Some(Heartbeat::start(
+                Arc::clone(connection),
+                self.membership(),
+                Arc::clone(&self.watch),
+            ));
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) -> Option<GroupEvent> {
+        match signal {
+            Signal::Rebalance => self.request_rejoin("group is rebalancing"),
+            Signal::GenerationOver => {
+                self.session_generation = Generation::NONE;
+                self.heartbeat = None;
+                self.request_rejoin("generation is over");
+            }
+            Signal::MemberUnknown => {
+                tracing::warn!(
+                    "coordinator does not know this member any more, joining as a new one"
+                );
+                self.reset_member();
+                self.request_rejoin("member was removed from the group");
+            }
+            Signal::PollTimeout => {
+                self.reset_member();
+                self.request_rejoin("worker poll timeout has expired");
+            }
+            Signal::CoordinatorGone(reason) => self.lose_connection(&reason),
+            Signal::Fatal(reason) => return Some(GroupEvent::Failed { reason }),
+        }
+        None
+    }
+
+    fn lose_connection(&mut self, reason: &str) {
+        tracing::info!(reason, "group coordinator is not available, looking for it");
+        self.connection = None;
+        self.heartbeat = None;
+        if !matches!(self.phase, Phase::Idle) {
+            self.phase = Phase::Idle;
+        }
+    }
+
+    /// Tries again a little later, each time later than before.
+    fn back_off(&mut self) {
+        let factor = 1u32.checked_shl(self.failures.min(10)).unwrap_or(u32::MAX);
+        self.failures = self.failures.saturating_add(1);
+        let pause = self
+            .config
+            .retry_backoff
+            .saturating_mul(factor)
+            .min(self.config.retry_backoff_max);
+        self.retry_at = Some(Instant::now() + pause);
+    }
+
+    async fn find_coordinator(&mut self) -> Option<GroupEvent> {
+        self.heartbeat = None;
+        let since = *self.lost_since.get_or_insert_with(Instant::now);
+        match discovery::group_coordinator(&self.config, &self.config.group_id).await {
+            Ok(connection) => {
+                tracing::info!(broker = connection.address(), "found the group coordinator");
+                self.connection = Some(Arc::new(connection));
+                self.lost_since = None;
+                self.failures = 0;
+                None
+            }
+            Err(error) if error.is_fatal() => Some(GroupEvent::Failed {
+                reason: chain(&error),
+            }),
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "no group coordinator yet");
+                self.back_off();
+                if since.elapsed() >= self.config.heartbeat_interval && self.allocation.is_some() {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "no group coordinator can be found, giving up all work"
+                    );
+                    let work = self.forget_assignment();
+                    self.request_rejoin("coordinator was lost");
+                    return Some(GroupEvent::CoordinatorLost { work });
+                }
+                None
+            }
+        }
+    }
+
+    /// Sends JoinGroup; with the eager protocol the herder has to stop its work first.
+    fn begin_join(&mut self) -> Option<GroupEvent> {
+        let held = self
+            .allocation
+            .as_ref()
+            .map(|allocation| &allocation.assigned);
+        if self.protocol == Some(Subprotocol::Default) && !self.prepared {
+            self.prepared = true;
+            if let Some(work) = held.filter(|held| !held.is_empty()).cloned() {
+                return Some(GroupEvent::Revoke { work });
+            }
+        }
+        let cause = self.rejoin.clone().unwrap_or_default();
+        // The routing of the last generation ends here.
+        self.routing = None;
+        self.heartbeat = None;
+        let snapshot = self.configs.snapshot();
+        let connection = self.connection.clone()?;
+        let sent = self
+            .join_request(&snapshot, &cause)
+            .and_then(|request| send_join(&connection, request, self.config.join_timeout()));
+        match sent {
+            Ok(answer) => {
+                tracing::info!(cause, generation = %self.session_generation, "joining the group");
+                self.phase = Phase::Joining {
+                    answer,
+                    join: Join {
+                        snapshot,
+                        cause,
+                        started_at: wall_clock(),
+                    },
+                };
+                None
+            }
+            Err(JoinError::Connection(error)) => {
+                self.lose_connection(&error.to_string());
+                self.back_off();
+                None
+            }
+            Err(JoinError::Metadata(reason)) => Some(GroupEvent::Failed { reason }),
+        }
+    }
+
+    fn join_request(
+        &self,
+        snapshot: &ClusterConfigState,
+        cause: &str,
+    ) -> Result<JoinGroupRequest, JoinError> {
+        let mut protocols = Vec::new();
+        for subprotocol in &self.config.subprotocols {
+            let metadata = MemberMetadata {
+                version: subprotocol.version(),
+                url: self.config.rest_url.clone(),
+                config_offset: snapshot.offset(),
+                allocation: self
+                    .allocation
+                    .clone()
+                    .filter(|_| subprotocol.is_cooperative())
+                    .map(|allocation| Assignment {
+                        version: subprotocol.version(),
+                        ..allocation
+                    }),
+            };
+            let bytes = metadata
+                .encode()
+                .map_err(|error| JoinError::Metadata(format!("member metadata: {error}")))?;
+            protocols.push(
+                JoinGroupRequestProtocol::default()
+                    .with_name(StrBytes::from_static_str(subprotocol.name()))
+                    .with_metadata(bytes),
+            );
+        }
+        Ok(JoinGroupRequest::default()
+            .with_group_id(self.group())
+            .with_session_timeout_ms(millis(self.config.session_timeout))
+            .with_rebalance_timeout_ms(millis(self.config.rebalance_timeout))
+            .with_member_id(StrBytes::from_string(self.member_id.clone()))
+            .with_protocol_type(StrBytes::from_static_str(Subprotocol::PROTOCOL_TYPE))
+            .with_protocols(protocols)
+            .with_reason(Some(StrBytes::from_string(shorten(cause)))))
+    }
+
+    fn group(&self) -> GroupId {
+        GroupId(StrBytes::from_string(self.config.group_id.clone()))
+    }
+
+    fn on_join_answer(
+        &mut self,
+        answer: Result<JoinGroupResponse, ConnectionError>,
+    ) -> Option<GroupEvent> {
+        let Phase::Joining { join, .. } = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            return None;
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.lose_connection(&error.to_string());
+                return None;
+            }
+        };
+        if answer.error_code != error_code::NONE {
+            if answer.error_code == error_code::MEMBER_ID_REQUIRED {
+                self.member_id = answer.member_id.to_string();
+                return None;
+            }
+            return self.on_error("JoinGroup", answer.error_code);
+        }
+        self.member_id = answer.member_id.to_string();
+        self.session_generation = Generation(answer.generation_id);
+        let name = answer.protocol_name.as_deref().unwrap_or_default();
+        let Some(protocol) = Subprotocol::parse(name) else {
+            return Some(GroupEvent::Failed {
+                reason: format!("coordinator chose protocol {name:?}, which was not offered"),
+            });
+        };
+        let (assignments, lead) = if *answer.leader == *self.member_id {
+            let (assignments, lead) = self.lead(protocol, &join.snapshot, &answer);
+            (assignments, Some(lead))
+        } else {
+            (Vec::new(), None)
+        };
+        let request = SyncGroupRequest::default()
+            .with_group_id(self.group())
+            .with_generation_id(answer.generation_id)
+            .with_member_id(answer.member_id.clone())
+            .with_protocol_type(Some(StrBytes::from_static_str(Subprotocol::PROTOCOL_TYPE)))
+            .with_protocol_name(Some(StrBytes::from_static_str(protocol.name())))
+            .with_assignments(assignments);
+        let connection = self.connection.clone()?;
+        match send_sync(&connection, request, self.config.join_timeout()) {
+            Ok(answer) => {
+                self.phase = Phase::Syncing {
+                    answer,
+                    join,
+                    joined: Joined {
+                        generation: self.session_generation,
+                        protocol,
+                        lead,
+                    },
+                };
+            }
+            Err(error) => self.lose_connection(&error.to_string()),
+        }
+        None
+    }
+
+    fn on_error(&mut self, api: &'static str, code: i16) -> Option<GroupEvent> {
+        tracing::info!(api, code, "group coordinator answered with an error");
+        match code {
+            error_code::UNKNOWN_MEMBER_ID => self.reset_member(),
+            error_code::ILLEGAL_GENERATION => self.session_generation = Generation::NONE,
+            error_code::REBALANCE_IN_PROGRESS => {}
+            error_code::COORDINATOR_LOAD_IN_PROGRESS => self.back_off(),
+            error_code::COORDINATOR_NOT_AVAILABLE | error_code::NOT_COORDINATOR => {
+                self.lose_connection("coordinator moved");
+                self.back_off();
+            }
+            error_code::GROUP_AUTHORIZATION_FAILED
+            | error_code::INCONSISTENT_GROUP_PROTOCOL
+            | error_code::INVALID_GROUP_ID
+            | error_code::INVALID_SESSION_TIMEOUT
+            | error_code::GROUP_MAX_SIZE_REACHED => {
+                return Some(GroupEvent::Failed {
+                    reason: format!(
+                        "{api} of group {:?} failed: {}",
+                        self.config.group_id,
+                        error_code::text(code)
+                    ),
+                });
+            }
+            _ => self.back_off(),
+        }
+        None
+    }
+
+    /// The leader's part: decodes what members told, compares config offsets, and has the assignor decide.
+    fn lead(
+        &mut self,
+        protocol: Subprotocol,
+        reported: &Arc<ClusterConfigState>,
+        answer: &JoinGroupResponse,
+    ) -> (Vec<SyncGroupRequestAssignment>, Lead) {
+        let mut metadata: BTreeMap<MemberId, MemberMetadata> = BTreeMap::new();
+        for member in &answer.members {
+            let id = MemberId::from(member.member_id.as_str());
+            let decoded = MemberMetadata::decode(&member.metadata).unwrap_or_else(|error| {
+                tracing::warn!(member = %id, %error, "member metadata is not readable, it counts as a member without work");
+                MemberMetadata {
+                    version: protocol.version(),
+                    url: String::new(),
+                    config_offset: Offset::NONE,
+                    allocation: None,
+                }
+            });
+            metadata.insert(id, decoded);
+        }
+        let members_before: HashSet<MemberId> = self.assignor.previous_members().clone();
+        let known = |id: &MemberId| members_before.contains(id);
+        let joined = metadata.keys().filter(|id| !known(id)).cloned().collect();
+        let left = members_before
+            .iter()
+            .filter(|id| !metadata.contains_key(*id))
+            .cloned()
+            .collect();
+
+        let max = metadata
+            .values()
+            .map(|member| member.config_offset)
+            .max()
+            .unwrap_or(Offset::NONE);
+        let (snapshot, offset) = if reported.offset() < max {
+            let fresh = self.configs.snapshot();
+            let offset = fresh.offset();
+            (fresh, offset)
+        } else {
+            (Arc::clone(reported), max)
+        };
+        let mismatch = snapshot.offset() < max;
+        let (assignments, offset) = if mismatch {
+            tracing::info!(%max, ours = %snapshot.offset(), "a member has read more configs than this leader, assigning nothing");
+            let members = metadata
+                .keys()
+                .map(|id| (id.clone(), MemberAssignment::default()))
+                .collect();
+            (
+                Assignments {
+                    members,
+                    delay_ms: 0,
+                },
+                max,
+            )
+        } else {
+            (self.compute(protocol, &snapshot, &metadata), offset)
+        };
+        let error = if mismatch {
+            Assignment::CONFIG_MISMATCH
+        } else {
+            Assignment::NO_ERROR
+        };
+        let encoded = assignments
+            .members
+            .iter()
+            .map(|(id, told)| {
+                let assignment = Assignment {
+                    version: protocol.version(),
+                    error,
+                    leader: self.member_id.as_str().into(),
+                    leader_url: self.config.rest_url.clone(),
+                    config_offset: offset,
+                    assigned: told.assigned.clone(),
+                    revoked: told.revoked.clone(),
+                    delay_ms: i32::try_from(assignments.delay_ms).unwrap_or(i32::MAX),
+                };
+                let bytes = assignment.encode().unwrap_or_else(|error| {
+                    tracing::error!(member = %id, %error, "assignment can't be written");
+                    Bytes::new()
+                });
+                SyncGroupRequestAssignment::default()
+                    .with_member_id(StrBytes::from_string(id.to_string()))
+                    .with_assignment(bytes)
+            })
+            .collect();
+        let mut routing = Routing {
+            urls: metadata
+                .into_iter()
+                .map(|(id, member)| (id, member.url))
+                .collect(),
+            connectors: HashMap::new(),
+            tasks: HashMap::new(),
+        };
+        for (id, told) in assignments.members {
+            for connector in told.total.connectors {
+                routing.connectors.insert(connector, id.clone());
+            }
+            for task in told.total.tasks {
+                routing.tasks.insert(task, id.clone());
+            }
+        }
+        let lead = Lead {
+            routing,
+            joined,
+            left,
+        };
+        (encoded, lead)
+    }
+
+    fn compute(
+        &mut self,
+        protocol: Subprotocol,
+        snapshot: &ClusterConfigState,
+        metadata: &BTreeMap<MemberId, MemberMetadata>,
+    ) -> Assignments {
+        let inconsistent = snapshot.inconsistent_connectors();
+        let configured = Configured::new(snapshot.connectors().map(|name| {
+            let tasks = if inconsistent.contains(name) {
+                0
+            } else {
+                snapshot.task_count(name)
+            };
+            (name.clone(), tasks)
+        }));
+        if !protocol.is_cooperative() {
+            return eager::assign(metadata.keys().cloned(), &configured);
+        }
+        let members = metadata
+            .iter()
+            .map(|(id, member)| {
+                let held = member.allocation.as_ref().map(|held| held.assigned.clone());
+                (id.clone(), held.unwrap_or_default())
+            })
+            .collect();
+        self.assignor.assign(Round {
+            generation: self.session_generation,
+            last_completed_generation: self.generation,
+            members,
+            configured: &configured,
+            max_delay_ms: i64::try_from(self.config.max_delay.as_millis()).unwrap_or(i64::MAX),
+            // The schedule counts from 1 on, 0 means none.
+            now_ms: 1 + i64::try_from(self.clock.elapsed().as_millis()).unwrap_or(i64::MAX - 1),
+        })
+    }
+
+    fn on_sync_answer(
+        &mut self,
+        answer: Result<SyncGroupResponse, ConnectionError>,
+    ) -> Option<GroupEvent> {
+        let Phase::Syncing { join, joined, .. } = std::mem::replace(&mut self.phase, Phase::Idle)
+        else {
+            return None;
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.lose_connection(&error.to_string());
+                return None;
+            }
+        };
+        if answer.error_code != error_code::NONE {
+            return self.on_error("SyncGroup", answer.error_code);
+        }
+        match Assignment::decode(&answer.assignment) {
+            Ok(assignment) => Some(self.complete(join, joined, assignment)),
+            Err(error) => {
+                tracing::warn!(%error, "assignment is not readable, joining again");
+                self.back_off();
+                None
+            }
+        }
+    }
+
+    /// Takes over an assignment: merges it into what is held, and tells the herder.
+    fn complete(&mut self, join: Join, joined: Joined, told: Assignment) -> GroupEvent {
+        let before = self
+            .allocation
+            .take()
+            .map(|allocation| allocation.assigned)
+            .unwrap_or_default();
+        let (held, revoked) = if joined.protocol.is_cooperative() {
+            (
+                merged(&told.assigned, before, &told.revoked),
+                told.revoked.clone(),
+            )
+        } else {
+            // Stopped before the join already, unless the group came to this protocol only now.
+            let stopped = std::mem::take(&mut self.prepared);
+            let gone = if stopped {
+                Work::default()
+            } else {
+                minus(before, &told.assigned)
+            };
+            (told.assigned.clone(), gone)
+        };
+        self.prepared = false;
+        let delay = u64::try_from(told.delay_ms)
+            .ok()
+            .filter(|ms| *ms > 0)
+            .map(Duration::from_millis);
+        self.rejoin_at = delay.map(|delay| Instant::now() + delay);
+        self.rejoin = None;
+        self.failures = 0;
+        self.protocol = Some(joined.protocol);
+        self.generation = joined.generation;
+        self.is_leader = *told.leader == *self.member_id;
+        self.allocation = Some(Assignment {
+            assigned: held.clone(),
+            revoked: Work::default(),
+            ..told.clone()
+        });
+        self.current = Some(CurrentAssignment {
+            leader_id: told.leader.clone(),
+            leader_url: told.leader_url.clone(),
+            config_offset: told.config_offset,
+            held: held.clone(),
+        });
+        self.start_heartbeat();
+        let (members, joined_members, left) = match joined.lead {
+            Some(lead) => {
+                let urls = lead.routing.urls.clone();
+                self.routing = Some(lead.routing);
+                (Some(urls), lead.joined, lead.left)
+            }
+            None => (None, Vec::new(), Vec::new()),
+        };
+        let rebalance = Rebalance {
+            generation: joined.generation,
+            protocol: joined.protocol,
+            member_id: self.member_id.as_str().into(),
+            leader_id: told.leader,
+            leader_url: told.leader_url,
+            is_leader: self.is_leader,
+            config_mismatch: told.error == Assignment::CONFIG_MISMATCH,
+            config_offset: told.config_offset,
+            revoked,
+            assigned: told.assigned,
+            held,
+            delay,
+            members,
+            joined: joined_members,
+            left,
+            cause: join.cause,
+            started_at: join.started_at,
+            ended_at: wall_clock(),
+        };
+        tracing::info!(
+            generation = %rebalance.generation,
+            leader = %rebalance.leader_id,
+            assigned = rebalance.assigned.len(),
+            revoked = rebalance.revoked.len(),
+            held = rebalance.held.len(),
+            delay_ms = told.delay_ms,
+            "rebalance completed"
+        );
+        GroupEvent::Assigned(Box::new(rebalance))
+    }
+}
+
+enum JoinError {
+    Connection(ConnectionError),
+    Metadata(String),
+}
+
+/// JoinGroup in the newest version the broker has; brokers before version 8 take no reason.
+fn send_join(
+    connection: &BrokerConnection,
+    request: JoinGroupRequest,
+    limit: Duration,
+) -> Result<PendingResponse<JoinGroupRequest>, JoinError> {
+    match connection.send(&request, limit) {
+        Err(ConnectionError::Malformed { .. }) => connection
+            .send_at_most(&request.with_reason(None), 7, limit)
+            .map_err(JoinError::Connection),
+        other => other.map_err(JoinError::Connection),
+    }
+}
+
+/// SyncGroup in the newest version the broker has; brokers before version 5 take no protocol type and name.
+fn send_sync(
+    connection: &BrokerConnection,
+    request: SyncGroupRequest,
+    limit: Duration,
+) -> Result<PendingResponse<SyncGroupRequest>, ConnectionError> {
+    match connection.send(&request, limit) {
+        Err(ConnectionError::Malformed { .. }) => connection.send_at_most(
+            &request.with_protocol_type(None).with_protocol_name(None),
+            4,
+            limit,
+        ),
+        other => other,
+    }
+}
+
+/// New items first, then those kept, in their old order.
+fn merged(assigned: &Work, held: Work, revoked: &Work) -> Work {
+    let kept = minus(held, revoked);
+    let mut all = assigned.clone();
+    let known: HashSet<ConnectorName> = all.connectors.iter().cloned().collect();
+    all.connectors.extend(
+        kept.connectors
+            .into_iter()
+            .filter(|item| !known.contains(item)),
+    );
+    let known: HashSet<ConnectorTaskId> = all.tasks.iter().cloned().collect();
+    all.tasks
+        .extend(kept.tasks.into_iter().filter(|item| !known.contains(item)));
+    all
+}
+
+fn minus(work: Work, gone: &Work) -> Work {
+    let connectors: HashSet<&ConnectorName> = gone.connectors.iter().collect();
+    let tasks: HashSet<&ConnectorTaskId> = gone.tasks.iter().collect();
+    Work {
+        connectors: work
+            .connectors
+            .into_iter()
+            .filter(|item| !connectors.contains(item))
+            .collect(),
+        tasks: work
+            .tasks
+            .into_iter()
+            .filter(|item| !tasks.contains(item))
+            .collect(),
+    }
+}
+
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn wall_clock() -> Millis {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    Millis(i64::try_from(since).unwrap_or(i64::MAX))
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
