@@ -134,7 +134,6 @@ pub(crate) enum Command {
     Full,
     NextMatch,
     PreviousMatch,
-    Dismiss,
 }
 
 impl Command {

@@ -8,6 +8,7 @@ mod conn;
 mod contexts;
 mod editor;
 mod effect;
+mod headless;
 mod keys;
 mod message;
 mod model;
@@ -19,13 +20,14 @@ mod units;
 mod update;
 mod view;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use anyhow::Context as _;
+use clap::{CommandFactory, Parser};
 
-use cli::Cli;
+use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
 
@@ -56,11 +58,58 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         .build()?;
     let outcome = match cli.command {
         None => runtime.block_on(open_terminal(contexts)),
-        Some(_) => anyhow::bail!("not yet"),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(command) => runtime.block_on(headless(command, &contexts)),
     };
     // Threads that wait for brokers must not hold the process up.
     runtime.shutdown_background();
     outcome
+}
+
+/// Runs a command for scripts. Progress is for people: only on a terminal, only on standard error.
+async fn headless(command: Command, contexts: &Contexts) -> anyhow::Result<ExitCode> {
+    let context = contexts
+        .all
+        .get(contexts.current)
+        .context("no context to work on")?;
+    let person = std::io::stderr().is_terminal();
+    let progress = |text: &str| {
+        if person {
+            let mut err = std::io::stderr().lock();
+            // Progress that can't be shown is no error.
+            let _ = write!(err, "\r\u{1b}[K{text}");
+            let _ = err.flush();
+        }
+    };
+    let confirm = |question: &str| {
+        let mut err = std::io::stderr().lock();
+        let asked = write!(err, "{question}").and_then(|()| err.flush());
+        let mut answer = String::new();
+        asked.is_ok()
+            && std::io::stdin().read_line(&mut answer).is_ok()
+            && matches!(answer.trim(), "y" | "Y" | "yes")
+    };
+    let stdin = || std::io::read_to_string(std::io::stdin());
+    let asks = std::io::stdin().is_terminal() && person;
+    let session = headless::Session {
+        context,
+        readonly: contexts.readonly || context.readonly,
+        progress: &progress,
+        confirm: asks.then_some(&confirm as &(dyn Fn(&str) -> bool + Sync)),
+        stdin: &stdin,
+    };
+    let report = headless::run(command, &session).await;
+    progress("");
+    let report = report?;
+    // A reader that has seen enough (`| head`) closes the pipe; that is its right.
+    let _ = std::io::stdout().lock().write_all(report.out.as_bytes());
+    for line in &report.complaints {
+        complain(line);
+    }
+    Ok(ExitCode::from(report.code))
 }
 
 fn contexts(cli: &Cli) -> anyhow::Result<Contexts> {

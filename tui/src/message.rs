@@ -38,8 +38,6 @@ pub(crate) enum Message {
     EditorClosed(Box<EditSession>, Result<String, Text>),
     /// A configuration was validated.
     Validated(Box<EditSession>, Result<Box<ConfigInfos>, Text>),
-    /// Commands of earlier runs.
-    History(Vec<String>),
     /// Copying worked or not.
     Copied(Result<usize, Text>),
 }

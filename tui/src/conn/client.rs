@@ -128,7 +128,7 @@ impl Client {
             let place = (start + i) % self.urls.len();
             let Some(base) = self.base(place) else { continue };
             match self.send(base, &method, path, query, body).await {
-                Err(error @ (CallError::Unreachable(_))) => last = error,
+                Err(error @ CallError::Unreachable(_)) => last = error,
                 Err(error @ CallError::Refused { status: 502..=504, .. }) if self.urls.len() > 1 => last = error,
                 answer => {
                     self.current.store(place, Ordering::Relaxed);

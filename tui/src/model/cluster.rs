@@ -57,8 +57,6 @@ pub(crate) struct Connector {
     pub(crate) rate: Option<f64>,
     /// Errors counted by its tasks.
     pub(crate) errors: Option<i64>,
-    /// Topics in use as the cluster recorded them.
-    pub(crate) topics: Option<Vec<Text>>,
     /// Trend: lag for sinks, rate for sources.
     pub(crate) trend: VecDeque<Option<f64>>,
     /// When the last sample of the trend was taken.
@@ -91,7 +89,6 @@ impl Connector {
             moved: None,
             rate: None,
             errors: None,
-            topics: None,
             trend: VecDeque::new(),
             trend_at: 0,
             counts: TaskCounts::default(),

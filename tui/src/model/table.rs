@@ -163,7 +163,7 @@ const fn wide(column: Column, title: &'static str, width: u16, grow: u16) -> Col
 
 const CONNECTORS: &[ColumnSpec] = &[
     left(Column::Health, "HEALTH", 10, 0, 0),
-    left(Column::Name, "NAME", 14, 4, 0),
+    left(Column::Name, "NAME", 22, 4, 0),
     left(Column::Type, "TYPE", 6, 0, 3),
     left(Column::Tasks, "TASKS", 7, 0, 0),
     right(Column::Lag, "LAG", 5, 1),
@@ -201,12 +201,12 @@ const TASKS: &[ColumnSpec] = &[
     left(Column::State, "STATE", 10, 0, 0),
     left(Column::Name, "CONNECTOR", 14, 3, 0),
     right(Column::Id, "ID", 3, 0),
-    left(Column::Worker, "WORKER", 14, 1, 2),
+    left(Column::Worker, "WORKER", 15, 1, 2),
     right(Column::Lag, "LAG", 5, 4),
     right(Column::Rate, "REC/S", 6, 5),
     right(Column::Restarts, "RST", 3, 6),
     right(Column::Changed, "SINCE", 6, 3),
-    left(Column::RootCause, "ROOT-CAUSE", 16, 6, 1),
+    left(Column::RootCause, "ROOT-CAUSE", 16, 5, 1),
     wide(Column::Partitions, "PARTITIONS", 12, 2),
 ];
 
@@ -253,7 +253,7 @@ const EVENTS: &[ColumnSpec] = &[
     left(Column::Severity, "SEV", 5, 0, 1),
     left(Column::Kind, "KIND", 10, 0, 2),
     left(Column::Object, "OBJECT", 16, 1, 0),
-    left(Column::What, "WHAT", 20, 3, 0),
+    left(Column::What, "WHAT", 30, 4, 0),
     left(Column::By, "BY", 10, 1, 3),
 ];
 

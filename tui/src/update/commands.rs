@@ -7,12 +7,10 @@ use crate::effect::Effect;
 use crate::keys::Command;
 use crate::model::Model;
 use crate::model::action::Outcome;
-use crate::model::dialog::{Choice, Dialog, Outcome as Choose, Tone};
 use crate::model::filter::Filter;
 use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::screen::{Detail, Pane, Screen};
 use crate::model::table::{Column, RowKey, TableId, columns};
-use crate::text::Text;
 
 /// Runs a command on the present screen.
 pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -32,7 +30,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::CommandLine => model.prompt = Some(Prompt::new(PromptKind::Command, "")),
         Command::FilterLine => filter_line(model),
         Command::Enter => return enter(model),
-        Command::Back | Command::Dismiss => return back(model),
+        Command::Back => return back(model),
         Command::HistoryBack => return moved(model, |model| model.nav.back()),
         Command::HistoryForward => return moved(model, |model| model.nav.forward()),
         Command::LastView => return moved(model, |model| model.nav.toggle()),
@@ -463,16 +461,4 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         _ => None,
     };
     text.map(Effect::Copy).into_iter().collect()
-}
-
-/// A dialog that only tells something.
-pub(super) fn tell(model: &mut Model, title: &str, body: Vec<(Tone, Text)>) {
-    model.dialog = Some(Dialog {
-        title: title.to_owned(),
-        body,
-        scroll: 0,
-        typed: None,
-        choices: vec![Choice { label: "OK", outcome: Choose::Cancel, hint: String::new() }],
-        selected: 0,
-    });
 }

@@ -262,10 +262,12 @@ fn status(model: &mut Model, change: StatusChange) {
         });
     let before;
     let object;
+    let first_word;
     let trace = change.trace.as_deref().filter(|trace| !trace.is_empty());
     match change.task {
         None => {
             before = connector.state;
+            first_word = connector.worker.is_empty() && connector.changed.is_none();
             object = label;
             connector.worker = worker;
             if change.version.is_some() {
@@ -287,6 +289,7 @@ fn status(model: &mut Model, change: StatusChange) {
             let fresh = !connector.tasks.contains_key(&id);
             let task = connector.tasks.entry(id).or_insert_with(|| Task::new(id, state));
             before = task.state;
+            first_word = fresh;
             object = Text::line(&format!("{}-{id}", label.as_str()));
             // A late UNASSIGNED of the worker that lost the task must not hide the RUNNING of the one that has it.
             if change.generation >= 0
@@ -319,7 +322,7 @@ fn status(model: &mut Model, change: StatusChange) {
     }
     let root = trace.map(|trace| Trace::parse(trace).root);
     connector.recompute(now);
-    if before != state && !change.old {
+    if before != state && !first_word && !change.old {
         state_event(model, &change, object, before, state, root);
     }
 }

@@ -73,10 +73,6 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::EditorClosed(session, text) => edit::closed(model, session, text),
         Message::Validated(session, infos) => edit::validated(model, *session, infos),
-        Message::History(lines) => {
-            model.history = lines;
-            Vec::new()
-        }
         Message::Copied(result) => {
             match result {
                 Ok(bytes) => model.say(Outcome::Good, &format!("copied {bytes} bytes (OSC 52)")),
@@ -85,6 +81,11 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Applies news of the cluster alone, for commands.
+pub(crate) fn apply_update(model: &mut Model, news: crate::message::Update) {
+    data::apply(model, news);
 }
 
 /// Brings row indexes, selections and scroll positions up to date; called once before each frame.

@@ -63,10 +63,10 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
             .collect();
         (group, members)
     });
-    let stable = report.state.as_str() == "Stable";
+    let stable = matches!(report.state.as_str(), "Stable" | "Empty" | "Dead");
     let now_members: BTreeSet<Text> = report.members.iter().map(|m| m.worker.clone()).collect();
     // While members join, the coordinator lists them without their data: membership is only read when it settled.
-    if stable || report.members.is_empty() {
+    if stable {
         for worker in cluster.workers.values_mut() {
             worker.member = Some(now_members.contains(&worker.id));
             if worker.member == Some(false) {

@@ -24,7 +24,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
     let text_width = width.saturating_sub(4).max(8);
     let body = wrapped(dialog, text_width);
     let extra = 4 + if dialog.typed.is_some() { 1 } else { 0 };
-    let height = (body.len() + extra + 1).min(usize::from(model.height.saturating_sub(2)).max(6));
+    let height = (body.len() + extra).min(usize::from(model.height.saturating_sub(2)).max(6));
     let width = u16::try_from(width).unwrap_or(u16::MAX).min(model.width);
     let height = u16::try_from(height).unwrap_or(u16::MAX).min(model.height);
     let area = Rect::new((model.width - width) / 2, (model.height - height) / 2, width, height);

@@ -71,8 +71,12 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
         None => {}
     }
     if cluster.listed.is_some() {
-        let source = if cluster.live { "live" } else { "poll" };
-        parts.push((format!("{source}, upd {}", units::age(model.now, cluster.listed)), dim));
+        let age = if cluster.live {
+            "live".to_owned()
+        } else {
+            format!("upd {}", units::age(model.now, cluster.listed))
+        };
+        parts.push((age, dim));
     }
     parts
 }
@@ -85,7 +89,8 @@ fn fit(parts: Vec<(String, Style)>, width: usize) -> Line<'static> {
         let length = text.chars().count() + 2;
         if used + length > width && !spans.is_empty() {
             let room = width.saturating_sub(used + 1);
-            if room > 8 {
+            // A long error is worth its beginning; a cut number is worth nothing.
+            if room > 8 && length > 24 {
                 let cut: String = text.chars().take(room - 1).chain(['…']).collect();
                 spans.push(Span::styled(cut, style));
             }
@@ -115,7 +120,8 @@ fn key_line(model: &Model, theme: Theme) -> Line<'static> {
         .chain(extra.map(|(key, word)| (key.to_owned(), word)));
     for (key, word) in pairs {
         let length = key.chars().count() + word.chars().count() + 3;
-        if used + length > usize::from(model.width) {
+        // The two blanks behind the last word may fall off the edge.
+        if used + length > usize::from(model.width) + 2 {
             break;
         }
         used += length;

@@ -156,7 +156,11 @@ fn title(model: &Model, id: TableId) -> String {
         TableId::Lag => model.cluster.lag_at,
         TableId::Rebalances | TableId::Events | TableId::Contexts => return title + &notes(model, id),
     };
-    title.push_str(&format!("upd {} ", units::age(model.now, at)));
+    if model.cluster.live && id != TableId::Lag && id != TableId::Workers {
+        title.push_str("live ");
+    } else {
+        title.push_str(&format!("upd {} ", units::age(model.now, at)));
+    }
     title + &notes(model, id)
 }
 

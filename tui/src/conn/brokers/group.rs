@@ -28,18 +28,20 @@ pub(super) struct GroupWatch {
 impl GroupWatch {
     /// Looks once.
     pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer) {
+        if let Some(report) = self.report(shared, consumer) {
+            shared.feed.send_blocking(Update::Group(report));
+        }
+    }
+
+    /// The group as it is now; `None` when it is not found or not told.
+    pub(super) fn report(&mut self, shared: &Shared, consumer: &BaseConsumer) -> Option<GroupReport> {
         if self.id.is_none() {
             self.search(shared, consumer);
         }
-        let Some(id) = &self.id else { return };
-        let Ok(list) = consumer.fetch_group_list(Some(id), TIMEOUT) else {
-            return;
-        };
-        let Some(group) = list.groups().iter().find(|group| group.name() == id) else {
-            return;
-        };
-        let report = report(group, &mut self.leader);
-        shared.feed.send_blocking(Update::Group(report));
+        let id = self.id.as_ref()?;
+        let list = consumer.fetch_group_list(Some(id), TIMEOUT).ok()?;
+        let group = list.groups().iter().find(|group| group.name() == id)?;
+        Some(report(group, &mut self.leader))
     }
 
     fn search(&mut self, shared: &Shared, consumer: &BaseConsumer) {

@@ -40,6 +40,20 @@ type Place = (String, i32);
 impl LagWatch {
     /// Looks at the groups whose turn it is, those waiting longest first.
     pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer, metadata: &Metadata) {
+        let reports = self.collect(shared, consumer, metadata, TURN);
+        if !reports.is_empty() {
+            shared.feed.send_blocking(Update::Lag { at: now(), partitions: reports });
+        }
+    }
+
+    /// What the groups whose turn it is committed, within `turn`.
+    pub(super) fn collect(
+        &mut self,
+        shared: &Shared,
+        consumer: &BaseConsumer,
+        metadata: &Metadata,
+        turn: Duration,
+    ) -> Vec<LagReport> {
         let known = shared.known.borrow().clone();
         let began = Instant::now();
         let mut due: Vec<&Sink> = known
@@ -50,12 +64,12 @@ impl LagWatch {
             .collect();
         due.sort_by_key(|sink| self.looked.get(&sink.group).copied());
         if due.is_empty() {
-            return;
+            return Vec::new();
         }
         let mut ends: BTreeMap<Place, Option<i64>> = BTreeMap::new();
         let mut reports = Vec::new();
         for sink in due {
-            if began.elapsed() > TURN || shared.is_over() {
+            if began.elapsed() > turn || shared.is_over() {
                 break;
             }
             let places = places(sink, metadata);
@@ -79,12 +93,10 @@ impl LagWatch {
                 task: owners.get(&place).copied(),
             }));
         }
-        if !reports.is_empty() {
-            shared.feed.send_blocking(Update::Lag { at: now(), partitions: reports });
-        }
         let groups: BTreeSet<&String> = known.sinks.iter().map(|sink| &sink.group).collect();
         self.clients.retain(|group, _| groups.contains(group));
         self.looked.retain(|group, _| groups.contains(group));
+        reports
     }
 
     fn committed(&mut self, shared: &Shared, group: &str, places: &BTreeSet<Place>) -> Option<BTreeMap<Place, i64>> {

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use super::rest::{Known, RestSource};
 use super::{DataSource, Feed, Wish, now};
 use crate::contexts::Context;
-use crate::message::Update;
+use crate::message::{GroupReport, LagReport, Update};
 use crate::model::cluster::Link;
 use crate::text::Text;
 
@@ -173,6 +173,35 @@ impl DataSource for TopicsAndRest {
         spawn("sluice-topics", move || topics::follow(&discover));
         Box::new(self.rest.publishing(publish)).run(feed, wishes).await;
     }
+}
+
+/// Looks once at the group and at the lag of all sinks; blocks. For commands, which have no use for a stream of news.
+pub(crate) fn look_once(
+    context: &Context,
+    bootstrap: &str,
+    known: Known,
+) -> Result<(Option<GroupReport>, Vec<LagReport>), Text> {
+    let (_publish, known) = watch::channel(Arc::new(known));
+    let (wishes, _) = watch::channel(Wish::default());
+    let (sender, _news) = tokio::sync::mpsc::channel(64);
+    let shared = Shared {
+        config: context.client.clone(),
+        bootstrap: bootstrap.to_owned(),
+        wanted: Wanted { group: context.group.clone(), ..Wanted::default() },
+        known,
+        wishes,
+        feed: Feed::new(0, sender),
+        ended: AtomicBool::new(false),
+        status_followed: AtomicBool::new(false),
+        told: Mutex::default(),
+        notes: Mutex::default(),
+    };
+    let fail = |error: rdkafka::error::KafkaError| Text::line(&format!("{bootstrap}: {error}"));
+    let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
+    let metadata = consumer.fetch_metadata(None, Duration::from_secs(10)).map_err(fail)?;
+    let group = group::GroupWatch::default().report(&shared, &consumer);
+    let lag = lag::LagWatch::default().collect(&shared, &consumer, &metadata, Duration::from_secs(300));
+    Ok((group, lag))
 }
 
 /// Starts a thread. One that can't be started leaves its part unknown, which the screen shows.

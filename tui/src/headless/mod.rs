@@ -1,0 +1,174 @@
+//! Commands for scripts: the same client, health and masking as the terminal, without a screen.
+//!
+//! A command returns a [`Report`]; `main` prints it and exits with its code: 0 fine, 1 error, 2 something is
+//! unhealthy. Progress goes through a callback, which `main` connects to a terminal or to nothing.
+
+mod apply;
+mod get;
+mod output;
+mod verbs;
+
+use crate::cli::{Command, Names};
+use crate::conn::client::{CallError, Client};
+use crate::conn::now;
+use crate::conn::rest::Known;
+use crate::contexts::Context;
+use crate::message::Update;
+use crate::model::Model;
+use crate::model::action::{RestartMode, Verb};
+use crate::text::Text;
+use crate::update::{apply_update, settle};
+
+/// What a command has to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// For standard output.
+    pub(crate) out: String,
+    /// For standard error.
+    pub(crate) complaints: Vec<String>,
+    /// Exit status.
+    pub(crate) code: u8,
+}
+
+impl Report {
+    fn fine(out: String) -> Self {
+        Self { out, ..Self::default() }
+    }
+}
+
+/// Everything was fine.
+pub(crate) const FINE: u8 = 0;
+/// Something did not work.
+pub(crate) const ERROR: u8 = 1;
+/// It worked, and something is unhealthy.
+pub(crate) const UNHEALTHY: u8 = 2;
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The cluster said no, or nothing.
+    #[error("{0}")]
+    Call(#[from] CallError),
+    /// The brokers said nothing.
+    #[error("brokers: {0}")]
+    Brokers(Text),
+    /// Brokers are needed.
+    #[error("lag is read from the brokers: give --bootstrap-servers HOST:PORT")]
+    NoBrokers,
+    /// No such connector.
+    #[error("no connector \"{0}\"")]
+    NoConnector(Text),
+    /// Read-only.
+    #[error("read-only: this context allows no writes")]
+    ReadOnly,
+    /// A file can't be read or understood.
+    #[error("{file}: {why}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Deleting must be confirmed.
+    #[error("delete needs --yes when standard input is no terminal")]
+    NotConfirmed,
+    /// Not answered with yes.
+    #[error("nothing deleted")]
+    Declined,
+}
+
+/// What a command works with.
+pub(crate) struct Session<'a> {
+    /// The cluster.
+    pub(crate) context: &'a Context,
+    /// No writes.
+    pub(crate) readonly: bool,
+    /// Hears of progress.
+    pub(crate) progress: &'a (dyn Fn(&str) + Sync),
+    /// Asks a question on the terminal; `None` when there is nobody to ask.
+    pub(crate) confirm: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
+    /// Reads standard input.
+    pub(crate) stdin: &'a (dyn Fn() -> std::io::Result<String> + Sync),
+}
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Report, CommandError> {
+    let client = Client::new(session.context)?;
+    match command {
+        Command::Get { kind, filter, faults, output } => {
+            get::get(session, &client, kind, filter.as_deref(), faults, output).await
+        }
+        Command::Describe { name, output } => get::describe(session, &client, &name, output).await,
+        Command::Apply { file, dry_run } => {
+            if !dry_run {
+                writable(session)?;
+            }
+            apply::apply(session, &client, &file, dry_run).await
+        }
+        Command::Pause(names) => act(session, &client, &names, Verb::Pause).await,
+        Command::Resume(names) => act(session, &client, &names, Verb::Resume).await,
+        Command::Stop(names) => act(session, &client, &names, Verb::Stop).await,
+        Command::Restart { names, all, connector_only } => {
+            let mode = match (all, connector_only) {
+                (true, _) => RestartMode::All,
+                (_, true) => RestartMode::ConnectorOnly,
+                _ => RestartMode::OnlyFailed,
+            };
+            act(session, &client, &names, Verb::Restart(mode)).await
+        }
+        Command::Delete { names, yes } => {
+            writable(session)?;
+            let targets = verbs::targets(&client, &names).await?;
+            if !yes {
+                let Some(confirm) = session.confirm else {
+                    return Err(CommandError::NotConfirmed);
+                };
+                let question = format!("delete {}? [y/N] ", targets.join(", "));
+                if !confirm(&Text::line(&question).to_string()) {
+                    return Err(CommandError::Declined);
+                }
+            }
+            verbs::run(session, &client, &targets, &names, Verb::Delete).await
+        }
+        Command::Completions { .. } => Ok(Report::default()),
+    }
+}
+
+async fn act(session: &Session<'_>, client: &Client, names: &Names, verb: Verb) -> Result<Report, CommandError> {
+    writable(session)?;
+    let targets = verbs::targets(client, names).await?;
+    verbs::run(session, client, &targets, names, verb).await
+}
+
+fn writable(session: &Session<'_>) -> Result<(), CommandError> {
+    if session.readonly { Err(CommandError::ReadOnly) } else { Ok(()) }
+}
+
+/// The cluster as of now, in the terminal's own model: health, counts and masking are the same everywhere.
+async fn look(session: &Session<'_>, client: &Client, brokers: bool) -> Result<(Model, Vec<String>), CommandError> {
+    let mut model = Model::new(vec![session.context.summary()], 0, session.readonly, now());
+    let list = client.connectors().await?;
+    let known = Known::of(&list, client);
+    let asked = now();
+    apply_update(&mut model, Update::Listed { asked, list: Box::new(list) });
+    let mut complaints = Vec::new();
+    if brokers && let Some(bootstrap) = session.context.bootstrap.clone() {
+        let context = session.context.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            crate::conn::brokers::look_once(&context, &bootstrap, known)
+        })
+        .await
+        .unwrap_or_else(|_| Err(Text::from("look ended early")));
+        match looked {
+            Ok((group, partitions)) => {
+                if let Some(group) = group {
+                    apply_update(&mut model, Update::Group(group));
+                }
+                apply_update(&mut model, Update::Lag { at: now(), partitions });
+            }
+            Err(error) => complaints.push(format!("brokers: {error}")),
+        }
+    }
+    settle(&mut model);
+    Ok((model, complaints))
+}
