@@ -865,6 +865,15 @@ impl WorkerCoordinator {
     }
 }
 
+#[cfg(test)]
+impl WorkerCoordinator {
+    /// As if the cluster moved to an address where nobody answers.
+    pub(super) fn break_for_test(&mut self, address: &str) {
+        self.config.bootstrap_servers = vec![address.to_owned()];
+        self.lose_connection("test");
+    }
+}
+
 enum JoinError {
     Connection(ConnectionError),
     Metadata(String),

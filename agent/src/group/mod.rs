@@ -45,6 +45,8 @@ mod coordinator;
 pub mod discovery;
 mod error_code;
 mod heartbeat;
+#[cfg(test)]
+mod live_tests;
 mod sasl;
 mod tls;
 

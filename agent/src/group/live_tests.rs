@@ -1,0 +1,343 @@
+//! Membership against a real broker. Needs `SLUICE_TEST_BOOTSTRAP=host:port`; without it the tests say so and pass.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sluice_protocol::ConfigMap;
+use sluice_protocol::config_topic::ConfigRecord;
+use sluice_protocol::group::{Subprotocol, Work};
+
+use super::{GroupConfig, GroupEvent, Rebalance, WorkerCoordinator};
+use crate::storage::config_state::ConfigStateMachine;
+use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
+
+/// A config topic in memory that all members of a test share.
+#[derive(Default)]
+struct Configs(Mutex<ConfigStateMachine>);
+
+impl ConfigSnapshotSource for Configs {
+    fn snapshot(&self) -> Arc<ClusterConfigState> {
+        self.0.lock().snapshot()
+    }
+}
+
+impl Configs {
+    fn connector(&self, name: &str, tasks: u32) {
+        let mut machine = self.0.lock();
+        let mut write = |record: ConfigRecord| {
+            let offset = machine.snapshot().offset().get().max(0);
+            let encoded = record.encode();
+            machine
+                .feed(offset, Some(&encoded.key), encoded.value.as_deref())
+                .unwrap();
+        };
+        write(ConfigRecord::Connector {
+            connector: name.into(),
+            config: Some(ConfigMap::from([("name", name)])),
+        });
+        for task in 0..tasks {
+            write(ConfigRecord::Task {
+                id: sluice_protocol::ConnectorTaskId::new(name, task),
+                config: ConfigMap::new(),
+            });
+        }
+        write(ConfigRecord::Commit {
+            connector: name.into(),
+            tasks,
+        });
+    }
+}
+
+/// A worker that does as told and notes what it was told.
+struct Worker {
+    seen: Arc<Mutex<Seen>>,
+    stop: tokio::sync::oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    held: Work,
+    last: Option<Rebalance>,
+    revoked_before_join: usize,
+    owner_url: Option<String>,
+}
+
+impl Worker {
+    fn start(config: GroupConfig, configs: Arc<Configs>) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let notes = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let mut group = WorkerCoordinator::new(config, configs);
+            loop {
+                let event = tokio::select! {
+                    event = group.poll() => event,
+                    _ = &mut stopped => break,
+                    // Polls are broken off all the time, as by a busy herder.
+                    () = tokio::time::sleep(Duration::from_millis(3)) => continue,
+                };
+                match event {
+                    GroupEvent::Revoke { .. } => {
+                        let mut notes = notes.lock();
+                        notes.held = Work::default();
+                        notes.revoked_before_join += 1;
+                    }
+                    GroupEvent::Assigned(rebalance) => {
+                        if rebalance.config_mismatch {
+                            group.request_rejoin("configs do not match");
+                        } else if !rebalance.revoked.is_empty() {
+                            group.request_rejoin("work was revoked");
+                        }
+                        let mut notes = notes.lock();
+                        notes.held = rebalance.held.clone();
+                        notes.owner_url = group.connector_owner_url("c0").map(str::to_owned);
+                        notes.last = Some(*rebalance);
+                    }
+                    GroupEvent::CoordinatorLost { .. } => notes.lock().held = Work::default(),
+                    GroupEvent::Failed { reason } => panic!("{reason}"),
+                }
+            }
+            group.close("test is over").await;
+        });
+        Self { seen, stop, task }
+    }
+
+    fn connectors(&self) -> BTreeSet<String> {
+        let seen = self.seen.lock();
+        seen.held
+            .connectors
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn tasks(&self) -> BTreeSet<String> {
+        let seen = self.seen.lock();
+        seen.held.tasks.iter().map(ToString::to_string).collect()
+    }
+
+    fn is_leader(&self) -> bool {
+        self.seen
+            .lock()
+            .last
+            .as_ref()
+            .is_some_and(|last| last.is_leader)
+    }
+
+    async fn leave(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap();
+    }
+
+    fn die(self) {
+        self.task.abort();
+    }
+}
+
+fn config(name: &str, number: usize, changes: &[(&str, &str)]) -> Option<GroupConfig> {
+    let Ok(bootstrap) = std::env::var("SLUICE_TEST_BOOTSTRAP") else {
+        eprintln!("SLUICE_TEST_BOOTSTRAP is not set: skipped");
+        return None;
+    };
+    let mut props: sluice_api::config::Props = [
+        ("bootstrap.servers", bootstrap.as_str()),
+        ("group.id", name),
+        ("session.timeout.ms", "6000"),
+        ("heartbeat.interval.ms", "300"),
+        ("scheduled.rebalance.max.delay.ms", "1500"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into_iter()
+    .collect();
+    for (key, value) in changes {
+        props.insert((*key).to_owned(), (*value).to_owned());
+    }
+    let id = format!("w{number}:8083");
+    Some(GroupConfig::from_props(&props, &id.as_str().into(), &format!("http://{id}/")).unwrap())
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(40);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn group_name(what: &str) -> String {
+    format!("{what}-{}", uuid::Uuid::new_v4())
+}
+
+/// Everything runs once, and loads differ by one at most.
+fn placed(workers: &[Worker], connectors: usize, tasks: usize) -> bool {
+    let even = |loads: Vec<usize>, total: usize| {
+        loads.iter().sum::<usize>() == total
+            && loads
+                .iter()
+                .max()
+                .zip(loads.iter().min())
+                .is_some_and(|(most, least)| most - least <= 1)
+    };
+    let distinct: BTreeSet<String> = workers.iter().flat_map(Worker::tasks).collect();
+    even(
+        workers.iter().map(|w| w.connectors().len()).collect(),
+        connectors,
+    ) && even(workers.iter().map(|w| w.tasks().len()).collect(), tasks)
+        && distinct.len() == tasks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_share_work_and_take_over_from_one_that_leaves_and_a_leader_that_dies() {
+    let group = group_name("share");
+    let configs = Arc::new(Configs::default());
+    for number in 0..6 {
+        configs.connector(&format!("c{number}"), 2);
+    }
+    let mut workers = Vec::new();
+    for number in 0..3 {
+        let Some(config) = config(&group, number, &[]) else {
+            return;
+        };
+        workers.push(Worker::start(config, Arc::clone(&configs)));
+    }
+    until("three members share the work", || placed(&workers, 6, 12)).await;
+    let protocol = workers[0]
+        .seen
+        .lock()
+        .last
+        .as_ref()
+        .map(|last| last.protocol);
+    assert_eq!(protocol, Some(Subprotocol::Sessioned));
+    until("the leader knows the owner of c0", || {
+        workers
+            .iter()
+            .any(|worker| worker.seen.lock().owner_url.is_some())
+    })
+    .await;
+
+    // A follower leaves: the others wait for the delay, then take over.
+    let position = workers
+        .iter()
+        .position(|worker| !worker.is_leader())
+        .unwrap();
+    let left = workers.remove(position);
+    left.leave().await;
+    until("the delay is announced", || {
+        workers.iter().all(|worker| {
+            worker
+                .seen
+                .lock()
+                .last
+                .as_ref()
+                .is_some_and(|last| last.delay.is_some())
+        })
+    })
+    .await;
+    assert!(!placed(&workers, 6, 12), "taken over without waiting");
+    until("two members share the work", || placed(&workers, 6, 12)).await;
+
+    // The leader dies without a word: its session runs out, the other takes over at once.
+    let position = workers.iter().position(Worker::is_leader).unwrap();
+    workers.remove(position).die();
+    until("one member has all the work", || placed(&workers, 6, 12)).await;
+    workers.remove(0).leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eager_members_stop_everything_before_they_join() {
+    let group = group_name("eager");
+    let configs = Arc::new(Configs::default());
+    for number in 0..3 {
+        configs.connector(&format!("c{number}"), 1);
+    }
+    let mut workers = Vec::new();
+    for number in 0..2 {
+        let Some(config) = config(&group, number, &[("connect.protocol", "eager")]) else {
+            return;
+        };
+        workers.push(Worker::start(config, Arc::clone(&configs)));
+        until("the member has work", || {
+            !workers[number].connectors().is_empty()
+        })
+        .await;
+    }
+    until("both share the work", || placed(&workers, 3, 3)).await;
+    assert!(workers[0].seen.lock().revoked_before_join > 0);
+    for worker in workers {
+        worker.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_with_one_eager_member_speaks_the_eager_protocol() {
+    let group = group_name("mixed");
+    let configs = Arc::new(Configs::default());
+    configs.connector("c0", 3);
+    let Some(first) = config(&group, 0, &[]) else {
+        return;
+    };
+    let first = Worker::start(first, Arc::clone(&configs));
+    until("the first member has all", || first.tasks().len() == 3).await;
+    let second = config(&group, 1, &[("connect.protocol", "eager")]).unwrap();
+    let workers = [first, Worker::start(second, Arc::clone(&configs))];
+    until("both share the work", || placed(&workers, 1, 3)).await;
+    let protocol = workers[0]
+        .seen
+        .lock()
+        .last
+        .as_ref()
+        .map(|last| last.protocol);
+    assert_eq!(protocol, Some(Subprotocol::Default));
+    for worker in workers {
+        worker.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_is_not_polled_leaves_and_reports_its_work_when_it_comes_back() {
+    let group = group_name("idle");
+    let configs = Arc::new(Configs::default());
+    configs.connector("c0", 1);
+    let Some(config) = config(&group, 0, &[("rebalance.timeout.ms", "1000")]) else {
+        return;
+    };
+    let mut member = WorkerCoordinator::new(config, configs);
+    let GroupEvent::Assigned(first) = member.poll().await else {
+        panic!("no assignment");
+    };
+    assert_eq!(first.held.len(), 2);
+    // Long enough for the heartbeat to notice; there is nothing to wait for by condition, the member is idle.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let GroupEvent::Assigned(second) = member.poll().await else {
+        panic!("no assignment");
+    };
+    assert_ne!(second.member_id, first.member_id);
+    assert_eq!(second.held, first.held);
+    assert!(second.assigned.is_empty() && second.revoked.is_empty());
+    member.close("test is over").await;
+}
+
+#[tokio::test]
+async fn a_coordinator_that_is_gone_costs_the_work() {
+    let group = group_name("lost");
+    let configs = Arc::new(Configs::default());
+    configs.connector("c0", 1);
+    let Some(mut config) = config(&group, 0, &[]) else {
+        return;
+    };
+    config.heartbeat_interval = Duration::from_millis(300);
+    let mut member = WorkerCoordinator::new(config, configs);
+    let GroupEvent::Assigned(first) = member.poll().await else {
+        panic!("no assignment");
+    };
+    assert_eq!(first.held.len(), 2);
+    // From now on nobody answers, on the bootstrap address neither.
+    member.break_for_test("127.0.0.1:9");
+    match member.poll().await {
+        GroupEvent::CoordinatorLost { work } => assert_eq!(work, first.held),
+        other => panic!("{other:?}"),
+    }
+}
