@@ -81,6 +81,8 @@ pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
     let mut config = to_librdkafka(ClientKind::Consumer, context, &own)?;
     set_default(&mut config, "queued.max.messages.kbytes", CONSUMER_QUEUE_KBYTES);
     set_default(&mut config, "queued.min.messages", CONSUMER_QUEUE_MESSAGES);
+    // As the Java consumer: reading from a topic that does not exist lets the broker create it, if it may.
+    set_default(&mut config, "allow.auto.create.topics", "true");
     // With a small queue the default second of waiting when it is full would be felt.
     set_default(&mut config, "fetch.queue.backoff.ms", "5");
     Ok((config, max_poll_records))

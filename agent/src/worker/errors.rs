@@ -177,6 +177,24 @@ pub enum Tolerated<T> {
     Fatal(ConnectError),
 }
 
+/// The attempts at one step so far.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    started: Option<Instant>,
+    failed: u32,
+}
+
+/// What follows a failure.
+#[derive(Debug)]
+pub enum Decision {
+    /// Do it again.
+    Retry,
+    /// Skip the record.
+    Skip,
+    /// Fail the task.
+    Fail(ConnectError),
+}
+
 /// Runs steps with the retries and the tolerance of a connector.
 pub struct ErrorOperator {
     id: ConnectorTaskId,
@@ -233,40 +251,55 @@ impl ErrorOperator {
         subject: &(dyn FailureSubject + Sync),
         mut step: impl FnMut() -> Result<T>,
     ) -> Tolerated<T> {
-        let first = match step() {
-            Ok(value) => return Tolerated::Done(value),
-            Err(error) => error,
-        };
-        if !first.is_retriable() || !self.retries() {
-            return self.failed(stage, class, subject, first).await;
+        let mut attempts = Attempts::default();
+        loop {
+            let error = match step() {
+                Ok(value) => return Tolerated::Done(value),
+                Err(error) => error,
+            };
+            match self.after_failure(stage, class, subject, &mut attempts, error).await {
+                Decision::Retry => {}
+                Decision::Skip => return Tolerated::Skipped,
+                Decision::Fail(error) => return Tolerated::Fatal(error),
+            }
         }
-        let started = Instant::now();
-        let deadline = self.settings.retry_timeout.map(|timeout| started + timeout);
-        let mut error = first;
-        let mut attempt = 1_u32;
-        while error.is_retriable() {
+    }
+
+    /// What to do after a step failed; waits before it answers [`Decision::Retry`].
+    pub async fn after_failure(
+        &self,
+        stage: Stage,
+        class: &str,
+        subject: &(dyn FailureSubject + Sync),
+        attempts: &mut Attempts,
+        error: ConnectError,
+    ) -> Decision {
+        if error.is_retriable() && self.retries() {
+            self.metrics.on_error();
             self.metrics.record_failures.add(1);
             let now = Instant::now();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                break;
-            }
-            let mut delay = self.delay_before(attempt);
-            if let Some(deadline) = deadline {
-                delay = delay.min(deadline - now);
-            }
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = self.stopping.cancelled() => return Tolerated::Skipped,
-                () = self.cancelled.cancelled() => return Tolerated::Skipped,
-            }
-            self.metrics.retries.add(1);
-            attempt = attempt.saturating_add(1);
-            match step() {
-                Ok(value) => return Tolerated::Done(value),
-                Err(next) => error = next,
+            let started = *attempts.started.get_or_insert(now);
+            attempts.failed = attempts.failed.saturating_add(1);
+            let left = self
+                .settings
+                .retry_timeout
+                .map(|timeout| (started + timeout).saturating_duration_since(now));
+            if left != Some(Duration::ZERO) {
+                let delay = self.delay_before(attempts.failed);
+                let delay = left.map_or(delay, |left| delay.min(left));
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    () = self.stopping.cancelled() => return Decision::Skip,
+                    () = self.cancelled.cancelled() => return Decision::Skip,
+                }
+                self.metrics.retries.add(1);
+                return Decision::Retry;
             }
         }
-        self.failed(stage, class, subject, error).await
+        match self.failed::<()>(stage, class, subject, error).await {
+            Tolerated::Fatal(error) => Decision::Fail(error),
+            Tolerated::Done(()) | Tolerated::Skipped => Decision::Skip,
+        }
     }
 
     /// `300 ms * 2^(n-1)`, or a random time below the maximum if that is larger.

@@ -1,0 +1,273 @@
+//! What a sink task's plugin can ask of its loop, kept until the loop looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use sluice_api::config::Props;
+use sluice_api::{
+    ConnectError, ErrantRecordReporter, ErrorKind, RawRecord, Result, SinkRecord, SinkTaskContext,
+    TimestampType, TopicPartition,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::errors::{ErrorOperator, FailureSubject, Stage, Tolerated};
+
+/// Class that reports of a task name.
+const SINK_TASK_CLASS: &str = "org.apache.kafka.connect.sink.SinkTask";
+
+/// A request to stop or to go on reading from partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Flow {
+    Pause(Vec<TopicPartition>),
+    Resume(Vec<TopicPartition>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pub(super) rewinds: BTreeMap<TopicPartition, i64>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) flows: Vec<Flow>,
+    pub(super) commit: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    assignment: BTreeSet<TopicPartition>,
+    /// Partitions that the task paused, also while the whole connector is paused.
+    paused: BTreeSet<TopicPartition>,
+    requests: Requests,
+}
+
+/// Shared between the loop and its plugin.
+pub(super) struct SinkContext {
+    props: Props,
+    state: Mutex<State>,
+    /// Wakes the loop when a commit is asked for.
+    pub(super) wake: Notify,
+    stopping: CancellationToken,
+    reporter: Option<Arc<Reporter>>,
+}
+
+impl SinkContext {
+    pub(super) fn new(
+        props: Props,
+        stopping: CancellationToken,
+        reporter: Option<Arc<Reporter>>,
+    ) -> Self {
+        Self { props, state: Mutex::default(), wake: Notify::new(), stopping, reporter }
+    }
+
+    pub(super) fn take_requests(&self) -> Requests {
+        std::mem::take(&mut self.state.lock().requests)
+    }
+
+    pub(super) fn set_assignment(&self, assignment: BTreeSet<TopicPartition>) {
+        let mut state = self.state.lock();
+        state.paused.retain(|tp| assignment.contains(tp));
+        state.requests.rewinds.retain(|tp, _| assignment.contains(tp));
+        state.assignment = assignment;
+    }
+
+    pub(super) fn assigned(&self) -> BTreeSet<TopicPartition> {
+        self.state.lock().assignment.clone()
+    }
+
+    pub(super) fn paused_by_task(&self) -> BTreeSet<TopicPartition> {
+        self.state.lock().paused.clone()
+    }
+
+    fn check_assigned(state: &State, partitions: &[TopicPartition], doing: &str) -> Result<()> {
+        match partitions.iter().find(|tp| !state.assignment.contains(tp)) {
+            None => Ok(()),
+            Some(tp) => Err(ConnectError::illegal_worker_state(format!(
+                "SinkTasks may not {doing} partitions that are not currently assigned to them: {tp}"
+            ))),
+        }
+    }
+}
+
+impl SinkTaskContext for SinkContext {
+    fn configs(&self) -> &Props {
+        &self.props
+    }
+
+    fn offsets(&self, offsets: &BTreeMap<TopicPartition, i64>) {
+        let offsets = offsets.iter().map(|(tp, offset)| (tp.clone(), *offset));
+        self.state.lock().requests.rewinds.extend(offsets);
+    }
+
+    fn timeout(&self, timeout: Duration) {
+        self.state.lock().requests.timeout = Some(timeout);
+    }
+
+    fn assignment(&self) -> Vec<TopicPartition> {
+        self.state.lock().assignment.iter().cloned().collect()
+    }
+
+    fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let mut state = self.state.lock();
+        Self::check_assigned(&state, partitions, "pause")?;
+        state.paused.extend(partitions.iter().cloned());
+        state.requests.flows.push(Flow::Pause(partitions.to_vec()));
+        Ok(())
+    }
+
+    fn resume(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let mut state = self.state.lock();
+        Self::check_assigned(&state, partitions, "resume")?;
+        state.paused.retain(|tp| !partitions.contains(tp));
+        state.requests.flows.push(Flow::Resume(partitions.to_vec()));
+        Ok(())
+    }
+
+    fn request_commit(&self) {
+        self.state.lock().requests.commit = true;
+        self.wake.notify_one();
+    }
+
+    fn errant_record_reporter(&self) -> Option<Arc<dyn ErrantRecordReporter>> {
+        self.reporter.clone().map(|reporter| reporter as Arc<dyn ErrantRecordReporter>)
+    }
+
+    fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+}
+
+/// Takes the records that a task reports (KIP-610).
+pub(super) struct Reporter {
+    operator: Arc<ErrorOperator>,
+    outstanding: Mutex<Vec<(TopicPartition, Arc<Notify>, Arc<Mutex<bool>>)>>,
+    /// Set when a report was not tolerated; the loop fails the task even if the task swallowed the error.
+    not_tolerated: Mutex<Option<ConnectError>>,
+    /// Gives the consumed form of a record.
+    to_raw: Box<dyn Fn(&SinkRecord) -> RawRecord + Send + Sync>,
+}
+
+/// A consumed record, for error reports.
+pub(super) struct ConsumedSubject<'a>(pub(super) &'a RawRecord);
+
+impl FailureSubject for ConsumedSubject<'_> {
+    fn describe(&self) -> String {
+        let RawRecord { topic, partition, offset, timestamp, timestamp_type, .. } = self.0;
+        let timestamp = if *timestamp_type == TimestampType::NoTimestampType {
+            String::new()
+        } else {
+            format!(", timestamp={timestamp}, timestampType={timestamp_type}")
+        };
+        format!(
+            ", where consumed record is {{topic='{topic}', partition={partition}, offset={offset}{timestamp}}}"
+        )
+    }
+
+    fn consumed(&self) -> Option<&RawRecord> {
+        Some(self.0)
+    }
+}
+
+impl Reporter {
+    pub(super) fn new(
+        operator: Arc<ErrorOperator>,
+        to_raw: Box<dyn Fn(&SinkRecord) -> RawRecord + Send + Sync>,
+    ) -> Self {
+        Self {
+            operator,
+            outstanding: Mutex::default(),
+            not_tolerated: Mutex::default(),
+            to_raw,
+        }
+    }
+
+    /// The error of a report that was not tolerated.
+    pub(super) fn not_tolerated(&self) -> Option<ConnectError> {
+        self.not_tolerated.lock().clone()
+    }
+
+    /// Waits until all reports are written.
+    pub(super) async fn settle(&self) {
+        loop {
+            let next = {
+                let mut outstanding = self.outstanding.lock();
+                outstanding.retain(|(_, _, done)| !*done.lock());
+                outstanding.first().map(|(_, notify, _)| Arc::clone(notify))
+            };
+            match next {
+                None => return,
+                Some(notify) => {
+                    // The timeout covers an end between the look and the wait.
+                    let _ =
+                        tokio::time::timeout(Duration::from_millis(50), notify.notified()).await;
+                }
+            }
+        }
+    }
+}
+
+impl ErrantRecordReporter for Reporter {
+    fn report(
+        &self,
+        record: &SinkRecord,
+        error: ConnectError,
+    ) -> Result<BoxFuture<'static, Result<()>>> {
+        let raw = (self.to_raw)(record);
+        let tp = TopicPartition::new(
+            record.original_topic.clone(),
+            record.original_kafka_partition,
+        );
+        let notify = Arc::new(Notify::new());
+        let done = Arc::new(Mutex::new(false));
+        self.outstanding.lock().push((tp, Arc::clone(&notify), Arc::clone(&done)));
+        let operator = Arc::clone(&self.operator);
+        let tolerate = operator.settings().tolerate_all;
+        let fatal = ConnectError::connect("Tolerance exceeded in error handler")
+            .caused_by(error.clone());
+        let report = tokio::spawn(async move {
+            let _: Tolerated<()> = operator
+                .failed(Stage::TaskPut, SINK_TASK_CLASS, &ConsumedSubject(&raw), error)
+                .await;
+            *done.lock() = true;
+            notify.notify_waiters();
+            notify.notify_one();
+        });
+        if !tolerate {
+            *self.not_tolerated.lock() = Some(fatal.clone());
+            return Err(fatal);
+        }
+        Ok(Box::pin(async move {
+            report.await.map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tp(partition: i32) -> TopicPartition {
+        TopicPartition::new("t", partition)
+    }
+
+    #[test]
+    fn only_assigned_partitions_can_be_paused_and_forgotten_ones_are_dropped() {
+        let context = SinkContext::new(Props::new(), CancellationToken::new(), None);
+        assert_eq!(
+            context.pause(&[tp(0)]).unwrap_err().kind(),
+            ErrorKind::IllegalWorkerState
+        );
+        context.set_assignment([tp(0), tp(1)].into());
+        context.pause(&[tp(0), tp(1)]).unwrap();
+        context.resume(&[tp(1)]).unwrap();
+        context.offsets(&[(tp(0), 5), (tp(1), 6)].into());
+        assert_eq!(context.paused_by_task(), [tp(0)].into());
+        context.set_assignment([tp(1)].into());
+        assert!(context.paused_by_task().is_empty());
+        let requests = context.take_requests();
+        assert_eq!(requests.rewinds, [(tp(1), 6)].into());
+        assert_eq!(requests.flows.len(), 2);
+        assert!(context.take_requests().flows.is_empty());
+    }
+}
