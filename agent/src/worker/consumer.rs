@@ -636,7 +636,7 @@ impl SinkConsumer {
     /// The end of a partition as the last fetch saw it.
     #[must_use]
     pub fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
-        let topic = CString::new(partition.topic.as_bytes()).ok()?;
+        let topic = CString::new(&*partition.topic).ok()?;
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the client is live, the topic is terminated, both targets are valid.
         let code = unsafe {
@@ -700,7 +700,7 @@ impl SinkConsumer {
 
 /// The shared text of a topic's name.
 fn self_topic(topics: &mut Vec<ByteString>, name: &[u8]) -> ByteString {
-    if let Some(known) = topics.iter().find(|topic| topic.as_bytes() == name) {
+    if let Some(known) = topics.iter().find(|topic| topic.as_bytes()[..] == *name) {
         return known.clone();
     }
     let topic = ByteString::from(String::from_utf8_lossy(name).into_owned());

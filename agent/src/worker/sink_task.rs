@@ -348,7 +348,8 @@ impl Loop<'_> {
             self.committing = None;
         }
         self.apply_requests(true).await?;
-        self.consume(self.wait_until(now)).await;
+        let until = self.wait_until(now);
+        self.consume(until).await;
         self.convert().await?;
         self.put(task).await?;
         self.handle_events(task).await?;
