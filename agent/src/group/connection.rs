@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::config::GroupConfig;
+use super::config::ClientSettings;
 use super::sasl;
 use super::tls::{self, TlsError};
 
@@ -115,7 +115,7 @@ impl Drop for BrokerConnection {
 
 impl BrokerConnection {
     /// Connects to `host:port`, agrees on versions and authenticates.
-    pub async fn connect(address: &str, config: &GroupConfig) -> Result<Self, ConnectionError> {
+    pub async fn connect(address: &str, config: &ClientSettings) -> Result<Self, ConnectionError> {
         let limit = config.connect_timeout;
         let io_error = |doing| {
             move |source| ConnectionError::Io {

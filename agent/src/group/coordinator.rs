@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    GroupId, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
+    JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol, Work};
@@ -20,7 +20,9 @@ use super::assignor::{Assignments, Configured, MemberAssignment, eager};
 use super::config::GroupConfig;
 use super::connection::{BrokerConnection, ConnectionError, PendingResponse};
 use super::heartbeat::{Heartbeat, Membership, PollWatch, Signal, leave};
-use super::{CurrentAssignment, GroupEvent, Rebalance, discovery, error_code, shorten};
+use super::{
+    CurrentAssignment, GroupEvent, Rebalance, chain, discovery, error_code, group_of, shorten,
+};
 use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
 
 /// The worker as a member of its group. See the [module](super) for its contract.
@@ -158,7 +160,8 @@ impl WorkerCoordinator {
                 // The coordinator answers in order, and the answer to a join may take minutes.
                 self.connection = None;
                 let limit = Duration::from_secs(5);
-                let found = discovery::group_coordinator(&self.config, &self.config.group_id);
+                let found =
+                    discovery::group_coordinator(&self.config.client, &self.config.group_id);
                 tokio::time::timeout(limit, found)
                     .await
                     .ok()
@@ -392,16 +395,17 @@ impl WorkerCoordinator {
         self.failures = self.failures.saturating_add(1);
         let pause = self
             .config
+            .client
             .retry_backoff
             .saturating_mul(factor)
-            .min(self.config.retry_backoff_max);
+            .min(self.config.client.retry_backoff_max);
         self.retry_at = Some(Instant::now() + pause);
     }
 
     async fn find_coordinator(&mut self) -> Option<GroupEvent> {
         self.heartbeat = None;
         let since = *self.lost_since.get_or_insert_with(Instant::now);
-        match discovery::group_coordinator(&self.config, &self.config.group_id).await {
+        match discovery::group_coordinator(&self.config.client, &self.config.group_id).await {
             Ok(connection) => {
                 tracing::info!(broker = connection.address(), "found the group coordinator");
                 self.connection = Some(Arc::new(connection));
@@ -502,17 +506,13 @@ impl WorkerCoordinator {
             );
         }
         Ok(JoinGroupRequest::default()
-            .with_group_id(self.group())
+            .with_group_id(group_of(&self.config.group_id))
             .with_session_timeout_ms(millis(self.config.session_timeout))
             .with_rebalance_timeout_ms(millis(self.config.rebalance_timeout))
             .with_member_id(StrBytes::from_string(self.member_id.clone()))
             .with_protocol_type(StrBytes::from_static_str(Subprotocol::PROTOCOL_TYPE))
             .with_protocols(protocols)
             .with_reason(Some(StrBytes::from_string(shorten(cause)))))
-    }
-
-    fn group(&self) -> GroupId {
-        GroupId(StrBytes::from_string(self.config.group_id.clone()))
     }
 
     fn on_join_answer(
@@ -551,7 +551,7 @@ impl WorkerCoordinator {
             (Vec::new(), None)
         };
         let request = SyncGroupRequest::default()
-            .with_group_id(self.group())
+            .with_group_id(group_of(&self.config.group_id))
             .with_generation_id(answer.generation_id)
             .with_member_id(answer.member_id.clone())
             .with_protocol_type(Some(StrBytes::from_static_str(Subprotocol::PROTOCOL_TYPE)))
@@ -869,7 +869,7 @@ impl WorkerCoordinator {
 impl WorkerCoordinator {
     /// As if the cluster moved to an address where nobody answers.
     pub(super) fn break_for_test(&mut self, address: &str) {
-        self.config.bootstrap_servers = vec![address.to_owned()];
+        self.config.client.bootstrap_servers = vec![address.to_owned()];
         self.lose_connection("test");
     }
 }
@@ -951,16 +951,4 @@ fn wall_clock() -> Millis {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
     Millis(i64::try_from(since).unwrap_or(i64::MAX))
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -3,7 +3,7 @@
 use kafka_protocol::messages::FindCoordinatorRequest;
 use kafka_protocol::protocol::StrBytes;
 
-use super::config::GroupConfig;
+use super::config::ClientSettings;
 use super::connection::{BrokerConnection, ConnectionError};
 
 /// Key type of a group in FindCoordinator.
@@ -50,7 +50,7 @@ impl DiscoveryError {
 }
 
 /// Connects to the first bootstrap server that answers.
-pub async fn any_broker(config: &GroupConfig) -> Result<BrokerConnection, DiscoveryError> {
+pub async fn any_broker(config: &ClientSettings) -> Result<BrokerConnection, DiscoveryError> {
     let mut last = DiscoveryError::NoServers;
     for server in &config.bootstrap_servers {
         match BrokerConnection::connect(server, config).await {
@@ -66,7 +66,7 @@ pub async fn any_broker(config: &GroupConfig) -> Result<BrokerConnection, Discov
 
 /// Connects to the coordinator of a group.
 pub async fn group_coordinator(
-    config: &GroupConfig,
+    config: &ClientSettings,
     group: &str,
 ) -> Result<BrokerConnection, DiscoveryError> {
     coordinator(config, group, GROUP).await
@@ -74,14 +74,14 @@ pub async fn group_coordinator(
 
 /// Connects to the coordinator of a transactional id.
 pub async fn transaction_coordinator(
-    config: &GroupConfig,
+    config: &ClientSettings,
     transactional_id: &str,
 ) -> Result<BrokerConnection, DiscoveryError> {
     coordinator(config, transactional_id, TRANSACTION).await
 }
 
 async fn coordinator(
-    config: &GroupConfig,
+    config: &ClientSettings,
     key: &str,
     key_type: i8,
 ) -> Result<BrokerConnection, DiscoveryError> {
@@ -125,13 +125,18 @@ async fn coordinator(
             message: message.map(|text| text.to_string()).unwrap_or_default(),
         });
     }
-    let address = if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
+    let address = address(&host, port);
     if address == broker.address() {
         return Ok(broker);
     }
     Ok(BrokerConnection::connect(&address, config).await?)
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+pub(super) fn address(host: &str, port: i32) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }

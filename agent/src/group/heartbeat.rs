@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::{GroupId, HeartbeatRequest, LeaveGroupRequest};
+use kafka_protocol::messages::{HeartbeatRequest, LeaveGroupRequest};
 use kafka_protocol::protocol::StrBytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -131,7 +131,7 @@ async fn run(
     shared: Arc<Shared>,
 ) {
     let request = HeartbeatRequest::default()
-        .with_group_id(GroupId(StrBytes::from_string(membership.group_id.clone())))
+        .with_group_id(super::group_of(&membership.group_id))
         .with_generation_id(membership.generation)
         .with_member_id(StrBytes::from_string(membership.member_id.clone()));
     let tell = |signal| {
@@ -184,7 +184,7 @@ async fn run(
 
 /// Leaves the group; failures are only logged, the session runs out by itself.
 pub(super) async fn leave(connection: &BrokerConnection, membership: &Membership, reason: &str) {
-    let group = GroupId(StrBytes::from_string(membership.group_id.clone()));
+    let group = super::group_of(&membership.group_id);
     let id = StrBytes::from_string(membership.member_id.clone());
     // Version 3 and later name members in a list, with the reason from version 5 on; older ones one member.
     let member = MemberIdentity::default().with_member_id(id.clone());

@@ -137,6 +137,7 @@ impl Worker {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn config(name: &str, number: usize, changes: &[(&str, &str)]) -> Option<GroupConfig> {
     let Ok(bootstrap) = std::env::var("SLUICE_TEST_BOOTSTRAP") else {
         eprintln!("SLUICE_TEST_BOOTSTRAP is not set: skipped");
@@ -340,4 +341,92 @@ async fn a_coordinator_that_is_gone_costs_the_work() {
         GroupEvent::CoordinatorLost { work } => assert_eq!(work, first.held),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
+    use super::admin::GroupAdmin;
+    let Some(config) = config("unused", 0, &[]) else {
+        return;
+    };
+    let props: sluice_api::config::Props = [(
+        "bootstrap.servers".to_owned(),
+        config.client.bootstrap_servers.join(","),
+    )]
+    .into_iter()
+    .collect();
+    let admin = GroupAdmin::new(&props).unwrap();
+    assert!(!admin.cluster_id().await.unwrap().is_empty());
+
+    let topic = group_name("topic");
+    let client = crate::kafka_client::librdkafka_config(
+        crate::kafka_client::ClientKind::Admin,
+        &props,
+        &sluice_api::config::Props::new(),
+    )
+    .unwrap();
+    let creator: rdkafka::admin::AdminClient<_> = client.create().unwrap();
+    let new = rdkafka::admin::NewTopic::new(&topic, 2, rdkafka::admin::TopicReplication::Fixed(1));
+    creator
+        .create_topics([&new], &rdkafka::admin::AdminOptions::new())
+        .await
+        .unwrap();
+
+    let group = group_name("offsets");
+    assert_eq!(admin.list_offsets(&group).await.unwrap(), []);
+    assert_eq!(admin.describe_group(&group).await.unwrap(), None);
+    let offsets = [((topic.clone(), 0), 5), ((topic.clone(), 1), 7)].into();
+    admin.alter_offsets(&group, offsets).await.unwrap();
+    assert_eq!(
+        admin.list_offsets(&group).await.unwrap(),
+        [(topic.clone(), 0, 5), (topic.clone(), 1, 7)]
+    );
+    let listed = admin.list_groups().await.unwrap();
+    assert!(
+        listed.iter().any(|found| found.group == group),
+        "{listed:?}"
+    );
+    admin
+        .delete_offsets(&group, vec![(topic.clone(), 0)])
+        .await
+        .unwrap();
+    assert_eq!(
+        admin.list_offsets(&group).await.unwrap(),
+        [(topic.clone(), 1, 7)]
+    );
+    admin.delete_group(&group).await.unwrap();
+    admin.delete_group(&group).await.unwrap();
+    assert_eq!(admin.list_offsets(&group).await.unwrap(), []);
+    let ends = admin
+        .end_offsets(&[(topic.clone(), 0), (topic.clone(), 9)])
+        .await
+        .unwrap();
+    assert_eq!(ends, [((topic, 0), 0)].into());
+    admin.fence_producer(&group_name("producer")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
+    use super::admin::GroupAdmin;
+    let group = group_name("busy");
+    let Some(config) = config(&group, 0, &[]) else {
+        return;
+    };
+    let props: sluice_api::config::Props = [(
+        "bootstrap.servers".to_owned(),
+        config.client.bootstrap_servers.join(","),
+    )]
+    .into_iter()
+    .collect();
+    let admin = GroupAdmin::new(&props).unwrap();
+    let mut member = WorkerCoordinator::new(config, Arc::new(Configs::default()));
+    assert!(matches!(member.poll().await, GroupEvent::Assigned(_)));
+    let error = admin.delete_group(&group).await.unwrap_err();
+    assert!(error.group_has_members(), "{error}");
+    let described = admin.describe_group(&group).await.unwrap().unwrap();
+    assert_eq!(described.protocol, "sessioned");
+    let metadata =
+        sluice_protocol::group::MemberMetadata::decode(&described.members[0].metadata).unwrap();
+    assert_eq!(metadata.url, "http://w0:8083/");
+    member.close("test is over").await;
 }

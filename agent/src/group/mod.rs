@@ -38,6 +38,7 @@
 //! # }
 //! ```
 
+pub mod admin;
 pub mod assignor;
 mod config;
 pub mod connection;
@@ -56,7 +57,7 @@ use std::time::Duration;
 use sluice_protocol::group::{Subprotocol, Work};
 use sluice_protocol::{Generation, MemberId, Millis, Offset};
 
-pub use config::{GroupConfig, GroupConfigError};
+pub use config::{ClientSettings, GroupConfig, GroupConfigError};
 pub use coordinator::WorkerCoordinator;
 
 /// What the herder has to do.
@@ -143,4 +144,22 @@ fn shorten(reason: &str) -> String {
         end -= 1;
     }
     reason.get(..end).unwrap_or_default().to_owned()
+}
+
+fn group_of(id: &str) -> kafka_protocol::messages::GroupId {
+    kafka_protocol::messages::GroupId(kafka_protocol::protocol::StrBytes::from_string(
+        id.to_owned(),
+    ))
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

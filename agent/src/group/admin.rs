@@ -1,0 +1,611 @@
+//! Admin calls librdkafka's Rust binding lacks: offsets and state of consumer groups, the cluster id, end offsets, and
+//! fencing of producers.
+//!
+//! Every call connects anew and is tried until `default.api.timeout.ms` is over, as Java's admin client does; errors
+//! that can't get better end it at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use kafka_protocol::messages::{
+    BrokerId, DeleteGroupsRequest, DescribeGroupsRequest, InitProducerIdRequest, ListGroupsRequest,
+    ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, TopicName, TransactionalId,
+};
+use kafka_protocol::protocol::StrBytes;
+use sluice_api::config::Props;
+use tokio::time::Instant;
+
+use super::config::{ClientSettings, GroupConfigError};
+use super::connection::{BrokerConnection, ConnectionError};
+use super::discovery::{self, DiscoveryError};
+use super::{error_code, group_of};
+
+/// Timestamp in ListOffsets that asks for the end.
+const LATEST: i64 = -1;
+
+/// Why an admin call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// No broker or coordinator can be talked to.
+    #[error("{what}: no broker to ask")]
+    Discovery {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: DiscoveryError,
+    },
+    /// The connection broke.
+    #[error("{what}: connection to the broker failed")]
+    Connection {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: ConnectionError,
+    },
+    /// The broker answered with an error.
+    #[error("{what} of {object:?}: {}", error_code::text(*code))]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// Group, topic partition or transactional id.
+        object: String,
+        /// Kafka's error code.
+        code: i16,
+    },
+    /// The time allowed is over; the last failure is in the text.
+    #[error("{what} timed out after {limit:?}, last failure: {last}")]
+    Timeout {
+        /// What was asked for.
+        what: &'static str,
+        /// The time allowed.
+        limit: Duration,
+        /// The last failure.
+        last: String,
+    },
+}
+
+impl AdminError {
+    /// Whether the call was refused because the group still has members; it may be tried again later.
+    pub const fn group_has_members(&self) -> bool {
+        // UNKNOWN_MEMBER_ID and GROUP_SUBSCRIBED_TO_TOPIC on altering, NON_EMPTY_GROUP on deleting.
+        matches!(
+            self,
+            Self::Refused {
+                code: 25 | 86 | 68,
+                ..
+            }
+        )
+    }
+
+    /// Kafka's error code, when a broker answered.
+    pub const fn code(&self) -> Option<i16> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    fn is_retriable(&self) -> bool {
+        match self {
+            Self::Discovery { source, .. } => !source.is_fatal(),
+            Self::Connection { source, .. } => !matches!(
+                source,
+                ConnectionError::Authentication { .. }
+                    | ConnectionError::Tls(_)
+                    | ConnectionError::NoVersion { .. }
+                    | ConnectionError::Malformed { .. }
+            ),
+            // Coordinator loading, not available, moved; leader not available, moved; concurrent transactions.
+            Self::Refused { code, .. } => matches!(code, 14 | 15 | 16 | 5 | 6 | 51),
+            Self::Timeout { .. } => false,
+        }
+    }
+
+    fn refused(what: &'static str, object: impl Into<String>, code: i16) -> Self {
+        Self::Refused {
+            what,
+            object: object.into(),
+            code,
+        }
+    }
+}
+
+fn check(what: &'static str, object: &str, code: i16) -> Result<(), AdminError> {
+    match code {
+        error_code::NONE => Ok(()),
+        code => Err(AdminError::refused(what, object, code)),
+    }
+}
+
+/// A group as a broker lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedGroup {
+    /// Group id.
+    pub group: String,
+    /// `consumer`, `connect`, ...; empty for a group that only has offsets.
+    pub protocol_type: String,
+    /// State as the broker spells it; empty from old brokers.
+    pub state: String,
+}
+
+/// A classic group as its coordinator describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedGroup {
+    /// State as the coordinator spells it: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`, `Dead`.
+    pub state: String,
+    /// `consumer`, `connect`, ...
+    pub protocol_type: String,
+    /// The protocol chosen, for example `sessioned`.
+    pub protocol: String,
+    /// Its members.
+    pub members: Vec<DescribedMember>,
+}
+
+/// A member of a described group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedMember {
+    /// Member id.
+    pub member_id: String,
+    /// Its client id.
+    pub client_id: String,
+    /// Its address as the broker sees it.
+    pub client_host: String,
+    /// Its metadata, in the protocol's layout.
+    pub metadata: bytes::Bytes,
+    /// Its assignment, in the protocol's layout.
+    pub assignment: bytes::Bytes,
+}
+
+/// Asks and changes consumer groups. Cheap: keeps no connection.
+#[derive(Clone, Debug)]
+pub struct GroupAdmin {
+    settings: ClientSettings,
+}
+
+impl GroupAdmin {
+    /// An admin client from client properties; a whole worker file will do.
+    ///
+    /// # Errors
+    /// The first key that is missing or does not parse.
+    pub fn new(props: &Props) -> Result<Self, GroupConfigError> {
+        Ok(Self {
+            settings: ClientSettings::from_props(props, "sluice-admin")?,
+        })
+    }
+
+    /// The id of the Kafka cluster; empty when the broker has none.
+    pub async fn cluster_id(&self) -> Result<String, AdminError> {
+        let metadata = self
+            .retrying("cluster id", async || {
+                self.metadata("cluster id", &[]).await
+            })
+            .await?;
+        Ok(metadata
+            .cluster_id
+            .map(|id| id.to_string())
+            .unwrap_or_default())
+    }
+
+    /// All committed offsets of a group: topic, partition, offset, sorted. Empty for a group that does not exist.
+    pub async fn list_offsets(&self, group: &str) -> Result<Vec<(String, i32, i64)>, AdminError> {
+        const WHAT: &str = "list offsets";
+        self.retrying(WHAT, async || {
+            let connection = self.coordinator(WHAT, group).await?;
+            let newer = OffsetFetchRequest::default()
+                .with_groups(vec![
+                    OffsetFetchRequestGroup::default()
+                        .with_group_id(group_of(group))
+                        .with_topics(None),
+                ])
+                .with_require_stable(true);
+            let older = OffsetFetchRequest::default()
+                .with_group_id(group_of(group))
+                .with_topics(None);
+            let limit = self.settings.request_timeout;
+            let pending = match connection.send_at_most(&newer, 9, limit) {
+                Err(ConnectionError::Malformed { .. }) => connection.send_at_most(&older, 5, limit),
+                other => other,
+            };
+            let answer = self.answered(WHAT, pending).await?;
+            check(WHAT, group, answer.error_code)?;
+            let mut offsets = Vec::new();
+            let mut add = |topic: &TopicName, partition, code, offset| {
+                check(WHAT, &format!("{group} {}-{partition}", topic.0), code)?;
+                if offset >= 0 {
+                    offsets.push((topic.0.to_string(), partition, offset));
+                }
+                Ok(())
+            };
+            for topic in &answer.topics {
+                for p in &topic.partitions {
+                    add(
+                        &topic.name,
+                        p.partition_index,
+                        p.error_code,
+                        p.committed_offset,
+                    )?;
+                }
+            }
+            for found in &answer.groups {
+                check(WHAT, group, found.error_code)?;
+                for topic in &found.topics {
+                    for p in &topic.partitions {
+                        add(
+                            &topic.name,
+                            p.partition_index,
+                            p.error_code,
+                            p.committed_offset,
+                        )?;
+                    }
+                }
+            }
+            offsets.sort();
+            Ok(offsets)
+        })
+        .await
+    }
+
+    /// Sets committed offsets of a group without members.
+    pub async fn alter_offsets(
+        &self,
+        group: &str,
+        offsets: BTreeMap<(String, i32), i64>,
+    ) -> Result<(), AdminError> {
+        const WHAT: &str = "alter offsets";
+        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
+        for ((topic, partition), offset) in &offsets {
+            topics.entry(topic).or_default().push(
+                OffsetCommitRequestPartition::default()
+                    .with_partition_index(*partition)
+                    .with_committed_offset(*offset)
+                    .with_committed_metadata(Some(StrBytes::from_static_str(""))),
+            );
+        }
+        // No member and no generation: an admin, not a consumer.
+        let request = OffsetCommitRequest::default()
+            .with_group_id(group_of(group))
+            .with_generation_id_or_member_epoch(-1)
+            .with_topics(
+                topics
+                    .into_iter()
+                    .map(|(topic, partitions)| {
+                        OffsetCommitRequestTopic::default()
+                            .with_name(topic_of(topic))
+                            .with_partitions(partitions)
+                    })
+                    .collect(),
+            );
+        self.retrying(WHAT, async || {
+            let connection = self.coordinator(WHAT, group).await?;
+            let limit = self.settings.request_timeout;
+            let pending = connection.send_at_most(&request, 9, limit);
+            let answer = self.answered(WHAT, pending).await?;
+            for topic in &answer.topics {
+                for p in &topic.partitions {
+                    let object = format!("{group} {}-{}", topic.name.0, p.partition_index);
+                    check(WHAT, &object, p.error_code)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets committed offsets of a group; a group that does not exist has none, which is fine.
+    pub async fn delete_offsets(
+        &self,
+        group: &str,
+        partitions: Vec<(String, i32)>,
+    ) -> Result<(), AdminError> {
+        const WHAT: &str = "delete offsets";
+        let mut topics: BTreeMap<String, Vec<OffsetDeleteRequestPartition>> = BTreeMap::new();
+        for (topic, partition) in partitions {
+            topics
+                .entry(topic)
+                .or_default()
+                .push(OffsetDeleteRequestPartition::default().with_partition_index(partition));
+        }
+        let request = OffsetDeleteRequest::default()
+            .with_group_id(group_of(group))
+            .with_topics(
+                topics
+                    .into_iter()
+                    .map(|(topic, partitions)| {
+                        OffsetDeleteRequestTopic::default()
+                            .with_name(topic_of(&topic))
+                            .with_partitions(partitions)
+                    })
+                    .collect(),
+            );
+        self.retrying(WHAT, async || {
+            let connection = self.coordinator(WHAT, group).await?;
+            let pending = connection.send(&request, self.settings.request_timeout);
+            let answer = self.answered(WHAT, pending).await?;
+            if answer.error_code == GROUP_ID_NOT_FOUND {
+                return Ok(());
+            }
+            check(WHAT, group, answer.error_code)?;
+            for topic in &answer.topics {
+                for p in &topic.partitions {
+                    let object = format!("{group} {}-{}", topic.name.0, p.partition_index);
+                    check(WHAT, &object, p.error_code)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a group with all its offsets; a group that does not exist is fine.
+    pub async fn delete_group(&self, group: &str) -> Result<(), AdminError> {
+        const WHAT: &str = "delete group";
+        let request = DeleteGroupsRequest::default().with_groups_names(vec![group_of(group)]);
+        self.retrying(WHAT, async || {
+            let connection = self.coordinator(WHAT, group).await?;
+            let pending = connection.send(&request, self.settings.request_timeout);
+            let answer = self.answered(WHAT, pending).await?;
+            for result in &answer.results {
+                if result.error_code != GROUP_ID_NOT_FOUND {
+                    check(WHAT, group, result.error_code)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// All groups of the cluster, sorted by id.
+    pub async fn list_groups(&self) -> Result<Vec<ListedGroup>, AdminError> {
+        const WHAT: &str = "list groups";
+        self.retrying(WHAT, async || {
+            let metadata = self.metadata(WHAT, &[]).await?;
+            let mut groups = Vec::new();
+            for address in broker_addresses(&metadata).values() {
+                let connection = self.connect(WHAT, address).await?;
+                let request = ListGroupsRequest::default();
+                let pending = connection.send(&request, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                check(WHAT, address, answer.error_code)?;
+                groups.extend(answer.groups.into_iter().map(|group| ListedGroup {
+                    group: group.group_id.0.to_string(),
+                    protocol_type: group.protocol_type.to_string(),
+                    state: group.group_state.to_string(),
+                }));
+            }
+            groups.sort_by(|a, b| a.group.cmp(&b.group));
+            Ok(groups)
+        })
+        .await
+    }
+
+    /// Describes a classic group; `None` when it does not exist.
+    pub async fn describe_group(&self, group: &str) -> Result<Option<DescribedGroup>, AdminError> {
+        const WHAT: &str = "describe group";
+        let request = DescribeGroupsRequest::default().with_groups(vec![group_of(group)]);
+        self.retrying(WHAT, async || {
+            let connection = self.coordinator(WHAT, group).await?;
+            let pending = connection.send(&request, self.settings.request_timeout);
+            let answer = self.answered(WHAT, pending).await?;
+            let Some(found) = answer.groups.into_iter().next() else {
+                return Ok(None);
+            };
+            if found.error_code == GROUP_ID_NOT_FOUND || *found.group_state == *"Dead" {
+                return Ok(None);
+            }
+            check(WHAT, group, found.error_code)?;
+            Ok(Some(DescribedGroup {
+                state: found.group_state.to_string(),
+                protocol_type: found.protocol_type.to_string(),
+                protocol: found.protocol_data.to_string(),
+                members: found
+                    .members
+                    .into_iter()
+                    .map(|member| DescribedMember {
+                        member_id: member.member_id.to_string(),
+                        client_id: member.client_id.to_string(),
+                        client_host: member.client_host.to_string(),
+                        metadata: member.member_metadata,
+                        assignment: member.member_assignment,
+                    })
+                    .collect(),
+            }))
+        })
+        .await
+    }
+
+    /// End offsets (high watermarks) of partitions; partitions that do not exist are left out.
+    pub async fn end_offsets(
+        &self,
+        partitions: &[(String, i32)],
+    ) -> Result<BTreeMap<(String, i32), i64>, AdminError> {
+        const WHAT: &str = "end offsets";
+        self.retrying(WHAT, async || {
+            let mut names: Vec<&str> = partitions.iter().map(|(topic, _)| topic.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            if names.is_empty() {
+                return Ok(BTreeMap::new());
+            }
+            let metadata = self.metadata(WHAT, &names).await?;
+            let addresses = broker_addresses(&metadata);
+            let mut asked: HashMap<&String, BTreeMap<String, Vec<ListOffsetsPartition>>> =
+                HashMap::new();
+            for topic in &metadata.topics {
+                let Some(name) = topic.name.as_ref().map(|name| name.0.as_str()) else {
+                    continue;
+                };
+                for partition in &topic.partitions {
+                    let index = partition.partition_index;
+                    let wanted = partitions.iter().any(|(t, p)| t == name && *p == index);
+                    if let (true, Some(address)) = (wanted, addresses.get(&partition.leader_id)) {
+                        asked
+                            .entry(address)
+                            .or_default()
+                            .entry(name.to_owned())
+                            .or_default()
+                            .push(
+                                ListOffsetsPartition::default()
+                                    .with_partition_index(index)
+                                    .with_timestamp(LATEST),
+                            );
+                    }
+                }
+            }
+            let mut ends = BTreeMap::new();
+            for (address, topics) in asked {
+                let connection = self.connect(WHAT, address).await?;
+                let request = ListOffsetsRequest::default()
+                    .with_replica_id(BrokerId(-1))
+                    .with_topics(
+                        topics
+                            .into_iter()
+                            .map(|(topic, partitions)| {
+                                ListOffsetsTopic::default()
+                                    .with_name(topic_of(&topic))
+                                    .with_partitions(partitions)
+                            })
+                            .collect(),
+                    );
+                let pending = connection.send_at_most(&request, 9, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                for topic in &answer.topics {
+                    for p in &topic.partitions {
+                        let object = format!("{}-{}", topic.name.0, p.partition_index);
+                        check(WHAT, &object, p.error_code)?;
+                        ends.insert((topic.name.0.to_string(), p.partition_index), p.offset);
+                    }
+                }
+            }
+            Ok(ends)
+        })
+        .await
+    }
+
+    /// Fences whoever produces with a transactional id (KIP-618).
+    pub async fn fence_producer(&self, transactional_id: &str) -> Result<(), AdminError> {
+        const WHAT: &str = "fence producer";
+        let id = StrBytes::from_string(transactional_id.to_owned());
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(Some(TransactionalId(id)))
+            .with_transaction_timeout_ms(1)
+            .with_producer_id((-1).into())
+            .with_producer_epoch(-1);
+        self.retrying(WHAT, async || {
+            let connection = discovery::transaction_coordinator(&self.settings, transactional_id)
+                .await
+                .map_err(|source| AdminError::Discovery { what: WHAT, source })?;
+            let pending = connection.send_at_most(&request, 4, self.settings.request_timeout);
+            let answer = self.answered(WHAT, pending).await?;
+            check(WHAT, transactional_id, answer.error_code)
+        })
+        .await
+    }
+
+    async fn retrying<T>(
+        &self,
+        what: &'static str,
+        call: impl AsyncFn() -> Result<T, AdminError>,
+    ) -> Result<T, AdminError> {
+        let limit = self.settings.api_timeout;
+        let deadline = Instant::now() + limit;
+        let mut pause = self.settings.retry_backoff.max(Duration::from_millis(1));
+        let mut last = "no answer yet".to_owned();
+        loop {
+            match tokio::time::timeout_at(deadline, call()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(error)) if error.is_retriable() => {
+                    tracing::debug!(what, %error, "admin call failed, trying again");
+                    last = super::chain(&error);
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(AdminError::Timeout { what, limit, last }),
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(AdminError::Timeout { what, limit, last });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.settings.retry_backoff_max.max(pause));
+        }
+    }
+
+    async fn connect(
+        &self,
+        what: &'static str,
+        address: &str,
+    ) -> Result<BrokerConnection, AdminError> {
+        BrokerConnection::connect(address, &self.settings)
+            .await
+            .map_err(|source| AdminError::Connection { what, source })
+    }
+
+    async fn coordinator(
+        &self,
+        what: &'static str,
+        group: &str,
+    ) -> Result<BrokerConnection, AdminError> {
+        discovery::group_coordinator(&self.settings, group)
+            .await
+            .map_err(|source| AdminError::Discovery { what, source })
+    }
+
+    async fn answered<R: kafka_protocol::protocol::Request>(
+        &self,
+        what: &'static str,
+        pending: Result<super::connection::PendingResponse<R>, ConnectionError>,
+    ) -> Result<R::Response, AdminError> {
+        let failed = |source| AdminError::Connection { what, source };
+        pending.map_err(failed)?.wait().await.map_err(failed)
+    }
+
+    /// Brokers, cluster id, and the named topics.
+    async fn metadata(
+        &self,
+        what: &'static str,
+        topics: &[&str],
+    ) -> Result<MetadataResponse, AdminError> {
+        let connection = discovery::any_broker(&self.settings)
+            .await
+            .map_err(|source| AdminError::Discovery { what, source })?;
+        let topics = topics
+            .iter()
+            .map(|topic| MetadataRequestTopic::default().with_name(Some(topic_of(topic))))
+            .collect();
+        let request = MetadataRequest::default()
+            .with_topics(Some(topics))
+            .with_allow_auto_topic_creation(false);
+        let pending = connection.send(&request, self.settings.request_timeout);
+        self.answered(what, pending).await
+    }
+}
+
+/// `GROUP_ID_NOT_FOUND`.
+const GROUP_ID_NOT_FOUND: i16 = 69;
+
+fn topic_of(topic: &str) -> TopicName {
+    TopicName(StrBytes::from_string(topic.to_owned()))
+}
+
+fn broker_addresses(metadata: &MetadataResponse) -> BTreeMap<BrokerId, String> {
+    metadata
+        .brokers
+        .iter()
+        .map(|broker| {
+            (
+                broker.node_id,
+                discovery::address(&broker.host, broker.port),
+            )
+        })
+        .collect()
+}
