@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine as _;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
@@ -32,13 +32,13 @@ impl Screen {
             hook(info);
         }));
         enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
-        if terminal.is_err() {
-            give_back();
+        match blank() {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                give_back();
+                Err(error)
+            }
         }
-        let mut screen = Self { terminal: terminal? };
-        screen.terminal.clear()?;
-        Ok(screen)
     }
 
     /// Draws a frame; only cells that changed are written.
@@ -54,12 +54,13 @@ impl Screen {
     /// Takes it again and draws all of it with the next frame.
     pub(crate) fn retake(&mut self) -> io::Result<()> {
         enter()?;
-        self.terminal.clear()
+        self.redraw()
     }
 
     /// Draws all of it with the next frame.
     pub(crate) fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.terminal = blank()?;
+        Ok(())
     }
 
     /// Puts a text on the clipboard of the terminal, over SSH too. Returns the bytes copied.
@@ -76,6 +77,13 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// A cleared screen and a terminal that knows it is clear. `Terminal::clear` asks the terminal for its cursor, and the
+/// answer would go to the reader of keys.
+fn blank() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    execute!(io::stdout(), Clear(ClearType::All))?;
+    Terminal::new(CrosstermBackend::new(io::stdout()))
 }
 
 fn enter() -> io::Result<()> {

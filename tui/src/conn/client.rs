@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -24,6 +24,8 @@ use crate::text::Text;
 const BODY_CAP: usize = 128 << 20;
 /// A worker may need this long while it reads its topics or joins (its own limit is 90 s).
 const CALL_TIMEOUT: Duration = Duration::from_secs(95);
+/// How long a question waits for a rebalance to end.
+const REBALANCE_PATIENCE: Duration = Duration::from_secs(60);
 /// Time for a connection to be there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -213,9 +215,19 @@ impl Client {
         self.get(&["connectors", name, "status"], &[]).await
     }
 
-    /// Configuration of one connector.
+    /// Configuration of one connector. A worker with a rebalance ahead refuses to tell it; that is waited out.
     pub(crate) async fn config(&self, name: &str) -> Result<ConfigMap, CallError> {
-        self.get(&["connectors", name, "config"], &[]).await
+        let began = Instant::now();
+        let mut attempt = 0;
+        loop {
+            match self.get(&["connectors", name, "config"], &[]).await {
+                Err(error) if error.is_rebalance() && began.elapsed() < REBALANCE_PATIENCE => {
+                    attempt += 1;
+                    tokio::time::sleep(super::backoff(attempt)).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Offsets of one connector.

@@ -47,7 +47,7 @@ pub(crate) const UNHEALTHY: u8 = 2;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     /// The cluster said no, or nothing.
-    #[error("{0}")]
+    #[error(transparent)]
     Call(#[from] CallError),
     /// The brokers said nothing.
     #[error("brokers: {0}")]

@@ -142,7 +142,7 @@ impl Action {
             (_, None) => Some(Err("the connector is gone".to_owned())),
             (Verb::Delete, Some(_)) => None,
             (Verb::Pause, Some(c)) => all(c, State::Paused)
-                .then(|| Ok(format!("{} tasks PAUSED", c.counts.total))),
+                .then(|| Ok(format!("{}/{} tasks PAUSED", c.counts.paused, c.counts.total))),
             (Verb::Resume, Some(c)) => (c.state == State::Running
                 && c.counts.total > 0
                 && c.counts.paused == 0
@@ -284,7 +284,7 @@ mod tests {
         action.settle(Some(&connector("c", Paused, &[Paused, Running])), 2_000, 2_000);
         assert!(!action.is_over());
         action.settle(Some(&connector("c", Paused, &[Paused, Paused])), 3_000, 3_100);
-        assert_eq!(action.line(3_100).1, "pause c: 2 tasks PAUSED after 2.1s");
+        assert_eq!(action.line(3_100).1, "pause c: 2/2 tasks PAUSED after 2.1s");
     }
 
     #[test]

@@ -243,7 +243,8 @@ fn step(model: &mut Model, delta: isize) {
     }
     match model.nav.current() {
         Screen::Help => {
-            let last = crate::view::help_lines(model).saturating_sub(1);
+            let shown = usize::from(model.body_height().saturating_sub(2));
+            let last = crate::view::help_lines(model).saturating_sub(shown);
             model.help_scroll = model.help_scroll.saturating_add_signed(delta).min(last);
         }
         _ => scroll_text(model, delta),

@@ -54,6 +54,8 @@ pub(super) fn worker(model: &mut Model, report: WorkerReport) {
 pub(super) fn group(model: &mut Model, report: GroupReport) {
     let cluster = &mut model.cluster;
     cluster.group_at = Some(report.at);
+    // Before the first settled look there are no members to compare with.
+    let compared = cluster.workers.values().any(|worker| worker.member.is_some());
     let before: Option<(Group, BTreeSet<Text>)> = cluster.group.clone().map(|group| {
         let members = cluster
             .workers
@@ -97,6 +99,7 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
     let jvm_only = cluster.workers.values().all(|w| w.kind != Some(WorkerKind::Agent));
     if let Some(earlier) = members_before
         && stable
+        && compared
     {
         let joined = now_members.difference(&earlier).count();
         let left = earlier.difference(&now_members).count();

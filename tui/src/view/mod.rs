@@ -40,6 +40,10 @@ pub(crate) fn help_lines(model: &Model) -> usize {
 /// Draws everything.
 pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if area.width < model.width || area.height < model.height {
+        // The screen shrank a moment ago; the message about it is on its way and brings a new frame.
+        return;
+    }
     if layout::is_tiny(model) {
         tiny(model, theme, frame, area);
         return;

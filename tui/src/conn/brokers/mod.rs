@@ -87,7 +87,7 @@ impl Shared {
             .set("isolation.level", "read_committed")
             .set("topic.metadata.refresh.interval.ms", "60000")
             .set("reconnect.backoff.max.ms", "5000")
-            .set("fetch.wait.max.ms", "5000")
+            .set("fetch.wait.max.ms", "500")
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.message.max.bytes", "1048576");
         BaseConsumer::from_config(&config)
