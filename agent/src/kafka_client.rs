@@ -13,7 +13,7 @@ pub mod security;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_api::config::Props;
 
 use security::{PemSource, Sasl, ScramAlgorithm, Security, SecurityError};
@@ -401,6 +401,10 @@ impl ClientContext for TracingContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // Whoever asked for these gets them from the consumer; they are no errors.
+        if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            return;
+        }
         tracing::warn!(target: "librdkafka", client = %self.client, %error, "{reason}");
     }
 }

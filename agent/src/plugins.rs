@@ -86,12 +86,12 @@ impl Plugins {
     /// Everything this build has.
     pub fn built_in() -> Self {
         let mut plugins = Self {
-            sinks: Vec::new(),
-            sources: Vec::new(),
+            sinks: vec![sluice_connector_file::SINK],
+            sources: vec![sluice_connector_file::SOURCE],
             transformations: Vec::new(),
             predicates: Vec::new(),
-            converters: Vec::new(),
-            header_converters: Vec::new(),
+            converters: sluice_plugins::converters(),
+            header_converters: sluice_plugins::header_converters(),
         };
         plugins.sinks.sort_by_key(|plugin| plugin.class);
         plugins.sources.sort_by_key(|plugin| plugin.class);

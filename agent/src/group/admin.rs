@@ -4,6 +4,8 @@
 //! Every call connects anew and is tried until `default.api.timeout.ms` is over, as Java's admin client does; errors
 //! that can't get better end it at once.
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -188,8 +190,8 @@ impl GroupAdmin {
     /// The id of the Kafka cluster; empty when the broker has none.
     pub async fn cluster_id(&self) -> Result<String, AdminError> {
         let metadata = self
-            .retrying("cluster id", async || {
-                self.metadata("cluster id", &[]).await
+            .retrying("cluster id", || {
+                async { self.metadata("cluster id", &[]).await }.boxed()
             })
             .await?;
         Ok(metadata
@@ -201,46 +203,37 @@ impl GroupAdmin {
     /// All committed offsets of a group: topic, partition, offset, sorted. Empty for a group that does not exist.
     pub async fn list_offsets(&self, group: &str) -> Result<Vec<(String, i32, i64)>, AdminError> {
         const WHAT: &str = "list offsets";
-        self.retrying(WHAT, async || {
-            let connection = self.coordinator(WHAT, group).await?;
-            let newer = OffsetFetchRequest::default()
-                .with_groups(vec![
-                    OffsetFetchRequestGroup::default()
-                        .with_group_id(group_of(group))
-                        .with_topics(None),
-                ])
-                .with_require_stable(true);
-            let older = OffsetFetchRequest::default()
-                .with_group_id(group_of(group))
-                .with_topics(None);
-            let limit = self.settings.request_timeout;
-            let pending = match connection.send_at_most(&newer, 9, limit) {
-                Err(ConnectionError::Malformed { .. }) => connection.send_at_most(&older, 5, limit),
-                other => other,
-            };
-            let answer = self.answered(WHAT, pending).await?;
-            check(WHAT, group, answer.error_code)?;
-            let mut offsets = Vec::new();
-            let mut add = |topic: &TopicName, partition, code, offset| {
-                check(WHAT, &format!("{group} {}-{partition}", topic.0), code)?;
-                if offset >= 0 {
-                    offsets.push((topic.0.to_string(), partition, offset));
-                }
-                Ok(())
-            };
-            for topic in &answer.topics {
-                for p in &topic.partitions {
-                    add(
-                        &topic.name,
-                        p.partition_index,
-                        p.error_code,
-                        p.committed_offset,
-                    )?;
-                }
-            }
-            for found in &answer.groups {
-                check(WHAT, group, found.error_code)?;
-                for topic in &found.topics {
+        self.retrying(WHAT, || {
+            async {
+                let connection = self.coordinator(WHAT, group).await?;
+                let newer = OffsetFetchRequest::default()
+                    .with_groups(vec![
+                        OffsetFetchRequestGroup::default()
+                            .with_group_id(group_of(group))
+                            .with_topics(None),
+                    ])
+                    .with_require_stable(true);
+                let older = OffsetFetchRequest::default()
+                    .with_group_id(group_of(group))
+                    .with_topics(None);
+                let limit = self.settings.request_timeout;
+                let pending = match connection.send_at_most(&newer, 9, limit) {
+                    Err(ConnectionError::Malformed { .. }) => {
+                        connection.send_at_most(&older, 5, limit)
+                    }
+                    other => other,
+                };
+                let answer = self.answered(WHAT, pending).await?;
+                check(WHAT, group, answer.error_code)?;
+                let mut offsets = Vec::new();
+                let mut add = |topic: &TopicName, partition, code, offset| {
+                    check(WHAT, &format!("{group} {}-{partition}", topic.0), code)?;
+                    if offset >= 0 {
+                        offsets.push((topic.0.to_string(), partition, offset));
+                    }
+                    Ok(())
+                };
+                for topic in &answer.topics {
                     for p in &topic.partitions {
                         add(
                             &topic.name,
@@ -250,9 +243,23 @@ impl GroupAdmin {
                         )?;
                     }
                 }
+                for found in &answer.groups {
+                    check(WHAT, group, found.error_code)?;
+                    for topic in &found.topics {
+                        for p in &topic.partitions {
+                            add(
+                                &topic.name,
+                                p.partition_index,
+                                p.error_code,
+                                p.committed_offset,
+                            )?;
+                        }
+                    }
+                }
+                offsets.sort();
+                Ok(offsets)
             }
-            offsets.sort();
-            Ok(offsets)
+            .boxed()
         })
         .await
     }
@@ -287,18 +294,21 @@ impl GroupAdmin {
                     })
                     .collect(),
             );
-        self.retrying(WHAT, async || {
-            let connection = self.coordinator(WHAT, group).await?;
-            let limit = self.settings.request_timeout;
-            let pending = connection.send_at_most(&request, 9, limit);
-            let answer = self.answered(WHAT, pending).await?;
-            for topic in &answer.topics {
-                for p in &topic.partitions {
-                    let object = format!("{group} {}-{}", topic.name.0, p.partition_index);
-                    check(WHAT, &object, p.error_code)?;
+        self.retrying(WHAT, || {
+            async {
+                let connection = self.coordinator(WHAT, group).await?;
+                let limit = self.settings.request_timeout;
+                let pending = connection.send_at_most(&request, 9, limit);
+                let answer = self.answered(WHAT, pending).await?;
+                for topic in &answer.topics {
+                    for p in &topic.partitions {
+                        let object = format!("{group} {}-{}", topic.name.0, p.partition_index);
+                        check(WHAT, &object, p.error_code)?;
+                    }
                 }
+                Ok(())
             }
-            Ok(())
+            .boxed()
         })
         .await
     }
@@ -329,21 +339,24 @@ impl GroupAdmin {
                     })
                     .collect(),
             );
-        self.retrying(WHAT, async || {
-            let connection = self.coordinator(WHAT, group).await?;
-            let pending = connection.send(&request, self.settings.request_timeout);
-            let answer = self.answered(WHAT, pending).await?;
-            if answer.error_code == GROUP_ID_NOT_FOUND {
-                return Ok(());
-            }
-            check(WHAT, group, answer.error_code)?;
-            for topic in &answer.topics {
-                for p in &topic.partitions {
-                    let object = format!("{group} {}-{}", topic.name.0, p.partition_index);
-                    check(WHAT, &object, p.error_code)?;
+        self.retrying(WHAT, || {
+            async {
+                let connection = self.coordinator(WHAT, group).await?;
+                let pending = connection.send(&request, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                if answer.error_code == GROUP_ID_NOT_FOUND {
+                    return Ok(());
                 }
+                check(WHAT, group, answer.error_code)?;
+                for topic in &answer.topics {
+                    for p in &topic.partitions {
+                        let object = format!("{group} {}-{}", topic.name.0, p.partition_index);
+                        check(WHAT, &object, p.error_code)?;
+                    }
+                }
+                Ok(())
             }
-            Ok(())
+            .boxed()
         })
         .await
     }
@@ -352,16 +365,19 @@ impl GroupAdmin {
     pub async fn delete_group(&self, group: &str) -> Result<(), AdminError> {
         const WHAT: &str = "delete group";
         let request = DeleteGroupsRequest::default().with_groups_names(vec![group_of(group)]);
-        self.retrying(WHAT, async || {
-            let connection = self.coordinator(WHAT, group).await?;
-            let pending = connection.send(&request, self.settings.request_timeout);
-            let answer = self.answered(WHAT, pending).await?;
-            for result in &answer.results {
-                if result.error_code != GROUP_ID_NOT_FOUND {
-                    check(WHAT, group, result.error_code)?;
+        self.retrying(WHAT, || {
+            async {
+                let connection = self.coordinator(WHAT, group).await?;
+                let pending = connection.send(&request, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                for result in &answer.results {
+                    if result.error_code != GROUP_ID_NOT_FOUND {
+                        check(WHAT, group, result.error_code)?;
+                    }
                 }
+                Ok(())
             }
-            Ok(())
+            .boxed()
         })
         .await
     }
@@ -369,23 +385,26 @@ impl GroupAdmin {
     /// All groups of the cluster, sorted by id.
     pub async fn list_groups(&self) -> Result<Vec<ListedGroup>, AdminError> {
         const WHAT: &str = "list groups";
-        self.retrying(WHAT, async || {
-            let metadata = self.metadata(WHAT, &[]).await?;
-            let mut groups = Vec::new();
-            for address in broker_addresses(&metadata).values() {
-                let connection = self.connect(WHAT, address).await?;
-                let request = ListGroupsRequest::default();
-                let pending = connection.send(&request, self.settings.request_timeout);
-                let answer = self.answered(WHAT, pending).await?;
-                check(WHAT, address, answer.error_code)?;
-                groups.extend(answer.groups.into_iter().map(|group| ListedGroup {
-                    group: group.group_id.0.to_string(),
-                    protocol_type: group.protocol_type.to_string(),
-                    state: group.group_state.to_string(),
-                }));
+        self.retrying(WHAT, || {
+            async {
+                let metadata = self.metadata(WHAT, &[]).await?;
+                let mut groups = Vec::new();
+                for address in broker_addresses(&metadata).values() {
+                    let connection = self.connect(WHAT, address).await?;
+                    let request = ListGroupsRequest::default();
+                    let pending = connection.send(&request, self.settings.request_timeout);
+                    let answer = self.answered(WHAT, pending).await?;
+                    check(WHAT, address, answer.error_code)?;
+                    groups.extend(answer.groups.into_iter().map(|group| ListedGroup {
+                        group: group.group_id.0.to_string(),
+                        protocol_type: group.protocol_type.to_string(),
+                        state: group.group_state.to_string(),
+                    }));
+                }
+                groups.sort_by(|a, b| a.group.cmp(&b.group));
+                Ok(groups)
             }
-            groups.sort_by(|a, b| a.group.cmp(&b.group));
-            Ok(groups)
+            .boxed()
         })
         .await
     }
@@ -394,33 +413,36 @@ impl GroupAdmin {
     pub async fn describe_group(&self, group: &str) -> Result<Option<DescribedGroup>, AdminError> {
         const WHAT: &str = "describe group";
         let request = DescribeGroupsRequest::default().with_groups(vec![group_of(group)]);
-        self.retrying(WHAT, async || {
-            let connection = self.coordinator(WHAT, group).await?;
-            let pending = connection.send(&request, self.settings.request_timeout);
-            let answer = self.answered(WHAT, pending).await?;
-            let Some(found) = answer.groups.into_iter().next() else {
-                return Ok(None);
-            };
-            if found.error_code == GROUP_ID_NOT_FOUND || *found.group_state == *"Dead" {
-                return Ok(None);
+        self.retrying(WHAT, || {
+            async {
+                let connection = self.coordinator(WHAT, group).await?;
+                let pending = connection.send(&request, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                let Some(found) = answer.groups.into_iter().next() else {
+                    return Ok(None);
+                };
+                if found.error_code == GROUP_ID_NOT_FOUND || *found.group_state == *"Dead" {
+                    return Ok(None);
+                }
+                check(WHAT, group, found.error_code)?;
+                Ok(Some(DescribedGroup {
+                    state: found.group_state.to_string(),
+                    protocol_type: found.protocol_type.to_string(),
+                    protocol: found.protocol_data.to_string(),
+                    members: found
+                        .members
+                        .into_iter()
+                        .map(|member| DescribedMember {
+                            member_id: member.member_id.to_string(),
+                            client_id: member.client_id.to_string(),
+                            client_host: member.client_host.to_string(),
+                            metadata: member.member_metadata,
+                            assignment: member.member_assignment,
+                        })
+                        .collect(),
+                }))
             }
-            check(WHAT, group, found.error_code)?;
-            Ok(Some(DescribedGroup {
-                state: found.group_state.to_string(),
-                protocol_type: found.protocol_type.to_string(),
-                protocol: found.protocol_data.to_string(),
-                members: found
-                    .members
-                    .into_iter()
-                    .map(|member| DescribedMember {
-                        member_id: member.member_id.to_string(),
-                        client_id: member.client_id.to_string(),
-                        client_host: member.client_host.to_string(),
-                        metadata: member.member_metadata,
-                        assignment: member.member_assignment,
-                    })
-                    .collect(),
-            }))
+            .boxed()
         })
         .await
     }
@@ -431,64 +453,70 @@ impl GroupAdmin {
         partitions: &[(String, i32)],
     ) -> Result<BTreeMap<(String, i32), i64>, AdminError> {
         const WHAT: &str = "end offsets";
-        self.retrying(WHAT, async || {
-            let mut names: Vec<&str> = partitions.iter().map(|(topic, _)| topic.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            if names.is_empty() {
-                return Ok(BTreeMap::new());
-            }
-            let metadata = self.metadata(WHAT, &names).await?;
-            let addresses = broker_addresses(&metadata);
-            let mut asked: HashMap<&String, BTreeMap<String, Vec<ListOffsetsPartition>>> =
-                HashMap::new();
-            for topic in &metadata.topics {
-                let Some(name) = topic.name.as_ref().map(|name| name.0.as_str()) else {
-                    continue;
-                };
-                for partition in &topic.partitions {
-                    let index = partition.partition_index;
-                    let wanted = partitions.iter().any(|(t, p)| t == name && *p == index);
-                    if let (true, Some(address)) = (wanted, addresses.get(&partition.leader_id)) {
-                        asked
-                            .entry(address)
-                            .or_default()
-                            .entry(name.to_owned())
-                            .or_default()
-                            .push(
-                                ListOffsetsPartition::default()
-                                    .with_partition_index(index)
-                                    .with_timestamp(LATEST),
-                            );
+        self.retrying(WHAT, || {
+            async {
+                let mut names: Vec<&str> =
+                    partitions.iter().map(|(topic, _)| topic.as_str()).collect();
+                names.sort_unstable();
+                names.dedup();
+                if names.is_empty() {
+                    return Ok(BTreeMap::new());
+                }
+                let metadata = self.metadata(WHAT, &names).await?;
+                let addresses = broker_addresses(&metadata);
+                let mut asked: HashMap<&String, BTreeMap<String, Vec<ListOffsetsPartition>>> =
+                    HashMap::new();
+                for topic in &metadata.topics {
+                    let Some(name) = topic.name.as_ref().map(|name| name.0.as_str()) else {
+                        continue;
+                    };
+                    for partition in &topic.partitions {
+                        let index = partition.partition_index;
+                        let wanted = partitions.iter().any(|(t, p)| t == name && *p == index);
+                        if let (true, Some(address)) = (wanted, addresses.get(&partition.leader_id))
+                        {
+                            asked
+                                .entry(address)
+                                .or_default()
+                                .entry(name.to_owned())
+                                .or_default()
+                                .push(
+                                    ListOffsetsPartition::default()
+                                        .with_partition_index(index)
+                                        .with_timestamp(LATEST),
+                                );
+                        }
                     }
                 }
-            }
-            let mut ends = BTreeMap::new();
-            for (address, topics) in asked {
-                let connection = self.connect(WHAT, address).await?;
-                let request = ListOffsetsRequest::default()
-                    .with_replica_id(BrokerId(-1))
-                    .with_topics(
-                        topics
-                            .into_iter()
-                            .map(|(topic, partitions)| {
-                                ListOffsetsTopic::default()
-                                    .with_name(topic_of(&topic))
-                                    .with_partitions(partitions)
-                            })
-                            .collect(),
-                    );
-                let pending = connection.send_at_most(&request, 9, self.settings.request_timeout);
-                let answer = self.answered(WHAT, pending).await?;
-                for topic in &answer.topics {
-                    for p in &topic.partitions {
-                        let object = format!("{}-{}", topic.name.0, p.partition_index);
-                        check(WHAT, &object, p.error_code)?;
-                        ends.insert((topic.name.0.to_string(), p.partition_index), p.offset);
+                let mut ends = BTreeMap::new();
+                for (address, topics) in asked {
+                    let connection = self.connect(WHAT, address).await?;
+                    let request = ListOffsetsRequest::default()
+                        .with_replica_id(BrokerId(-1))
+                        .with_topics(
+                            topics
+                                .into_iter()
+                                .map(|(topic, partitions)| {
+                                    ListOffsetsTopic::default()
+                                        .with_name(topic_of(&topic))
+                                        .with_partitions(partitions)
+                                })
+                                .collect(),
+                        );
+                    let pending =
+                        connection.send_at_most(&request, 9, self.settings.request_timeout);
+                    let answer = self.answered(WHAT, pending).await?;
+                    for topic in &answer.topics {
+                        for p in &topic.partitions {
+                            let object = format!("{}-{}", topic.name.0, p.partition_index);
+                            check(WHAT, &object, p.error_code)?;
+                            ends.insert((topic.name.0.to_string(), p.partition_index), p.offset);
+                        }
                     }
                 }
+                Ok(ends)
             }
-            Ok(ends)
+            .boxed()
         })
         .await
     }
@@ -502,21 +530,25 @@ impl GroupAdmin {
             .with_transaction_timeout_ms(1)
             .with_producer_id((-1).into())
             .with_producer_epoch(-1);
-        self.retrying(WHAT, async || {
-            let connection = discovery::transaction_coordinator(&self.settings, transactional_id)
-                .await
-                .map_err(|source| AdminError::Discovery { what: WHAT, source })?;
-            let pending = connection.send_at_most(&request, 4, self.settings.request_timeout);
-            let answer = self.answered(WHAT, pending).await?;
-            check(WHAT, transactional_id, answer.error_code)
+        self.retrying(WHAT, || {
+            async {
+                let connection =
+                    discovery::transaction_coordinator(&self.settings, transactional_id)
+                        .await
+                        .map_err(|source| AdminError::Discovery { what: WHAT, source })?;
+                let pending = connection.send_at_most(&request, 4, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                check(WHAT, transactional_id, answer.error_code)
+            }
+            .boxed()
         })
         .await
     }
 
-    async fn retrying<T>(
+    async fn retrying<'a, T>(
         &self,
         what: &'static str,
-        call: impl AsyncFn() -> Result<T, AdminError>,
+        call: impl Fn() -> BoxFuture<'a, Result<T, AdminError>>,
     ) -> Result<T, AdminError> {
         let limit = self.settings.api_timeout;
         let deadline = Instant::now() + limit;

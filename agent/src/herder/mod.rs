@@ -7,11 +7,11 @@
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
 
 pub mod answers;
-//pub mod distributed;
-//pub mod offsets;
+pub mod distributed;
+pub mod offsets;
 pub mod restart_plan;
-//pub mod standalone;
-//pub mod status_reporter;
+pub mod standalone;
+pub mod status_reporter;
 
 use async_trait::async_trait;
 use sluice_protocol::rest::{

@@ -72,12 +72,17 @@ impl StatusReporter {
 
     /// Names the version of a connector that is about to start here.
     pub fn connector_starts(&self, connector: &ConnectorName, version: Option<&str>) {
-        self.connectors.lock().insert(connector.clone(), LocalState::new(State::Unassigned, version));
+        self.connectors.lock().insert(
+            connector.clone(),
+            LocalState::new(State::Unassigned, version),
+        );
     }
 
     /// Names the version of a task that is about to start here.
     pub fn task_starts(&self, id: &ConnectorTaskId, version: Option<&str>) {
-        self.tasks.lock().insert(id.clone(), LocalState::new(State::Unassigned, version));
+        self.tasks
+            .lock()
+            .insert(id.clone(), LocalState::new(State::Unassigned, version));
     }
 
     /// RESTARTING, by a restart plan.
@@ -95,13 +100,15 @@ impl StatusReporter {
         for (task, _) in self.statuses.tasks(connector) {
             self.task_deleted(&ConnectorTaskId::new(connector.clone(), task));
         }
-        self.statuses.put_connector(connector, self.value(State::Destroyed, None, None));
+        self.statuses
+            .put_connector(connector, self.value(State::Destroyed, None, None));
         self.connectors.lock().remove(connector);
     }
 
     /// Tombstones the state of a task.
     pub fn task_deleted(&self, id: &ConnectorTaskId) {
-        self.statuses.put_task(id, self.value(State::Destroyed, None, None));
+        self.statuses
+            .put_task(id, self.value(State::Destroyed, None, None));
         self.tasks.lock().remove(id);
     }
 
@@ -129,7 +136,9 @@ impl StatusReporter {
         let (from, version) = {
             let mut connectors = self.connectors.lock();
             let from = change(&mut connectors, connector, to, trace.as_ref());
-            let version = connectors.get(connector).and_then(|state| state.version.clone());
+            let version = connectors
+                .get(connector)
+                .and_then(|state| state.version.clone());
             if to == State::Unassigned {
                 connectors.remove(connector);
             }
@@ -141,7 +150,11 @@ impl StatusReporter {
             Put::Safe => self.statuses.put_connector_safe(connector, value),
         }
         tracing::info!(%connector, state = %to, "connector state");
-        let severity = if to == State::Failed { Severity::Error } else { Severity::Info };
+        let severity = if to == State::Failed {
+            Severity::Error
+        } else {
+            Severity::Info
+        };
         let event = Event::ConnectorState {
             connector: connector.clone(),
             from,
@@ -167,15 +180,29 @@ impl StatusReporter {
             Put::Safe => self.statuses.put_task_safe(id, value),
         }
         tracing::info!(connector = %id.connector, task = id.task, state = %to, "task state");
-        let severity = if to == State::Failed { Severity::Error } else { Severity::Info };
-        let event = Event::TaskState { task: id.clone(), from, to, trace: trace.map(shortened) };
+        let severity = if to == State::Failed {
+            Severity::Error
+        } else {
+            Severity::Info
+        };
+        let event = Event::TaskState {
+            task: id.clone(),
+            from,
+            to,
+            trace: trace.map(shortened),
+        };
         self.events.record(severity, event);
     }
 }
 
 impl LocalState {
     fn new(state: State, version: Option<&str>) -> Self {
-        Self { state, since: now(), version: version.map(str::to_owned), trace: None }
+        Self {
+            state,
+            since: now(),
+            version: version.map(str::to_owned),
+            trace: None,
+        }
     }
 }
 

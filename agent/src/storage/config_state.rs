@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::RecordError;
+use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, Offset, TargetState};
 
 use super::{ClusterConfigState, ConfigUpdate};

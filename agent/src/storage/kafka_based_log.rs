@@ -21,6 +21,8 @@ use super::StorageError;
 use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long records that are on their way may take before the reader looks again.
+const FETCH_PAUSE: Duration = Duration::from_millis(250);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// How long the first reading may look for the end offsets.
 const START_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -67,6 +69,15 @@ pub struct KafkaBasedLog {
     consumer: Arc<StreamConsumer<TracingContext>>,
     progress: Arc<Progress>,
     reader: JoinHandle<()>,
+}
+
+/// What counts as having read to an end offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// The record before it was read.
+    Records,
+    /// That, or nothing more came since the last look.
+    RecordsOrEnd,
 }
 
 #[derive(Default)]
@@ -265,31 +276,42 @@ impl KafkaBasedLog {
         };
         tokio::time::timeout(limit, async {
             let mut ends = self.end_offsets(limit).await?;
-            self.fetch_again(&mut ends)?;
-            loop {
-                if self.reader.is_finished() {
-                    return Err(StorageError::Stopped {
-                        topic: self.topic.clone(),
-                    });
-                }
-                let moved = self.progress.moved.notified();
-                if self.is_at(&ends) {
-                    return Ok(());
-                }
-                moved.await;
+            // Records are on their way, as a rule. Only what stays behind may be short of a transaction marker.
+            let arrived = self.wait_for(&ends, Reached::Records);
+            if let Ok(arrived) = tokio::time::timeout(FETCH_PAUSE, arrived).await {
+                return arrived;
             }
+            self.fetch_again(&mut ends)?;
+            self.wait_for(&ends, Reached::RecordsOrEnd).await
         })
         .await
         .unwrap_or_else(|_| Err(timeout()))
     }
 
-    fn is_at(&self, ends: &[(i32, i64)]) -> bool {
+    async fn wait_for(&self, ends: &[(i32, i64)], reached: Reached) -> Result<(), StorageError> {
+        loop {
+            if self.reader.is_finished() {
+                return Err(StorageError::Stopped {
+                    topic: self.topic.clone(),
+                });
+            }
+            let moved = self.progress.moved.notified();
+            if self.is_at(ends, reached) {
+                return Ok(());
+            }
+            moved.await;
+        }
+    }
+
+    fn is_at(&self, ends: &[(i32, i64)], reached: Reached) -> bool {
         let partitions = self.progress.partitions.lock();
         ends.iter().all(|(partition, end)| {
             usize::try_from(*partition)
                 .ok()
                 .and_then(|index| partitions.get(index))
-                .is_none_or(|progress| progress.at_end || progress.next >= *end)
+                .is_none_or(|progress| {
+                    progress.next >= *end || (reached == Reached::RecordsOrEnd && progress.at_end)
+                })
         })
     }
 
@@ -441,6 +463,26 @@ async fn read(
         drop(partitions);
         progress.moved.notify_waiters();
     }
+}
+
+/// Creates a topic if it is missing, for one that is only written.
+///
+/// # Errors
+/// If that cannot be done, or an admin client cannot be made.
+pub async fn create_topic(
+    worker: &Props,
+    client_id: &str,
+    settings: &TopicSettings,
+) -> Result<(), StorageError> {
+    let own = Props::from_iter([("client.id".to_owned(), client_id.to_owned())]);
+    let admin: AdminClient<TracingContext> = librdkafka_config(ClientKind::Admin, worker, &own)?
+        .create_with_context(TracingContext::new(client_id))
+        .map_err(|source| StorageError::Kafka {
+            topic: settings.topic.clone(),
+            doing: "cannot make an admin client",
+            source,
+        })?;
+    create_if_missing(&admin, settings).await
 }
 
 async fn create_if_missing(

@@ -2,6 +2,9 @@
 //!
 //! [`EventLog`] takes events from anywhere without waiting; a full buffer drops the oldest, never the worker's work.
 
+pub mod metrics;
+pub mod publisher;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -24,7 +24,10 @@ fn overlay(own: &mut Props, from: &Props, prefix: &str) {
 }
 
 fn fixed(pairs: &[(&str, String)]) -> Props {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect()
 }
 
 fn to_librdkafka(kind: ClientKind, context: &TaskContext, own: &Props) -> Result<ClientConfig> {
@@ -52,7 +55,11 @@ pub fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
     overlay(&mut own, &context.settings.worker_props, "producer.");
     overlay(&mut own, &context.connector_props, "producer.override.");
     let mut config = to_librdkafka(ClientKind::Producer, context, &own)?;
-    set_default(&mut config, "queue.buffering.max.kbytes", PRODUCER_BUFFER_KBYTES);
+    set_default(
+        &mut config,
+        "queue.buffering.max.kbytes",
+        PRODUCER_BUFFER_KBYTES,
+    );
     Ok(config)
 }
 
@@ -79,7 +86,11 @@ pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
         .transpose()?
         .unwrap_or(500);
     let mut config = to_librdkafka(ClientKind::Consumer, context, &own)?;
-    set_default(&mut config, "queued.max.messages.kbytes", CONSUMER_QUEUE_KBYTES);
+    set_default(
+        &mut config,
+        "queued.max.messages.kbytes",
+        CONSUMER_QUEUE_KBYTES,
+    );
     set_default(&mut config, "queued.min.messages", CONSUMER_QUEUE_MESSAGES);
     // As the Java consumer: reading from a topic that does not exist lets the broker create it, if it may.
     set_default(&mut config, "allow.auto.create.topics", "true");

@@ -224,8 +224,11 @@ impl Actor {
         if self.state == to {
             return Ok(());
         }
-        let stopped =
-            if self.state == State::Started { caught(self.instance.stop()).await } else { Ok(()) };
+        let stopped = if self.state == State::Started {
+            caught(self.instance.stop()).await
+        } else {
+            Ok(())
+        };
         match (stopped, to) {
             (Err(error), State::Paused) => {
                 self.failed(&error);
@@ -261,24 +264,30 @@ impl Actor {
         };
         match stopped {
             Err(error) if self.state != State::Failed => self.failed(&error),
-            Err(error) => tracing::warn!(connector = %self.name, %error, "stop of the connector failed"),
+            Err(error) => {
+                tracing::warn!(connector = %self.name, %error, "stop of the connector failed")
+            }
             Ok(()) => self.listener.on_shutdown(&self.name),
         }
     }
 }
 
 /// Turns a panic of a plugin into an error.
-async fn caught<T>(
-    call: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "without a message".to_owned());
-        Err(ConnectError::new(ErrorKind::Panic, format!("the plugin panicked: {text}")))
-    })
+async fn caught<T>(call: impl Future<Output = Result<T, ConnectError>>) -> Result<T, ConnectError> {
+    AssertUnwindSafe(call)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "without a message".to_owned());
+            Err(ConnectError::new(
+                ErrorKind::Panic,
+                format!("the plugin panicked: {text}"),
+            ))
+        })
 }
 
 struct Context {
@@ -343,7 +352,10 @@ mod tests {
             self.0.lock().push("UNASSIGNED".into());
         }
         fn on_failure(&self, _: &ConnectorName, trace: String) {
-            self.0.lock().push(format!("FAILED {}", trace.lines().next().unwrap_or_default()));
+            self.0.lock().push(format!(
+                "FAILED {}",
+                trace.lines().next().unwrap_or_default()
+            ));
         }
     }
 
@@ -366,7 +378,10 @@ mod tests {
             Ok(())
         }
 
-        async fn task_configs(&mut self, max_tasks: usize) -> sluice_api::error::Result<Vec<Props>> {
+        async fn task_configs(
+            &mut self,
+            max_tasks: usize,
+        ) -> sluice_api::error::Result<Vec<Props>> {
             Ok(vec![Props::new(); max_tasks])
         }
     }
@@ -401,7 +416,14 @@ mod tests {
         connector.shutdown().await;
         assert_eq!(
             heard.all(),
-            ["RUNNING", "PAUSED", "RESUMED", "STOPPED", "PAUSED", "UNASSIGNED"]
+            [
+                "RUNNING",
+                "PAUSED",
+                "RESUMED",
+                "STOPPED",
+                "PAUSED",
+                "UNASSIGNED"
+            ]
         );
         assert!(connector.transition(TargetState::Started).await.is_err());
     }
@@ -409,7 +431,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_makes_the_connector_fail_and_only_stop_gets_it_out() {
         let (connector, heard) = spawn(true);
-        let error = connector.transition(TargetState::Started).await.unwrap_err();
+        let error = connector
+            .transition(TargetState::Started)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("boom"), "{error}");
         assert!(connector.transition(TargetState::Paused).await.is_err());
         connector.transition(TargetState::Stopped).await.unwrap();

@@ -15,7 +15,10 @@
 //! Safety: `rd_kafka_t` and its queue are safe to use from any thread. The pointer that callbacks get is that of
 //! [`Shared`], which lives until after `rd_kafka_destroy`. Callbacks run inside calls of `poll` and `close`, except the
 //! wake-up and error callbacks, which any thread may run and which only use `Shared` through its own locks.
-#![expect(unsafe_code, reason = "librdkafka's batch interface has no safe binding; see the module's documentation")]
+#![expect(
+    unsafe_code,
+    reason = "librdkafka's batch interface has no safe binding; see the module's documentation"
+)]
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -28,11 +31,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use parking_lot::Mutex;
+use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rd;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::Offset;
 use sluice_api::{
     ConnectError, ErrorKind, RawRecord, Result, SinkOffsets, TimestampType, TopicPartition,
 };
@@ -90,7 +93,9 @@ unsafe impl Sync for Native {}
 
 fn error_text(code: rd::rd_kafka_resp_err_t) -> String {
     // SAFETY: `rd_kafka_err2str` gives a static, terminated text for every code.
-    unsafe { CStr::from_ptr(rd::rd_kafka_err2str(code)) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(rd::rd_kafka_err2str(code)) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn kafka_error(doing: &str, code: rd::rd_kafka_resp_err_t) -> ConnectError {
@@ -119,11 +124,16 @@ unsafe fn check_object(doing: &str, error: *mut rd::rd_kafka_error_t) -> Result<
     }
     // SAFETY: not null, and freed only after its text was copied.
     let text = unsafe {
-        let text = CStr::from_ptr(rd::rd_kafka_error_string(error)).to_string_lossy().into_owned();
+        let text = CStr::from_ptr(rd::rd_kafka_error_string(error))
+            .to_string_lossy()
+            .into_owned();
         rd::rd_kafka_error_destroy(error);
         text
     };
-    Err(ConnectError::new(ErrorKind::Kafka, format!("{doing}: {text}")))
+    Err(ConnectError::new(
+        ErrorKind::Kafka,
+        format!("{doing}: {text}"),
+    ))
 }
 
 /// The partitions of a list that librdkafka lends to a callback.
@@ -187,7 +197,10 @@ unsafe extern "C" fn on_commit(
     let call = unsafe { Box::from_raw(opaque.cast::<CommitCall>()) };
     // SAFETY: `Shared` lives until after `rd_kafka_destroy`, which drops calls that never ended.
     let shared = unsafe { &*call.shared };
-    shared.push(ConsumerEvent::Committed { seq: call.seq, result: check("commit", err) });
+    shared.push(ConsumerEvent::Committed {
+        seq: call.seq,
+        result: check("commit", err),
+    });
 }
 
 struct CommitCall {
@@ -235,9 +248,15 @@ unsafe extern "C" fn on_log(
         let client = if rk.is_null() {
             String::new()
         } else {
-            CStr::from_ptr(rd::rd_kafka_name(rk)).to_string_lossy().into_owned()
+            CStr::from_ptr(rd::rd_kafka_name(rk))
+                .to_string_lossy()
+                .into_owned()
         };
-        (client, CStr::from_ptr(fac).to_string_lossy(), CStr::from_ptr(text).to_string_lossy())
+        (
+            client,
+            CStr::from_ptr(fac).to_string_lossy(),
+            CStr::from_ptr(text).to_string_lossy(),
+        )
     };
     match level {
         0..=3 => tracing::error!(client, %fac, "{text}"),
@@ -263,7 +282,9 @@ impl Native {
                 format!("Failed to construct kafka consumer: {reason}"),
             )
         };
-        let native = config.create_native_config().map_err(|error| failed(&error.to_string()))?;
+        let native = config
+            .create_native_config()
+            .map_err(|error| failed(&error.to_string()))?;
         let shared = Box::new(Shared {
             events: Mutex::default(),
             wake: Notify::new(),
@@ -368,7 +389,9 @@ impl SinkConsumer {
             list.add_topic_unassigned(topic);
         }
         // SAFETY: client and list are live; the list is copied.
-        check("subscribe", unsafe { rd::rd_kafka_subscribe(self.native.rk, list.ptr()) })
+        check("subscribe", unsafe {
+            rd::rd_kafka_subscribe(self.native.rk, list.ptr())
+        })
     }
 
     /// Names of all topics of the cluster, except internal ones.
@@ -404,7 +427,9 @@ impl SinkConsumer {
                     slice::from_raw_parts((*metadata).topics, count)
                         .iter()
                         .map(|topic| CStr::from_ptr(topic.topic).to_string_lossy().into_owned())
-                        .filter(|name| name != "__consumer_offsets" && name != "__transaction_state")
+                        .filter(|name| {
+                            name != "__consumer_offsets" && name != "__transaction_state"
+                        })
                         .collect()
                 };
                 rd::rd_kafka_metadata_destroy(metadata);
@@ -432,11 +457,7 @@ impl SinkConsumer {
     /// Records and events that are there, without waiting. `records` is appended to.
     ///
     /// Answers whether there may be more.
-    pub fn poll(
-        &mut self,
-        records: &mut Vec<RawRecord>,
-        events: &mut Vec<ConsumerEvent>,
-    ) -> bool {
+    pub fn poll(&mut self, records: &mut Vec<RawRecord>, events: &mut Vec<ConsumerEvent>) -> bool {
         let room = self.messages.capacity();
         // SAFETY: the queue is live; at most `room` pointers are written, and as many as answered are initialised.
         let count = unsafe {
@@ -470,9 +491,12 @@ impl SinkConsumer {
         unsafe {
             let total = self.messages.iter().fold(0, |sum, message| {
                 let message = &**message;
-                let is_record =
-                    message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-                sum + if is_record { message.len + message.key_len } else { 0 }
+                let is_record = message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+                sum + if is_record {
+                    message.len + message.key_len
+                } else {
+                    0
+                }
             });
             let mut block = BytesMut::with_capacity(total);
             for message in &self.messages {
@@ -570,14 +594,18 @@ impl SinkConsumer {
     pub fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
         let list = list_of(partitions);
         // SAFETY: client and list are live.
-        check("pause", unsafe { rd::rd_kafka_pause_partitions(self.native.rk, list.ptr()) })
+        check("pause", unsafe {
+            rd::rd_kafka_pause_partitions(self.native.rk, list.ptr())
+        })
     }
 
     /// Reads from paused partitions again.
     pub fn resume(&self, partitions: &[TopicPartition]) -> Result<()> {
         let list = list_of(partitions);
         // SAFETY: client and list are live.
-        check("resume", unsafe { rd::rd_kafka_resume_partitions(self.native.rk, list.ptr()) })
+        check("resume", unsafe {
+            rd::rd_kafka_resume_partitions(self.native.rk, list.ptr())
+        })
     }
 
     /// Reads on from other offsets.
@@ -592,8 +620,7 @@ impl SinkConsumer {
             .blocking(move |native| {
                 // SAFETY: client and list are live; the error object is ours.
                 unsafe {
-                    let error =
-                        rd::rd_kafka_seek_partitions(native.rk, list.ptr(), TIMEOUT_MS);
+                    let error = rd::rd_kafka_seek_partitions(native.rk, list.ptr(), TIMEOUT_MS);
                     check_object("seek", error)?;
                 }
                 Ok(list)
@@ -654,7 +681,10 @@ impl SinkConsumer {
     /// Commits; [`ConsumerEvent::Committed`] with `seq` tells how it ended.
     pub fn commit_async(&self, offsets: &SinkOffsets, seq: u64) -> Result<()> {
         let list = offset_list(offsets)?;
-        let call = Box::new(CommitCall { shared: &raw const *self.native.shared, seq });
+        let call = Box::new(CommitCall {
+            shared: &raw const *self.native.shared,
+            seq,
+        });
         let opaque = Box::into_raw(call);
         // SAFETY: client, queue and list are live; the list is copied; `on_commit` takes the box over. If the call
         // itself fails, the callback is not called and the box is ours again.
@@ -679,7 +709,9 @@ impl SinkConsumer {
         let list = offset_list(offsets)?;
         self.blocking(move |native| {
             // SAFETY: client and list are live.
-            check("commit", unsafe { rd::rd_kafka_commit(native.rk, list.ptr(), 0) })
+            check("commit", unsafe {
+                rd::rd_kafka_commit(native.rk, list.ptr(), 0)
+            })
         })
         .await
     }
@@ -741,9 +773,8 @@ unsafe fn headers_of(message: *const rd::rd_kafka_message_t) -> Vec<(ByteString,
                 break;
             }
             let name = CStr::from_ptr(name).to_string_lossy().into_owned();
-            let value = (!value.is_null()).then(|| {
-                Bytes::copy_from_slice(slice::from_raw_parts(value.cast::<u8>(), size))
-            });
+            let value = (!value.is_null())
+                .then(|| Bytes::copy_from_slice(slice::from_raw_parts(value.cast::<u8>(), size)));
             list.push((name.into(), value));
         }
     }
@@ -779,7 +810,9 @@ mod tests {
     #[tokio::test]
     async fn a_consumer_without_broker_gives_nothing_and_closes() {
         let mut config = ClientConfig::new();
-        config.set("group.id", "g").set("bootstrap.servers", "127.0.0.1:1");
+        config
+            .set("group.id", "g")
+            .set("bootstrap.servers", "127.0.0.1:1");
         let mut consumer = SinkConsumer::new(&config, 10).unwrap();
         consumer.subscribe(&["t".to_owned()]).unwrap();
         let (mut records, mut events) = (Vec::new(), Vec::new());

@@ -104,7 +104,9 @@ impl ErrorSettings {
             .and_then(|millis| u64::try_from(millis).ok())
             .map_or(default.retry_delay_max, Duration::from_millis);
         let flag = |key: &str| {
-            props.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+            props
+                .get(key)
+                .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
         };
         Ok(Self {
             retry_timeout,
@@ -207,7 +209,9 @@ pub struct ErrorOperator {
 
 impl fmt::Debug for ErrorOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ErrorOperator").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ErrorOperator")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -221,7 +225,14 @@ impl ErrorOperator {
         stopping: CancellationToken,
         cancelled: CancellationToken,
     ) -> Self {
-        Self { id, settings, metrics, cancelled, stopping, reporter: None }
+        Self {
+            id,
+            settings,
+            metrics,
+            cancelled,
+            stopping,
+            reporter: None,
+        }
     }
 
     /// Adds a reporter, such as a dead letter queue.
@@ -257,7 +268,10 @@ impl ErrorOperator {
                 Ok(value) => return Tolerated::Done(value),
                 Err(error) => error,
             };
-            match self.after_failure(stage, class, subject, &mut attempts, error).await {
+            match self
+                .after_failure(stage, class, subject, &mut attempts, error)
+                .await
+            {
                 Decision::Retry => {}
                 Decision::Skip => return Tolerated::Skipped,
                 Decision::Fail(error) => return Tolerated::Fatal(error),
@@ -310,7 +324,11 @@ impl ErrorOperator {
             return delay;
         }
         let max = u64::try_from(self.settings.retry_delay_max.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(if max == 0 { 0 } else { rand::rng().random_range(0..max) })
+        Duration::from_millis(if max == 0 {
+            0
+        } else {
+            rand::rng().random_range(0..max)
+        })
     }
 
     /// What becomes of a record whose step failed for good.
@@ -343,8 +361,11 @@ impl ErrorOperator {
     ) {
         if self.settings.log {
             self.metrics.errors_logged.add(1);
-            let described =
-                if self.settings.log_messages { subject.describe() } else { String::new() };
+            let described = if self.settings.log_messages {
+                subject.describe()
+            } else {
+                String::new()
+            };
             tracing::error!(
                 connector = %self.id.connector,
                 task = self.id.task,

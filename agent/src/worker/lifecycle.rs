@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
 use super::metrics::TaskMetrics;
-use super::source_task::{OffsetReader, SourceTaskLoop};
 use super::producer::ProducerPool;
 use super::sink_task::SinkTaskLoop;
+use super::source_task::{OffsetReader, SourceTaskLoop};
 use super::task_context::{
     NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
 };
@@ -127,7 +127,9 @@ impl Worker {
                     offsets: matches!(plugin, ConnectorPlugin::Source(_))
                         .then(|| Arc::new(reader) as Arc<_>),
                 }));
-                self.connectors.lock().insert(name.clone(), (connector.clone(), plugin));
+                self.connectors
+                    .lock()
+                    .insert(name.clone(), (connector.clone(), plugin));
                 Ok(connector.transition(target))
             }
             Err(error) => {
@@ -158,8 +160,10 @@ impl Worker {
     ) -> Option<impl Future<Output = Result<Vec<ConfigMap>, ConnectError>> + Send + use<>> {
         let (connector, plugin) = self.connectors.lock().get(name)?.clone();
         let props = given(config);
-        let max_tasks =
-            props.get("tasks.max").and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(1);
+        let max_tasks = props
+            .get("tasks.max")
+            .and_then(|text| text.trim().parse::<usize>().ok())
+            .unwrap_or(1);
         let enforced = enforces_tasks_max(&props);
         let name = name.to_owned();
         Some(async move {
@@ -202,7 +206,11 @@ impl Worker {
 
     /// The plugins of the connectors that run here.
     pub fn connector_plugins(&self) -> HashMap<ConnectorName, ConnectorPlugin> {
-        self.connectors.lock().iter().map(|(name, (_, plugin))| (name.clone(), *plugin)).collect()
+        self.connectors
+            .lock()
+            .iter()
+            .map(|(name, (_, plugin))| (name.clone(), *plugin))
+            .collect()
     }
 
     /// The tasks that run here.
@@ -277,12 +285,19 @@ impl Worker {
         target: TargetState,
     ) -> Result<RunningTask, ConnectError> {
         let connector_props = given(connector_config);
-        let class = connector_props.get("connector.class").cloned().unwrap_or_default();
-        let plugin =
-            self.plugins.connector(&class).map_err(|error| ConnectError::connect(error.message))?;
+        let class = connector_props
+            .get("connector.class")
+            .cloned()
+            .unwrap_or_default();
+        let plugin = self
+            .plugins
+            .connector(&class)
+            .map_err(|error| ConnectError::connect(error.message))?;
         self.reporter.task_starts(id, Some(plugin.version()));
-        let max_tasks =
-            connector_props.get("tasks.max").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        let max_tasks = connector_props
+            .get("tasks.max")
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(1);
         let count = usize::try_from(task_count).unwrap_or(usize::MAX);
         if count > max_tasks && enforces_tasks_max(&connector_props) {
             return Err(too_many_tasks(&id.connector, count, max_tasks));
@@ -320,7 +335,14 @@ impl Worker {
                 tokio::spawn(tracing::Instrument::instrument(run.run(), span))
             }
         };
-        Ok(RunningTask { target, stopping, cancelled, handle, metrics, plugin })
+        Ok(RunningTask {
+            target,
+            stopping,
+            cancelled,
+            handle,
+            metrics,
+            plugin,
+        })
     }
 
     fn task_plugins(&self, connector: &Props) -> Result<TaskPlugins, ConnectError> {
@@ -348,7 +370,10 @@ impl Worker {
         kind: ConverterType,
     ) -> Result<(Box<dyn Converter>, String), ConnectError> {
         let (class, props) = self.chosen(connector, key);
-        let plugin = self.plugins.converter(&class).ok_or_else(|| no_class(key, &class))?;
+        let plugin = self
+            .plugins
+            .converter(&class)
+            .ok_or_else(|| no_class(key, &class))?;
         let mut converter = (plugin.new)();
         converter.configure(&props, kind)?;
         Ok((converter, plugin.class.to_owned()))
@@ -360,7 +385,10 @@ impl Worker {
     ) -> Result<(Box<dyn HeaderConverter>, String), ConnectError> {
         let key = "header.converter";
         let (class, props) = self.chosen(connector, key);
-        let plugin = self.plugins.header_converter(&class).ok_or_else(|| no_class(key, &class))?;
+        let plugin = self
+            .plugins
+            .header_converter(&class)
+            .ok_or_else(|| no_class(key, &class))?;
         let mut converter = (plugin.new)();
         converter.configure(&props)?;
         Ok((converter, plugin.class.to_owned()))
@@ -384,7 +412,11 @@ impl Worker {
             connector
                 .get(key)
                 .map(|text| {
-                    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+                    text.split(',')
+                        .map(str::trim)
+                        .filter(|one| !one.is_empty())
+                        .map(str::to_owned)
+                        .collect()
                 })
                 .unwrap_or_default()
         };
@@ -419,7 +451,9 @@ impl Worker {
                 class: plugin.class.to_owned(),
                 alias,
                 predicate,
-                negate: props.get("negate").is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
+                negate: props
+                    .get("negate")
+                    .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
             });
         }
         Ok(TransformationChain::new(stages))
@@ -438,7 +472,9 @@ impl Worker {
     pub async fn stop_tasks(&self, ids: &[ConnectorTaskId]) {
         let stopping: Vec<(ConnectorTaskId, RunningTask)> = {
             let mut tasks = self.tasks.lock();
-            ids.iter().filter_map(|id| Some((id.clone(), tasks.remove(id)?))).collect()
+            ids.iter()
+                .filter_map(|id| Some((id.clone(), tasks.remove(id)?)))
+                .collect()
         };
         for (_, task) in &stopping {
             task.stopping.cancel();
@@ -474,7 +510,9 @@ fn no_class(key: &str, class: &str) -> ConnectError {
 }
 
 fn enforces_tasks_max(props: &Props) -> bool {
-    props.get("tasks.max.enforce").is_none_or(|text| !text.trim().eq_ignore_ascii_case("false"))
+    props
+        .get("tasks.max.enforce")
+        .is_none_or(|text| !text.trim().eq_ignore_ascii_case("false"))
 }
 
 fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> ConnectError {

@@ -91,7 +91,11 @@ impl Window {
         if elapsed >= SAMPLE {
             self.previous = (elapsed < 2 * SAMPLE).then_some(self.current);
             self.current = Sample::default();
-            self.started = if elapsed < 2 * SAMPLE { self.started + SAMPLE } else { now };
+            self.started = if elapsed < 2 * SAMPLE {
+                self.started + SAMPLE
+            } else {
+                now
+            };
         }
     }
 }
@@ -112,8 +116,16 @@ impl Windowed {
         let mut window = self.0.lock();
         window.roll(Instant::now());
         let sample = &mut window.current;
-        sample.max = if sample.count == 0 { value } else { sample.max.max(value) };
-        sample.min = if sample.count == 0 { value } else { sample.min.min(value) };
+        sample.max = if sample.count == 0 {
+            value
+        } else {
+            sample.max.max(value)
+        };
+        sample.min = if sample.count == 0 {
+            value
+        } else {
+            sample.min.min(value)
+        };
         sample.count += 1;
         sample.sum += value;
         window.total_count += 1;
@@ -130,7 +142,11 @@ impl Windowed {
         let count = previous.count + current.count;
         let sum = previous.sum + current.sum;
         let seconds = (now.saturating_duration_since(window.started)
-            + if window.previous.is_some() { SAMPLE } else { Duration::ZERO })
+            + if window.previous.is_some() {
+                SAMPLE
+            } else {
+                Duration::ZERO
+            })
         .max(SAMPLE)
         .as_secs_f64();
         let fold = |pick: fn(&Sample) -> f64, best: fn(f64, f64) -> f64| {
@@ -143,7 +159,11 @@ impl Windowed {
         };
         #[expect(clippy::cast_precision_loss, reason = "statistics")]
         WindowedValue {
-            avg: if count == 0 { f64::NAN } else { sum / count as f64 },
+            avg: if count == 0 {
+                f64::NAN
+            } else {
+                sum / count as f64
+            },
             max: fold(|sample| sample.max, f64::max),
             min: fold(|sample| sample.min, f64::min),
             per_second: sum / seconds,
@@ -368,9 +388,15 @@ impl TaskMetrics {
         let committed_at = now_millis();
         let mut shown = self.source_offsets.lock();
         for (partition, offset) in offsets {
-            let entry = CommittedSourceOffset { partition, offset, committed_at };
-            if let Some(known) =
-                shown.0.iter_mut().find(|known| known.partition == entry.partition)
+            let entry = CommittedSourceOffset {
+                partition,
+                offset,
+                committed_at,
+            };
+            if let Some(known) = shown
+                .0
+                .iter_mut()
+                .find(|known| known.partition == entry.partition)
             {
                 *known = entry;
             } else {
@@ -393,7 +419,10 @@ impl TaskMetrics {
             let state = self.state.lock();
             let now = Instant::now();
             let elapsed = now.saturating_duration_since(state.since);
-            let total = now.saturating_duration_since(state.started).as_secs_f64().max(1e-9);
+            let total = now
+                .saturating_duration_since(state.started)
+                .as_secs_f64()
+                .max(1e-9);
             let ratio = |time: Duration, on: bool| {
                 (time + if on { elapsed } else { Duration::ZERO }).as_secs_f64() / total
             };
@@ -443,7 +472,10 @@ impl TaskMetrics {
 /// Numbers of a task at one moment; see [`TaskMetrics`] for their meaning. Times are in milliseconds, averages and
 /// maxima NaN when nothing happened in the window.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "named and described as the counters of TaskMetrics")]
+#[expect(
+    missing_docs,
+    reason = "named and described as the counters of TaskMetrics"
+)]
 pub struct TaskMetricsSnapshot {
     pub records_in_total: u64,
     pub records_in_rate: f64,

@@ -1,5 +1,6 @@
 //! The data plane: task loops between connectors and Kafka, and what they share.
 //!
+//! * [`lifecycle`], [`connector`]: what runs here, started and stopped by the herder.
 //! * [`task_context`]: what a loop is given and what it tells back; begin here.
 //! * [`source_task`], [`sink_task`]: the loops, one future per task.
 //! * [`producer`], [`consumer`]: the Kafka clients of the loops; [`client_configs`] makes their settings.
@@ -9,8 +10,10 @@
 //! * [`metrics`]: counters of each task.
 
 pub mod client_configs;
+pub mod connector;
 pub mod consumer;
 pub mod errors;
+pub mod lifecycle;
 pub mod metrics;
 pub mod offset_writer;
 pub mod producer;

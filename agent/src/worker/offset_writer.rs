@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde_json::Number;
 use sluice_api::{
-    ConnectError, ErrorKind, OffsetStorageReader, Result, SourceOffset, SourcePartition, Value, async_trait,
+    ConnectError, ErrorKind, OffsetStorageReader, Result, SourceOffset, SourcePartition, Value,
+    async_trait,
 };
 use sluice_protocol::{ConnectorName, JsonObject, offset_topic};
 use tokio_util::sync::CancellationToken;
@@ -52,7 +53,10 @@ fn to_json<'a>(
 
 /// Key of a partition in the offsets topic.
 pub fn offset_key(connector: &ConnectorName, partition: &SourcePartition) -> Result<Vec<u8>> {
-    Ok(offset_topic::encode_key(connector, &to_json(partition.iter())?))
+    Ok(offset_topic::encode_key(
+        connector,
+        &to_json(partition.iter())?,
+    ))
 }
 
 /// Value of an offset in the offsets topic; `None` is a tombstone.
@@ -118,7 +122,11 @@ impl OffsetReader {
     /// A reader for a connector.
     #[must_use]
     pub fn new(connector: ConnectorName, store: Arc<dyn OffsetBackingStore>) -> Self {
-        Self { store, connector, closed: CancellationToken::new() }
+        Self {
+            store,
+            connector,
+            closed: CancellationToken::new(),
+        }
     }
 
     /// The reader answers with an error once `closed` is cancelled.
@@ -215,7 +223,10 @@ impl OffsetWriter {
             .iter()
             .flatten()
             .map(|(partition, offset)| {
-                Ok((offset_key(connector, partition)?, offset_value(offset.as_ref())?))
+                Ok((
+                    offset_key(connector, partition)?,
+                    offset_value(offset.as_ref())?,
+                ))
             })
             .collect()
     }
@@ -238,7 +249,6 @@ impl OffsetWriter {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +262,9 @@ mod tests {
         let connector = ConnectorName::new("src1");
         let key = offset_key(&connector, &partition("/data/in.txt")).unwrap();
         assert_eq!(&key[..], br#"["src1",{"filename":"/data/in.txt"}]"#);
-        let value = offset_value(Some(&SourceOffset::of("position", 9_i64))).unwrap().unwrap();
+        let value = offset_value(Some(&SourceOffset::of("position", 9_i64)))
+            .unwrap()
+            .unwrap();
         assert_eq!(&value[..], br#"{"position":9}"#);
         assert_eq!(offset_value(None).unwrap(), None);
     }

@@ -74,7 +74,9 @@ impl AckChunk {
     /// Whether the broker has the record, or its failure is tolerated.
     #[must_use]
     pub fn is_acked(&self, index: usize) -> bool {
-        self.states.get(index).is_some_and(|state| state.load(Ordering::Acquire) == ACKED)
+        self.states
+            .get(index)
+            .is_some_and(|state| state.load(Ordering::Acquire) == ACKED)
     }
 
     /// Counts a failed record as done.
@@ -168,7 +170,11 @@ impl ProducerContext for Deliveries {
         let id = (opaque >> INDEX_BITS) as u64;
         let index = opaque & (MAX_CHUNK - 1);
         // Space is told about now and then: waking a task costs more than sending a record.
-        if self.reported.fetch_add(1, Ordering::Relaxed).is_multiple_of(512) {
+        if self
+            .reported
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(512)
+        {
             self.space.notify_waiters();
         }
         let Some(chunk) = self.chunk(id) else {
@@ -179,7 +185,10 @@ impl ProducerContext for Deliveries {
                 if let Some(written) = &chunk.written {
                     written.lock().insert(
                         index,
-                        Written { partition: message.partition(), offset: message.offset() },
+                        Written {
+                            partition: message.partition(),
+                            offset: message.offset(),
+                        },
                     );
                 }
                 chunk.set(index, ACKED);
@@ -214,7 +223,10 @@ impl SharedProducer {
                     format!("Failed to construct kafka producer: {error}"),
                 )
             })?;
-        Ok(Self { producer, next_chunk: AtomicU64::new(1) })
+        Ok(Self {
+            producer,
+            next_chunk: AtomicU64::new(1),
+        })
     }
 
     /// A chunk for up to `size` records; [`SharedProducer::close_chunk`] must follow.
@@ -226,13 +238,19 @@ impl SharedProducer {
     ) -> Arc<AckChunk> {
         let chunk = Arc::new(AckChunk {
             id: self.next_chunk.fetch_add(1, Ordering::Relaxed),
-            states: (0..size.min(MAX_CHUNK)).map(|_| AtomicU8::new(PENDING)).collect(),
+            states: (0..size.min(MAX_CHUNK))
+                .map(|_| AtomicU8::new(PENDING))
+                .collect(),
             open: AtomicU32::new(1),
             failures: Mutex::default(),
             written: keep_written.then(Mutex::default),
             signal: Arc::clone(signal),
         });
-        self.producer.context().chunks.write().insert(chunk.id, Arc::clone(&chunk));
+        self.producer
+            .context()
+            .chunks
+            .write()
+            .insert(chunk.id, Arc::clone(&chunk));
         chunk
     }
 
@@ -375,7 +393,9 @@ mod tests {
     #[test]
     fn a_full_queue_is_told_and_a_record_that_is_too_large_fails_later() {
         let mut config = pool_config();
-        config.set("queue.buffering.max.messages", "1").set("message.max.bytes", "1000");
+        config
+            .set("queue.buffering.max.messages", "1")
+            .set("message.max.bytes", "1000");
         let producer = ProducerPool::default().get(&config).unwrap();
         let signal = Arc::new(AckSignal::default());
         let chunk = producer.open_chunk(3, &signal, false);

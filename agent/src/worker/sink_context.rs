@@ -58,7 +58,13 @@ impl SinkContext {
         stopping: CancellationToken,
         reporter: Option<Arc<Reporter>>,
     ) -> Self {
-        Self { props, state: Mutex::default(), wake: Notify::new(), stopping, reporter }
+        Self {
+            props,
+            state: Mutex::default(),
+            wake: Notify::new(),
+            stopping,
+            reporter,
+        }
     }
 
     pub(super) fn take_requests(&self) -> Requests {
@@ -68,7 +74,10 @@ impl SinkContext {
     pub(super) fn set_assignment(&self, assignment: BTreeSet<TopicPartition>) {
         let mut state = self.state.lock();
         state.paused.retain(|tp| assignment.contains(tp));
-        state.requests.rewinds.retain(|tp, _| assignment.contains(tp));
+        state
+            .requests
+            .rewinds
+            .retain(|tp, _| assignment.contains(tp));
         state.assignment = assignment;
     }
 
@@ -130,7 +139,9 @@ impl SinkTaskContext for SinkContext {
     }
 
     fn errant_record_reporter(&self) -> Option<Arc<dyn ErrantRecordReporter>> {
-        self.reporter.clone().map(|reporter| reporter as Arc<dyn ErrantRecordReporter>)
+        self.reporter
+            .clone()
+            .map(|reporter| reporter as Arc<dyn ErrantRecordReporter>)
     }
 
     fn stopping(&self) -> CancellationToken {
@@ -153,7 +164,14 @@ pub(super) struct ConsumedSubject<'a>(pub(super) &'a RawRecord);
 
 impl FailureSubject for ConsumedSubject<'_> {
     fn describe(&self) -> String {
-        let RawRecord { topic, partition, offset, timestamp, timestamp_type, .. } = self.0;
+        let RawRecord {
+            topic,
+            partition,
+            offset,
+            timestamp,
+            timestamp_type,
+            ..
+        } = self.0;
         let timestamp = if *timestamp_type == TimestampType::NoTimestampType {
             String::new()
         } else {
@@ -220,14 +238,21 @@ impl ErrantRecordReporter for Reporter {
         );
         let notify = Arc::new(Notify::new());
         let done = Arc::new(Mutex::new(false));
-        self.outstanding.lock().push((tp, Arc::clone(&notify), Arc::clone(&done)));
+        self.outstanding
+            .lock()
+            .push((tp, Arc::clone(&notify), Arc::clone(&done)));
         let operator = Arc::clone(&self.operator);
         let tolerate = operator.settings().tolerate_all;
-        let fatal = ConnectError::connect("Tolerance exceeded in error handler")
-            .caused_by(error.clone());
+        let fatal =
+            ConnectError::connect("Tolerance exceeded in error handler").caused_by(error.clone());
         let report = tokio::spawn(async move {
             let _: Tolerated<()> = operator
-                .failed(Stage::TaskPut, SINK_TASK_CLASS, &ConsumedSubject(&raw), error)
+                .failed(
+                    Stage::TaskPut,
+                    SINK_TASK_CLASS,
+                    &ConsumedSubject(&raw),
+                    error,
+                )
                 .await;
             *done.lock() = true;
             notify.notify_waiters();
@@ -238,7 +263,9 @@ impl ErrantRecordReporter for Reporter {
             return Err(fatal);
         }
         Ok(Box::pin(async move {
-            report.await.map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))
+            report
+                .await
+                .map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))
         }))
     }
 }

@@ -21,9 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
 use super::consumer::{ConsumerEvent, SinkConsumer};
-use super::errors::{
-    Attempts, Decision, ErrorOperator, ErrorSettings, Stage, Tolerated,
-};
+use super::errors::{Attempts, Decision, ErrorOperator, ErrorSettings, Stage, Tolerated};
 use super::metrics::SinkPartitionState;
 use super::producer::ProducerPool;
 use super::sink_context::{ConsumedSubject, Flow, Reporter, SinkContext};
@@ -57,12 +55,16 @@ impl Subscription {
             (Some(_), Some(_)) => Err(ConnectError::config(
                 "topics and topics.regex are mutually exclusive options, but both are set.",
             )),
-            (None, None) => {
-                Err(ConnectError::config("Must configure one of topics or topics.regex"))
-            }
+            (None, None) => Err(ConnectError::config(
+                "Must configure one of topics or topics.regex",
+            )),
             (Some(topics), None) => {
                 let mut distinct = Vec::new();
-                for topic in topics.split(',').map(str::trim).filter(|topic| !topic.is_empty()) {
+                for topic in topics
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|topic| !topic.is_empty())
+                {
                     if !distinct.iter().any(|known| known == topic) {
                         distinct.push(topic.to_owned());
                     }
@@ -97,12 +99,20 @@ impl SinkTaskLoop {
         task: Box<dyn SinkTask>,
         producers: Arc<ProducerPool>,
     ) -> Self {
-        Self { context, task, producers }
+        Self {
+            context,
+            task,
+            producers,
+        }
     }
 
     /// Runs the task to its end.
     pub async fn run(self) {
-        let Self { mut context, mut task, producers } = self;
+        let Self {
+            mut context,
+            mut task,
+            producers,
+        } = self;
         let stopping = context.stopping.child_token();
         let outcome = catch(run_task(&mut context, &mut task, &producers, &stopping)).await;
         stopping.cancel();
@@ -171,7 +181,8 @@ async fn run_task(
         stopping.clone(),
         context.cancelled.clone(),
     ));
-    let reporter = reports.then(|| Arc::new(Reporter::new(Arc::clone(&operator), Box::new(as_raw))));
+    let reporter =
+        reports.then(|| Arc::new(Reporter::new(Arc::clone(&operator), Box::new(as_raw))));
     let subscription = Subscription::of(context)?;
     let (config, max_records) = client_configs::consumer_config(context)?;
     let consumer = SinkConsumer::new(&config, max_records)?;
@@ -181,7 +192,10 @@ async fn run_task(
         reporter.clone(),
     ));
     let now = Instant::now();
-    let interval = context.settings.offset_flush_interval.max(Duration::from_millis(1));
+    let interval = context
+        .settings
+        .offset_flush_interval
+        .max(Duration::from_millis(1));
     let mut state = Loop {
         interval,
         next_commit: now + interval,
@@ -381,8 +395,12 @@ impl Loop<'_> {
     /// Reads from all partitions again, except those the task itself paused.
     fn resume_all(&self) -> Result<()> {
         let paused = self.plugin.paused_by_task();
-        let partitions: Vec<TopicPartition> =
-            self.plugin.assigned().into_iter().filter(|tp| !paused.contains(tp)).collect();
+        let partitions: Vec<TopicPartition> = self
+            .plugin
+            .assigned()
+            .into_iter()
+            .filter(|tp| !paused.contains(tp))
+            .collect();
         self.consumer.resume(&partitions)
     }
 
@@ -395,8 +413,10 @@ impl Loop<'_> {
         if let Subscription::Pattern(pattern) = &self.subscription {
             match self.consumer.list_topics().await {
                 Ok(topics) => {
-                    let mut matching: Vec<String> =
-                        topics.into_iter().filter(|topic| pattern.is_match(topic)).collect();
+                    let mut matching: Vec<String> = topics
+                        .into_iter()
+                        .filter(|topic| pattern.is_match(topic))
+                        .collect();
                     matching.sort_unstable();
                     if matching != self.subscribed && !matching.is_empty() {
                         self.consumer.subscribe(&matching)?;
@@ -411,7 +431,11 @@ impl Loop<'_> {
                 tracing::debug!(task = %self.context.id, %error, "cannot refresh metadata");
             }
         }
-        let limit = if self.plugin.assigned().is_empty() { MAX_WAIT } else { TOPIC_REFRESH };
+        let limit = if self.plugin.assigned().is_empty() {
+            MAX_WAIT
+        } else {
+            TOPIC_REFRESH
+        };
         self.refresh_after = (self.refresh_after * 2).min(limit);
         self.next_refresh = now + self.refresh_after;
         Ok(())
@@ -489,16 +513,22 @@ impl Loop<'_> {
 
     fn note_run(&mut self, run: Option<(&RawRecord, i64)>) {
         if let Some((record, next)) = run {
-            self.original
-                .insert(TopicPartition::new(record.topic.clone(), record.partition), next);
+            self.original.insert(
+                TopicPartition::new(record.topic.clone(), record.partition),
+                next,
+            );
         }
     }
 
     /// The first record of a partition shows where reading began; and its topic is in use.
     fn note_position(&mut self, record: &RawRecord) {
         let tp = TopicPartition::new(record.topic.clone(), record.partition);
-        self.last_committed.entry(tp).or_insert_with(|| OffsetAndMetadata::new(record.offset));
-        self.context.topics.on_topic_used(&self.context.id, &record.topic);
+        self.last_committed
+            .entry(tp)
+            .or_insert_with(|| OffsetAndMetadata::new(record.offset));
+        self.context
+            .topics
+            .on_topic_used(&self.context.id, &record.topic);
     }
 
     async fn convert_record(&self, raw: &RawRecord) -> Result<Option<SinkRecord>> {
@@ -514,7 +544,13 @@ impl Loop<'_> {
                         loop {
                             let decision = self
                                 .operator
-                                .after_failure(Stage::$stage, $class, &subject, &mut attempts, error)
+                                .after_failure(
+                                    Stage::$stage,
+                                    $class,
+                                    &subject,
+                                    &mut attempts,
+                                    error,
+                                )
                                 .await;
                             match decision {
                                 Decision::Skip => return Ok(None),
@@ -532,12 +568,16 @@ impl Loop<'_> {
         let key: SchemaAndValue = step!(
             KeyConverter,
             &plugins.key_converter_class,
-            plugins.key_converter.to_connect_data(&raw.topic, raw.key.as_ref())
+            plugins
+                .key_converter
+                .to_connect_data(&raw.topic, raw.key.as_ref())
         );
         let value: SchemaAndValue = step!(
             ValueConverter,
             &plugins.value_converter_class,
-            plugins.value_converter.to_connect_data(&raw.topic, raw.value.as_ref())
+            plugins
+                .value_converter
+                .to_connect_data(&raw.topic, raw.value.as_ref())
         );
         let mut headers = Headers::new();
         if !raw.headers.is_empty() {
@@ -546,7 +586,9 @@ impl Loop<'_> {
                 let converted = step!(
                     HeaderConverter,
                     &plugins.header_converter_class,
-                    plugins.header_converter.to_connect_header(&raw.topic, name, data.as_ref())
+                    plugins
+                        .header_converter
+                        .to_connect_header(&raw.topic, name, data.as_ref())
                 );
                 headers.add_converted(name.clone(), converted);
             }
@@ -554,7 +596,9 @@ impl Loop<'_> {
         let timestamp = match raw.timestamp {
             -1 => None,
             millis if millis < 0 => {
-                return Err(ConnectError::data(format!("Invalid record timestamp {millis}")));
+                return Err(ConnectError::data(format!(
+                    "Invalid record timestamp {millis}"
+                )));
             }
             millis => Some(millis),
         };
@@ -565,15 +609,18 @@ impl Loop<'_> {
             key: key.value,
             value_schema: value.schema,
             value: value.value,
-            timestamp: timestamp
-                .filter(|_| raw.timestamp_type != TimestampType::NoTimestampType),
+            timestamp: timestamp.filter(|_| raw.timestamp_type != TimestampType::NoTimestampType),
             headers,
         };
         if !plugins.transformations.is_empty() {
-            let origin =
-                RecordOrigin::Sink { offset: raw.offset, timestamp_type: raw.timestamp_type };
-            let transformed =
-                plugins.transformations.apply(record, &origin, &self.operator, &subject).await;
+            let origin = RecordOrigin::Sink {
+                offset: raw.offset,
+                timestamp_type: raw.timestamp_type,
+            };
+            let transformed = plugins
+                .transformations
+                .apply(record, &origin, &self.operator, &subject)
+                .await;
             record = match transformed {
                 Tolerated::Done(record) => record,
                 Tolerated::Skipped => return Ok(None),
@@ -597,7 +644,10 @@ impl Loop<'_> {
                 let count = self.batch.len() as u64;
                 if count > 0 || !self.original.is_empty() {
                     self.context.metrics.on_records_out(count);
-                    self.context.metrics.batch_time.record_time(started.elapsed());
+                    self.context
+                        .metrics
+                        .batch_time
+                        .record_time(started.elapsed());
                 }
                 for (tp, offset) in std::mem::take(&mut self.original) {
                     self.current.insert(tp, OffsetAndMetadata::new(offset));
@@ -623,7 +673,11 @@ impl Loop<'_> {
             }
             Err(error) => return Err(unrecoverable(error)),
         }
-        if let Some(error) = self.reporter.as_ref().and_then(|reporter| reporter.not_tolerated()) {
+        if let Some(error) = self
+            .reporter
+            .as_ref()
+            .and_then(|reporter| reporter.not_tolerated())
+        {
             return Err(error);
         }
         self.apply_requests(false).await
@@ -739,8 +793,11 @@ impl Loop<'_> {
             self.consumer.pause(&partitions)?;
         } else {
             let by_task = self.plugin.paused_by_task();
-            let again: Vec<TopicPartition> =
-                partitions.iter().filter(|tp| by_task.contains(tp)).cloned().collect();
+            let again: Vec<TopicPartition> = partitions
+                .iter()
+                .filter(|tp| by_task.contains(tp))
+                .cloned()
+                .collect();
             if !again.is_empty() {
                 self.consumer.pause(&again)?;
             }
@@ -791,8 +848,10 @@ impl Loop<'_> {
         self.sent.retain(|tp, _| !gone.contains(tp));
         // As in Kafka, by the topic after transformations.
         self.batch.retain(|record| {
-            let partition =
-                record.record.kafka_partition.unwrap_or(record.original_kafka_partition);
+            let partition = record
+                .record
+                .kafka_partition
+                .unwrap_or(record.original_kafka_partition);
             !gone.contains(&TopicPartition::new(record.record.topic.clone(), partition))
         });
         let mut assignment = self.plugin.assigned();
@@ -823,7 +882,10 @@ impl Loop<'_> {
         let started = Instant::now();
         self.seq += 1;
         let seq = self.seq;
-        self.context.metrics.commit_seq.store(seq, Ordering::Relaxed);
+        self.context
+            .metrics
+            .commit_seq
+            .store(seq, Ordering::Relaxed);
         let committable = if offsets.is_empty() {
             Ok(SinkOffsets::new())
         } else {
@@ -930,7 +992,9 @@ impl Loop<'_> {
         match result {
             Ok(()) => {
                 self.context.metrics.commit_completion.add(1);
-                self.context.metrics.on_commit(committing.started.elapsed(), true);
+                self.context
+                    .metrics
+                    .on_commit(committing.started.elapsed(), true);
                 self.committed_at = Some(super::metrics::now_millis());
                 let sent = std::mem::take(&mut self.sent);
                 self.last_committed.extend(sent);
@@ -942,7 +1006,9 @@ impl Loop<'_> {
                     "Commit of offsets threw an unexpected exception for sequence number {seq}: {}",
                     error.trace().trim_end()
                 );
-                self.context.metrics.on_commit(committing.started.elapsed(), false);
+                self.context
+                    .metrics
+                    .on_commit(committing.started.elapsed(), false);
             }
         }
     }

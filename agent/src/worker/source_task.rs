@@ -90,15 +90,31 @@ impl SourceTaskLoop {
         store: Arc<dyn OffsetBackingStore>,
         producers: Arc<ProducerPool>,
     ) -> Self {
-        Self { context, task, store, producers }
+        Self {
+            context,
+            task,
+            store,
+            producers,
+        }
     }
 
     /// Runs the task to its end.
     pub async fn run(self) {
-        let Self { mut context, mut task, store, producers } = self;
+        let Self {
+            mut context,
+            mut task,
+            store,
+            producers,
+        } = self;
         let stopping = context.stopping.child_token();
-        let outcome =
-            catch(run_task(&mut context, &mut task, store, &producers, &stopping)).await;
+        let outcome = catch(run_task(
+            &mut context,
+            &mut task,
+            store,
+            &producers,
+            &stopping,
+        ))
+        .await;
         stopping.cancel();
         if let Err(error) = catch(task.stop()).await {
             tracing::warn!(task = %context.id, "stopping the task failed: {}", error.trace());
@@ -150,9 +166,10 @@ async fn run_task(
     );
     let topic_creation = if context.settings.topic_creation_enabled {
         match TopicCreationRules::from_props(&context.connector_props)? {
-            Some(rules) => {
-                Some(TopicCreation::new(rules, client_configs::admin_config(context)?))
-            }
+            Some(rules) => Some(TopicCreation::new(
+                rules,
+                client_configs::admin_config(context)?,
+            )),
             None => None,
         }
     } else {
@@ -175,11 +192,18 @@ async fn run_task(
     context.metrics.set_state(true, false);
     context.listener.on_startup(&context.id);
 
-    let interval = context.settings.offset_flush_interval.max(Duration::from_millis(1));
+    let interval = context
+        .settings
+        .offset_flush_interval
+        .max(Duration::from_millis(1));
     let mut state = Loop {
         next_commit: tokio::time::Instant::now() + interval,
         interval,
-        commits: Commits { writer: OffsetWriter::default(), store, under_way: None },
+        commits: Commits {
+            writer: OffsetWriter::default(),
+            store,
+            under_way: None,
+        },
         keep_records: task.wants_record_commits(),
         signal: Arc::default(),
         submitted: SubmittedRecords::default(),
@@ -367,7 +391,10 @@ impl Loop<'_> {
         match polled {
             Ok(Some(records)) => {
                 let count = records.len() as u64;
-                self.context.metrics.batch_time.record_time(started.elapsed());
+                self.context
+                    .metrics
+                    .batch_time
+                    .record_time(started.elapsed());
                 self.context.metrics.on_batch_in(count);
                 self.active += count;
                 self.context.metrics.set_active(self.active);
@@ -451,8 +478,10 @@ impl Loop<'_> {
             }
             let subject = Subject(Some(failed.described.clone()));
             let class = "org.apache.kafka.connect.source.SourceTask";
-            let _: Tolerated<()> =
-                self.errors.failed(Stage::KafkaProduce, class, &subject, error).await;
+            let _: Tolerated<()> = self
+                .errors
+                .failed(Stage::KafkaProduce, class, &subject, error)
+                .await;
             failed.tolerate();
         }
     }
@@ -511,7 +540,11 @@ impl Loop<'_> {
                 ))),
             }
         });
-        self.commits.under_way = Some(CommitUnderWay { flush, started, write });
+        self.commits.under_way = Some(CommitUnderWay {
+            flush,
+            started,
+            write,
+        });
     }
 
     fn end_commit(&mut self, (flush, started, result): (u64, Instant, Result<()>)) {
@@ -567,14 +600,17 @@ impl Loop<'_> {
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
             let size = batch.len().min(MAX_CHUNK);
-            let chunk = self.producer.open_chunk(size, &self.signal, self.keep_records);
+            let chunk = self
+                .producer
+                .open_chunk(size, &self.signal, self.keep_records);
             self.submitted.begin_chunk(Arc::clone(&chunk));
             let mut bytes = 0;
             let mut last_topic = ByteString::new();
             let mut outcome = Ok(true);
             for (index, record) in batch.drain(..size).enumerate() {
-                outcome =
-                    self.send_record(&chunk, index, record, &mut bytes, &mut last_topic).await;
+                outcome = self
+                    .send_record(&chunk, index, record, &mut bytes, &mut last_topic)
+                    .await;
                 if !matches!(outcome, Ok(true)) {
                     break;
                 }
@@ -609,7 +645,11 @@ impl Loop<'_> {
                 .log_messages
                 .then(|| format!(", where source record is = {record}")),
         );
-        let SourceRecord { record, source_partition, source_offset } = record;
+        let SourceRecord {
+            record,
+            source_partition,
+            source_offset,
+        } = record;
         let record = if self.context.plugins.transformations.is_empty() {
             record
         } else {
@@ -664,7 +704,10 @@ impl Loop<'_> {
                         },
                     }
                 };
-                converted = converted.insert(KafkaHeader { key: &header.key, value });
+                converted = converted.insert(KafkaHeader {
+                    key: &header.key,
+                    value,
+                });
             }
             headers = Some(converted);
         }
@@ -770,8 +813,10 @@ impl Loop<'_> {
                     }
                 }
                 Err(SendError::Kafka(error)) => {
-                    return Err(ConnectError::connect("Unrecoverable exception trying to send")
-                        .caused_by(ConnectError::new(ErrorKind::Kafka, error.to_string())));
+                    return Err(
+                        ConnectError::connect("Unrecoverable exception trying to send")
+                            .caused_by(ConnectError::new(ErrorKind::Kafka, error.to_string())),
+                    );
                 }
             }
         }
@@ -779,7 +824,8 @@ impl Loop<'_> {
             self.submitted.use_topic(&record.topic);
             *last_topic = record.topic;
         }
-        self.submitted.submit(index, source_partition, source_offset, kept);
+        self.submitted
+            .submit(index, source_partition, source_offset, kept);
         Ok(true)
     }
 
@@ -787,7 +833,10 @@ impl Loop<'_> {
     fn drop_record(&mut self, kept: Option<Box<SourceRecord>>) -> bool {
         self.active = self.active.saturating_sub(1);
         if let Some(record) = kept {
-            self.dropped.push(CommittedRecord { record: *record, metadata: None });
+            self.dropped.push(CommittedRecord {
+                record: *record,
+                metadata: None,
+            });
         }
         true
     }

@@ -81,7 +81,11 @@ pub struct SubmittedRecords {
 impl SubmittedRecords {
     /// Begins a chunk; records submitted next belong to it.
     pub fn begin_chunk(&mut self, chunk: Arc<AckChunk>) {
-        self.chunks.push_back(SentChunk { chunk, left: 0, topics: Vec::new() });
+        self.chunks.push_back(SentChunk {
+            chunk,
+            left: 0,
+            topics: Vec::new(),
+        });
     }
 
     /// Notes that the chunk's records go to a topic.
@@ -107,7 +111,12 @@ impl SubmittedRecords {
         sent.left += 1;
         self.pending += 1;
         let chunk = self.first_chunk + (self.chunks.len() as u64 - 1);
-        let entry = Entry { chunk, index: u32::try_from(index).unwrap_or(0), offset, record };
+        let entry = Entry {
+            chunk,
+            index: u32::try_from(index).unwrap_or(0),
+            offset,
+            record,
+        };
         let Some(partition) = partition else {
             self.without_partition.push_back(entry);
             return;
@@ -118,7 +127,9 @@ impl SubmittedRecords {
                 let (place, known) = match self.queues.get_full(&partition) {
                     Some((place, known, _)) => (place, Arc::clone(known)),
                     None => {
-                        let queue = Queue { entries: VecDeque::new() };
+                        let queue = Queue {
+                            entries: VecDeque::new(),
+                        };
                         let (place, _) = self.queues.insert_full(Arc::clone(&partition), queue);
                         (place, Arc::clone(&partition))
                     }
@@ -152,10 +163,15 @@ impl SubmittedRecords {
             self.drop_finished_chunks(&mut taken);
             return taken;
         }
-        let Self { queues, without_partition, chunks, first_chunk, .. } = self;
+        let Self {
+            queues,
+            without_partition,
+            chunks,
+            first_chunk,
+            ..
+        } = self;
         for (partition, queue) in queues.iter_mut() {
-            if let Some(offset) =
-                drain_acked(&mut queue.entries, chunks, *first_chunk, &mut taken)
+            if let Some(offset) = drain_acked(&mut queue.entries, chunks, *first_chunk, &mut taken)
             {
                 offsets.insert(Arc::clone(partition), offset);
             }
@@ -210,7 +226,10 @@ impl SubmittedRecords {
             |entry: &&Entry| entry.chunk == chunk && usize::try_from(entry.index) == Ok(index);
         for (partition, queue) in &self.queues {
             if let Some(entry) = queue.entries.iter().find(is_it) {
-                let offset = entry.offset.as_ref().map_or("null".to_owned(), ToString::to_string);
+                let offset = entry
+                    .offset
+                    .as_ref()
+                    .map_or("null".to_owned(), ToString::to_string);
                 return format!(
                     ", where source record is = SourceRecord{{sourcePartition={partition}, sourceOffset={offset}}}"
                 );
@@ -243,14 +262,20 @@ fn drain_acked(
             break;
         };
         if let Some(record) = entry.record {
-            let metadata = sent.chunk.take_written(index).map(|written| RecordMetadata {
-                topic_partition: TopicPartition::new(
-                    record.record.topic.clone(),
-                    written.partition,
-                ),
-                offset: written.offset,
+            let metadata = sent
+                .chunk
+                .take_written(index)
+                .map(|written| RecordMetadata {
+                    topic_partition: TopicPartition::new(
+                        record.record.topic.clone(),
+                        written.partition,
+                    ),
+                    offset: written.offset,
+                });
+            taken.committed.push(CommittedRecord {
+                record: *record,
+                metadata,
             });
-            taken.committed.push(CommittedRecord { record: *record, metadata });
         }
         committable = Some(entry.offset);
     }

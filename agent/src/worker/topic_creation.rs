@@ -46,11 +46,16 @@ pub struct TopicCreationRules {
 }
 
 fn invalid(key: &str, value: &str, why: &str) -> ConnectError {
-    ConnectError::config(format!("Invalid value {value} for configuration {key}: {why}"))
+    ConnectError::config(format!(
+        "Invalid value {value} for configuration {key}: {why}"
+    ))
 }
 
 fn list(text: &str) -> Vec<&str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .collect()
 }
 
 impl TopicCreationRules {
@@ -85,7 +90,10 @@ impl TopicCreationRules {
     /// The group that creates a topic: the first that matches, else the default.
     #[must_use]
     pub fn group_of(&self, topic: &str) -> &TopicCreationGroup {
-        self.groups.iter().find(|group| group.matches(topic)).unwrap_or(&self.default)
+        self.groups
+            .iter()
+            .find(|group| group.matches(topic))
+            .unwrap_or(&self.default)
     }
 }
 
@@ -154,7 +162,12 @@ impl TopicCreation {
     /// Creates topics by rules, with an admin client of these settings that lives only as long as it is needed.
     #[must_use]
     pub fn new(rules: TopicCreationRules, admin: ClientConfig) -> Self {
-        Self { rules, admin, known: HashSet::new(), last: ByteString::new() }
+        Self {
+            rules,
+            admin,
+            known: HashSet::new(),
+            last: ByteString::new(),
+        }
     }
 
     /// Whether a topic is known to exist; asked for each record.
@@ -189,7 +202,11 @@ impl TopicCreation {
         .await
         .map_err(|error| ConnectError::connect(error.to_string()))?
         .map_err(|error| kafka_error(topic, &error))?;
-        let outcome = if exists { Ok(()) } else { self.create(&admin, topic).await };
+        let outcome = if exists {
+            Ok(())
+        } else {
+            self.create(&admin, topic).await
+        };
         tokio::task::spawn_blocking(move || drop(admin));
         outcome?;
         self.known.insert(topic.clone());
@@ -209,8 +226,11 @@ impl TopicCreation {
             replication = group.replication,
             "creating topic"
         );
-        let mut new_topic =
-            NewTopic::new(topic, group.partitions, TopicReplication::Fixed(group.replication));
+        let mut new_topic = NewTopic::new(
+            topic,
+            group.partitions,
+            TopicReplication::Fixed(group.replication),
+        );
         for (key, value) in &group.configs {
             new_topic = new_topic.set(key, value);
         }
@@ -221,10 +241,9 @@ impl TopicCreation {
             .map_err(|error| kafka_error(topic, &error))?;
         match results.into_iter().next() {
             Some(Ok(_)) | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((_, code))) => Err(refused(topic).caused_by(ConnectError::new(
-                ErrorKind::Kafka,
-                code.to_string(),
-            ))),
+            Some(Err((_, code))) => {
+                Err(refused(topic).caused_by(ConnectError::new(ErrorKind::Kafka, code.to_string())))
+            }
             None => Err(refused(topic)),
         }
     }
@@ -251,7 +270,8 @@ fn kafka_error(topic: &str, error: &KafkaError) -> ConnectError {
     );
     let cause = ConnectError::new(ErrorKind::Kafka, error.to_string());
     if retriable {
-        ConnectError::retriable(format!("failed to look up or create topic {topic}")).caused_by(cause)
+        ConnectError::retriable(format!("failed to look up or create topic {topic}"))
+            .caused_by(cause)
     } else {
         refused(topic).caused_by(cause)
     }
@@ -262,7 +282,10 @@ mod tests {
     use super::*;
 
     fn rules(pairs: &[(&str, &str)]) -> Result<Option<TopicCreationRules>> {
-        let props = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let props = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         TopicCreationRules::from_props(&props)
     }
 
@@ -274,7 +297,11 @@ mod tests {
     #[test]
     fn the_default_group_needs_both_numbers() {
         let error = rules(&[("topic.creation.default.partitions", "1")]).unwrap_err();
-        assert!(error.message().contains("topic.creation.default.replication.factor"));
+        assert!(
+            error
+                .message()
+                .contains("topic.creation.default.replication.factor")
+        );
         for bad in ["0", "-2", "x"] {
             assert!(
                 rules(&[
@@ -302,8 +329,14 @@ mod tests {
         .unwrap()
         .unwrap();
         let group = rules.group_of("x1");
-        assert_eq!((group.name.as_str(), group.partitions, group.replication), ("a", 3, -1));
-        assert_eq!(group.configs, [("cleanup.policy".to_owned(), "compact".to_owned())]);
+        assert_eq!(
+            (group.name.as_str(), group.partitions, group.replication),
+            ("a", 3, -1)
+        );
+        assert_eq!(
+            group.configs,
+            [("cleanup.policy".to_owned(), "compact".to_owned())]
+        );
         assert_eq!(rules.group_of("xx").name, "b");
         assert_eq!(rules.group_of("yy").name, "b");
         assert_eq!(rules.group_of("z").name, "default");

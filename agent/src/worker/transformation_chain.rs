@@ -69,7 +69,9 @@ impl TransformationChain {
                 match stage.apply(current, origin) {
                     Ok(record) => Tolerated::Done(record),
                     Err(error) => {
-                        operator.failed(Stage::Transformation, &stage.class, subject, error).await
+                        operator
+                            .failed(Stage::Transformation, &stage.class, subject, error)
+                            .await
                     }
                 }
             };

@@ -30,7 +30,7 @@ use crate::group::WorkerCoordinator;
 use crate::group::admin::GroupAdmin;
 use crate::logging::Loggers;
 use crate::storage::{
-    ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore,
+    ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore, StorageError,
 };
 use crate::telemetry::EventLog;
 use crate::telemetry::metrics::ClusterView;
@@ -94,6 +94,17 @@ pub struct DistributedHerder {
     shared: Arc<Shared>,
 }
 
+/// Why the herder's task ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum HerderFailure {
+    /// A store cannot start.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The group does not take this worker, and trying again would not help.
+    #[error("cannot be a member of the group: {0}")]
+    Membership(String),
+}
+
 /// A herder whose task still has to be run.
 pub struct HerderTask {
     tick: Tick,
@@ -103,8 +114,8 @@ impl HerderTask {
     /// Starts the stores, then herds until `stop`, then stops all work and leaves the group.
     ///
     /// # Errors
-    /// If a store cannot start.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), crate::storage::StorageError> {
+    /// If a store cannot start, or the group refuses the worker.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), HerderFailure> {
         self.tick.run(stop).await
     }
 }
@@ -117,7 +128,11 @@ impl DistributedHerder {
         updates: mpsc::UnboundedReceiver<ConfigUpdate>,
     ) -> (Self, HerderTask) {
         let (jobs, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { parts, stage: Mutex::new(Stage::default()), jobs });
+        let shared = Arc::new(Shared {
+            parts,
+            stage: Mutex::new(Stage::default()),
+            jobs,
+        });
         let herder = Self { shared };
         let tick = Tick::new(herder.clone(), group, updates, inbox);
         (herder, HerderTask { tick })

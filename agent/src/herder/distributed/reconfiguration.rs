@@ -27,7 +27,9 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(herder: &DistributedHerder) -> Self {
-        Self { herder: herder.clone() }
+        Self {
+            herder: herder.clone(),
+        }
     }
 }
 
@@ -79,7 +81,10 @@ enum Publication {
     /// They are as stored, or were written.
     Done,
     /// This leader has to be sent them.
-    Send { leader_url: String, session_key: Option<Vec<u8>> },
+    Send {
+        leader_url: String,
+        session_key: Option<Vec<u8>>,
+    },
 }
 
 impl Tick {
@@ -120,14 +125,17 @@ impl Tick {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
-        self.reconfigurations.replace(connector, running.abort_handle());
+        self.reconfigurations
+            .replace(connector, running.abort_handle());
     }
 
     fn begin_reconfiguration(&self, connector: &ConnectorName) -> Step {
         if self.snapshot.target_state(connector) != Some(TargetState::Started) {
             return Step::Skip;
         }
-        let Some(config) = self.snapshot.connector_config(connector) else { return Step::Skip };
+        let Some(config) = self.snapshot.connector_config(connector) else {
+            return Step::Skip;
+        };
         match self.shared.worker.task_configs(connector, config) {
             Some(asked) => Step::Ask(Box::pin(asked)),
             None => Step::Skip,
@@ -155,7 +163,10 @@ impl Tick {
         }
         let configs = self.shared.configs.snapshot();
         let session_key = configs.session_key().map(|key| key.key.clone());
-        Ok(Publication::Send { leader_url, session_key })
+        Ok(Publication::Send {
+            leader_url,
+            session_key,
+        })
     }
 
     /// Writes task configs as the leader.
@@ -186,7 +197,10 @@ impl Tick {
         let count = usize::try_from(self.snapshot.task_count(connector)).unwrap_or(usize::MAX);
         count != configs.len()
             || stored.len() != configs.len()
-            || stored.iter().zip(configs).any(|(stored, new)| **stored != *new)
+            || stored
+                .iter()
+                .zip(configs)
+                .any(|(stored, new)| **stored != *new)
             || self.snapshot.applied_connector_config(connector)
                 != self.snapshot.connector_config(connector)
     }
@@ -202,7 +216,9 @@ async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Resul
         .on_herder(move |tick| Box::pin(async move { Ok(tick.begin_reconfiguration(&name)) }))
         .await
         .map_err(plain)?;
-    let Step::Ask(asked) = step else { return Ok(()) };
+    let Step::Ask(asked) = step else {
+        return Ok(());
+    };
     let configs = match asked.await {
         Ok(configs) => configs,
         // Too many tasks have made the connector FAILED; asking again would not help.
@@ -211,15 +227,23 @@ async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Resul
     };
     let (name, published) = (connector.clone(), configs.clone());
     let publication = herder
-        .on_herder(move |tick| {
-            Box::pin(async move { tick.publish(&name, published).await })
-        })
+        .on_herder(move |tick| Box::pin(async move { tick.publish(&name, published).await }))
         .await
         .map_err(plain)?;
     match publication {
         Publication::Done => Ok(()),
-        Publication::Send { leader_url, session_key } => {
-            send(herder, connector, &leader_url, session_key.as_deref(), &configs).await
+        Publication::Send {
+            leader_url,
+            session_key,
+        } => {
+            send(
+                herder,
+                connector,
+                &leader_url,
+                session_key.as_deref(),
+                &configs,
+            )
+            .await
         }
     }
 }
@@ -236,17 +260,25 @@ async fn send(
     };
     let mut url = reqwest::Url::parse(leader_url).map_err(|error| failed(&error))?;
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["connectors", connector.as_str(), "tasks"]);
+        path.pop_if_empty()
+            .extend(["connectors", connector.as_str(), "tasks"]);
     }
     let body = serde_json::to_vec(configs).map_err(|error| failed(&error))?;
-    let mut request =
-        herder.shared.client.post(url).header("Content-Type", "application/json");
+    let mut request = herder
+        .shared
+        .client
+        .post(url)
+        .header("Content-Type", "application/json");
     if let Some(key) = session_key {
         request = request
             .header(SIGNATURE_HEADER, sign(key, &body))
             .header(ALGORITHM_HEADER, HMAC_SHA256);
     }
-    let reply = request.body(body).send().await.map_err(|error| failed(&error.without_url()))?;
+    let reply = request
+        .body(body)
+        .send()
+        .await
+        .map_err(|error| failed(&error.without_url()))?;
     let status = reply.status();
     if status.is_success() {
         return Ok(());
@@ -255,6 +287,8 @@ async fn send(
     let error: Option<ErrorMessage> = serde_json::from_slice(&text).ok();
     Err(RestError::new(
         status.as_u16(),
-        error.and_then(|error| error.message).unwrap_or_else(|| status.to_string()),
+        error
+            .and_then(|error| error.message)
+            .unwrap_or_else(|| status.to_string()),
     ))
 }

@@ -35,7 +35,9 @@ impl Tick {
         if self.group.is_leader() {
             return Ok(());
         }
-        Err(HerderError::NotHere { url: self.group.leader_url().map(str::to_owned) })
+        Err(HerderError::NotHere {
+            url: self.group.leader_url().map(str::to_owned),
+        })
     }
 
     fn existing(&self, name: &str) -> HerderResult<()> {
@@ -47,8 +49,14 @@ impl Tick {
 
     /// Where to send a call for a connector's owner: the owner if this worker leads, else the leader.
     fn not_assigned(&self, owner: Option<&str>) -> HerderError {
-        let url = if self.group.is_leader() { owner } else { self.group.leader_url() };
-        HerderError::NotHere { url: url.map(str::to_owned) }
+        let url = if self.group.is_leader() {
+            owner
+        } else {
+            self.group.leader_url()
+        };
+        HerderError::NotHere {
+            url: url.map(str::to_owned),
+        }
     }
 
     async fn write_connector(
@@ -65,13 +73,18 @@ impl Tick {
         if exists && !allow_replace {
             return Err(RestError::conflict(format!("Connector {name} already exists")).into());
         }
-        let keys = answers::changed_keys(self.snapshot.connector_config(&name).map(|c| &**c), &config);
+        let keys =
+            answers::changed_keys(self.snapshot.connector_config(&name).map(|c| &**c), &config);
         self.shared
             .configs
             .put_connector_config(&name, config, initial_state)
             .await
             .map_err(|error| storage(&error))?;
-        let action = action.unwrap_or(if exists { ConfigAction::Update } else { ConfigAction::Create });
+        let action = action.unwrap_or(if exists {
+            ConfigAction::Update
+        } else {
+            ConfigAction::Create
+        });
         self.shared.config_written(&name, action, keys, &caller);
         let configs = self.shared.configs.snapshot();
         let info = answers::connector_info(&configs, self.shared.worker.plugins(), &name)?;
@@ -84,14 +97,21 @@ impl Tick {
         }
         self.as_leader()?;
         let configs = self.shared.configs.clone();
-        configs.put_task_configs(&name, Vec::new()).await.map_err(|error| storage(&error))?;
+        configs
+            .put_task_configs(&name, Vec::new())
+            .await
+            .map_err(|error| storage(&error))?;
         configs
             .put_target_state(&name, TargetState::Stopped)
             .await
             .map_err(|error| storage(&error))?;
         let limit = self.shared.config.millis("worker.sync.timeout.ms");
-        configs.refresh(limit).await.map_err(|error| storage(&error))?;
-        self.shared.config_written(&name, ConfigAction::Stop, Vec::new(), &caller);
+        configs
+            .refresh(limit)
+            .await
+            .map_err(|error| storage(&error))?;
+        self.shared
+            .config_written(&name, ConfigAction::Stop, Vec::new(), &caller);
         Ok(())
     }
 }
@@ -170,7 +190,12 @@ impl Herder for DistributedHerder {
     }
 
     fn connectors(&self) -> Vec<ConnectorName> {
-        self.shared.configs.snapshot().connectors().cloned().collect()
+        self.shared
+            .configs
+            .snapshot()
+            .connectors()
+            .cloned()
+            .collect()
     }
 
     async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo> {
@@ -188,8 +213,13 @@ impl Herder for DistributedHerder {
         self.on_herder(|tick| {
             Box::pin(async move {
                 let plugins = tick.shared.worker.plugins();
-                let info = |name: &ConnectorName| answers::connector_info(&tick.snapshot, plugins, name);
-                Ok(tick.snapshot.connectors().map(info).collect::<Result<_, _>>()?)
+                let info =
+                    |name: &ConnectorName| answers::connector_info(&tick.snapshot, plugins, name);
+                Ok(tick
+                    .snapshot
+                    .connectors()
+                    .map(info)
+                    .collect::<Result<_, _>>()?)
             })
         })
         .await
@@ -198,7 +228,12 @@ impl Herder for DistributedHerder {
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo> {
         let configs = self.shared.configs.snapshot();
         let statuses = self.shared.statuses.as_ref();
-        Ok(answers::connector_status(&configs, statuses, self.shared.worker.plugins(), name)?)
+        Ok(answers::connector_status(
+            &configs,
+            statuses,
+            self.shared.worker.plugins(),
+            name,
+        )?)
     }
 
     fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
@@ -241,7 +276,11 @@ impl Herder for DistributedHerder {
                 Box::pin(async move {
                     tick.as_leader()?;
                     tick.existing(&wanted)?;
-                    Ok(tick.snapshot.connector_config(&wanted).cloned().unwrap_or_default())
+                    Ok(tick
+                        .snapshot
+                        .connector_config(&wanted)
+                        .cloned()
+                        .unwrap_or_default())
                 })
             })
             .await?;
@@ -268,7 +307,8 @@ impl Herder for DistributedHerder {
                     .remove_connector_config(&name)
                     .await
                     .map_err(|error| storage(&error))?;
-                tick.shared.config_written(&name, ConfigAction::Delete, Vec::new(), &caller);
+                tick.shared
+                    .config_written(&name, ConfigAction::Delete, Vec::new(), &caller);
                 Ok(())
             })
         })
@@ -290,15 +330,20 @@ impl Herder for DistributedHerder {
             .put_target_state(&name, target)
             .await
             .map_err(|error| storage(&error))?;
-        let action =
-            if target == TargetState::Paused { ConfigAction::Pause } else { ConfigAction::Resume };
-        self.shared.config_written(&name, action, Vec::new(), caller);
+        let action = if target == TargetState::Paused {
+            ConfigAction::Pause
+        } else {
+            ConfigAction::Resume
+        };
+        self.shared
+            .config_written(&name, action, Vec::new(), caller);
         Ok(())
     }
 
     async fn stop_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| Box::pin(tick.stop(name, caller))).await
+        self.on_herder(move |tick| Box::pin(tick.stop(name, caller)))
+            .await
     }
 
     async fn restart_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
@@ -313,14 +358,20 @@ impl Herder for DistributedHerder {
                     if !tick.shared.worker.has_connector(&wanted) {
                         return Err(tick.not_assigned(tick.group.connector_owner_url(&wanted)));
                     }
-                    tick.shared.worker.stop_connectors(std::slice::from_ref(&wanted)).await;
+                    tick.shared
+                        .worker
+                        .stop_connectors(std::slice::from_ref(&wanted))
+                        .await;
                     Ok(tick.start_connector(&wanted))
                 })
             })
             .await?;
         let name = ConnectorName::from(name);
-        self.shared.restart_asked(&name, None, RestartOptions::default(), caller);
-        let Some((target, started)) = started else { return Ok(()) };
+        self.shared
+            .restart_asked(&name, None, RestartOptions::default(), caller);
+        let Some((target, started)) = started else {
+            return Ok(());
+        };
         started
             .await
             .map_err(|_| RestError::internal(format!("Failed to start connector: {name}")))?;
@@ -380,8 +431,16 @@ impl Herder for DistributedHerder {
                 if !tick.holds_task(&id) {
                     return Err(tick.not_assigned(tick.group.task_owner_url(&id)));
                 }
-                tick.shared.restart_asked(&id.connector, Some(id.task), RestartOptions::default(), &caller);
-                tick.shared.worker.stop_tasks(std::slice::from_ref(&id)).await;
+                tick.shared.restart_asked(
+                    &id.connector,
+                    Some(id.task),
+                    RestartOptions::default(),
+                    &caller,
+                );
+                tick.shared
+                    .worker
+                    .stop_tasks(std::slice::from_ref(&id))
+                    .await;
                 if tick.start_task(&id) {
                     Ok(())
                 } else {
@@ -393,11 +452,19 @@ impl Herder for DistributedHerder {
     }
 
     fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
-        Ok(answers::active_topics(&self.shared.config, self.shared.statuses.as_ref(), name)?)
+        Ok(answers::active_topics(
+            &self.shared.config,
+            self.shared.statuses.as_ref(),
+            name,
+        )?)
     }
 
     async fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
-        Ok(answers::reset_active_topics(&self.shared.config, self.shared.statuses.as_ref(), name)?)
+        Ok(answers::reset_active_topics(
+            &self.shared.config,
+            self.shared.statuses.as_ref(),
+            name,
+        )?)
     }
 
     async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
@@ -406,7 +473,11 @@ impl Herder for DistributedHerder {
             .on_herder(move |tick| {
                 Box::pin(async move {
                     tick.existing(&wanted)?;
-                    Ok(tick.snapshot.connector_config(&wanted).cloned().unwrap_or_default())
+                    Ok(tick
+                        .snapshot
+                        .connector_config(&wanted)
+                        .cloned()
+                        .unwrap_or_default())
                 })
             })
             .await?;
@@ -490,7 +561,10 @@ impl Herder for DistributedHerder {
             Box::pin(async move {
                 tick.as_leader()?;
                 tick.existing(&wanted)?;
-                let config = tick.snapshot.connector_config(&wanted).map(|config| &**config);
+                let config = tick
+                    .snapshot
+                    .connector_config(&wanted)
+                    .map(|config| &**config);
                 let kind = answers::connector_type(tick.shared.worker.plugins(), config);
                 if kind != sluice_protocol::ConnectorType::Source {
                     return Err(RestError::bad_request(format!(
@@ -508,9 +582,8 @@ impl Herder for DistributedHerder {
     }
 
     fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
-        let connector = |info: &PluginInfo| {
-            matches!(info.plugin_type, PluginType::Sink | PluginType::Source)
-        };
+        let connector =
+            |info: &PluginInfo| matches!(info.plugin_type, PluginType::Sink | PluginType::Source);
         self.shared
             .worker
             .plugins()
@@ -519,8 +592,16 @@ impl Herder for DistributedHerder {
             .collect()
     }
 
-    fn plugin_config(&self, plugin: &str, version: Option<&str>) -> HerderResult<Vec<ConfigKeyInfo>> {
-        Ok(validation::plugin_config(self.shared.worker.plugins(), plugin, version)?)
+    fn plugin_config(
+        &self,
+        plugin: &str,
+        version: Option<&str>,
+    ) -> HerderResult<Vec<ConfigKeyInfo>> {
+        Ok(validation::plugin_config(
+            self.shared.worker.plugins(),
+            plugin,
+            version,
+        )?)
     }
 
     async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {
@@ -571,7 +652,10 @@ impl DistributedHerder {
         let sessioned = self.shared.view.group.lock().protocol == Subprotocol::Sessioned.name();
         let configs = self.shared.configs.snapshot();
         let key = configs.session_key().map(|key| key.key.as_slice());
-        let allowed = self.shared.config.list("inter.worker.verification.algorithms");
+        let allowed = self
+            .shared
+            .config
+            .list("inter.worker.verification.algorithms");
         Ok(signature.verify(sessioned, allowed, key)?)
     }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::restart_plan::RestartPlan;
 use super::super::{RestartOptions, answers};
 use super::reconfiguration::Reconfigurations;
-use super::{DistributedHerder, Job, Shared};
+use super::{DistributedHerder, HerderFailure, Job, Shared};
 use crate::group::{GroupEvent, Rebalance, WorkerCoordinator};
 use crate::storage::{ClusterConfigState, ConfigUpdate, StorageError};
 use crate::telemetry::now;
@@ -41,6 +41,8 @@ pub(super) struct Tick {
     placed_tasks: HashSet<ConnectorTaskId>,
     config_topic_readable: bool,
     backoff_steps_left: u32,
+    /// Why the worker cannot go on.
+    failed: Option<String>,
 }
 
 /// Changes of the config topic since they were last acted on.
@@ -86,10 +88,11 @@ impl Tick {
             placed_tasks: HashSet::new(),
             config_topic_readable: true,
             backoff_steps_left: BACKOFF_STEPS,
+            failed: None,
         }
     }
 
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), StorageError> {
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), HerderFailure> {
         let shared = self.shared.clone();
         let started = tokio::select! {
             started = self.start_stores() => started,
@@ -97,17 +100,18 @@ impl Tick {
         };
         if let Err(error) = started {
             self.stop_stores().await;
-            return Err(error);
+            return Err(error.into());
         }
         self.snapshot = shared.configs.snapshot();
-        while !stop.is_cancelled() {
+        while !stop.is_cancelled() && self.failed.is_none() {
             tokio::select! {
                 () = self.turn() => {}
                 () = stop.cancelled() => {}
             }
         }
+        let failed = self.failed.take();
         self.shut_down().await;
-        Ok(())
+        failed.map_or(Ok(()), |reason| Err(HerderFailure::Membership(reason)))
     }
 
     async fn start_stores(&mut self) -> Result<(), StorageError> {
@@ -164,9 +168,16 @@ impl Tick {
             GroupEvent::Revoke { work } => self.stop_work(&work).await,
             GroupEvent::Assigned(rebalance) => self.on_assigned(rebalance).await,
             GroupEvent::CoordinatorLost { work } => {
-                self.trouble("the group coordinator cannot be found, all work is stopped", false);
+                self.trouble(
+                    "the group coordinator cannot be found, all work is stopped",
+                    false,
+                );
                 self.pending = None;
                 self.stop_work(&work).await;
+            }
+            GroupEvent::Failed { reason } => {
+                tracing::error!(reason, "cannot be a member of the group");
+                self.failed = Some(reason);
             }
         }
     }
@@ -196,7 +207,9 @@ impl Tick {
 
     /// Reads configs as far as the assignment needs, then starts what is new. Control-plane 7.6, steps 4 to 7.
     async fn finish_rebalance(&mut self) {
-        let Some(rebalance) = self.pending.take() else { return };
+        let Some(rebalance) = self.pending.take() else {
+            return;
+        };
         let behind = self.snapshot.offset() < rebalance.config_offset;
         if behind || rebalance.config_mismatch {
             let limit = self.shared.config.millis("worker.sync.timeout.ms");
@@ -209,7 +222,8 @@ impl Tick {
             self.take_snapshot();
         }
         if rebalance.config_mismatch {
-            self.group.request_rejoin("config offsets of the workers differ");
+            self.group
+                .request_rejoin("config offsets of the workers differ");
             return;
         }
         if self.snapshot.offset() != rebalance.config_offset {
@@ -243,18 +257,24 @@ impl Tick {
                 if self.snapshot.contains(&name) {
                     changes.configs.insert(name);
                 } else {
-                    changes.rejoin.get_or_insert_with(|| format!("connector {name} is new"));
+                    changes
+                        .rejoin
+                        .get_or_insert_with(|| format!("connector {name} is new"));
                 }
             }
             ConfigUpdate::ConnectorRemoved(name) => {
                 if self.snapshot.contains(&name) {
-                    changes.rejoin.get_or_insert_with(|| format!("connector {name} was deleted"));
+                    changes
+                        .rejoin
+                        .get_or_insert_with(|| format!("connector {name} was deleted"));
                 } else {
                     changes.removed.insert(name);
                 }
             }
             ConfigUpdate::Tasks { connector, applied } => {
-                changes.rejoin.get_or_insert_with(|| format!("connector {connector} has new tasks"));
+                changes
+                    .rejoin
+                    .get_or_insert_with(|| format!("connector {connector} has new tasks"));
                 if !applied.is_empty() {
                     changes.tasks.insert(connector);
                 }
@@ -321,7 +341,9 @@ impl Tick {
     }
 
     fn change_target_state(&mut self, name: &ConnectorName) {
-        let Some(target) = self.snapshot.target_state(name) else { return };
+        let Some(target) = self.snapshot.target_state(name) else {
+            return;
+        };
         // Tasks of a stopped connector go with the rebalance that its empty set of tasks causes.
         if target != TargetState::Stopped {
             self.shared.worker.set_task_target(name, target);
@@ -344,7 +366,10 @@ impl Tick {
         );
         let Ok(state) = state else { return };
         let plan = RestartPlan::new(options, state);
-        let held = self.group.assignment().map(|assignment| assignment.held.clone());
+        let held = self
+            .group
+            .assignment()
+            .map(|assignment| assignment.held.clone());
         let held = held.unwrap_or_default();
         let connector = plan.connector && held.connectors.contains(&request.connector);
         let tasks: Vec<ConnectorTaskId> = plan
@@ -354,7 +379,10 @@ impl Tick {
             .filter(|id| held.tasks.contains(id))
             .collect();
         if connector {
-            self.shared.worker.stop_connectors(std::slice::from_ref(&request.connector)).await;
+            self.shared
+                .worker
+                .stop_connectors(std::slice::from_ref(&request.connector))
+                .await;
             self.shared.reporter.connector_restarts(&request.connector);
         }
         if !tasks.is_empty() {
@@ -373,7 +401,10 @@ impl Tick {
 
     /// Stops a connector's instance and starts it with its current config, which makes new task configs.
     pub(super) async fn restart_instance(&mut self, name: &ConnectorName) {
-        self.shared.worker.stop_connectors(std::slice::from_ref(name)).await;
+        self.shared
+            .worker
+            .stop_connectors(std::slice::from_ref(name))
+            .await;
         self.start_instance(name);
     }
 
@@ -394,7 +425,12 @@ impl Tick {
         let config = self.snapshot.connector_config(name)?.clone();
         let target = self.snapshot.target_state(name)?;
         let requests = Arc::new(super::reconfiguration::Requests::new(&self.herder));
-        Some((target, self.shared.worker.start_connector(name, &config, target, requests)))
+        Some((
+            target,
+            self.shared
+                .worker
+                .start_connector(name, &config, target, requests),
+        ))
     }
 
     pub(super) fn start_task(&mut self, id: &ConnectorTaskId) -> bool {
@@ -406,7 +442,10 @@ impl Tick {
             return false;
         };
         let count = self.snapshot.task_count(&id.connector);
-        self.shared.worker.start_task(id, &connector, &task, count, target).is_ok()
+        self.shared
+            .worker
+            .start_task(id, &connector, &task, count, target)
+            .is_ok()
     }
 
     pub(super) fn holds_task(&self, id: &ConnectorTaskId) -> bool {
@@ -423,7 +462,12 @@ impl Tick {
                 .filter(|name| !held.connectors.contains(name))
                 .cloned()
                 .collect(),
-            tasks: self.placed_tasks.iter().filter(|id| !kept.contains(id)).cloned().collect(),
+            tasks: self
+                .placed_tasks
+                .iter()
+                .filter(|id| !kept.contains(id))
+                .cloned()
+                .collect(),
         };
         self.stop_work(&surplus).await;
         for name in &held.connectors {
@@ -455,7 +499,11 @@ impl Tick {
         shared.worker.stop_tasks(&work.tasks).await;
         let configs = shared.configs.snapshot();
         if shared.config.boolean("topic.tracking.enable") {
-            for name in work.connectors.iter().filter(|name| !configs.contains(name)) {
+            for name in work
+                .connectors
+                .iter()
+                .filter(|name| !configs.contains(name))
+            {
                 for topic in shared.statuses.topics(name) {
                     shared.statuses.delete_topic(name, &topic.name);
                 }
@@ -476,7 +524,9 @@ impl Tick {
             let count = configs.task_count(&name);
             for (task, _) in self.shared.statuses.tasks(&name) {
                 if task >= count {
-                    self.shared.reporter.task_deleted(&ConnectorTaskId::new(name.clone(), task));
+                    self.shared
+                        .reporter
+                        .task_deleted(&ConnectorTaskId::new(name.clone(), task));
                 }
             }
         }
@@ -512,7 +562,10 @@ impl Tick {
             self.stop_work(&work).await;
             self.backoff_steps_left = BACKOFF_STEPS;
         } else {
-            let max_delay = self.shared.config.millis("scheduled.rebalance.max.delay.ms");
+            let max_delay = self
+                .shared
+                .config
+                .millis("scheduled.rebalance.max.delay.ms");
             let pause = max_delay / (10 * self.backoff_steps_left);
             self.backoff_steps_left -= 1;
             // With delays disabled there would be no pause at all.
@@ -526,7 +579,9 @@ impl Tick {
             return None;
         }
         let configs = self.shared.configs.snapshot();
-        let Some(key) = configs.session_key() else { return Some(Instant::now()) };
+        let Some(key) = configs.session_key() else {
+            return Some(Instant::now());
+        };
         if key.algorithm != crate::rest::signature::HMAC_SHA256
             || key.key.len() != self.session_key_bytes()
         {
@@ -548,7 +603,8 @@ impl Tick {
     }
 
     async fn renew_session_key(&mut self) {
-        self.shared.enter("writing a session key to the config topic");
+        self.shared
+            .enter("writing a session key to the config topic");
         let mut key = vec![0; self.session_key_bytes()];
         rand::RngCore::fill_bytes(&mut rand::rng(), &mut key);
         let key = SessionKey {
@@ -575,7 +631,10 @@ impl Tick {
             is_leader: rebalance.is_leader,
             leader_id: Some(rebalance.leader_id.clone()),
             protocol: rebalance.protocol.name().to_owned(),
-            members: rebalance.members.clone().map(|members| members.into_iter().collect()),
+            members: rebalance
+                .members
+                .clone()
+                .map(|members| members.into_iter().collect()),
             joined: rebalance.joined.clone(),
             left: rebalance.left.clone(),
             assigned: rebalance.assigned.clone(),
@@ -583,21 +642,28 @@ impl Tick {
             delay_ms: rebalance.delay.map_or(0, millis),
             config_mismatch: rebalance.config_mismatch,
         };
-        self.shared.view.rebalanced(rebalance.ended_at.since(rebalance.started_at));
-        self.shared.events.record(Severity::Info, Event::Rebalance(Box::new(event)));
+        self.shared
+            .view
+            .rebalanced(rebalance.ended_at.since(rebalance.started_at));
+        self.shared
+            .events
+            .record(Severity::Info, Event::Rebalance(Box::new(event)));
     }
 
     fn publish_view(&self) {
         let mut view = self.shared.view.group.lock();
-        view.member_id = self.group.member_id().cloned();
+        view.member_id = self.group.member_id();
         view.generation = self.group.generation();
         view.is_leader = self.group.is_leader();
-        view.protocol = self.group.protocol().map(|protocol| protocol.name().to_owned()).unwrap_or_default();
-        view.rebalancing = self.group.is_joining() || self.group.rejoin_needed();
-        view.delay_ms = self
+        view.protocol = self
             .group
-            .delay_remaining()
-            .map_or(0, |delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            .protocol()
+            .map(|protocol| protocol.name().to_owned())
+            .unwrap_or_default();
+        view.rebalancing = self.group.is_joining() || self.group.rejoin_needed();
+        view.delay_ms = self.group.delay_remaining().map_or(0, |delay| {
+            u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
+        });
         view.config_offset = self.snapshot.offset();
         if let Some(assignment) = self.group.assignment() {
             view.leader_id = Some(assignment.leader_id.clone());
@@ -606,13 +672,23 @@ impl Tick {
     }
 
     fn trouble(&self, what: &str, recovered: bool) {
-        let severity = if recovered { Severity::Info } else { Severity::Warning };
+        let severity = if recovered {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
         if recovered {
             tracing::info!("{what}");
         } else {
             tracing::warn!("{what}");
         }
-        self.shared.events.record(severity, Event::Trouble { what: what.to_owned(), recovered });
+        self.shared.events.record(
+            severity,
+            Event::Trouble {
+                what: what.to_owned(),
+                recovered,
+            },
+        );
     }
 
     async fn stop_stores(&self) {
@@ -642,4 +718,3 @@ async fn sleep_until(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-

@@ -1,0 +1,608 @@
+//! The standalone herder: one worker that does everything alone (Kafka's `StandaloneHerder`).
+//!
+//! Configs and states live in memory, offsets in a file. Changes happen one after another under one lock; the config
+//! and status machines are those of the distributed worker.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sluice_api::error::ConnectError;
+use sluice_protocol::rest::{
+    ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
+    Health, HealthStatus, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError,
+    ServerInfo, TaskInfo, TaskState,
+};
+use sluice_protocol::telemetry::Caller;
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
+use tokio::sync::Mutex;
+
+use super::offsets::{OffsetAccess, not_stopped};
+use super::restart_plan::RestartPlan;
+use super::status_reporter::StatusReporter;
+use super::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions, answers};
+use crate::group::admin::GroupAdmin;
+use crate::logging::Loggers;
+use crate::rest::signature::RequestSignature;
+use crate::storage::{
+    ClusterConfigState, ConfigBackingStore, OffsetBackingStore, StatusBackingStore, StorageError,
+};
+use crate::telemetry::metrics;
+use crate::validation;
+use crate::worker::connector::ConnectorRequests;
+use crate::worker::lifecycle::Worker;
+use crate::worker_config::WorkerConfig;
+
+/// Everything the herder works with.
+pub struct Parts {
+    /// The worker's configuration.
+    pub config: WorkerConfig,
+    /// The cluster id of Kafka.
+    pub kafka_cluster_id: String,
+    /// Connector configs and target states.
+    pub configs: Arc<dyn ConfigBackingStore>,
+    /// States and active topics.
+    pub statuses: Arc<dyn StatusBackingStore>,
+    /// Source offsets.
+    pub offsets: Arc<dyn OffsetBackingStore>,
+    /// Reports states.
+    pub reporter: Arc<StatusReporter>,
+    /// Runs connectors and tasks.
+    pub worker: Arc<Worker>,
+    /// Log levels.
+    pub loggers: Arc<Loggers>,
+    /// Consumer groups of sinks.
+    pub groups: Arc<GroupAdmin>,
+}
+
+/// See the module. Clones share it.
+#[derive(Clone)]
+pub struct StandaloneHerder {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: Parts,
+    changing: Mutex<()>,
+}
+
+fn storage(error: &StorageError) -> HerderError {
+    RestError::internal(error.to_string()).into()
+}
+
+impl StandaloneHerder {
+    /// A herder without connectors.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                parts,
+                changing: Mutex::new(()),
+            }),
+        }
+    }
+
+    /// Stops all connectors and tasks.
+    pub async fn stop(&self) {
+        let _changing = self.shared.changing.lock().await;
+        self.parts().worker.stop_all().await;
+        self.parts().offsets.stop().await;
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.shared.parts
+    }
+
+    fn snapshot(&self) -> Arc<ClusterConfigState> {
+        self.parts().configs.snapshot()
+    }
+
+    fn existing(&self, name: &str) -> HerderResult<()> {
+        if self.snapshot().contains(name) {
+            return Ok(());
+        }
+        Err(RestError::connector_not_found(name).into())
+    }
+
+    /// Starts a connector in its target state, and its tasks if it is to run.
+    async fn start(&self, name: &ConnectorName) -> Result<(), ConnectError> {
+        let configs = self.snapshot();
+        let (Some(config), Some(target)) =
+            (configs.connector_config(name), configs.target_state(name))
+        else {
+            return Ok(());
+        };
+        let requests = Arc::new(Requests {
+            herder: self.clone(),
+        });
+        self.parts()
+            .worker
+            .start_connector(name, config, target, requests)
+            .await?;
+        if target == TargetState::Started {
+            self.update_tasks(name).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes task configs; if they or the connector's config changed, the tasks start anew.
+    async fn update_tasks(&self, name: &ConnectorName) -> Result<(), ConnectError> {
+        let parts = self.parts();
+        let before = self.snapshot();
+        let Some(config) = before.connector_config(name) else {
+            return Ok(());
+        };
+        let Some(asked) = parts.worker.task_configs(name, config) else {
+            return Ok(());
+        };
+        let new = asked.await?;
+        let old = before.all_task_configs(name);
+        let changed = old.len() != new.len()
+            || old.iter().zip(&new).any(|(old, new)| **old != *new)
+            || before.applied_connector_config(name) != Some(config);
+        if changed {
+            self.remove_tasks(name).await?;
+            parts
+                .configs
+                .put_task_configs(name, new)
+                .await
+                .map_err(|error| ConnectError::connect(error.to_string()))?;
+        }
+        self.start_tasks(name);
+        Ok(())
+    }
+
+    async fn remove_tasks(&self, name: &ConnectorName) -> Result<(), ConnectError> {
+        let parts = self.parts();
+        let tasks = self.snapshot().tasks(name);
+        parts.worker.stop_tasks(&tasks).await;
+        for id in &tasks {
+            parts.reporter.task_deleted(id);
+        }
+        parts
+            .configs
+            .put_task_configs(name, Vec::new())
+            .await
+            .map_err(|error| ConnectError::connect(error.to_string()))
+    }
+
+    fn start_tasks(&self, name: &ConnectorName) {
+        let configs = self.snapshot();
+        for id in configs.tasks(name) {
+            if !self.parts().worker.has_task(&id) {
+                self.start_task(&configs, &id);
+            }
+        }
+    }
+
+    fn start_task(&self, configs: &ClusterConfigState, id: &ConnectorTaskId) -> bool {
+        let (Some(connector), Some(task), Some(target)) = (
+            configs.connector_config(&id.connector),
+            configs.task_config(id),
+            configs.target_state(&id.connector),
+        ) else {
+            return false;
+        };
+        let count = configs.task_count(&id.connector);
+        self.parts()
+            .worker
+            .start_task(id, connector, task, count, target)
+            .is_ok()
+    }
+
+    async fn restart_instance(&self, name: &ConnectorName) -> HerderResult<()> {
+        self.parts()
+            .worker
+            .stop_connectors(std::slice::from_ref(name))
+            .await;
+        self.start(name).await.map_err(|_| {
+            HerderError::from(RestError::internal(format!(
+                "Failed to start connector: {name}"
+            )))
+        })
+    }
+
+    async fn write(
+        &self,
+        name: &ConnectorName,
+        config: ConfigMap,
+        initial_state: Option<TargetState>,
+        allow_replace: bool,
+    ) -> HerderResult<(bool, ConnectorInfo)> {
+        let _changing = self.shared.changing.lock().await;
+        let parts = self.parts();
+        let exists = self.snapshot().contains(name);
+        if exists && !allow_replace {
+            return Err(RestError::conflict(format!("Connector {name} already exists")).into());
+        }
+        if exists {
+            parts
+                .worker
+                .stop_connectors(std::slice::from_ref(name))
+                .await;
+        }
+        parts
+            .configs
+            .put_connector_config(name, config, initial_state)
+            .await
+            .map_err(|error| storage(&error))?;
+        if let Err(error) = self.start(name).await {
+            return Err(RestError::internal(error.to_string()).into());
+        }
+        Ok((
+            !exists,
+            answers::connector_info(&self.snapshot(), parts.worker.plugins(), name)?,
+        ))
+    }
+
+    fn offset_access(&self) -> OffsetAccess<'_> {
+        let parts = self.parts();
+        OffsetAccess {
+            plugins: parts.worker.plugins(),
+            config: &parts.config,
+            offsets: parts.offsets.as_ref(),
+            groups: &parts.groups,
+        }
+    }
+}
+
+/// Passes a connector's requests on to the herder.
+struct Requests {
+    herder: StandaloneHerder,
+}
+
+impl ConnectorRequests for Requests {
+    fn request_task_reconfiguration(&self, connector: &ConnectorName) {
+        let (herder, connector) = (self.herder.clone(), connector.clone());
+        tokio::spawn(async move {
+            let _changing = herder.shared.changing.lock().await;
+            if let Err(error) = herder.update_tasks(&connector).await {
+                tracing::error!(%connector, %error, "cannot make new task configs");
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl Herder for StandaloneHerder {
+    fn server_info(&self) -> ServerInfo {
+        super::server_info(Some(self.parts().kafka_cluster_id.clone()))
+    }
+
+    async fn health(&self) -> Health {
+        let _changing = self.shared.changing.lock().await;
+        Health {
+            status: HealthStatus::Healthy,
+            message: "Worker has completed startup and is ready to handle requests.".into(),
+        }
+    }
+
+    fn connectors(&self) -> Vec<ConnectorName> {
+        self.snapshot().connectors().cloned().collect()
+    }
+
+    async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo> {
+        Ok(answers::connector_info(
+            &self.snapshot(),
+            self.parts().worker.plugins(),
+            name,
+        )?)
+    }
+
+    async fn connector_infos(&self) -> HerderResult<Vec<ConnectorInfo>> {
+        let (configs, plugins) = (self.snapshot(), self.parts().worker.plugins());
+        let info = |name: &ConnectorName| answers::connector_info(&configs, plugins, name);
+        Ok(configs.connectors().map(info).collect::<Result<_, _>>()?)
+    }
+
+    fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo> {
+        let parts = self.parts();
+        let statuses = parts.statuses.as_ref();
+        Ok(answers::connector_status(
+            &self.snapshot(),
+            statuses,
+            parts.worker.plugins(),
+            name,
+        )?)
+    }
+
+    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
+        Ok(answers::task_status(self.parts().statuses.as_ref(), id)?)
+    }
+
+    async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
+        Ok(answers::task_infos(&self.snapshot(), name)?)
+    }
+
+    async fn put_connector(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial_state: Option<TargetState>,
+        allow_replace: bool,
+        _caller: &Caller,
+    ) -> HerderResult<(bool, ConnectorInfo)> {
+        validation::refuse_faults(&self.validate(config.clone()).await?)?;
+        self.write(&name.into(), config, initial_state, allow_replace)
+            .await
+    }
+
+    async fn patch_connector(
+        &self,
+        name: &str,
+        patch: ConfigMap,
+        _caller: &Caller,
+    ) -> HerderResult<ConnectorInfo> {
+        self.existing(name)?;
+        let current = self
+            .snapshot()
+            .connector_config(name)
+            .cloned()
+            .unwrap_or_default();
+        let config = answers::patched(&current, patch);
+        validation::refuse_faults(&self.validate(config.clone()).await?)?;
+        let (_, info) = self.write(&name.into(), config, None, true).await?;
+        Ok(info)
+    }
+
+    async fn delete_connector(&self, name: &str, _caller: &Caller) -> HerderResult<()> {
+        let _changing = self.shared.changing.lock().await;
+        self.existing(name)?;
+        let (parts, name) = (self.parts(), ConnectorName::from(name));
+        self.remove_tasks(&name)
+            .await
+            .map_err(|error| RestError::internal(error.to_string()))?;
+        parts
+            .worker
+            .stop_connectors(std::slice::from_ref(&name))
+            .await;
+        parts
+            .configs
+            .remove_connector_config(&name)
+            .await
+            .map_err(|error| storage(&error))?;
+        parts.reporter.connector_deleted(&name);
+        for topic in parts.statuses.topics(&name) {
+            parts.statuses.delete_topic(&name, &topic.name);
+        }
+        Ok(())
+    }
+
+    async fn set_target_state(
+        &self,
+        name: &str,
+        target: TargetState,
+        _caller: &Caller,
+    ) -> HerderResult<()> {
+        let _changing = self.shared.changing.lock().await;
+        if !self.snapshot().contains(name) {
+            return Err(RestError::unknown_connector(name).into());
+        }
+        let (parts, name) = (self.parts(), ConnectorName::from(name));
+        parts
+            .configs
+            .put_target_state(&name, target)
+            .await
+            .map_err(|error| storage(&error))?;
+        parts.worker.set_task_target(&name, target);
+        if let Some(transition) = parts.worker.transition_connector(&name, target) {
+            let herder = self.clone();
+            tokio::spawn(async move {
+                if transition.await.is_ok() && target == TargetState::Started {
+                    let _changing = herder.shared.changing.lock().await;
+                    if let Err(error) = herder.update_tasks(&name).await {
+                        tracing::error!(connector = %name, %error, "cannot make task configs");
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    async fn stop_connector(&self, name: &str, _caller: &Caller) -> HerderResult<()> {
+        let _changing = self.shared.changing.lock().await;
+        if !self.snapshot().contains(name) {
+            return Err(RestError::internal(format!("Connector {name} not found")).into());
+        }
+        let (parts, name) = (self.parts(), ConnectorName::from(name));
+        self.remove_tasks(&name)
+            .await
+            .map_err(|error| RestError::internal(error.to_string()))?;
+        parts
+            .configs
+            .put_target_state(&name, TargetState::Stopped)
+            .await
+            .map_err(|error| storage(&error))?;
+        if let Some(transition) = parts
+            .worker
+            .transition_connector(&name, TargetState::Stopped)
+        {
+            transition
+                .await
+                .map_err(|error| RestError::internal(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    async fn restart_connector(&self, name: &str, _caller: &Caller) -> HerderResult<()> {
+        let _changing = self.shared.changing.lock().await;
+        self.existing(name)?;
+        self.restart_instance(&name.into()).await
+    }
+
+    async fn restart_with_plan(
+        &self,
+        name: &str,
+        options: RestartOptions,
+        _caller: &Caller,
+    ) -> HerderResult<ConnectorStateInfo> {
+        let _changing = self.shared.changing.lock().await;
+        if !self.snapshot().contains(name) {
+            return Err(RestError::not_found(format!("Unknown connector: {name}")).into());
+        }
+        let parts = self.parts();
+        let state = self
+            .connector_status(name)
+            .map_err(|_| RestError::not_found(format!("Status for connector {name} not found")))?;
+        let plan = RestartPlan::new(options, state);
+        let name = ConnectorName::from(name);
+        let tasks: Vec<ConnectorTaskId> = plan
+            .tasks
+            .iter()
+            .map(|&task| ConnectorTaskId::new(name.clone(), task))
+            .collect();
+        parts.worker.stop_tasks(&tasks).await;
+        for id in &tasks {
+            parts.reporter.task_restarts(id);
+        }
+        if plan.connector {
+            parts
+                .worker
+                .stop_connectors(std::slice::from_ref(&name))
+                .await;
+            parts.reporter.connector_restarts(&name);
+            // A failure shows as the connector's state, the restart itself was asked for and done.
+            let _ = self.start(&name).await;
+        }
+        let configs = self.snapshot();
+        for id in tasks.iter().filter(|id| !parts.worker.has_task(id)) {
+            self.start_task(&configs, id);
+        }
+        Ok(plan.state)
+    }
+
+    async fn restart_task(&self, id: &ConnectorTaskId, _caller: &Caller) -> HerderResult<()> {
+        let _changing = self.shared.changing.lock().await;
+        self.existing(&id.connector)?;
+        let configs = self.snapshot();
+        if configs.task_config(id).is_none() {
+            return Err(RestError::not_found(format!("Task {id} not found")).into());
+        }
+        self.parts()
+            .worker
+            .stop_tasks(std::slice::from_ref(id))
+            .await;
+        if self.start_task(&configs, id) {
+            Ok(())
+        } else {
+            Err(RestError::internal(format!("Failed to start task: {id}")).into())
+        }
+    }
+
+    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
+        let parts = self.parts();
+        Ok(answers::active_topics(
+            &parts.config,
+            parts.statuses.as_ref(),
+            name,
+        )?)
+    }
+
+    async fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
+        let parts = self.parts();
+        Ok(answers::reset_active_topics(
+            &parts.config,
+            parts.statuses.as_ref(),
+            name,
+        )?)
+    }
+
+    async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
+        self.existing(name)?;
+        let config = self
+            .snapshot()
+            .connector_config(name)
+            .cloned()
+            .unwrap_or_default();
+        Ok(self.offset_access().read(&name.into(), &config).await?)
+    }
+
+    async fn modify_offsets(
+        &self,
+        name: &str,
+        offsets: Option<ConnectorOffsets>,
+        _caller: &Caller,
+    ) -> HerderResult<Message> {
+        let _changing = self.shared.changing.lock().await;
+        self.existing(name)?;
+        let configs = self.snapshot();
+        if configs.target_state(name) != Some(TargetState::Stopped) || configs.task_count(name) != 0
+        {
+            return Err(not_stopped(name).into());
+        }
+        let config = configs.connector_config(name).cloned().unwrap_or_default();
+        Ok(self
+            .offset_access()
+            .modify(&name.into(), &config, offsets)
+            .await?
+            .message)
+    }
+
+    async fn put_task_configs(
+        &self,
+        _name: &str,
+        _configs: Vec<ConfigMap>,
+        _signature: RequestSignature,
+    ) -> HerderResult<()> {
+        Err(RestError::internal("Kafka Connect in standalone mode does not support externally setting task configurations.").into())
+    }
+
+    async fn fence(&self, _name: &str, _signature: RequestSignature) -> HerderResult<()> {
+        Err(RestError::internal(
+            "Kafka Connect in standalone mode does not support exactly-once source connectors.",
+        )
+        .into())
+    }
+
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        let connector =
+            |info: &PluginInfo| matches!(info.plugin_type, PluginType::Sink | PluginType::Source);
+        let plugins = self.parts().worker.plugins();
+        plugins
+            .infos()
+            .filter(|info| !connectors_only || connector(info))
+            .collect()
+    }
+
+    fn plugin_config(
+        &self,
+        plugin: &str,
+        version: Option<&str>,
+    ) -> HerderResult<Vec<ConfigKeyInfo>> {
+        Ok(validation::plugin_config(
+            self.parts().worker.plugins(),
+            plugin,
+            version,
+        )?)
+    }
+
+    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {
+        let parts = self.parts();
+        Ok(validation::validate(parts.worker.plugins(), &parts.config, &config).await?)
+    }
+
+    fn loggers(&self) -> LoggerLevels {
+        self.parts().loggers.all()
+    }
+
+    fn logger(&self, name: &str) -> HerderResult<LoggerLevel> {
+        Ok(self.parts().loggers.get(name)?)
+    }
+
+    async fn set_logger(
+        &self,
+        name: &str,
+        level: &str,
+        _scope: LoggerScope,
+    ) -> HerderResult<Option<Vec<String>>> {
+        Ok(Some(self.parts().loggers.set(name, level)?))
+    }
+
+    fn metrics_text(&self) -> String {
+        let parts = self.parts();
+        metrics::prometheus(
+            &parts.worker,
+            &parts.reporter,
+            parts.statuses.as_ref(),
+            None,
+        )
+    }
+}

@@ -1,0 +1,139 @@
+//! A worker as the whole of a process: logs to stderr, a runtime, signals.
+//!
+//! SIGTERM, SIGINT and SIGHUP stop it in order. What the environment says is for `main` to read and pass in.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::logging::{self, LogFormat, Loggers};
+use crate::run::{Ready, WorkerError, run_distributed, run_standalone};
+use crate::worker_config::{Mode, WorkerConfig};
+
+/// How the process logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// Level of the root logger, by its name in log4j.
+    pub level: String,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            level: "INFO".to_owned(),
+        }
+    }
+}
+
+/// What the process runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// `connect-distributed`.
+    Distributed {
+        /// Worker properties.
+        worker: PathBuf,
+    },
+    /// `connect-standalone`.
+    Standalone {
+        /// Worker properties.
+        worker: PathBuf,
+        /// Connector files.
+        connectors: Vec<PathBuf>,
+    },
+}
+
+/// Why a worker process ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// Logs cannot be set up.
+    #[error("cannot log: {0}")]
+    Logging(String),
+    /// The system gives no runtime or no signals.
+    #[error("cannot start")]
+    System(#[from] std::io::Error),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+impl ProcessError {
+    /// The exit code for this, as of `connect-distributed`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Worker(error) => error.exit_code(),
+            Self::Logging(_) | Self::System(_) => 1,
+        }
+    }
+
+    /// The error with its causes, one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let more = error.to_string();
+            if !text.contains(&more) {
+                text = format!("{text}: {more}");
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// Runs until a signal, or until the worker fails.
+///
+/// # Errors
+/// Why the worker did not start, or did not go on.
+pub fn run(role: Role, log: &LogOptions) -> Result<(), ProcessError> {
+    let loggers =
+        logging::init(log.format, &log.level, std::io::stderr).map_err(ProcessError::Logging)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(until_signal(role, Arc::new(loggers)));
+    // Plugins that were abandoned may still hold threads of the runtime.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessError> {
+    let stop = CancellationToken::new();
+    let mut signals = [
+        ("SIGTERM", signal(SignalKind::terminate())?),
+        ("SIGINT", signal(SignalKind::interrupt())?),
+        ("SIGHUP", signal(SignalKind::hangup())?),
+    ];
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        let all = signals.iter_mut().map(|(name, signal)| {
+            Box::pin(async move {
+                signal.recv().await;
+                *name
+            })
+        });
+        let (name, _, _) = futures::future::select_all(all).await;
+        tracing::info!(signal = name, "stopping");
+        stopped.cancel();
+    });
+    let ready: Ready = Box::new(|_| ());
+    match role {
+        Role::Distributed { worker } => {
+            let config = load(&worker, Mode::Distributed)?;
+            run_distributed(config, loggers, stop, ready).await?;
+        }
+        Role::Standalone { worker, connectors } => {
+            let config = load(&worker, Mode::Standalone)?;
+            run_standalone(config, &connectors, loggers, stop, ready).await?;
+        }
+    }
+    Ok(())
+}
+
+fn load(path: &Path, mode: Mode) -> Result<WorkerConfig, WorkerError> {
+    Ok(WorkerConfig::load(path, mode)?)
+}

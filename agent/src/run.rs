@@ -1,0 +1,379 @@
+//! Whole workers: from a properties file to a running process, and back down again.
+//!
+//! [`run_distributed`] and [`run_standalone`] are what `sluice agent` and `sluice standalone` call; they return when
+//! `stop` is cancelled and everything has been put away. Nothing here reads the environment or ends the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sluice_protocol::status_topic::TopicStatus;
+use sluice_protocol::telemetry::{Caller, Event, Severity};
+use sluice_protocol::{ConfigMap, ConnectorTaskId, WorkerId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::group::admin::{AdminError, GroupAdmin};
+use crate::group::{GroupConfig, GroupConfigError, WorkerCoordinator};
+use crate::herder::distributed::{self, DistributedHerder, HerderFailure};
+use crate::herder::standalone::{self, StandaloneHerder};
+use crate::herder::status_reporter::StatusReporter;
+use crate::herder::{Herder as _, HerderError};
+use crate::logging::Loggers;
+use crate::plugins::Plugins;
+use crate::rest::{RestServer, RestServerError};
+use crate::storage::file::FileOffsetBackingStore;
+use crate::storage::kafka_config::KafkaConfigBackingStore;
+use crate::storage::kafka_offset::KafkaOffsetBackingStore;
+use crate::storage::kafka_status::KafkaStatusBackingStore;
+use crate::storage::memory::{MemoryConfigBackingStore, MemoryStatusBackingStore};
+use crate::storage::{OffsetBackingStore, StatusBackingStore, StorageError};
+use crate::telemetry::metrics::ClusterView;
+use crate::telemetry::publisher::{Observed, Publisher};
+use crate::telemetry::{EventLog, now};
+use crate::worker::lifecycle::Worker;
+use crate::worker::task_context::TopicTracker;
+use crate::worker_config::{WorkerConfig, WorkerConfigError, read_properties, worker_id};
+
+/// Why a worker did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] WorkerConfigError),
+    /// The group settings.
+    #[error(transparent)]
+    Group(#[from] GroupConfigError),
+    /// Its REST server.
+    #[error(transparent)]
+    Rest(#[from] RestServerError),
+    /// A store.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A store, or the group.
+    #[error(transparent)]
+    Herder(#[from] HerderFailure),
+    /// Kafka cannot be reached.
+    #[error("cannot reach Kafka at {servers}")]
+    Kafka {
+        /// `bootstrap.servers`.
+        servers: String,
+        /// Why.
+        source: AdminError,
+    },
+    /// A connector given on the command line.
+    #[error("connector file {path}: {reason}")]
+    Connector {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The herder's task ended out of order: a bug.
+    #[error("the herder ended unexpectedly: {0}")]
+    Bug(String),
+}
+
+impl WorkerError {
+    /// The exit code of `connect-distributed` for this: 2 for a bad configuration, 3 if starting failed, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Group(_) => 2,
+            Self::Rest(_) | Self::Storage(_) | Self::Herder(_) | Self::Kafka { .. } => 3,
+            Self::Connector { .. } | Self::Bug(_) => 1,
+        }
+    }
+}
+
+/// Told once the worker answers at its URL.
+pub type Ready = Box<dyn FnOnce(&str) + Send>;
+
+/// Runs a worker of a cluster until `stop`. `ready` is told its URL as soon as the REST server answers.
+///
+/// # Errors
+/// If it cannot start.
+pub async fn run_distributed(
+    config: WorkerConfig,
+    loggers: Arc<Loggers>,
+    stop: CancellationToken,
+    ready: Ready,
+) -> Result<(), WorkerError> {
+    announce(&config);
+    let rest = RestServer::bind(&config).await?;
+    let url = config.advertised_url(rest.bound());
+    let id = WorkerId::from(worker_id(&url));
+    let groups = Arc::new(GroupAdmin::new(&config.raw)?);
+    let group_config = GroupConfig::from_props(&config.raw, &id, &url)?;
+    let Some(kafka_cluster_id) = cluster_id(&config, &groups, &stop).await? else {
+        rest.stop().await;
+        return Ok(());
+    };
+
+    let base = client_id_base(&config);
+    let (update_sender, updates) = mpsc::unbounded_channel();
+    let configs = Arc::new(KafkaConfigBackingStore::new(
+        &config,
+        &base,
+        Arc::new(update_sender),
+    ));
+    let statuses: Arc<dyn StatusBackingStore> =
+        Arc::new(KafkaStatusBackingStore::new(&config, &base));
+    let offsets: Arc<dyn OffsetBackingStore> =
+        Arc::new(KafkaOffsetBackingStore::new(&config, &base));
+    let events = EventLog::default();
+    let reporter = Arc::new(StatusReporter::new(
+        statuses.clone(),
+        id.clone(),
+        events.clone(),
+    ));
+    let worker = Arc::new(new_worker(&config, &offsets, &statuses, &reporter));
+    let view = Arc::new(ClusterView::default());
+    let parts = distributed::Parts {
+        config: config.clone(),
+        worker_id: id.clone(),
+        kafka_cluster_id,
+        configs: configs.clone(),
+        statuses,
+        offsets,
+        reporter: reporter.clone(),
+        worker: worker.clone(),
+        loggers,
+        client: rest.client(),
+        groups,
+        events: events.clone(),
+        view: view.clone(),
+    };
+    let group = WorkerCoordinator::new(group_config, configs);
+    let (herder, task) = DistributedHerder::new(parts, group, updates);
+
+    let stop_telemetry = CancellationToken::new();
+    let telemetry = config.telemetry_topic().map(|topic| {
+        let observed = Observed {
+            worker,
+            reporter,
+            view,
+            events: events.clone(),
+        };
+        let publisher = Publisher::new(&config, topic, id.clone(), url.clone(), observed);
+        tokio::spawn(publisher.run(stop_telemetry.clone()))
+    });
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    events.record(Severity::Info, Event::WorkerStart { version });
+
+    let stop_herder = CancellationToken::new();
+    let mut herding = tokio::spawn(task.run(stop_herder.clone()));
+    rest.serve(Arc::new(herder));
+    tracing::info!(worker_id = %id, url, group = config.group_id(), "worker answers");
+    ready(&url);
+    let outcome = tokio::select! {
+        () = stop.cancelled() => None,
+        ended = &mut herding => Some(ended),
+    };
+    events.record(
+        Severity::Info,
+        Event::WorkerStop {
+            reason: Some("stopped".to_owned()),
+        },
+    );
+    rest.stop().await;
+    stop_herder.cancel();
+    let ended = match outcome {
+        Some(ended) => ended,
+        None => herding.await,
+    };
+    stop_telemetry.cancel();
+    if let Some(telemetry) = telemetry {
+        // It flushes for two seconds at most; a failure was logged.
+        let _ = telemetry.await;
+    }
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(error) => Err(WorkerError::Bug(error.to_string())),
+    }
+}
+
+/// Runs a worker alone until `stop`, with the connectors of the given files (properties, or JSON as the REST API takes
+/// it).
+///
+/// # Errors
+/// If it or one of the connectors cannot start.
+pub async fn run_standalone(
+    config: WorkerConfig,
+    connectors: &[PathBuf],
+    loggers: Arc<Loggers>,
+    stop: CancellationToken,
+    ready: Ready,
+) -> Result<(), WorkerError> {
+    announce(&config);
+    let configs: Vec<ConfigMap> = connectors
+        .iter()
+        .map(|path| connector_file(path))
+        .collect::<Result<_, _>>()?;
+    let rest = RestServer::bind(&config).await?;
+    let url = config.advertised_url(rest.bound());
+    let id = WorkerId::from(worker_id(&url));
+    let groups = Arc::new(GroupAdmin::new(&config.raw)?);
+    let Some(kafka_cluster_id) = cluster_id(&config, &groups, &stop).await? else {
+        rest.stop().await;
+        return Ok(());
+    };
+    let statuses: Arc<dyn StatusBackingStore> = Arc::new(MemoryStatusBackingStore::default());
+    let offsets: Arc<dyn OffsetBackingStore> = Arc::new(FileOffsetBackingStore::new(
+        config.string("offset.storage.file.filename"),
+    ));
+    offsets.start().await?;
+    let reporter = Arc::new(StatusReporter::new(
+        statuses.clone(),
+        id.clone(),
+        EventLog::default(),
+    ));
+    let worker = Arc::new(new_worker(&config, &offsets, &statuses, &reporter));
+    let herder = StandaloneHerder::new(standalone::Parts {
+        config: config.clone(),
+        kafka_cluster_id,
+        configs: Arc::new(MemoryConfigBackingStore::default()),
+        statuses,
+        offsets,
+        reporter,
+        worker,
+        loggers,
+        groups,
+    });
+    rest.serve(Arc::new(herder.clone()));
+    tracing::info!(worker_id = %id, url, "standalone worker answers");
+    ready(&url);
+    let mut failed = None;
+    for (path, connector) in connectors.iter().zip(configs) {
+        let name = connector.text("name").unwrap_or_default().to_owned();
+        let created = herder
+            .put_connector(&name, connector, None, true, &Caller::default())
+            .await;
+        if let Err(error) = created {
+            let reason = match error {
+                HerderError::Rest(error) => error.message,
+                other @ HerderError::NotHere { .. } => other.to_string(),
+            };
+            failed = Some(WorkerError::Connector {
+                path: path.display().to_string(),
+                reason,
+            });
+            break;
+        }
+    }
+    if failed.is_none() {
+        stop.cancelled().await;
+    }
+    rest.stop().await;
+    herder.stop().await;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Reads a connector's configuration: a properties file, a flat JSON map, or a JSON body of `POST /connectors`.
+fn connector_file(path: &Path) -> Result<ConfigMap, WorkerError> {
+    let failed = |reason: String| WorkerError::Connector {
+        path: path.display().to_string(),
+        reason,
+    };
+    let config = if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        let flat = match json.get("config") {
+            Some(config @ serde_json::Value::Object(_)) => {
+                let mut config = config.clone();
+                if let (Some(name), Some(map)) = (json.get("name"), config.as_object_mut()) {
+                    map.entry("name").or_insert_with(|| name.clone());
+                }
+                config
+            }
+            _ => json,
+        };
+        serde_json::from_value(flat).map_err(|error| failed(error.to_string()))?
+    } else {
+        read_properties(path)
+            .map_err(|error| failed(error.to_string()))?
+            .into_iter()
+            .collect::<ConfigMap>()
+    };
+    if config.text("name").is_none_or(str::is_empty) {
+        return Err(failed("has no \"name\"".to_owned()));
+    }
+    Ok(config)
+}
+
+fn announce(config: &WorkerConfig) {
+    // A process may run several workers; the first one has installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for key in config.unknown_keys() {
+        tracing::warn!(key, "worker property is not known and has no effect");
+    }
+}
+
+/// `GROUP-` or `GROUP-CLIENT-`, in front of the client ids of the worker's own clients.
+fn client_id_base(config: &WorkerConfig) -> String {
+    let client_id = config.string("client.id");
+    if client_id.is_empty() {
+        format!("{}-", config.group_id())
+    } else {
+        format!("{}-{client_id}-", config.group_id())
+    }
+}
+
+/// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is stopped meanwhile.
+async fn cluster_id(
+    config: &WorkerConfig,
+    groups: &GroupAdmin,
+    stop: &CancellationToken,
+) -> Result<Option<String>, WorkerError> {
+    tokio::select! {
+        found = groups.cluster_id() => match found {
+            Ok(id) => Ok(Some(id)),
+            Err(source) => Err(WorkerError::Kafka {
+                servers: config.list("bootstrap.servers").join(","),
+                source,
+            }),
+        },
+        () = stop.cancelled() => Ok(None),
+    }
+}
+
+fn new_worker(
+    config: &WorkerConfig,
+    offsets: &Arc<dyn OffsetBackingStore>,
+    statuses: &Arc<dyn StatusBackingStore>,
+    reporter: &Arc<StatusReporter>,
+) -> Worker {
+    let topics = config.boolean("topic.tracking.enable").then(|| {
+        Arc::new(ActiveTopicTracker {
+            statuses: statuses.clone(),
+        }) as Arc<dyn TopicTracker>
+    });
+    Worker::new(
+        Plugins::built_in(),
+        config.clone(),
+        offsets.clone(),
+        reporter.clone(),
+        topics,
+    )
+}
+
+/// Records the topics that connectors use in the status store (KIP-558).
+struct ActiveTopicTracker {
+    statuses: Arc<dyn StatusBackingStore>,
+}
+
+impl TopicTracker for ActiveTopicTracker {
+    fn on_topic_used(&self, id: &ConnectorTaskId, topic: &str) {
+        if self.statuses.topic(&id.connector, topic).is_none() {
+            self.statuses.put_topic(TopicStatus {
+                name: topic.into(),
+                connector: id.connector.clone(),
+                task: id.task,
+                discover_timestamp: now(),
+            });
+        }
+    }
+}

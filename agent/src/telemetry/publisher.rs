@@ -1,0 +1,520 @@
+//! Writes the telemetry topic: what changed once per interval, the full picture every 30 s, events at once.
+//!
+//! Telemetry never holds up the worker: a record that does not fit into the producer's queue is dropped and counted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use sluice_api::config::Props;
+use sluice_protocol::telemetry::{
+    ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
+    TelemetryBody, TelemetryRecord, WorkerTelemetry,
+};
+use sluice_protocol::{
+    ConnectorName, ConnectorTaskId, JsonObject, Millis, Offset, State, WorkerId, offset_topic,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::ClusterView;
+use super::{EventLog, now};
+use crate::herder::status_reporter::{LocalState, StatusReporter};
+use crate::kafka_client::{ClientKind, librdkafka_config};
+use crate::storage::StorageError;
+use crate::storage::kafka_based_log::{TopicSettings, create_topic};
+use crate::worker::lifecycle::Worker;
+use crate::worker::metrics::TaskMetricsSnapshot;
+use crate::worker::offset_writer::offset_key;
+use crate::worker_config::WorkerConfig;
+
+const FULL_PICTURE_INTERVAL: Duration = Duration::from_secs(30);
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// The telemetry topic keeps a day.
+const RETENTION_MS: &str = "86400000";
+
+/// What the publisher watches.
+pub struct Observed {
+    /// Runs connectors and tasks.
+    pub worker: Arc<Worker>,
+    /// Knows their states.
+    pub reporter: Arc<StatusReporter>,
+    /// Knows the group.
+    pub view: Arc<ClusterView>,
+    /// Events to publish.
+    pub events: EventLog,
+}
+
+/// See the module.
+pub struct Publisher {
+    config: WorkerConfig,
+    topic: String,
+    worker_id: WorkerId,
+    url: String,
+    observed: Observed,
+    connectors: HashMap<ConnectorName, ConnectorTelemetry>,
+    tasks: HashMap<ConnectorTaskId, TaskTelemetry>,
+    process: Process,
+    last_full: Option<Instant>,
+    dropped: u64,
+}
+
+impl Publisher {
+    /// A publisher for `topic`.
+    pub fn new(
+        config: &WorkerConfig,
+        topic: String,
+        worker_id: WorkerId,
+        url: String,
+        observed: Observed,
+    ) -> Self {
+        Self {
+            config: config.clone(),
+            topic,
+            worker_id,
+            url,
+            observed,
+            connectors: HashMap::new(),
+            tasks: HashMap::new(),
+            process: Process::new(),
+            last_full: None,
+            dropped: 0,
+        }
+    }
+
+    /// Publishes until `stop`, then what is left. Without the topic or a producer there is no telemetry, which is
+    /// logged; the worker does not need it.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let producer = tokio::select! {
+            opened = self.open() => match opened {
+                Ok(producer) => producer,
+                Err(error) => {
+                    tracing::warn!(topic = self.topic, %error, "no telemetry is published");
+                    return;
+                }
+            },
+            () = stop.cancelled() => return,
+        };
+        let mut interval = tokio::time::interval(self.config.millis("telemetry.interval.ms"));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let events = self.observed.events.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = events.arrived() => self.publish_events(&producer),
+                _ = interval.tick() => self.publish_changes(&producer),
+            }
+        }
+        self.publish_events(&producer);
+        let flushed = tokio::task::spawn_blocking(move || producer.flush(CLOSE_LIMIT)).await;
+        if !matches!(flushed, Ok(Ok(()))) {
+            tracing::warn!(
+                topic = self.topic,
+                "last telemetry records were not acknowledged"
+            );
+        }
+    }
+
+    async fn open(&self) -> Result<ThreadedProducer<DefaultProducerContext>, StorageError> {
+        let client_id = format!("{}-telemetry", self.config.group_id());
+        let number = |key: &str| i32::try_from(self.config.long(key)).unwrap_or(-1);
+        let settings = TopicSettings {
+            topic: self.topic.clone(),
+            key: "telemetry.storage.topic",
+            holds: "telemetry",
+            partitions: number("telemetry.storage.partitions"),
+            replication: number("telemetry.storage.replication.factor"),
+            settings: Props::from_iter([
+                ("cleanup.policy".to_owned(), "delete".to_owned()),
+                ("retention.ms".to_owned(), RETENTION_MS.to_owned()),
+            ]),
+            compacted: false,
+            limit: Duration::from_secs(24 * 60 * 60),
+        };
+        create_topic(&self.config.raw, &client_id, &settings).await?;
+        let own = Props::from_iter(
+            [
+                ("client.id", client_id.as_str()),
+                ("acks", "1"),
+                ("linger.ms", "5"),
+                ("compression.type", "zstd"),
+                ("buffer.memory", "4194304"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        librdkafka_config(ClientKind::Producer, &self.config.raw, &own)?
+            .create()
+            .map_err(|source| StorageError::Kafka {
+                topic: self.topic.clone(),
+                doing: "cannot make a producer",
+                source,
+            })
+    }
+
+    fn send(
+        &mut self,
+        producer: &ThreadedProducer<DefaultProducerContext>,
+        at: Millis,
+        full: bool,
+        body: TelemetryBody,
+    ) {
+        let record = TelemetryRecord::new(self.worker_id.clone(), at, full, body);
+        let sent = match record.encode() {
+            Ok(bytes) => {
+                let record = BaseRecord::<str, [u8]>::to(&self.topic)
+                    .key(&self.worker_id)
+                    .payload(&bytes);
+                producer
+                    .send(record)
+                    .map_err(|(error, _)| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = sent {
+            if self.dropped.is_power_of_two() || self.dropped == 0 {
+                tracing::warn!(
+                    error,
+                    dropped = self.dropped + 1,
+                    "telemetry record dropped"
+                );
+            }
+            self.dropped += 1;
+        }
+    }
+
+    fn publish_events(&mut self, producer: &ThreadedProducer<DefaultProducerContext>) {
+        for (at, event) in self.observed.events.take() {
+            self.send(producer, at, false, TelemetryBody::Event(event));
+        }
+    }
+
+    fn publish_changes(&mut self, producer: &ThreadedProducer<DefaultProducerContext>) {
+        let full = self
+            .last_full
+            .is_none_or(|last| last.elapsed() >= FULL_PICTURE_INTERVAL);
+        if full {
+            self.last_full = Some(Instant::now());
+        }
+        let at = now();
+        let connectors = self.connector_records();
+        let tasks = self.task_records();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let failed = |state: State| state == State::Failed;
+        let worker = WorkerTelemetry {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            url: self.url.clone(),
+            group_id: self.config.group_id().to_owned(),
+            group: Some(self.observed.view.snapshot()),
+            connectors: count(connectors.len()),
+            tasks: count(tasks.len()),
+            failed_connectors: count(connectors.values().filter(|c| failed(c.state)).count()),
+            failed_tasks: count(tasks.values().filter(|t| failed(t.state)).count()),
+            ..self.process.measure()
+        };
+        self.send(producer, at, full, TelemetryBody::Worker(Box::new(worker)));
+
+        for (name, record) in &connectors {
+            if full || self.connectors.get(name) != Some(record) {
+                self.send(producer, at, full, TelemetryBody::Connector(record.clone()));
+            }
+        }
+        for (name, mut gone) in std::mem::replace(&mut self.connectors, connectors) {
+            if !self.connectors.contains_key(&name) {
+                gone.removed = true;
+                self.send(producer, at, false, TelemetryBody::Connector(gone));
+            }
+        }
+        for (id, record) in &tasks {
+            if full || self.tasks.get(id) != Some(record) {
+                self.send(
+                    producer,
+                    at,
+                    full,
+                    TelemetryBody::Task(Box::new(record.clone())),
+                );
+            }
+        }
+        for (id, mut gone) in std::mem::replace(&mut self.tasks, tasks) {
+            if !self.tasks.contains_key(&id) {
+                gone.removed = true;
+                self.send(producer, at, false, TelemetryBody::Task(Box::new(gone)));
+            }
+        }
+    }
+
+    fn connector_records(&self) -> HashMap<ConnectorName, ConnectorTelemetry> {
+        let plugins = self.observed.worker.connector_plugins();
+        self.observed
+            .reporter
+            .local_connectors()
+            .into_iter()
+            .map(|(connector, local)| {
+                let plugin = plugins.get(&connector);
+                let record = ConnectorTelemetry {
+                    connector: connector.clone(),
+                    connector_type: plugin.map(|plugin| plugin.kind()).unwrap_or_default(),
+                    state: local.state,
+                    class: plugin
+                        .map(|plugin| plugin.class().to_owned())
+                        .unwrap_or_default(),
+                    version: local.version,
+                    trace: local.trace,
+                    removed: false,
+                };
+                (connector, record)
+            })
+            .collect()
+    }
+
+    fn task_records(&self) -> HashMap<ConnectorTaskId, TaskTelemetry> {
+        let running: HashMap<ConnectorTaskId, _> = self
+            .observed
+            .worker
+            .tasks()
+            .into_iter()
+            .map(|task| (task.id.clone(), task))
+            .collect();
+        self.observed
+            .reporter
+            .local_tasks()
+            .into_iter()
+            .map(|(id, local)| {
+                let view = running.get(&id);
+                let mut record = state_of(&id, local);
+                if let Some(view) = view {
+                    record.task_type = view.plugin.kind();
+                    record.class = view.plugin.task_class().to_owned();
+                    let numbers = view.metrics.snapshot();
+                    record.metrics = metrics_of(&numbers);
+                    if numbers.last_error_timestamp > 0 {
+                        record.last_error_at = Some(Millis(numbers.last_error_timestamp));
+                    }
+                    record.source_offsets = source_offsets(&id.connector, &numbers);
+                    record.source_partitions = numbers.source_partitions;
+                    record.sink_positions = sink_positions(&numbers);
+                    record.lag = total_lag(&numbers);
+                }
+                (id, record)
+            })
+            .collect()
+    }
+}
+
+fn state_of(id: &ConnectorTaskId, local: LocalState) -> TaskTelemetry {
+    TaskTelemetry {
+        id: id.clone(),
+        task_type: Default::default(),
+        state: local.state,
+        started_at: None,
+        state_since: Some(local.since),
+        class: String::new(),
+        version: local.version,
+        last_error: local
+            .trace
+            .as_deref()
+            .and_then(|trace| trace.lines().next())
+            .map(str::to_owned),
+        trace: local.trace,
+        metrics: TaskMetrics::default(),
+        last_error_at: None,
+        source_offsets: Vec::new(),
+        source_partitions: 0,
+        sink_positions: Vec::new(),
+        lag: None,
+        removed: false,
+    }
+}
+
+/// To one decimal, so that a value that stands still reads as unchanged; not a number reads as 0.
+fn rounded(value: f64) -> f64 {
+    if value.is_finite() {
+        (value * 10.0).round() / 10.0
+    } else {
+        0.0
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of records in a batch"
+)]
+fn metrics_of(numbers: &TaskMetricsSnapshot) -> TaskMetrics {
+    TaskMetrics {
+        records_in_total: numbers.records_in_total,
+        records_in_per_s: rounded(numbers.records_in_rate),
+        records_out_total: numbers.records_out_total,
+        records_out_per_s: rounded(numbers.records_out_rate),
+        bytes_total: numbers.bytes_total,
+        bytes_per_s: rounded(numbers.bytes_rate),
+        active_count: numbers.active_count,
+        batch_size_avg: rounded(numbers.batch_size.avg),
+        batch_size_max: rounded(numbers.batch_size.max) as u64,
+        batch_time_avg_ms: rounded(numbers.batch_time_ms.avg),
+        batch_time_max_ms: rounded(numbers.batch_time_ms.max),
+        commit_time_avg_ms: rounded(numbers.commit_time_ms.avg),
+        commit_time_max_ms: rounded(numbers.commit_time_ms.max),
+        commit_success_total: numbers.commit_success_total,
+        commit_failure_total: numbers.commit_failure_total,
+        last_commit_at: numbers.last_commit_at.map(Millis),
+        last_record_at: numbers.last_record_at.map(Millis),
+        record_failures_total: numbers.record_failures,
+        record_errors_total: numbers.record_errors,
+        records_skipped_total: numbers.records_skipped,
+        retries_total: numbers.retries,
+        errors_logged_total: numbers.errors_logged,
+        dlq_requests_total: numbers.dlq_requests,
+        dlq_failures_total: numbers.dlq_failures,
+        running_ratio: rounded(numbers.running_ratio),
+        pause_ratio: rounded(numbers.pause_ratio),
+    }
+}
+
+fn source_offsets(connector: &ConnectorName, numbers: &TaskMetricsSnapshot) -> Vec<SourceOffset> {
+    numbers
+        .source_offsets
+        .iter()
+        .take(MAX_PARTITIONS)
+        .filter_map(|committed| {
+            let key = offset_key(connector, &committed.partition).ok()?;
+            let (_, partition) = offset_topic::decode_key(&key).ok()?;
+            let value =
+                crate::worker::offset_writer::offset_value(committed.offset.as_ref()).ok()?;
+            let offset: Option<JsonObject> =
+                value.and_then(|value| offset_topic::decode_value(&value).ok().flatten());
+            Some(SourceOffset {
+                partition,
+                offset,
+                committed_at: Some(Millis(committed.committed_at)),
+            })
+        })
+        .collect()
+}
+
+fn lag(position: Option<i64>, committed: Option<i64>, end: Option<i64>) -> Option<u64> {
+    let from = committed.or(position)?;
+    u64::try_from(end?.saturating_sub(from)).ok().or(Some(0))
+}
+
+fn sink_positions(numbers: &TaskMetricsSnapshot) -> Vec<SinkPosition> {
+    numbers
+        .sink_partitions
+        .iter()
+        .take(MAX_PARTITIONS)
+        .map(|state| SinkPosition {
+            topic: state.partition.topic.to_string().into(),
+            partition: state.partition.partition,
+            position: state.position.map(Offset),
+            committed: state.committed.map(Offset),
+            end_offset: state.end_offset.map(Offset),
+            lag: lag(state.position, state.committed, state.end_offset),
+            committed_at: state.committed_at.map(Millis),
+        })
+        .collect()
+}
+
+/// The sum over all partitions; unknown as soon as one is.
+fn total_lag(numbers: &TaskMetricsSnapshot) -> Option<u64> {
+    if numbers.sink_partitions.is_empty() {
+        return None;
+    }
+    numbers
+        .sink_partitions
+        .iter()
+        .map(|state| lag(state.position, state.committed, state.end_offset))
+        .sum()
+}
+
+/// Figures of the process itself.
+struct Process {
+    started: Instant,
+    last: (Instant, Duration),
+}
+
+impl Process {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            last: (Instant::now(), cpu_time()),
+        }
+    }
+
+    fn measure(&mut self) -> WorkerTelemetry {
+        let (then, cpu_then) = self.last;
+        let (now, cpu_now) = (Instant::now(), cpu_time());
+        self.last = (now, cpu_now);
+        let wall = now.duration_since(then).as_secs_f64();
+        let used = cpu_now.saturating_sub(cpu_then).as_secs_f64();
+        let (rss_bytes, threads) = memory_and_threads();
+        WorkerTelemetry {
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cpu: if wall > 0.0 {
+                (used / wall * 1000.0).round() / 1000.0
+            } else {
+                0.0
+            },
+            rss_bytes,
+            threads,
+            ..WorkerTelemetry::default()
+        }
+    }
+}
+
+/// CPU time the process has used, user and system. From `/proc/self/stat`; zero where there is none.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Fields behind the command's closing parenthesis: state is the third of all, utime and stime 14th and 15th.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    // Linux counts in hundredths of a second on every architecture it shows to user space.
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}
+
+fn memory_and_threads() -> (u64, u32) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let number = |key: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .and_then(|rest| rest.split_whitespace().next())
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    (
+        number("VmRSS:") * 1024,
+        u32::try_from(number("Threads:")).unwrap_or(0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_is_measured_where_proc_exists() {
+        let measured = Process::new().measure();
+        if std::path::Path::new("/proc/self/status").exists() {
+            assert!(measured.rss_bytes > 0);
+            assert!(measured.threads > 0);
+        }
+    }
+
+    #[test]
+    fn lag_counts_from_the_committed_offset_and_is_never_negative() {
+        assert_eq!(lag(Some(9), Some(5), Some(10)), Some(5));
+        assert_eq!(lag(Some(9), None, Some(10)), Some(1));
+        assert_eq!(lag(None, Some(5), None), None);
+        assert_eq!(lag(None, Some(5), Some(3)), Some(0));
+    }
+}
