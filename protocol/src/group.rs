@@ -549,9 +549,7 @@ mod tests {
 
     #[test]
     fn null_arrays_count_as_empty() {
-        let bytes = wire(&format!(
-            "0001 0001 0001 \"L\" 0000 0000000000000005 ffffffff ffffffff 00000007"
-        ));
+        let bytes = wire("0001 0001 0001 \"L\" 0000 0000000000000005 ffffffff ffffffff 00000007");
         let read = Assignment::decode(&bytes).unwrap();
         assert!(read.assigned.is_empty() && read.revoked.is_empty());
         assert_eq!(
@@ -574,7 +572,7 @@ mod tests {
 
     #[test]
     fn huge_counts_and_lengths_are_refused_without_allocating() {
-        let head = format!("0002 0000 0001 \"L\" 0000 0000000000000005");
+        let head = "0002 0000 0001 \"L\" 0000 0000000000000005";
         for (tail, field) in [
             ("7fffffff", "assignment"),
             ("80000000", "assignment"),

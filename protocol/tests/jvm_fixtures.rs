@@ -1,6 +1,8 @@
 //! Everything captured from live JVM workers is read, and written back to the same bytes (topics, group) or the same
 //! meaning (REST).
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test")]
+
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -143,7 +145,7 @@ fn rest_bodies_mean_the_same_when_written_again() {
                 same::<rest::ConnectorInfo>(&place, body);
             }
             ("GET", ["connectors", _, "config"]) => {
-                same::<sluice_protocol::ConfigMap>(&place, body)
+                same::<sluice_protocol::ConfigMap>(&place, body);
             }
             (_, ["connectors", _, "config"]) => same::<rest::ConnectorInfo>(&place, body),
             (_, ["connectors", _, "status" | "restart"]) => {
@@ -151,7 +153,7 @@ fn rest_bodies_mean_the_same_when_written_again() {
             }
             ("GET", ["connectors", _, "tasks"]) => same::<Vec<rest::TaskInfo>>(&place, body),
             ("GET", ["connectors", _, "tasks", _, "status"]) => {
-                same::<rest::TaskState>(&place, body)
+                same::<rest::TaskState>(&place, body);
             }
             ("GET", ["connectors", _, "topics"]) => same::<rest::ActiveTopics>(&place, body),
             ("GET", ["connectors", _, "offsets"]) => same::<rest::ConnectorOffsets>(&place, body),
