@@ -41,7 +41,10 @@ pub(crate) struct Executor {
 impl Executor {
     /// An executor that asks through `client`.
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, slots: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            client,
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+        }
     }
 
     /// Starts a request; its news go to `out` under `id`.
@@ -125,7 +128,11 @@ async fn once(client: &Client, request: &Request) -> Result<Option<ConnectorStat
     }
 }
 
-async fn restart(client: &Client, request: &Request, mode: RestartMode) -> Result<Option<ConnectorStateInfo>, CallError> {
+async fn restart(
+    client: &Client,
+    request: &Request,
+    mode: RestartMode,
+) -> Result<Option<ConnectorStateInfo>, CallError> {
     let name = request.connector.as_str();
     match mode {
         RestartMode::Task(task) => client.restart_task(name, task).await.map(|()| None),
@@ -137,7 +144,11 @@ async fn restart(client: &Client, request: &Request, mode: RestartMode) -> Resul
                 return client.restart(name, true, only_failed).await;
             }
             // Before 3.0 (KIP-745) a restart covers the connector instance alone; tasks go one by one.
-            let tasks = if only_failed { &request.failed_tasks } else { &request.all_tasks };
+            let tasks = if only_failed {
+                &request.failed_tasks
+            } else {
+                &request.all_tasks
+            };
             let status = client.status(name).await?;
             if !only_failed || status.connector.state == sluice_protocol::State::Failed {
                 client.restart(name, false, false).await?;

@@ -64,7 +64,13 @@ pub(crate) struct Names {
     #[arg(required_unless_present = "filter", value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Act on all that match: a regular expression, !expression, or -l key=value.
-    #[arg(long, short = 'f', value_name = "FILTER", conflicts_with = "names", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        short = 'f',
+        value_name = "FILTER",
+        conflicts_with = "names",
+        allow_hyphen_values = true
+    )]
     pub(crate) filter: Option<String>,
     /// Return when the cluster has taken the request, not when it has done it.
     #[arg(long)]
@@ -72,6 +78,27 @@ pub(crate) struct Names {
     /// Longest time to wait for it to be done, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
+}
+
+/// How a worker logs, to standard error.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Log {
+    /// text or json.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "SLUICE_LOG_FORMAT"
+    )]
+    pub(crate) log_format: String,
+    /// Level of the root logger: OFF, ERROR, WARN, INFO, DEBUG or TRACE.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "INFO",
+        env = "SLUICE_LOG_LEVEL"
+    )]
+    pub(crate) log_level: String,
 }
 
 /// Commands for scripts. Exit status: 0 fine, 1 error, 2 something is unhealthy.
@@ -135,6 +162,26 @@ pub(crate) enum Command {
         #[arg(long, short = 'y')]
         yes: bool,
     },
+    /// Run a worker of a Connect cluster (an agent), with the file of connect-distributed.
+    Agent {
+        /// Worker properties.
+        worker: PathBuf,
+        /// How it logs.
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Run a worker alone, with the files of connect-standalone.
+    Standalone {
+        /// Worker properties.
+        worker: PathBuf,
+        /// Connectors: properties, or JSON as the REST API takes it.
+        connectors: Vec<PathBuf>,
+        /// How it logs.
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Show three agents and five pipelines at work (needs --bootstrap-servers); takes everything back at exit.
+    Demo,
     /// Print a script that completes commands in a shell.
     Completions {
         /// Shell.

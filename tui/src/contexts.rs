@@ -81,7 +81,10 @@ impl Context {
 /// A URL without user and password.
 pub(crate) fn shown_url(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
     let path = url.path().trim_end_matches('/');
     format!("{}://{host}{port}{path}", url.scheme())
 }
@@ -213,9 +216,16 @@ pub(crate) fn resolve(wanted: &Wanted) -> Result<Contexts, ConfigError> {
         } else {
             wanted.connect.clone()
         };
-        let urls = urls.iter().map(|url| parse_url(url)).collect::<Result<Vec<_>, _>>()?;
+        let urls = urls
+            .iter()
+            .map(|url| parse_url(url))
+            .collect::<Result<Vec<_>, _>>()?;
         let name = urls.first().map_or_else(String::new, |url| {
-            format!("{}{}", url.host_str().unwrap_or("?"), url.port().map(|p| format!(":{p}")).unwrap_or_default())
+            format!(
+                "{}{}",
+                url.host_str().unwrap_or("?"),
+                url.port().map(|p| format!(":{p}")).unwrap_or_default()
+            )
         });
         all.insert(
             0,
@@ -237,23 +247,41 @@ pub(crate) fn resolve(wanted: &Wanted) -> Result<Contexts, ConfigError> {
     } else {
         let name = wanted.context.clone().or(file.current);
         if let Some(name) = name {
-            current = all.iter().position(|c| c.name == name).ok_or_else(|| ConfigError::Unknown {
-                name,
-                known: all.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", "),
-            })?;
+            current =
+                all.iter()
+                    .position(|c| c.name == name)
+                    .ok_or_else(|| ConfigError::Unknown {
+                        name,
+                        known: all
+                            .iter()
+                            .map(|c| c.name.as_str())
+                            .collect::<Vec<_>>()
+                            .join(", "),
+                    })?;
         }
         if let (Some(bootstrap), Some(context)) = (&wanted.bootstrap, all.get_mut(current)) {
             context.bootstrap = Some(bootstrap.clone());
         }
     }
-    Ok(Contexts { all, current, readonly: wanted.readonly || file.readonly })
+    Ok(Contexts {
+        all,
+        current,
+        readonly: wanted.readonly || file.readonly,
+    })
 }
 
 fn read(path: &Path, required: bool) -> Result<File, ConfigError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(File::default()),
-        Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
+            return Ok(File::default());
+        }
+        Err(source) => {
+            return Err(ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
     toml::from_str(&text).map_err(|source| ConfigError::Parse {
         path: path.to_owned(),
@@ -270,7 +298,10 @@ fn context(name: String, entry: Entry) -> Result<Context, ConfigError> {
         return Err(ConfigError::NoUrl(name));
     }
     Ok(Context {
-        urls: urls.iter().map(|url| parse_url(url)).collect::<Result<Vec<_>, _>>()?,
+        urls: urls
+            .iter()
+            .map(|url| parse_url(url))
+            .collect::<Result<Vec<_>, _>>()?,
         name,
         bootstrap: entry.bootstrap_servers,
         client: entry.client,
@@ -287,8 +318,15 @@ fn context(name: String, entry: Entry) -> Result<Context, ConfigError> {
 
 /// `host:port` is taken as `http://host:port`.
 fn parse_url(raw: &str) -> Result<Url, ConfigError> {
-    let text = if raw.contains("://") { raw.to_owned() } else { format!("http://{raw}") };
-    let fail = |why: String| ConfigError::Url { url: Text::line(raw).to_string(), why };
+    let text = if raw.contains("://") {
+        raw.to_owned()
+    } else {
+        format!("http://{raw}")
+    };
+    let fail = |why: String| ConfigError::Url {
+        url: Text::line(raw).to_string(),
+        why,
+    };
     let url = Url::parse(&text).map_err(|error| fail(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(fail("scheme is neither http nor https".to_owned()));
@@ -304,7 +342,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.keep().join("config.toml");
         std::fs::write(&path, text).unwrap();
-        Wanted { file: Some(path), ..Wanted::default() }
+        Wanted {
+            file: Some(path),
+            ..Wanted::default()
+        }
     }
 
     #[test]
@@ -316,13 +357,18 @@ mod tests {
         };
         let contexts = resolve(&wanted).unwrap();
         assert_eq!(contexts.all[0].name, "h1:8083");
-        assert_eq!(contexts.all[0].summary().urls.as_str(), "http://h1:8083, https://h2:8443");
+        assert_eq!(
+            contexts.all[0].summary().urls.as_str(),
+            "http://h1:8083, https://h2:8443"
+        );
         assert!(!format!("{contexts:?}").contains("u:p"));
     }
 
     #[test]
     fn the_file_gives_contexts_and_the_current_one() {
-        let mut wanted = file("current='b'\n[contexts.a]\nconnect='http://a:1'\n[contexts.b]\nconnect=['http://b:1']\nreadonly=true\n");
+        let mut wanted = file(
+            "current='b'\n[contexts.a]\nconnect='http://a:1'\n[contexts.b]\nconnect=['http://b:1']\nreadonly=true\n",
+        );
         let contexts = resolve(&wanted).unwrap();
         assert_eq!(contexts.current, 1);
         assert!(contexts.all[1].readonly);
@@ -333,13 +379,30 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let error = resolve(&file("[contexts.a]\nconnekt='x'\n")).unwrap_err().to_string();
+        let error = resolve(&file("[contexts.a]\nconnekt='x'\n"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("connekt"), "{error}");
-        let wanted = Wanted { connect: vec!["ftp://h".into()], ..Wanted::default() };
-        assert!(resolve(&wanted).unwrap_err().to_string().contains("neither http nor https"));
-        let missing = Wanted { file: Some("/nowhere/x.toml".into()), file_required: true, ..Wanted::default() };
+        let wanted = Wanted {
+            connect: vec!["ftp://h".into()],
+            ..Wanted::default()
+        };
+        assert!(
+            resolve(&wanted)
+                .unwrap_err()
+                .to_string()
+                .contains("neither http nor https")
+        );
+        let missing = Wanted {
+            file: Some("/nowhere/x.toml".into()),
+            file_required: true,
+            ..Wanted::default()
+        };
         assert!(resolve(&missing).is_err());
-        let absent = Wanted { file: Some("/nowhere/x.toml".into()), ..Wanted::default() };
+        let absent = Wanted {
+            file: Some("/nowhere/x.toml".into()),
+            ..Wanted::default()
+        };
         assert_eq!(resolve(&absent).unwrap().all[0].name, "localhost:8083");
     }
 }

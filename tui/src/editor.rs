@@ -13,7 +13,10 @@ const TEXT_CAP: u64 = 4 << 20;
 /// Opens `text` in the editor and returns what it became. The file is readable by its owner only, because a new
 /// secret may be typed into it, and is removed at once.
 pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
-    let mut file = tempfile::Builder::new().prefix("sluice-").suffix(".json").tempfile()?;
+    let mut file = tempfile::Builder::new()
+        .prefix("sluice-")
+        .suffix(".json")
+        .tempfile()?;
     file.write_all(text.as_bytes())?;
     file.flush()?;
     let path = file.path().to_owned();
@@ -26,7 +29,9 @@ pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
         .status()
         .await?;
     if !status.success() {
-        return Err(io::Error::other(format!("{command} ended with {status}; nothing written")));
+        return Err(io::Error::other(format!(
+            "{command} ended with {status}; nothing written"
+        )));
     }
     let size = std::fs::metadata(&path)?.len();
     if size > TEXT_CAP {
@@ -71,7 +76,13 @@ mod tests {
     async fn the_editor_gets_the_text_and_its_change_comes_back() {
         let edited = edit("sed -i s/a/b/", "{\"a\":1}").await.unwrap();
         assert_eq!(edited, "{\"b\":1}");
-        assert!(edit("false", "x").await.unwrap_err().to_string().contains("nothing written"));
+        assert!(
+            edit("false", "x")
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("nothing written")
+        );
     }
 
     #[test]

@@ -20,7 +20,11 @@ pub(crate) struct Key {
 impl Key {
     /// A plain key.
     pub(crate) const fn plain(code: KeyCode) -> Self {
-        Self { code, ctrl: false, shift: false }
+        Self {
+            code,
+            ctrl: false,
+            shift: false,
+        }
     }
 
     const fn ch(c: char) -> Self {
@@ -28,11 +32,19 @@ impl Key {
     }
 
     const fn ctrl(c: char) -> Self {
-        Self { code: KeyCode::Char(c), ctrl: true, shift: false }
+        Self {
+            code: KeyCode::Char(c),
+            ctrl: true,
+            shift: false,
+        }
     }
 
     const fn shifted(code: KeyCode) -> Self {
-        Self { code, ctrl: false, shift: true }
+        Self {
+            code,
+            ctrl: false,
+            shift: true,
+        }
     }
 
     /// Brings what terminals send into one form: `shift` is part of a character, ctrl-space may come as NUL, ctrl-4
@@ -49,7 +61,11 @@ impl Key {
                 };
                 Self::ctrl(c)
             }
-            KeyCode::Char(c) => Self::ch(if shift && c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c }),
+            KeyCode::Char(c) => Self::ch(if shift && c.is_ascii_lowercase() {
+                c.to_ascii_uppercase()
+            } else {
+                c
+            }),
             KeyCode::Null => Self::ctrl(' '),
             KeyCode::BackTab => Self::shifted(KeyCode::Tab),
             code => Self { code, ctrl, shift },
@@ -60,7 +76,9 @@ impl Key {
     pub(crate) fn name(self) -> String {
         let base = match self.code {
             KeyCode::Char(' ') => "space".to_owned(),
-            KeyCode::Char(c) if c.is_ascii_uppercase() => format!("shift-{}", c.to_ascii_lowercase()),
+            KeyCode::Char(c) if c.is_ascii_uppercase() => {
+                format!("shift-{}", c.to_ascii_lowercase())
+            }
             KeyCode::Char(c) => c.to_string(),
             KeyCode::Enter => "enter".to_owned(),
             KeyCode::Esc => "esc".to_owned(),
@@ -88,7 +106,7 @@ impl Key {
 pub(crate) enum Command {
     Quit,
     Help,
-    CommandLine,
+    OpenLine,
     FilterLine,
     Enter,
     Back,
@@ -141,7 +159,13 @@ impl Command {
     pub(crate) const fn writes(self) -> bool {
         matches!(
             self,
-            Self::Restart | Self::Pause | Self::Resume | Self::Stop | Self::Delete | Self::Edit | Self::New
+            Self::Restart
+                | Self::Pause
+                | Self::Resume
+                | Self::Stop
+                | Self::Delete
+                | Self::Edit
+                | Self::New
         )
     }
 }
@@ -160,19 +184,33 @@ pub(crate) struct Binding {
 }
 
 const fn show(key: Key, command: Command, word: &'static str) -> Binding {
-    Binding { key, command, word, header: true }
+    Binding {
+        key,
+        command,
+        word,
+        header: true,
+    }
 }
 
 const fn more(key: Key, command: Command, word: &'static str) -> Binding {
-    Binding { key, command, word, header: false }
+    Binding {
+        key,
+        command,
+        word,
+        header: false,
+    }
 }
 
 /// Keys that mean the same everywhere.
 const GLOBAL: &[Binding] = &[
     show(Key::ch('/'), Command::FilterLine, "filter"),
-    show(Key::ch(':'), Command::CommandLine, "cmd"),
+    show(Key::ch(':'), Command::OpenLine, "cmd"),
     show(Key::ch('?'), Command::Help, "help"),
-    more(Key::plain(KeyCode::Esc), Command::Back, "clear filter, then up"),
+    more(
+        Key::plain(KeyCode::Esc),
+        Command::Back,
+        "clear filter, then up",
+    ),
     more(Key::ch('['), Command::HistoryBack, "view before"),
     more(Key::ch(']'), Command::HistoryForward, "view after"),
     more(Key::ch('-'), Command::LastView, "last view"),
@@ -193,15 +231,27 @@ const MOVES: &[Binding] = &[
     more(Key::ch('G'), Command::Bottom, "bottom"),
     more(Key::plain(KeyCode::End), Command::Bottom, "bottom"),
     more(Key::ctrl('f'), Command::PageDown, "page down"),
-    more(Key::plain(KeyCode::PageDown), Command::PageDown, "page down"),
+    more(
+        Key::plain(KeyCode::PageDown),
+        Command::PageDown,
+        "page down",
+    ),
     more(Key::ctrl('b'), Command::PageUp, "page up"),
     more(Key::plain(KeyCode::PageUp), Command::PageUp, "page up"),
 ];
 
 /// Sorting of tables.
 const SORTS: &[Binding] = &[
-    more(Key::shifted(KeyCode::Left), Command::SortLeft, "sort column left"),
-    more(Key::shifted(KeyCode::Right), Command::SortRight, "sort column right"),
+    more(
+        Key::shifted(KeyCode::Left),
+        Command::SortLeft,
+        "sort column left",
+    ),
+    more(
+        Key::shifted(KeyCode::Right),
+        Command::SortRight,
+        "sort column right",
+    ),
     more(Key::ch('O'), Command::SortReverse, "reverse order"),
     more(Key::ch('N'), Command::SortBy(Column::Name), "sort name"),
     more(Key::ch('H'), Command::SortBy(Column::Health), "sort health"),
@@ -247,11 +297,23 @@ const HOME: &[Binding] = &[
 ];
 
 const CONNECTOR: &[Binding] = &[
-    more(Key::plain(KeyCode::Enter), Command::Enter, "trace of the task"),
+    more(
+        Key::plain(KeyCode::Enter),
+        Command::Enter,
+        "trace of the task",
+    ),
     show(Key::plain(KeyCode::Tab), Command::NextPane, "pane"),
-    more(Key::shifted(KeyCode::Tab), Command::PreviousPane, "pane before"),
+    more(
+        Key::shifted(KeyCode::Tab),
+        Command::PreviousPane,
+        "pane before",
+    ),
     more(Key::ch('1'), Command::OpenPane(Pane::Tasks), "tasks"),
-    more(Key::ch('2'), Command::OpenPane(Pane::Lag), "lag by partition"),
+    more(
+        Key::ch('2'),
+        Command::OpenPane(Pane::Lag),
+        "lag by partition",
+    ),
     more(Key::ch('3'), Command::OpenPane(Pane::Config), "config"),
     more(Key::ch('4'), Command::OpenPane(Pane::Offsets), "offsets"),
     more(Key::ch('5'), Command::OpenPane(Pane::Events), "events"),
@@ -372,7 +434,9 @@ mod tests {
         for screen in screens() {
             for (_, bindings) in groups(&screen) {
                 for binding in bindings {
-                    let forbidden = ["ctrl-h", "ctrl-a", "ctrl-k", "ctrl-i", "ctrl-m", "ctrl-s", "ctrl-q"];
+                    let forbidden = [
+                        "ctrl-h", "ctrl-a", "ctrl-k", "ctrl-i", "ctrl-m", "ctrl-s", "ctrl-q",
+                    ];
                     assert!(!forbidden.contains(&binding.key.name().as_str()));
                 }
             }
@@ -385,8 +449,17 @@ mod tests {
         assert_eq!(event(KeyCode::Char('n'), KeyModifiers::SHIFT), Key::ch('N'));
         assert_eq!(event(KeyCode::Char('N'), KeyModifiers::NONE), Key::ch('N'));
         assert_eq!(event(KeyCode::Null, KeyModifiers::NONE), Key::ctrl(' '));
-        assert_eq!(event(KeyCode::Char('4'), KeyModifiers::CONTROL), Key::ctrl('\\'));
-        assert_eq!(event(KeyCode::Char('D'), KeyModifiers::CONTROL), Key::ctrl('d'));
-        assert_eq!(event(KeyCode::BackTab, KeyModifiers::SHIFT), Key::shifted(KeyCode::Tab));
+        assert_eq!(
+            event(KeyCode::Char('4'), KeyModifiers::CONTROL),
+            Key::ctrl('\\')
+        );
+        assert_eq!(
+            event(KeyCode::Char('D'), KeyModifiers::CONTROL),
+            Key::ctrl('d')
+        );
+        assert_eq!(
+            event(KeyCode::BackTab, KeyModifiers::SHIFT),
+            Key::shifted(KeyCode::Tab)
+        );
     }
 }

@@ -6,6 +6,7 @@ mod actions;
 mod cli;
 mod conn;
 mod contexts;
+mod demo;
 mod editor;
 mod effect;
 mod headless;
@@ -30,6 +31,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
+use sluice_agent::process::{LogOptions, Role};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -42,15 +44,35 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where the program says why it failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the program says why it failed"
+)]
 fn complain(text: &str) {
-    let clean = text::lines(text).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let clean = text::lines(text)
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
     eprintln!("sluice: {clean}");
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // reqwest is built without a crypto provider of its own; a second installation would only say "already there".
     let _ = rustls::crypto::ring::default_provider().install_default();
+    match cli.command {
+        Some(Command::Agent { worker, log }) => {
+            return Ok(work(Role::Distributed { worker }, &log));
+        }
+        Some(Command::Standalone {
+            worker,
+            connectors,
+            log,
+        }) => {
+            return Ok(work(Role::Standalone { worker, connectors }, &log));
+        }
+        _ => {}
+    }
     let contexts = contexts(&cli)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -58,6 +80,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         .build()?;
     let outcome = match cli.command {
         None => runtime.block_on(open_terminal(contexts)),
+        Some(Command::Demo) => {
+            let bootstrap = cli
+                .bootstrap_servers
+                .context("sluice demo needs a Kafka to work on: --bootstrap-servers HOST:PORT")?;
+            let surroundings = surroundings()?;
+            runtime
+                .block_on(demo::run(&bootstrap, surroundings))
+                .map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -129,10 +160,41 @@ fn contexts(cli: &Cli) -> anyhow::Result<Contexts> {
     Ok(contexts::resolve(&wanted)?)
 }
 
+/// Runs a worker as the whole of this process; exit codes are those of the JVM worker.
+fn work(role: Role, log: &cli::Log) -> ExitCode {
+    let ended = log
+        .log_format
+        .parse()
+        .map_err(|error| (error, 1))
+        .map(|format| LogOptions {
+            format,
+            level: log.log_level.clone(),
+        })
+        .and_then(|log| {
+            sluice_agent::process::run(role, &log)
+                .map_err(|error| (error.chain(), error.exit_code()))
+        });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((text, code)) => {
+            complain(&text);
+            ExitCode::from(code)
+        }
+    }
+}
+
 async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
+    runtime::run(contexts, surroundings()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the terminal needs to know of where it runs.
+fn surroundings() -> anyhow::Result<Surroundings> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        anyhow::bail!("standard input and output are no terminal; for scripts there is: sluice get connectors -o json");
+        anyhow::bail!(
+            "standard input and output are no terminal; for scripts there is: sluice get connectors -o json"
+        );
     }
     if term == "dumb" {
         anyhow::bail!("TERM=dumb can't show screens; set TERM, or use: sluice get connectors");
@@ -142,7 +204,7 @@ async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| home.map(|home| home.join(".local/state")));
-    let surroundings = Surroundings {
+    Ok(Surroundings {
         editor: std::env::var("VISUAL")
             .or_else(|_| std::env::var("EDITOR"))
             .ok()
@@ -151,7 +213,5 @@ async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
         tmux: set("TMUX"),
         no_color: set("NO_COLOR"),
         history: state.map(|folder| folder.join("sluice/history")),
-    };
-    runtime::run(contexts, surroundings).await?;
-    Ok(ExitCode::SUCCESS)
+    })
 }

@@ -81,6 +81,11 @@ pub(crate) enum Update {
         /// The answer.
         list: Box<ExpandedConnectors>,
     },
+    /// The list was asked for and is the same as before.
+    ListedSame {
+        /// When it was asked for.
+        asked: Millis,
+    },
     /// The status topic is read to its end and followed from now on.
     Live(bool),
     /// One record of the status topic.

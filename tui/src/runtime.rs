@@ -108,7 +108,11 @@ pub(crate) struct Runtime {
 
 /// Runs the terminal until the user leaves or the terminal goes away.
 pub(crate) async fn run(contexts: Contexts, surroundings: Surroundings) -> io::Result<()> {
-    let summaries = contexts.all.iter().map(crate::contexts::Context::summary).collect();
+    let summaries = contexts
+        .all
+        .iter()
+        .map(crate::contexts::Context::summary)
+        .collect();
     let model = Model::new(summaries, contexts.current, contexts.readonly, now());
     let (sender, news) = mpsc::channel(CHANNEL);
     let mut signals = Signals::new()?;
@@ -146,7 +150,9 @@ impl Runtime {
         while !self.model.quitting {
             let next_frame = last_frame + FRAME;
             let woken = {
-                let Some(input) = &mut self.input else { return Ok(()) };
+                let Some(input) = &mut self.input else {
+                    return Ok(());
+                };
                 tokio::select! {
                     biased;
                     _ = signals.hangup.recv() => Woken::End,
@@ -208,7 +214,9 @@ impl Runtime {
     /// One thing typed, pasted or resized; true when a frame is due.
     async fn input(&mut self, event: Event) -> io::Result<bool> {
         let message = match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => Message::Key(Key::from_event(key)),
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                Message::Key(Key::from_event(key))
+            }
             Event::Paste(text) => Message::Paste(text),
             Event::Resize(width, height) => Message::Resize(width, height),
             _ => return Ok(false),
@@ -243,7 +251,13 @@ impl Runtime {
     /// Does one effect. What takes time runs beside the loop and answers by message.
     async fn perform(&mut self, effect: Effect) -> io::Result<Option<Message>> {
         match effect {
-            Effect::Act { id, connector, verb, failed_tasks, all_tasks } => {
+            Effect::Act {
+                id,
+                connector,
+                verb,
+                failed_tasks,
+                all_tasks,
+            } => {
                 if let Some(connection) = &self.connection {
                     let request = Request {
                         connector: connector.as_str().to_owned(),
@@ -272,7 +286,11 @@ impl Runtime {
                 Message::OffsetsLoaded(connector, offsets)
             }),
             Effect::Validate { session, config } => self.ask(|client| async move {
-                let infos = client.validate(&config).await.map(Box::new).map_err(|e| shown(&e));
+                let infos = client
+                    .validate(&config)
+                    .await
+                    .map(Box::new)
+                    .map_err(|e| shown(&e));
                 Message::Validated(session, infos)
             }),
             Effect::Edit(session) => return self.edit(session).await.map(Some),
@@ -320,12 +338,18 @@ impl Runtime {
         if let Some(old) = self.connection.take() {
             old.source.abort();
         }
-        let Some(context) = self.contexts.all.get(place) else { return };
+        let Some(context) = self.contexts.all.get(place) else {
+            return;
+        };
         self.theme = Theme::choose(context.skin.as_deref(), self.surroundings.no_color);
         let client = match Client::new(context) {
             Ok(client) => client,
             Err(error) => {
-                self.model.cluster.rest = Link::Down { error: shown(&error), since: now(), attempt: 1 };
+                self.model.cluster.rest = Link::Down {
+                    error: shown(&error),
+                    since: now(),
+                    attempt: 1,
+                };
                 return;
             }
         };
@@ -353,7 +377,10 @@ impl Runtime {
         let (width, height) = crossterm::terminal::size()?;
         self.model.width = width;
         self.model.height = height;
-        Ok(Message::EditorClosed(session, edited.map_err(|error| Text::line(&error.to_string()))))
+        Ok(Message::EditorClosed(
+            session,
+            edited.map_err(|error| Text::line(&error.to_string())),
+        ))
     }
 
     /// SIGTSTP from outside: gives the terminal back, stops, and takes it again when continued.
@@ -370,7 +397,10 @@ async fn load_config(
     client: &Client,
     connector: &sluice_protocol::ConnectorName,
 ) -> Result<(sluice_protocol::ConfigMap, PasswordKeys), Text> {
-    let config = client.config(connector).await.map_err(|error| shown(&error))?;
+    let config = client
+        .config(connector)
+        .await
+        .map_err(|error| shown(&error))?;
     let passwords = match config.text("connector.class") {
         Some(class) => client.password_keys(class).await.unwrap_or_default(),
         None => PasswordKeys::new(),

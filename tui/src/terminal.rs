@@ -10,7 +10,9 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, ClearType as Region, CrosstermBackend, WindowSize};
+use ratatui::buffer::Cell;
+use ratatui::layout::{Position, Size};
 
 /// Most bytes put on a clipboard; several terminals drop larger OSC 52 sequences.
 const CLIPBOARD_CAP: usize = 74_994;
@@ -20,7 +22,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The screen. Dropping it gives the terminal back.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<Quiet>,
 }
 
 impl Screen {
@@ -81,15 +83,86 @@ impl Drop for Screen {
 
 /// A cleared screen and a terminal that knows it is clear. `Terminal::clear` asks the terminal for its cursor, and the
 /// answer would go to the reader of keys.
-fn blank() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+fn blank() -> io::Result<Terminal<Quiet>> {
     execute!(io::stdout(), Clear(ClearType::All))?;
-    Terminal::new(CrosstermBackend::new(io::stdout()))
+    Terminal::new(Quiet {
+        inner: CrosstermBackend::new(io::stdout()),
+        cursor_hidden: None,
+    })
+}
+
+/// A backend that writes nothing when nothing changed. The one below ends each frame with a reset of all styles and
+/// hides the cursor again and again, which on an idle screen is all that goes over the line.
+struct Quiet {
+    inner: CrosstermBackend<Stdout>,
+    cursor_hidden: Option<bool>,
+}
+
+impl Backend for Quiet {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        let mut content = content.peekable();
+        if content.peek().is_none() {
+            return Ok(());
+        }
+        self.inner.draw(content)
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        if self.cursor_hidden == Some(true) {
+            return Ok(());
+        }
+        self.cursor_hidden = Some(true);
+        self.inner.hide_cursor()
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        self.cursor_hidden = Some(false);
+        self.inner.show_cursor()
+    }
+
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        self.inner.get_cursor_position()
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        self.inner.set_cursor_position(position)
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        Backend::clear(&mut self.inner)
+    }
+
+    fn clear_region(&mut self, region: Region) -> io::Result<()> {
+        self.inner.clear_region(region)
+    }
+
+    fn size(&self) -> io::Result<Size> {
+        self.inner.size()
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        self.inner.window_size()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Backend::flush(&mut self.inner)
+    }
 }
 
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        cursor::Hide
+    )
 }
 
 fn give_back() {
@@ -97,7 +170,12 @@ fn give_back() {
         return;
     }
     // The terminal may be gone already (SIGHUP); there is nothing left to do about a failure here.
-    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(
+        io::stdout(),
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = disable_raw_mode();
 }
 
@@ -122,7 +200,11 @@ mod tests {
     #[test]
     fn the_clipboard_sequence_is_osc_52() {
         assert_eq!(osc52("hi", false).unwrap(), "\u{1b}]52;c;aGk=\u{7}");
-        assert!(osc52("hi", true).unwrap().contains("\u{1b}Ptmux;\u{1b}\u{1b}]52;c;aGk=\u{7}\u{1b}\\"));
+        assert!(
+            osc52("hi", true)
+                .unwrap()
+                .contains("\u{1b}Ptmux;\u{1b}\u{1b}]52;c;aGk=\u{7}\u{1b}\\")
+        );
         assert!(osc52(&"x".repeat(80_000), false).is_err());
     }
 }

@@ -53,7 +53,10 @@ impl Theme {
     /// The header line.
     pub(crate) fn header(self) -> Style {
         match self {
-            Self::Red => Style::new().fg(Color::Black).bg(Color::Red).add_modifier(Modifier::BOLD),
+            Self::Red => Style::new()
+                .fg(Color::Black)
+                .bg(Color::Red)
+                .add_modifier(Modifier::BOLD),
             Self::Default | Self::Plain => Style::new().add_modifier(Modifier::BOLD),
         }
     }
@@ -77,7 +80,11 @@ impl Theme {
 pub(crate) const fn health(health: Health) -> Tone {
     match health {
         Health::Unhealthy | Health::Degraded => Tone::Bad,
-        Health::Stalled | Health::Rebalance | Health::Restarting | Health::Changing | Health::Starting => Tone::Warn,
+        Health::Stalled
+        | Health::Rebalance
+        | Health::Restarting
+        | Health::Changing
+        | Health::Starting => Tone::Warn,
         Health::Paused | Health::Stopped => Tone::Dim,
         Health::Healthy => Tone::Good,
     }

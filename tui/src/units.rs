@@ -83,14 +83,19 @@ pub(crate) fn bytes(n: u64) -> String {
 
 /// A wall-clock time of day in UTC, `14:07:02`.
 pub(crate) fn clock(at: Millis) -> String {
-    chrono::DateTime::from_timestamp_millis(at)
-        .map_or_else(|| "?".to_owned(), |time| time.format("%H:%M:%S").to_string())
+    chrono::DateTime::from_timestamp_millis(at).map_or_else(
+        || "?".to_owned(),
+        |time| time.format("%H:%M:%S").to_string(),
+    )
 }
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The last `width` samples as bars scaled to the largest; a missing sample is a blank, not a zero.
-pub(crate) fn sparkline<'a>(samples: impl DoubleEndedIterator<Item = &'a Option<f64>>, width: usize) -> String {
+pub(crate) fn sparkline<'a>(
+    samples: impl DoubleEndedIterator<Item = &'a Option<f64>>,
+    width: usize,
+) -> String {
     let mut last: Vec<Option<f64>> = samples.rev().take(width).copied().collect();
     last.reverse();
     let top = last.iter().flatten().copied().fold(0.0_f64, f64::max);

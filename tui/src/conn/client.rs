@@ -1,6 +1,7 @@
 //! The REST client: one request at a time per call, several URLs, the next one when a worker does not answer.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sluice_protocol::ConfigMap;
 use sluice_protocol::rest::{
     ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, ErrorMessage,
     ExpandedConnectors, Health, PluginInfo, ServerInfo,
 };
-use sluice_protocol::ConfigMap;
 use url::Url;
 
 use crate::contexts::{Context, shown_url};
@@ -56,10 +57,17 @@ impl CallError {
     pub(crate) fn is_rebalance(&self) -> bool {
         match self {
             // 409 is also "already exists", which no waiting helps.
-            Self::Refused { status: 409, message } => !message.as_str().ends_with("already exists"),
+            Self::Refused {
+                status: 409,
+                message,
+            } => !message.as_str().ends_with("already exists"),
             Self::Refused { status: 503, .. } => true,
-            Self::Refused { status: 500, message } => {
-                message.as_str().contains("rebalance is expected") || message.as_str().starts_with("IO Error trying to forward")
+            Self::Refused {
+                status: 500,
+                message,
+            } => {
+                message.as_str().contains("rebalance is expected")
+                    || message.as_str().starts_with("IO Error trying to forward")
             }
             _ => false,
         }
@@ -109,7 +117,8 @@ impl Client {
 
     /// Scheme of the URL that answered last.
     pub(crate) fn scheme(&self) -> &str {
-        self.base(self.current.load(Ordering::Relaxed)).map_or("http", Url::scheme)
+        self.base(self.current.load(Ordering::Relaxed))
+            .map_or("http", Url::scheme)
     }
 
     fn base(&self, place: usize) -> Option<&Url> {
@@ -128,10 +137,16 @@ impl Client {
         let mut last = CallError::Unreachable(Text::from("no URL"));
         for i in 0..self.urls.len() {
             let place = (start + i) % self.urls.len();
-            let Some(base) = self.base(place) else { continue };
+            let Some(base) = self.base(place) else {
+                continue;
+            };
             match self.send(base, &method, path, query, body).await {
                 Err(error @ CallError::Unreachable(_)) => last = error,
-                Err(error @ CallError::Refused { status: 502..=504, .. }) if self.urls.len() > 1 => last = error,
+                Err(
+                    error @ CallError::Refused {
+                        status: 502..=504, ..
+                    },
+                ) if self.urls.len() > 1 => last = error,
                 answer => {
                     self.current.store(place, Ordering::Relaxed);
                     return answer;
@@ -168,13 +183,16 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let unreachable = |error: &reqwest::Error| CallError::Unreachable(Text::line(&describe(&host, error)));
+        let unreachable =
+            |error: &reqwest::Error| CallError::Unreachable(Text::line(&describe(&host, error)));
         let mut response = request.send().await.map_err(|e| unreachable(&e))?;
         let status = response.status();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| unreachable(&e))? {
             if bytes.len() + chunk.len() > BODY_CAP {
-                return Err(CallError::Malformed(Text::from("answer larger than 128 MiB")));
+                return Err(CallError::Malformed(Text::from(
+                    "answer larger than 128 MiB",
+                )));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -183,13 +201,22 @@ impl Client {
         }
         let message = match serde_json::from_slice::<ErrorMessage>(&bytes) {
             Ok(error) => error.message.unwrap_or_else(|| "no message".to_owned()),
-            Err(_) if bytes.is_empty() => status.canonical_reason().unwrap_or("no message").to_owned(),
+            Err(_) if bytes.is_empty() => {
+                status.canonical_reason().unwrap_or("no message").to_owned()
+            }
             Err(_) => String::from_utf8_lossy(bytes.get(..400).unwrap_or(&bytes)).into_owned(),
         };
-        Err(CallError::Refused { status: status.as_u16(), message: Text::line(&message) })
+        Err(CallError::Refused {
+            status: status.as_u16(),
+            message: Text::line(&message),
+        })
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, CallError> {
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, CallError> {
         let (_, bytes) = self.call::<()>(Method::GET, path, query, None).await?;
         parse(&bytes)
     }
@@ -201,11 +228,36 @@ impl Client {
 
     /// All connectors with status and configuration, in one call.
     pub(crate) async fn connectors(&self) -> Result<ExpandedConnectors, CallError> {
+        match self.connectors_unless(None).await? {
+            (Some(list), _) => Ok(list),
+            (None, _) => Err(CallError::Malformed(Text::from("no list"))),
+        }
+    }
+
+    /// The same, with a fingerprint of the answer; no list when the answer has the fingerprint `known`.
+    pub(crate) async fn connectors_unless(
+        &self,
+        known: Option<u64>,
+    ) -> Result<(Option<ExpandedConnectors>, u64), CallError> {
         let (_, bytes) = self
-            .call::<()>(Method::GET, &["connectors"], &[("expand", "status"), ("expand", "info")], None)
+            .call::<()>(
+                Method::GET,
+                &["connectors"],
+                &[("expand", "status"), ("expand", "info")],
+                None,
+            )
             .await?;
         // A list of thousands takes milliseconds to read; keys must not wait for it.
-        tokio::task::spawn_blocking(move || parse(&bytes))
+        let read = move || {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            let fingerprint = hasher.finish();
+            if known == Some(fingerprint) {
+                return Ok((None, fingerprint));
+            }
+            Ok((Some(parse(&bytes)?), fingerprint))
+        };
+        tokio::task::spawn_blocking(read)
             .await
             .unwrap_or_else(|_| Err(CallError::Malformed(Text::from("list of connectors"))))
     }
@@ -236,14 +288,20 @@ impl Client {
     }
 
     /// All plugins, connectors only or all kinds.
-    pub(crate) async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>, CallError> {
+    pub(crate) async fn plugins(
+        &self,
+        connectors_only: bool,
+    ) -> Result<Vec<PluginInfo>, CallError> {
         let only = if connectors_only { "true" } else { "false" };
-        self.get(&["connector-plugins"], &[("connectorsOnly", only)]).await
+        self.get(&["connector-plugins"], &[("connectorsOnly", only)])
+            .await
     }
 
     /// Keys of type PASSWORD of a plugin (endpoint of 3.2 and later).
     pub(crate) async fn password_keys(&self, class: &str) -> Result<PasswordKeys, CallError> {
-        let definitions: Vec<ConfigKeyInfo> = self.get(&["connector-plugins", class, "config"], &[]).await?;
+        let definitions: Vec<ConfigKeyInfo> = self
+            .get(&["connector-plugins", class, "config"], &[])
+            .await?;
         Ok(definitions
             .into_iter()
             .filter(|definition| definition.key_type == "PASSWORD")
@@ -263,20 +321,38 @@ impl Client {
         // The server compares the path with the end of the class name.
         let short = class.rsplit('.').next().unwrap_or(class);
         let (_, bytes) = self
-            .call(Method::PUT, &["connector-plugins", short, "config", "validate"], &[], Some(config))
+            .call(
+                Method::PUT,
+                &["connector-plugins", short, "config", "validate"],
+                &[],
+                Some(config),
+            )
             .await?;
         parse(&bytes)
     }
 
     /// Writes a configuration; creates the connector when there is none.
-    pub(crate) async fn put_config(&self, name: &str, config: &ConfigMap) -> Result<ConnectorInfo, CallError> {
-        let (_, bytes) = self.call(Method::PUT, &["connectors", name, "config"], &[], Some(config)).await?;
+    pub(crate) async fn put_config(
+        &self,
+        name: &str,
+        config: &ConfigMap,
+    ) -> Result<ConnectorInfo, CallError> {
+        let (_, bytes) = self
+            .call(
+                Method::PUT,
+                &["connectors", name, "config"],
+                &[],
+                Some(config),
+            )
+            .await?;
         parse(&bytes)
     }
 
     /// `pause`, `resume` or `stop`.
     pub(crate) async fn put_state(&self, name: &str, verb: &str) -> Result<(), CallError> {
-        self.call::<()>(Method::PUT, &["connectors", name, verb], &[], None).await.map(|_| ())
+        self.call::<()>(Method::PUT, &["connectors", name, verb], &[], None)
+            .await
+            .map(|_| ())
     }
 
     /// Restarts by plan; the answer tells what is in it.
@@ -287,8 +363,15 @@ impl Client {
         only_failed: bool,
     ) -> Result<Option<ConnectorStateInfo>, CallError> {
         let flag = |on: bool| if on { "true" } else { "false" };
-        let query = [("includeTasks", flag(include_tasks)), ("onlyFailed", flag(only_failed))];
-        let query: &[(&str, &str)] = if include_tasks || only_failed { &query } else { &[] };
+        let query = [
+            ("includeTasks", flag(include_tasks)),
+            ("onlyFailed", flag(only_failed)),
+        ];
+        let query: &[(&str, &str)] = if include_tasks || only_failed {
+            &query
+        } else {
+            &[]
+        };
         let (status, bytes) = self
             .call::<()>(Method::POST, &["connectors", name, "restart"], query, None)
             .await?;
@@ -301,28 +384,48 @@ impl Client {
     /// Restarts one task.
     pub(crate) async fn restart_task(&self, name: &str, task: u32) -> Result<(), CallError> {
         let task = task.to_string();
-        self.call::<()>(Method::POST, &["connectors", name, "tasks", &task, "restart"], &[], None)
-            .await
-            .map(|_| ())
+        self.call::<()>(
+            Method::POST,
+            &["connectors", name, "tasks", &task, "restart"],
+            &[],
+            None,
+        )
+        .await
+        .map(|_| ())
     }
 
     /// Deletes a connector.
     pub(crate) async fn delete(&self, name: &str) -> Result<(), CallError> {
-        self.call::<()>(Method::DELETE, &["connectors", name], &[], None).await.map(|_| ())
+        self.call::<()>(Method::DELETE, &["connectors", name], &[], None)
+            .await
+            .map(|_| ())
     }
 
     /// `host:port` of all URLs.
     pub(crate) fn addresses(&self) -> BTreeSet<String> {
         self.urls
             .iter()
-            .filter_map(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))
+            .filter_map(|url| {
+                Some(format!(
+                    "{}:{}",
+                    url.host_str()?,
+                    url.port_or_known_default()?
+                ))
+            })
             .collect()
     }
 
     /// Asks one worker, by its id, how it is: health if it has that, its version, and what kind of process it is.
-    pub(crate) async fn probe(&self, worker: &str) -> (WorkerHealth, Option<Text>, Option<WorkerKind>) {
+    pub(crate) async fn probe(
+        &self,
+        worker: &str,
+    ) -> (WorkerHealth, Option<Text>, Option<WorkerKind>) {
         let Ok(base) = Url::parse(&format!("{}://{worker}/", self.scheme())) else {
-            return (WorkerHealth::Unreachable(Text::from("no address")), None, None);
+            return (
+                WorkerHealth::Unreachable(Text::from("no address")),
+                None,
+                None,
+            );
         };
         let request = self.http.get(base.clone()).timeout(Duration::from_secs(4));
         let answer = match request.send().await {
@@ -355,14 +458,17 @@ impl Client {
                 WorkerHealth::NotReady(message)
             }
             Ok(Err(CallError::Unreachable(why))) => WorkerHealth::Unreachable(why),
-            Ok(Err(CallError::Changed)) | Err(_) => WorkerHealth::NotReady(Text::from("health: no answer in 12 s")),
+            Ok(Err(CallError::Changed)) | Err(_) => {
+                WorkerHealth::NotReady(Text::from("health: no answer in 12 s"))
+            }
         };
         (health, version, kind)
     }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(bytes).map_err(|error| CallError::Malformed(Text::line(&error.to_string())))
+    serde_json::from_slice(bytes)
+        .map_err(|error| CallError::Malformed(Text::line(&error.to_string())))
 }
 
 /// The innermost reason, which is the one that helps: `connection refused`.
@@ -378,19 +484,33 @@ fn describe(host: &str, error: &reqwest::Error) -> String {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refused(status: u16, message: &str) -> CallError {
-        CallError::Refused { status, message: Text::line(message) }
+        CallError::Refused {
+            status,
+            message: Text::line(message),
+        }
     }
 
     #[test]
     fn only_conflicts_of_a_rebalance_are_waited_out() {
-        assert!(refused(409, "Cannot complete request because of a conflicting operation (e.g. worker rebalance)").is_rebalance());
-        assert!(refused(500, "Request cannot be completed because a rebalance is expected").is_rebalance());
+        assert!(
+            refused(
+                409,
+                "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"
+            )
+            .is_rebalance()
+        );
+        assert!(
+            refused(
+                500,
+                "Request cannot be completed because a rebalance is expected"
+            )
+            .is_rebalance()
+        );
         assert!(refused(503, "starting").is_rebalance());
         assert!(!refused(409, "Connector x already exists").is_rebalance());
         assert!(!refused(500, "Failed to start connector: x").is_rebalance());

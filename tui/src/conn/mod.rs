@@ -41,12 +41,17 @@ impl Feed {
 
     /// Sends; false when nobody listens any more.
     pub(crate) async fn send(&self, update: Update) -> bool {
-        self.sender.send(Message::Data(self.epoch, Box::new(update))).await.is_ok()
+        self.sender
+            .send(Message::Data(self.epoch, Box::new(update)))
+            .await
+            .is_ok()
     }
 
     /// The same from a thread of its own.
     pub(crate) fn send_blocking(&self, update: Update) -> bool {
-        self.sender.blocking_send(Message::Data(self.epoch, Box::new(update))).is_ok()
+        self.sender
+            .blocking_send(Message::Data(self.epoch, Box::new(update)))
+            .is_ok()
     }
 
     /// Whether nobody listens any more.
@@ -63,11 +68,20 @@ pub(crate) trait DataSource: Send + Sync {
 }
 
 /// The source for a context: REST alone, or topics and REST when brokers are known.
-pub(crate) fn open(context: &Context, client: Client, wishes: &watch::Sender<Wish>) -> Box<dyn DataSource> {
+pub(crate) fn open(
+    context: &Context,
+    client: Client,
+    wishes: &watch::Sender<Wish>,
+) -> Box<dyn DataSource> {
     let rest = rest::RestSource::new(client);
     match &context.bootstrap {
         None => Box::new(rest),
-        Some(bootstrap) => Box::new(brokers::TopicsAndRest::new(context, bootstrap, rest, wishes.clone())),
+        Some(bootstrap) => Box::new(brokers::TopicsAndRest::new(
+            context,
+            bootstrap,
+            rest,
+            wishes.clone(),
+        )),
     }
 }
 
@@ -75,7 +89,9 @@ pub(crate) fn open(context: &Context, client: Client, wishes: &watch::Sender<Wis
 pub(crate) fn now() -> Millis {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+        .map_or(0, |elapsed| {
+            i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+        })
 }
 
 /// Waiting time before attempt number `attempt` (from 1): 0.5 s, 1 s, 2 s, 4 s, then 5 s.

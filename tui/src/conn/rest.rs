@@ -97,15 +97,26 @@ fn sink(info: &ConnectorInfo) -> Sink {
             .config
             .text("consumer.override.group.id")
             .map_or_else(|| format!("connect-{}", info.name), str::to_owned),
-        topics: topics.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect(),
-        topics_regex: info.config.text("topics.regex").filter(|r| !r.is_empty()).map(str::to_owned),
+        topics: topics
+            .split(',')
+            .map(|t| t.trim().to_owned())
+            .filter(|t| !t.is_empty())
+            .collect(),
+        topics_regex: info
+            .config
+            .text("topics.regex")
+            .filter(|r| !r.is_empty())
+            .map(str::to_owned),
     }
 }
 
 impl RestSource {
     /// A source that asks through `client`.
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, publish: None }
+        Self {
+            client,
+            publish: None,
+        }
     }
 
     /// Also tells the brokers' threads what it learns.
@@ -122,23 +133,36 @@ impl DataSource for RestSource {
         let mut down_since = None;
         let mut greeted: Option<Text> = None;
         let mut probed: Option<Instant> = None;
+        let mut fingerprint = None;
+        let mut workers = BTreeSet::new();
         if !feed.send(Update::Rest(Link::Connecting)).await {
             return;
         }
         loop {
             let asked = now();
             let began = Instant::now();
-            let pause = match self.client.connectors().await {
-                Ok(list) => {
+            let pause = match self.client.connectors_unless(fingerprint).await {
+                Ok((list, new)) => {
                     let took = began.elapsed();
-                    let known = Known::of(&list, &self.client);
-                    let workers = known.workers.clone();
-                    if let Some(publish) = &self.publish {
-                        publish.send_replace(Arc::new(known));
+                    fingerprint = Some(new);
+                    let update = match list {
+                        Some(list) => {
+                            let known = Known::of(&list, &self.client);
+                            workers = known.workers.clone();
+                            if let Some(publish) = &self.publish {
+                                publish.send_replace(Arc::new(known));
+                            }
+                            Update::Listed {
+                                asked,
+                                list: Box::new(list),
+                            }
+                        }
+                        None => Update::ListedSame { asked },
+                    };
+                    if attempt > 0 || greeted.is_none() {
+                        feed.send(Update::Rest(Link::Up)).await;
                     }
-                    if !(feed.send(Update::Rest(Link::Up)).await
-                        && feed.send(Update::Listed { asked, list: Box::new(list) }).await)
-                    {
+                    if !feed.send(update).await {
                         return;
                     }
                     if greeted.as_ref() != Some(&self.client.url()) || attempt > 0 {
@@ -148,7 +172,7 @@ impl DataSource for RestSource {
                     down_since = None;
                     if probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY) {
                         probed = Some(Instant::now());
-                        tokio::spawn(probe(self.client.clone(), workers, feed.clone()));
+                        tokio::spawn(probe(self.client.clone(), workers.clone(), feed.clone()));
                     }
                     let wish = *wishes.borrow_and_update();
                     if wish.fast {
@@ -162,7 +186,11 @@ impl DataSource for RestSource {
                 Err(error) => {
                     attempt += 1;
                     let since = *down_since.get_or_insert(asked);
-                    let link = Link::Down { error: shown(&error), since, attempt };
+                    let link = Link::Down {
+                        error: shown(&error),
+                        since,
+                        attempt,
+                    };
                     if !feed.send(Update::Rest(link)).await {
                         return;
                     }
@@ -200,13 +228,17 @@ impl RestSource {
 /// Looks at each worker. When none can be reached under the address it advertises although REST answers, the
 /// addresses are not for us (a container network), and nothing is said about health.
 async fn probe(client: Client, workers: BTreeSet<String>, feed: Feed) {
-    let looks = workers.into_iter().filter(|worker| !worker.is_empty()).take(PROBED).map(|worker| {
-        let client = client.clone();
-        async move {
-            let (health, version, kind) = client.probe(&worker).await;
-            (worker, health, version, kind)
-        }
-    });
+    let looks = workers
+        .into_iter()
+        .filter(|worker| !worker.is_empty())
+        .take(PROBED)
+        .map(|worker| {
+            let client = client.clone();
+            async move {
+                let (health, version, kind) = client.probe(&worker).await;
+                (worker, health, version, kind)
+            }
+        });
     let answers = futures::future::join_all(looks).await;
     let any = answers
         .iter()
@@ -215,7 +247,12 @@ async fn probe(client: Client, workers: BTreeSet<String>, feed: Feed) {
         return;
     }
     for (worker, health, version, kind) in answers {
-        let update = Update::WorkerHealth { worker: Text::line(&worker), health, version, kind };
+        let update = Update::WorkerHealth {
+            worker: Text::line(&worker),
+            health,
+            version,
+            kind,
+        };
         if !feed.send(update).await {
             return;
         }

@@ -41,7 +41,10 @@ pub(super) async fn apply(
     let mut wanted: Vec<Wanted> = Vec::new();
     for file in files {
         let shown = Text::line(&file.display().to_string()).to_string();
-        let fail = |why: String| CommandError::File { file: shown.clone(), why };
+        let fail = |why: String| CommandError::File {
+            file: shown.clone(),
+            why,
+        };
         let text = if file == Path::new("-") {
             (session.stdin)()
         } else {
@@ -50,7 +53,10 @@ pub(super) async fn apply(
         let text = text.map_err(|error| fail(error.to_string()))?;
         for connector in parse(&text).map_err(&fail)? {
             if wanted.iter().any(|other| other.name == connector.name) {
-                return Err(fail(format!("connector \"{}\" is there twice", connector.name)));
+                return Err(fail(format!(
+                    "connector \"{}\" is there twice",
+                    connector.name
+                )));
             }
             wanted.push(connector);
         }
@@ -66,11 +72,17 @@ pub(super) async fn apply(
                     Err(error) if error.is_not_found() => None,
                     Err(error) => return Err(error.into()),
                 };
-                steps.push(Step { wanted: connector, stored, passwords });
+                steps.push(Step {
+                    wanted: connector,
+                    stored,
+                    passwords,
+                });
             }
             Err(errors) => {
                 let name = Text::line(&connector.name);
-                report.complaints.extend(errors.into_iter().map(|error| format!("{name}: {error}")));
+                report
+                    .complaints
+                    .extend(errors.into_iter().map(|error| format!("{name}: {error}")));
             }
         }
     }
@@ -113,18 +125,31 @@ async fn validate(client: &Client, wanted: &Wanted) -> Result<PasswordKeys, Vec<
     } else if errors.is_empty() {
         Err(vec![format!("{} errors", infos.error_count)])
     } else {
-        Err(errors.iter().map(|error| Text::line(error).to_string()).collect())
+        Err(errors
+            .iter()
+            .map(|error| Text::line(error).to_string())
+            .collect())
     }
 }
 
-async fn write(session: &Session<'_>, client: &Client, step: Step, dry_run: bool, report: &mut Report) {
+async fn write(
+    session: &Session<'_>,
+    client: &Client,
+    step: Step,
+    dry_run: bool,
+    report: &mut Report,
+) {
     let name = Text::line(&step.wanted.name);
     if step.stored.as_ref() == Some(&step.wanted.config) {
         report.out.push_str(&format!("{name}: unchanged\n"));
         return;
     }
     let created = step.stored.is_none();
-    let changes = secrets::diff(&step.stored.unwrap_or_default(), &step.wanted.config, &step.passwords);
+    let changes = secrets::diff(
+        &step.stored.unwrap_or_default(),
+        &step.wanted.config,
+        &step.passwords,
+    );
     let done = match (created, dry_run) {
         (true, true) => "would be created",
         (true, false) => "created",
@@ -135,7 +160,10 @@ async fn write(session: &Session<'_>, client: &Client, step: Step, dry_run: bool
         (session.progress)(&format!("writing {name}"));
         let request = Request {
             connector: step.wanted.name.clone(),
-            verb: Verb::PutConfig { config: Arc::new(step.wanted.config), base: None },
+            verb: Verb::PutConfig {
+                config: Arc::new(step.wanted.config),
+                base: None,
+            },
             failed_tasks: Vec::new(),
             all_tasks: Vec::new(),
         };
@@ -145,7 +173,9 @@ async fn write(session: &Session<'_>, client: &Client, step: Step, dry_run: bool
         };
         if let Err(error) = actions::run(client, &request, waiting).await {
             report.code = ERROR;
-            report.complaints.push(format!("{name}: {}", Text::line(&error.to_string())));
+            report
+                .complaints
+                .push(format!("{name}: {}", Text::line(&error.to_string())));
             return;
         }
     }
@@ -186,7 +216,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Wanted>, String> {
                     wanted.push(one(entry)?);
                 }
             }
-            Value::Object(map) if !map.is_empty() && map.values().all(Value::is_object) && !map.contains_key("name") => {
+            Value::Object(map)
+                if !map.is_empty()
+                    && map.values().all(Value::is_object)
+                    && !map.contains_key("name") =>
+            {
                 for (name, config) in map {
                     wanted.push(named(Some(&name), config)?);
                 }
@@ -208,20 +242,28 @@ fn one(value: Value) -> Result<Wanted, String> {
         return named(None, Value::Object(map));
     }
     let config = map.remove("config").unwrap_or_default();
-    let name = map.remove("name").and_then(|name| name.as_str().map(str::to_owned));
+    let name = map
+        .remove("name")
+        .and_then(|name| name.as_str().map(str::to_owned));
     // What `GET /connectors/NAME` tells besides may stay in the file; anything else would be silently lost.
-    if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "tasks" | "type")) {
+    if let Some(key) = map
+        .keys()
+        .find(|key| !matches!(key.as_str(), "tasks" | "type"))
+    {
         return Err(format!("{key}: not understood beside \"config\""));
     }
     named(name.as_deref(), config)
 }
 
 fn named(name: Option<&str>, config: Value) -> Result<Wanted, String> {
-    let mut config: ConfigMap = serde_json::from_value(config).map_err(|error| error.to_string())?;
+    let mut config: ConfigMap =
+        serde_json::from_value(config).map_err(|error| error.to_string())?;
     let inner = config.text("name").map(str::to_owned);
     let name = match (name, inner) {
         (Some(outer), Some(inner)) if outer != inner => {
-            return Err(format!("name \"{outer}\" outside and \"{inner}\" inside the configuration"));
+            return Err(format!(
+                "name \"{outer}\" outside and \"{inner}\" inside the configuration"
+            ));
         }
         (Some(name), _) => name.to_owned(),
         (None, Some(name)) => name,
@@ -239,16 +281,26 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        parse(text).unwrap().into_iter().map(|wanted| wanted.name).collect()
+        parse(text)
+            .unwrap()
+            .into_iter()
+            .map(|wanted| wanted.name)
+            .collect()
     }
 
     #[test]
     fn every_form_of_file_is_read() {
         assert_eq!(names(r#"{"name":"a","config":{"k":"v"}}"#), ["a"]);
         assert_eq!(names(r#"{"name":"a","k":1}"#), ["a"]);
-        assert_eq!(names(r#"[{"name":"a"},{"name":"b","config":{}}]"#), ["a", "b"]);
+        assert_eq!(
+            names(r#"[{"name":"a"},{"name":"b","config":{}}]"#),
+            ["a", "b"]
+        );
         assert_eq!(names(r#"{"a":{"k":"v"},"b":{"k":"w"}}"#), ["a", "b"]);
-        assert_eq!(names("name: a\nk: 1\n---\nname: b\nconfig:\n  k: true\n"), ["a", "b"]);
+        assert_eq!(
+            names("name: a\nk: 1\n---\nname: b\nconfig:\n  k: true\n"),
+            ["a", "b"]
+        );
         assert_eq!(names("a:\n  k: v\nb:\n  k: w\n"), ["a", "b"]);
         assert_eq!(names(r#"{"name":"a"} {"name":"b"}"#), ["a", "b"]);
         let wanted = parse("name: a\nk: 1\n").unwrap();
@@ -263,7 +315,10 @@ mod tests {
             ("{}", "without name"),
             ("", "no connector"),
             (r#"{"name":"a","config":{"name":"b"}}"#, "outside"),
-            (r#"{"name":"a","config":{},"initial_state":"paused"}"#, "initial_state"),
+            (
+                r#"{"name":"a","config":{},"initial_state":"paused"}"#,
+                "initial_state",
+            ),
             (r#"{"name":"a","k":{"x":1}}"#, "config value"),
         ] {
             let error = parse(text).err().unwrap();

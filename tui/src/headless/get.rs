@@ -74,32 +74,58 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
             (rows(&found, output), found.iter().any(|row| row.bad))
         }
         Kind::Tasks => {
-            let found: Vec<TaskRow> = keys.iter().filter_map(|key| TaskRow::of(model, key)).collect();
+            let found: Vec<TaskRow> = keys
+                .iter()
+                .filter_map(|key| TaskRow::of(model, key))
+                .collect();
             let bad = |row: &TaskRow| matches!(row.state, State::Failed | State::Unassigned);
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Workers => {
-            let found: Vec<WorkerRow> = keys.iter().filter_map(|key| WorkerRow::of(model, key)).collect();
+            let found: Vec<WorkerRow> = keys
+                .iter()
+                .filter_map(|key| WorkerRow::of(model, key))
+                .collect();
             let bad = |row: &WorkerRow| !matches!(row.health.as_str(), "ok" | "answers" | "n/a");
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Lag => {
-            let found: Vec<LagRow> = keys.iter().filter_map(|key| LagRow::of(model, key)).collect();
+            let found: Vec<LagRow> = keys
+                .iter()
+                .filter_map(|key| LagRow::of(model, key))
+                .collect();
             (rows(&found, output), false)
         }
     };
-    Report { out, complaints: Vec::new(), code: if unhealthy { UNHEALTHY } else { FINE } }
+    Report {
+        out,
+        complaints: Vec::new(),
+        code: if unhealthy { UNHEALTHY } else { FINE },
+    }
 }
 
 async fn probe(model: &mut Model, client: &Client) {
-    let workers: Vec<String> = model.cluster.workers.keys().map(ToString::to_string).collect();
+    let workers: Vec<String> = model
+        .cluster
+        .workers
+        .keys()
+        .map(ToString::to_string)
+        .collect();
     let looks = workers.into_iter().take(64).map(|worker| async move {
         let answer = client.probe(&worker).await;
         (worker, answer)
     });
     for (worker, (health, version, kind)) in futures::future::join_all(looks).await {
         let worker = Text::line(&worker);
-        apply_update(model, Update::WorkerHealth { worker, health, version, kind });
+        apply_update(
+            model,
+            Update::WorkerHealth {
+                worker,
+                health,
+                version,
+                kind,
+            },
+        );
     }
 }
 
@@ -151,7 +177,15 @@ impl ConnectorRow {
 }
 
 impl Row for ConnectorRow {
-    const HEADINGS: &'static [&'static str] = &["HEALTH", "NAME", "TYPE", "TASKS", "LAG", "CLASS", "ROOT-CAUSE"];
+    const HEADINGS: &'static [&'static str] = &[
+        "HEALTH",
+        "NAME",
+        "TYPE",
+        "TASKS",
+        "LAG",
+        "CLASS",
+        "ROOT-CAUSE",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.label.clone(),
@@ -177,7 +211,9 @@ struct TaskRow {
 
 impl TaskRow {
     fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Task(name, id) = key else { return None };
+        let RowKey::Task(name, id) = key else {
+            return None;
+        };
         let connector = model.cluster.connectors.get(name)?;
         let task = connector.tasks.get(id)?;
         Some(Self {
@@ -192,7 +228,8 @@ impl TaskRow {
 }
 
 impl Row for TaskRow {
-    const HEADINGS: &'static [&'static str] = &["STATE", "CONNECTOR", "TASK", "WORKER", "LAG", "ROOT-CAUSE"];
+    const HEADINGS: &'static [&'static str] =
+        &["STATE", "CONNECTOR", "TASK", "WORKER", "LAG", "ROOT-CAUSE"];
     fn cells(&self) -> Vec<String> {
         vec![
             self.state.to_string(),
@@ -241,7 +278,15 @@ impl WorkerRow {
 }
 
 impl Row for WorkerRow {
-    const HEADINGS: &'static [&'static str] = &["WORKER", "KIND", "VERSION", "LEADER", "HEALTH", "CONNECTORS", "TASKS"];
+    const HEADINGS: &'static [&'static str] = &[
+        "WORKER",
+        "KIND",
+        "VERSION",
+        "LEADER",
+        "HEALTH",
+        "CONNECTORS",
+        "TASKS",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.worker_id.clone(),
@@ -268,8 +313,13 @@ struct LagRow {
 
 impl LagRow {
     fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Partition(name, topic, partition) = key else { return None };
-        let found = model.cluster.partitions.get(&(name.clone(), topic.clone(), *partition))?;
+        let RowKey::Partition(name, topic, partition) = key else {
+            return None;
+        };
+        let found = model
+            .cluster
+            .partitions
+            .get(&(name.clone(), topic.clone(), *partition))?;
         Some(Self {
             connector: Text::line(name).to_string(),
             topic: topic.to_string(),
@@ -283,7 +333,15 @@ impl LagRow {
 }
 
 impl Row for LagRow {
-    const HEADINGS: &'static [&'static str] = &["CONNECTOR", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "TASK"];
+    const HEADINGS: &'static [&'static str] = &[
+        "CONNECTOR",
+        "TOPIC",
+        "PARTITION",
+        "COMMITTED",
+        "END",
+        "LAG",
+        "TASK",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.connector.clone(),
@@ -308,11 +366,19 @@ struct PluginRow {
 impl Row for PluginRow {
     const HEADINGS: &'static [&'static str] = &["TYPE", "CLASS", "VERSION"];
     fn cells(&self) -> Vec<String> {
-        vec![self.kind.clone(), self.class.clone(), known(self.version.as_deref())]
+        vec![
+            self.kind.clone(),
+            self.class.clone(),
+            known(self.version.as_deref()),
+        ]
     }
 }
 
-async fn plugins(client: &Client, filter: Option<&str>, output: Output) -> Result<Report, CommandError> {
+async fn plugins(
+    client: &Client,
+    filter: Option<&str>,
+    output: Output,
+) -> Result<Report, CommandError> {
     struct Subject<'a>(&'a PluginRow);
     impl crate::model::filter::Subject for Subject<'_> {
         fn haystack(&self) -> String {
@@ -386,7 +452,8 @@ pub(super) async fn describe(
 
 /// The description in the form asked for; pure.
 pub(super) fn description(c: &Connector, passwords: &PasswordKeys, output: Output) -> Report {
-    let lines = |trace: &crate::model::trace::Trace| trace.lines.iter().map(ToString::to_string).collect();
+    let lines =
+        |trace: &crate::model::trace::Trace| trace.lines.iter().map(ToString::to_string).collect();
     let description = Description {
         name: c.label.to_string(),
         health: c.health.as_str(),
@@ -412,9 +479,9 @@ pub(super) fn description(c: &Connector, passwords: &PasswordKeys, output: Outpu
             .config
             .iter()
             .map(|(key, value)| {
-                let shown = value.as_deref().map(|value| {
-                    Text::line(secrets::shown(key, value, passwords)).to_string()
-                });
+                let shown = value
+                    .as_deref()
+                    .map(|value| Text::line(secrets::shown(key, value, passwords)).to_string());
                 (Text::line(key).to_string(), shown)
             })
             .collect(),
@@ -423,7 +490,11 @@ pub(super) fn description(c: &Connector, passwords: &PasswordKeys, output: Outpu
         Output::Table => people(&description, c),
         output => data(&description, output),
     };
-    Report { out, complaints: Vec::new(), code: if c.health.is_bad() { UNHEALTHY } else { FINE } }
+    Report {
+        out,
+        complaints: Vec::new(),
+        code: if c.health.is_bad() { UNHEALTHY } else { FINE },
+    }
 }
 
 fn people(d: &Description, c: &Connector) -> String {
@@ -431,14 +502,31 @@ fn people(d: &Description, c: &Connector) -> String {
     let mut out = String::new();
     // Writing to a String does not fail.
     let _ = writeln!(out, "{}  {}  ({})", d.name, health::label(c), d.reason);
-    let _ = writeln!(out, "{}  {}  on {}  lag {}", d.kind, c.class(), d.worker_id, known(d.lag));
+    let _ = writeln!(
+        out,
+        "{}  {}  on {}  lag {}",
+        d.kind,
+        c.class(),
+        d.worker_id,
+        known(d.lag)
+    );
     let _ = writeln!(out, "\nTASKS");
     let rows: Vec<Vec<String>> = d
         .tasks
         .iter()
-        .map(|task| vec![task.id.to_string(), task.state.to_string(), task.worker_id.clone(), known(task.lag)])
+        .map(|task| {
+            vec![
+                task.id.to_string(),
+                task.state.to_string(),
+                task.worker_id.clone(),
+                known(task.lag),
+            ]
+        })
         .collect();
-    out.push_str(&super::output::table(&["ID", "STATE", "WORKER", "LAG"], &rows));
+    out.push_str(&super::output::table(
+        &["ID", "STATE", "WORKER", "LAG"],
+        &rows,
+    ));
     let _ = writeln!(out, "\nCONFIG");
     for (key, value) in &d.config {
         let _ = writeln!(out, "{key} = {}", value.as_deref().unwrap_or("null"));
@@ -447,7 +535,11 @@ fn people(d: &Description, c: &Connector) -> String {
         .tasks
         .iter()
         .filter_map(|task| Some((format!("TASK {}", task.id), task.trace.as_ref()?)))
-        .chain(d.trace.as_ref().map(|trace| ("CONNECTOR".to_owned(), trace)));
+        .chain(
+            d.trace
+                .as_ref()
+                .map(|trace| ("CONNECTOR".to_owned(), trace)),
+        );
     for (whose, trace) in traces {
         let _ = writeln!(out, "\nTRACE OF {whose}, ROOT CAUSE FIRST");
         for line in trace {
@@ -476,7 +568,16 @@ mod tests {
         insta::assert_snapshot!("get_connectors", report.out);
         let mut healthy = fixtures::healthy();
         settle(&mut healthy);
-        assert_eq!(listing(&healthy, Kind::Connectors, TableId::Connectors, Output::Json).code, FINE);
+        assert_eq!(
+            listing(
+                &healthy,
+                Kind::Connectors,
+                TableId::Connectors,
+                Output::Json
+            )
+            .code,
+            FINE
+        );
     }
 
     #[test]
@@ -492,7 +593,10 @@ mod tests {
     #[test]
     fn secrets_are_masked_in_every_form() {
         let mut connector = fixtures::connector("c", State::Running, &[State::Running]);
-        connector.config = Arc::new(ConfigMap::from([("db.password", "geheim"), ("blob", "auch")]));
+        connector.config = Arc::new(ConfigMap::from([
+            ("db.password", "geheim"),
+            ("blob", "auch"),
+        ]));
         let passwords = PasswordKeys::from(["blob".to_owned()]);
         for output in [Output::Table, Output::Json, Output::Yaml] {
             let out = description(&connector, &passwords, output).out;

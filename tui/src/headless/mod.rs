@@ -32,7 +32,10 @@ pub(crate) struct Report {
 
 impl Report {
     fn fine(out: String) -> Self {
-        Self { out, ..Self::default() }
+        Self {
+            out,
+            ..Self::default()
+        }
     }
 }
 
@@ -95,9 +98,12 @@ pub(crate) struct Session<'a> {
 pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Report, CommandError> {
     let client = Client::new(session.context)?;
     match command {
-        Command::Get { kind, filter, faults, output } => {
-            get::get(session, &client, kind, filter.as_deref(), faults, output).await
-        }
+        Command::Get {
+            kind,
+            filter,
+            faults,
+            output,
+        } => get::get(session, &client, kind, filter.as_deref(), faults, output).await,
         Command::Describe { name, output } => get::describe(session, &client, &name, output).await,
         Command::Apply { file, dry_run } => {
             if !dry_run {
@@ -108,7 +114,11 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
         Command::Pause(names) => act(session, &client, &names, Verb::Pause).await,
         Command::Resume(names) => act(session, &client, &names, Verb::Resume).await,
         Command::Stop(names) => act(session, &client, &names, Verb::Stop).await,
-        Command::Restart { names, all, connector_only } => {
+        Command::Restart {
+            names,
+            all,
+            connector_only,
+        } => {
             let mode = match (all, connector_only) {
                 (true, _) => RestartMode::All,
                 (_, true) => RestartMode::ConnectorOnly,
@@ -134,23 +144,42 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
     }
 }
 
-async fn act(session: &Session<'_>, client: &Client, names: &Names, verb: Verb) -> Result<Report, CommandError> {
+async fn act(
+    session: &Session<'_>,
+    client: &Client,
+    names: &Names,
+    verb: Verb,
+) -> Result<Report, CommandError> {
     writable(session)?;
     let targets = verbs::targets(client, names).await?;
     verbs::run(session, client, &targets, names, verb).await
 }
 
 fn writable(session: &Session<'_>) -> Result<(), CommandError> {
-    if session.readonly { Err(CommandError::ReadOnly) } else { Ok(()) }
+    if session.readonly {
+        Err(CommandError::ReadOnly)
+    } else {
+        Ok(())
+    }
 }
 
 /// The cluster as of now, in the terminal's own model: health, counts and masking are the same everywhere.
-async fn look(session: &Session<'_>, client: &Client, brokers: bool) -> Result<(Model, Vec<String>), CommandError> {
+async fn look(
+    session: &Session<'_>,
+    client: &Client,
+    brokers: bool,
+) -> Result<(Model, Vec<String>), CommandError> {
     let mut model = Model::new(vec![session.context.summary()], 0, session.readonly, now());
     let list = client.connectors().await?;
     let known = Known::of(&list, client);
     let asked = now();
-    apply_update(&mut model, Update::Listed { asked, list: Box::new(list) });
+    apply_update(
+        &mut model,
+        Update::Listed {
+            asked,
+            list: Box::new(list),
+        },
+    );
     let mut complaints = Vec::new();
     if brokers && let Some(bootstrap) = session.context.bootstrap.clone() {
         let context = session.context.clone();
@@ -164,7 +193,13 @@ async fn look(session: &Session<'_>, client: &Client, brokers: bool) -> Result<(
                 if let Some(group) = group {
                     apply_update(&mut model, Update::Group(group));
                 }
-                apply_update(&mut model, Update::Lag { at: now(), partitions });
+                apply_update(
+                    &mut model,
+                    Update::Lag {
+                        at: now(),
+                        partitions,
+                    },
+                );
             }
             Err(error) => complaints.push(format!("brokers: {error}")),
         }

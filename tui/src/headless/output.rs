@@ -15,7 +15,10 @@ pub(super) trait Row: Serialize {
 /// Rows in the form asked for, with a line break at the end.
 pub(super) fn rows<R: Row>(rows: &[R], output: Output) -> String {
     match output {
-        Output::Table => table(R::HEADINGS, &rows.iter().map(Row::cells).collect::<Vec<_>>()),
+        Output::Table => table(
+            R::HEADINGS,
+            &rows.iter().map(Row::cells).collect::<Vec<_>>(),
+        ),
         Output::Json | Output::Yaml => data(&rows, output),
     }
 }
@@ -75,14 +78,23 @@ mod tests {
 
     fn sample() -> Vec<One> {
         vec![
-            One { name: "a-long-name".into(), lag: None },
-            One { name: "b".into(), lag: Some(12) },
+            One {
+                name: "a-long-name".into(),
+                lag: None,
+            },
+            One {
+                name: "b".into(),
+                lag: Some(12),
+            },
         ]
     }
 
     #[test]
     fn columns_are_aligned_and_unknown_is_a_dash() {
-        assert_eq!(rows(&sample(), Output::Table), "NAME         LAG\na-long-name  -\nb            12\n");
+        assert_eq!(
+            rows(&sample(), Output::Table),
+            "NAME         LAG\na-long-name  -\nb            12\n"
+        );
     }
 
     #[test]

@@ -53,7 +53,13 @@ async fn snapshot(client: &Client) -> Result<Model, CommandError> {
     let asked = now();
     let list = client.connectors().await?;
     let mut model = Model::new(Vec::new(), 0, false, asked);
-    apply_update(&mut model, Update::Listed { asked, list: Box::new(list) });
+    apply_update(
+        &mut model,
+        Update::Listed {
+            asked,
+            list: Box::new(list),
+        },
+    );
     Ok(model)
 }
 
@@ -79,7 +85,13 @@ pub(super) async fn run(
         .collect()
         .await;
     if !names.no_wait {
-        wait(session, client, &mut actions, Duration::from_secs(names.timeout)).await?;
+        wait(
+            session,
+            client,
+            &mut actions,
+            Duration::from_secs(names.timeout),
+        )
+        .await?;
     }
     let mut report = Report::default();
     for action in &actions {
@@ -98,7 +110,14 @@ pub(super) async fn run(
     Ok(report)
 }
 
-async fn one(session: &Session<'_>, client: &Client, id: u64, name: &str, verb: &Verb, before: &Model) -> Action {
+async fn one(
+    session: &Session<'_>,
+    client: &Client,
+    id: u64,
+    name: &str,
+    verb: &Verb,
+    before: &Model,
+) -> Action {
     let connector = before.cluster.connectors.get(name);
     let tasks = |failed: bool| -> Vec<u32> {
         connector
@@ -132,7 +151,10 @@ async fn one(session: &Session<'_>, client: &Client, id: u64, name: &str, verb: 
             );
             Stage::Accepted { at: now() }
         }
-        Err(error) => Stage::Failed { at: now(), error: shown(&error) },
+        Err(error) => Stage::Failed {
+            at: now(),
+            error: shown(&error),
+        },
     };
     Action {
         id,

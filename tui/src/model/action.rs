@@ -141,14 +141,23 @@ impl Action {
             (Verb::Delete, None) => Some(Ok("gone".to_owned())),
             (_, None) => Some(Err("the connector is gone".to_owned())),
             (Verb::Delete, Some(_)) => None,
-            (Verb::Pause, Some(c)) => all(c, State::Paused)
-                .then(|| Ok(format!("{}/{} tasks PAUSED", c.counts.paused, c.counts.total))),
+            (Verb::Pause, Some(c)) => all(c, State::Paused).then(|| {
+                Ok(format!(
+                    "{}/{} tasks PAUSED",
+                    c.counts.paused, c.counts.total
+                ))
+            }),
             (Verb::Resume, Some(c)) => (c.state == State::Running
                 && c.counts.total > 0
                 && c.counts.paused == 0
                 && c.counts.unassigned == 0
                 && c.counts.restarting == 0)
-                .then(|| Ok(format!("{}/{} tasks RUNNING", c.counts.running, c.counts.total))),
+                .then(|| {
+                    Ok(format!(
+                        "{}/{} tasks RUNNING",
+                        c.counts.running, c.counts.total
+                    ))
+                }),
             (Verb::Stop, Some(c)) => (c.state == State::Stopped && c.counts.total == 0)
                 .then(|| Ok("STOPPED, no tasks".to_owned())),
             (Verb::PutConfig { config, .. }, Some(c)) => {
@@ -179,12 +188,20 @@ impl Action {
         };
     }
 
-    fn restarted(&mut self, c: &Connector, at: Millis, now: Millis) -> Option<Result<String, String>> {
+    fn restarted(
+        &mut self,
+        c: &Connector,
+        at: Millis,
+        now: Millis,
+    ) -> Option<Result<String, String>> {
         let states: Vec<State> = match &self.verb {
             Verb::Restart(RestartMode::ConnectorOnly) => vec![c.state],
-            _ if self.tasks.is_empty() => {
-                c.tasks.values().map(|task| task.state).chain([c.state]).collect()
-            }
+            _ if self.tasks.is_empty() => c
+                .tasks
+                .values()
+                .map(|task| task.state)
+                .chain([c.state])
+                .collect(),
             _ => self
                 .tasks
                 .iter()
@@ -192,8 +209,14 @@ impl Action {
                 .map(|task| task.state)
                 .collect(),
         };
-        let failed = states.iter().filter(|state| **state == State::Failed).count();
-        let running = states.iter().filter(|state| **state == State::Running).count();
+        let failed = states
+            .iter()
+            .filter(|state| **state == State::Failed)
+            .count();
+        let running = states
+            .iter()
+            .filter(|state| **state == State::Running)
+            .count();
         let under_way = states
             .iter()
             .any(|state| matches!(state, State::Restarting | State::Unassigned));
@@ -236,9 +259,14 @@ impl Action {
             ),
             Stage::Accepted { at } => (
                 Outcome::Pending,
-                format!("{verb} {name}: accepted, not confirmed for {}", units::span(now - at)),
+                format!(
+                    "{verb} {name}: accepted, not confirmed for {}",
+                    units::span(now - at)
+                ),
             ),
-            Stage::Confirmed { verdict, .. } => (Outcome::Good, format!("{verb} {name}: {verdict}")),
+            Stage::Confirmed { verdict, .. } => {
+                (Outcome::Good, format!("{verb} {name}: {verdict}"))
+            }
             Stage::Failed { error, .. } => (Outcome::Bad, format!("{verb} {name}: {error}")),
         }
     }
@@ -281,9 +309,17 @@ mod tests {
     fn a_pause_is_confirmed_only_when_every_task_is_paused() {
         use State::{Paused, Running};
         let mut action = accepted(Verb::Pause);
-        action.settle(Some(&connector("c", Paused, &[Paused, Running])), 2_000, 2_000);
+        action.settle(
+            Some(&connector("c", Paused, &[Paused, Running])),
+            2_000,
+            2_000,
+        );
         assert!(!action.is_over());
-        action.settle(Some(&connector("c", Paused, &[Paused, Paused])), 3_000, 3_100);
+        action.settle(
+            Some(&connector("c", Paused, &[Paused, Paused])),
+            3_000,
+            3_100,
+        );
         assert_eq!(action.line(3_100).1, "pause c: 2/2 tasks PAUSED after 2.1s");
     }
 
@@ -300,12 +336,27 @@ mod tests {
         use State::{Failed, Restarting, Running};
         let mut action = accepted(Verb::Restart(RestartMode::OnlyFailed));
         action.tasks = vec![1];
-        action.settle(Some(&connector("c", Running, &[Running, Failed])), 1_200, 1_200);
+        action.settle(
+            Some(&connector("c", Running, &[Running, Failed])),
+            1_200,
+            1_200,
+        );
         assert!(!action.is_over(), "may still be the old state");
-        action.settle(Some(&connector("c", Running, &[Running, Restarting])), 2_000, 2_000);
+        action.settle(
+            Some(&connector("c", Running, &[Running, Restarting])),
+            2_000,
+            2_000,
+        );
         assert!(!action.is_over());
-        action.settle(Some(&connector("c", Running, &[Running, Failed])), 4_000, 4_000);
-        assert_eq!(action.line(4_000), (Outcome::Bad, "restart failed c: 1 of 1 FAILED again".into()));
+        action.settle(
+            Some(&connector("c", Running, &[Running, Failed])),
+            4_000,
+            4_000,
+        );
+        assert_eq!(
+            action.line(4_000),
+            (Outcome::Bad, "restart failed c: 1 of 1 FAILED again".into())
+        );
     }
 
     #[test]
@@ -313,8 +364,15 @@ mod tests {
         use State::Running;
         let mut action = accepted(Verb::Restart(RestartMode::OnlyFailed));
         action.tasks = vec![1];
-        action.settle(Some(&connector("c", Running, &[Running, Running])), 3_000, 3_100);
-        assert_eq!(action.line(3_100).1, "restart failed c: 1 RUNNING after 2.1s");
+        action.settle(
+            Some(&connector("c", Running, &[Running, Running])),
+            3_000,
+            3_100,
+        );
+        assert_eq!(
+            action.line(3_100).1,
+            "restart failed c: 1 RUNNING after 2.1s"
+        );
     }
 
     #[test]
@@ -325,7 +383,11 @@ mod tests {
         action.settle(None, 3_000, 3_000);
         assert!(matches!(action.stage, Stage::Confirmed { .. }));
         let mut stop = accepted(Verb::Stop);
-        stop.settle(Some(&connector("c", State::Running, &[State::Running])), 99_000, 99_000);
+        stop.settle(
+            Some(&connector("c", State::Running, &[State::Running])),
+            99_000,
+            99_000,
+        );
         assert!(matches!(stop.stage, Stage::Failed { .. }));
     }
 }

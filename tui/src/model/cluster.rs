@@ -446,7 +446,10 @@ impl Cluster {
 
     /// How many connectors are bad.
     pub(crate) fn bad(&self) -> usize {
-        self.connectors.values().filter(|c| c.health.is_bad()).count()
+        self.connectors
+            .values()
+            .filter(|c| c.health.is_bad())
+            .count()
     }
 
     /// Sum of known lag; `None` when no lag is known.

@@ -88,7 +88,8 @@ impl Events {
     /// The event with this number, if it is still kept.
     pub(crate) fn get(&self, number: u64) -> Option<&Event> {
         let first = self.ring.front()?.number;
-        self.ring.get(usize::try_from(number.checked_sub(first)?).ok()?)
+        self.ring
+            .get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 }
 

@@ -38,9 +38,17 @@ impl Filter {
             labels(rest)
         } else if let Some(rest) = trimmed.strip_prefix("-f") {
             let needle = rest.trim().to_lowercase();
-            if needle.is_empty() { Rule::All } else { Rule::Fuzzy(needle) }
+            if needle.is_empty() {
+                Rule::All
+            } else {
+                Rule::Fuzzy(needle)
+            }
         } else if let Some(rest) = trimmed.strip_prefix('!') {
-            if rest.is_empty() { Rule::All } else { expression(rest).map_or(Rule::All, Rule::Not) }
+            if rest.is_empty() {
+                Rule::All
+            } else {
+                expression(rest).map_or(Rule::All, Rule::Not)
+            }
         } else {
             expression(trimmed).map_or(Rule::All, Rule::Matches)
         };
@@ -67,9 +75,11 @@ impl Filter {
             Rule::Matches(regex) => regex.is_match(&subject.haystack()),
             Rule::Not(regex) => !regex.is_match(&subject.haystack()),
             Rule::Fuzzy(needle) => is_subsequence(needle, &subject.haystack().to_lowercase()),
-            Rule::Labels(pairs) => pairs
-                .iter()
-                .all(|(key, glob)| subject.label(key).is_some_and(|value| glob.is_match(&value))),
+            Rule::Labels(pairs) => pairs.iter().all(|(key, glob)| {
+                subject
+                    .label(key)
+                    .is_some_and(|value| glob.is_match(&value))
+            }),
         }
     }
 }
@@ -99,7 +109,11 @@ fn labels(source: &str) -> Rule {
             Some((key.to_owned(), glob(value)?))
         })
         .collect();
-    if pairs.is_empty() { Rule::All } else { Rule::Labels(pairs) }
+    if pairs.is_empty() {
+        Rule::All
+    } else {
+        Rule::Labels(pairs)
+    }
 }
 
 /// `*` stands for any text, everything else for itself; case does not count.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sluice_protocol::{ConfigMap, ConnectorType, State};
 
 use super::cluster::{
-    Connector, Group, Link, PartitionLag, Rebalance, Task, TaskFigures, Worker, WorkerHealth, WorkerKind,
+    Connector, Group, Link, PartitionLag, Rebalance, Task, TaskFigures, Worker, WorkerHealth,
+    WorkerKind,
 };
 use super::event::{NewEvent, Severity};
 use super::trace::Trace;
@@ -86,14 +87,21 @@ pub(crate) fn empty() -> Model {
 }
 
 fn workers(model: &mut Model) {
-    for (i, kind) in [WorkerKind::Jvm, WorkerKind::Jvm, WorkerKind::Agent].into_iter().enumerate() {
+    for (i, kind) in [WorkerKind::Jvm, WorkerKind::Jvm, WorkerKind::Agent]
+        .into_iter()
+        .enumerate()
+    {
         let id = Text::line(&format!("w{}:8083", i + 1));
         let mut worker = Worker::new(id.clone());
         worker.kind = Some(kind);
         worker.member = Some(true);
         worker.leader = Some(i == 0);
         worker.health = Some(WorkerHealth::Ok);
-        worker.version = Some(Text::line(if kind == WorkerKind::Jvm { "4.3.0" } else { "0.1.0" }));
+        worker.version = Some(Text::line(if kind == WorkerKind::Jvm {
+            "4.3.0"
+        } else {
+            "0.1.0"
+        }));
         if kind == WorkerKind::Agent {
             worker.cpu = Some(0.08);
             worker.memory = Some(61 << 20);
@@ -119,7 +127,11 @@ fn rates(connector: &mut Connector, rate: f64) {
     connector.restarts = Some(0);
     connector.changed = Some(NOW - 172_800_000);
     let n = connector.tasks.len().max(1) as f64;
-    for task in connector.tasks.values_mut().filter(|task| task.state == State::Running) {
+    for task in connector
+        .tasks
+        .values_mut()
+        .filter(|task| task.state == State::Running)
+    {
         task.changed = Some(NOW - 172_800_000);
         task.restarts = Some(0);
         task.figures = Some(TaskFigures {
@@ -128,7 +140,10 @@ fn rates(connector: &mut Connector, rate: f64) {
             commit_ms: Some(21.4),
             errors: Some(0),
             last_error: None,
-            partitions: vec![(Text::line("orders"), task.id as i32), (Text::line("orders"), task.id as i32 + 4)],
+            partitions: vec![
+                (Text::line("orders"), task.id as i32),
+                (Text::line("orders"), task.id as i32 + 4),
+            ],
             committed_at: Some(NOW - 2_000),
             at: NOW - 900,
         });
@@ -165,7 +180,10 @@ fn add(model: &mut Model, mut connector: Connector) {
             model.cluster.partitions.insert(key, place);
         }
     }
-    model.cluster.connectors.insert(connector.name.clone(), connector);
+    model
+        .cluster
+        .connectors
+        .insert(connector.name.clone(), connector);
 }
 
 /// Everything runs.
@@ -188,12 +206,18 @@ pub(crate) fn healthy() -> Model {
     add(&mut model, jdbc);
     let mut cdc = connector("inv-dbz-0007", Running, &[Running]);
     cdc.kind = ConnectorType::Source;
-    cdc.config = config("io.debezium.connector.postgresql.PostgresConnector", &[("topic.prefix", "inv")]);
+    cdc.config = config(
+        "io.debezium.connector.postgresql.PostgresConnector",
+        &[("topic.prefix", "inv")],
+    );
     rates(&mut cdc, 210.0);
     cdc.moved = Some(NOW - 3_000);
     add(&mut model, cdc);
     let mut audit = connector("audit-s3-0005", State::Paused, &[State::Paused; 2]);
-    audit.config = config("io.confluent.connect.s3.S3SinkConnector", &[("topics", "audit")]);
+    audit.config = config(
+        "io.confluent.connect.s3.S3SinkConnector",
+        &[("topics", "audit")],
+    );
     rates(&mut audit, 0.0);
     lagging(&mut audit, 77_000);
     add(&mut model, audit);
@@ -209,17 +233,28 @@ pub(crate) fn failing() -> Model {
     use State::{Failed, Running};
     let mut model = healthy();
     let mut jdbc = connector("orders-jdbc-0113", Running, &[Failed; 4]);
-    jdbc.config = config("io.confluent.connect.jdbc.JdbcSinkConnector", &[("topics", "orders")]);
+    jdbc.config = config(
+        "io.confluent.connect.jdbc.JdbcSinkConnector",
+        &[("topics", "orders")],
+    );
     rates(&mut jdbc, 0.0);
     lagging(&mut jdbc, 812_000);
     jdbc.errors = Some(4);
     jdbc.restarts = Some(7);
     jdbc.changed = Some(NOW - 120_000);
     add(&mut model, jdbc);
-    let mut s3 = connector("orders-s3-0042", Running, &[Running, Failed, Running, Running]);
+    let mut s3 = connector(
+        "orders-s3-0042",
+        Running,
+        &[Running, Failed, Running, Running],
+    );
     s3.config = config(
         "io.confluent.connect.s3.S3SinkConnector",
-        &[("topics", "orders"), ("errors.deadletterqueue.topic.name", "dlq.orders"), ("aws.secret.access.key", "geheim")],
+        &[
+            ("topics", "orders"),
+            ("errors.deadletterqueue.topic.name", "dlq.orders"),
+            ("aws.secret.access.key", "geheim"),
+        ],
     );
     s3.version = Some(Text::line("10.5.7"));
     rates(&mut s3, 1_200.0);
@@ -232,18 +267,42 @@ pub(crate) fn failing() -> Model {
     }
     add(&mut model, s3);
     let mut none = connector("ghost-es-0003", Running, &[]);
-    none.config = config("io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", &[("topics", "ghost")]);
+    none.config = config(
+        "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector",
+        &[("topics", "ghost")],
+    );
     add(&mut model, none);
     let mut stalled = connector("clicks-hdfs-0009", Running, &[Running; 2]);
-    stalled.config = config("io.confluent.connect.hdfs.HdfsSinkConnector", &[("topics", "clicks")]);
+    stalled.config = config(
+        "io.confluent.connect.hdfs.HdfsSinkConnector",
+        &[("topics", "clicks")],
+    );
     rates(&mut stalled, 0.0);
     lagging(&mut stalled, 9_800);
     stalled.moved = Some(NOW - 2_280_000);
     add(&mut model, stalled);
     for (at, severity, kind, object, what) in [
-        (NOW - 660_000, Severity::Error, "task", "orders-s3-0042-1", "RUNNING -> FAILED: AmazonS3Exception: Access Denied"),
-        (NOW - 120_000, Severity::Error, "task", "orders-jdbc-0113-2", "RUNNING -> FAILED: AmazonS3Exception: Access Denied"),
-        (NOW - 60_000, Severity::Info, "config", "orders-jdbc-0001", "asked to be PAUSED"),
+        (
+            NOW - 660_000,
+            Severity::Error,
+            "task",
+            "orders-s3-0042-1",
+            "RUNNING -> FAILED: AmazonS3Exception: Access Denied",
+        ),
+        (
+            NOW - 120_000,
+            Severity::Error,
+            "task",
+            "orders-jdbc-0113-2",
+            "RUNNING -> FAILED: AmazonS3Exception: Access Denied",
+        ),
+        (
+            NOW - 60_000,
+            Severity::Info,
+            "config",
+            "orders-jdbc-0001",
+            "asked to be PAUSED",
+        ),
     ] {
         model.events.push(NewEvent {
             at,
@@ -263,20 +322,37 @@ pub(crate) fn failing() -> Model {
 pub(crate) fn rebalancing() -> Model {
     use State::{Restarting, Running, Unassigned};
     let mut model = healthy();
-    let mut clicks = connector("clicks-es-0201", Running, &[Running, Unassigned, Unassigned, Unassigned]);
-    clicks.config = config("io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", &[("topics", "clicks")]);
+    let mut clicks = connector(
+        "clicks-es-0201",
+        Running,
+        &[Running, Unassigned, Unassigned, Unassigned],
+    );
+    clicks.config = config(
+        "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector",
+        &[("topics", "clicks")],
+    );
     rates(&mut clicks, 210.0);
     lagging(&mut clicks, 9_800);
     clicks.changed = Some(NOW - 3_000);
     add(&mut model, clicks);
     let mut users = connector("users-mm2-0009", Running, &[Restarting, Restarting]);
     users.kind = ConnectorType::Source;
-    users.config = config("org.apache.kafka.connect.mirror.MirrorSourceConnector", &[("topics", "users")]);
+    users.config = config(
+        "org.apache.kafka.connect.mirror.MirrorSourceConnector",
+        &[("topics", "users")],
+    );
     users.changed = Some(NOW - 1_000);
     users.restarts = Some(3);
     add(&mut model, users);
-    let mut pausing = connector("audit-s3-0006", State::Paused, &[State::Paused, Running, Running, State::Paused]);
-    pausing.config = config("io.confluent.connect.s3.S3SinkConnector", &[("topics", "audit")]);
+    let mut pausing = connector(
+        "audit-s3-0006",
+        State::Paused,
+        &[State::Paused, Running, Running, State::Paused],
+    );
+    pausing.config = config(
+        "io.confluent.connect.s3.S3SinkConnector",
+        &[("topics", "audit")],
+    );
     pausing.changed = Some(NOW - 9_000);
     add(&mut model, pausing);
     if let Some(worker) = model.cluster.workers.get_mut(&Text::line("w2:8083")) {
@@ -290,7 +366,16 @@ pub(crate) fn rebalancing() -> Model {
     }
     for (generation, start, duration, cause, joined, left, moved, delay) in [
         (39, NOW - 800_000, 900, "w2:8083 left", 0, 1, 0, 300_000),
-        (40, NOW - 500_000, 2_000, "delay over, w2:8083 back", 1, 0, 441, 0),
+        (
+            40,
+            NOW - 500_000,
+            2_000,
+            "delay over, w2:8083 back",
+            1,
+            0,
+            441,
+            0,
+        ),
         (41, NOW - 3_100, 3_100, "w2:8083 left", 0, 1, 0, 300_000),
     ] {
         model.cluster.rebalances.push_front(Rebalance {
@@ -312,12 +397,11 @@ pub(crate) fn rebalancing() -> Model {
 /// As failing, and nobody answers any more.
 pub(crate) fn disconnected() -> Model {
     let mut model = failing();
-    let down = |since| Link::Down {
+    model.cluster.rest = Link::Down {
         error: Text::line("http://w1:8083: Connection refused (os error 111)"),
-        since,
+        since: NOW - 42_000,
         attempt: 9,
     };
-    model.cluster.rest = down(NOW - 42_000);
     model.cluster.brokers = Link::Down {
         error: Text::line("k1:9092: all broker connections are down"),
         since: NOW - 40_000,

@@ -165,10 +165,12 @@ fn started(connector: &Connector, now: Millis) -> Health {
         return Health::Changing;
     }
     if counts.total == 0 {
-        let young = connector
-            .appeared
-            .is_some_and(|at| now - at < START_GRACE);
-        return if young { Health::Starting } else { Health::Unhealthy };
+        let young = connector.appeared.is_some_and(|at| now - at < START_GRACE);
+        return if young {
+            Health::Starting
+        } else {
+            Health::Unhealthy
+        };
     }
     if connector.is_stalled(now) {
         return Health::Stalled;
@@ -202,7 +204,9 @@ pub(crate) fn label(connector: &Connector) -> String {
 pub(crate) fn reason(connector: &Connector) -> String {
     let counts = connector.counts;
     match connector.health {
-        Health::Unhealthy if connector.state == State::Failed => "the connector itself failed".to_owned(),
+        Health::Unhealthy if connector.state == State::Failed => {
+            "the connector itself failed".to_owned()
+        }
         Health::Unhealthy if counts.total == 0 => "no tasks at all".to_owned(),
         Health::Unhealthy => format!("all {} tasks failed", counts.total),
         Health::Degraded => format!("{} of {} tasks failed", counts.failed, counts.total),
@@ -273,7 +277,10 @@ mod tests {
         assert_eq!(health(Running, &[Running, Unassigned]), Health::Rebalance);
         assert_eq!(health(Unassigned, &[]), Health::Rebalance);
         assert_eq!(health(Running, &[Failed, Unassigned]), Health::Degraded);
-        assert_eq!(health(Running, &[Restarting, Unassigned]), Health::Restarting);
+        assert_eq!(
+            health(Running, &[Restarting, Unassigned]),
+            Health::Restarting
+        );
     }
 
     #[test]
@@ -299,7 +306,10 @@ mod tests {
         use State::{Failed, Paused, Running, Unassigned};
         let label = |states: &[State]| TaskCounts::of(states.iter().copied()).label();
         assert_eq!(label(&[Running, Running, Running, Failed]), "3/4 F1");
-        assert_eq!(label(&[Running, Unassigned, Unassigned, Unassigned]), "1/4 U3");
+        assert_eq!(
+            label(&[Running, Unassigned, Unassigned, Unassigned]),
+            "1/4 U3"
+        );
         assert_eq!(label(&[Paused, Paused, Running, Running]), "2/4 P2");
         assert_eq!(label(&[Running]), "1/1");
     }

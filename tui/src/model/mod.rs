@@ -128,7 +128,12 @@ pub(crate) struct Model {
 
 impl Model {
     /// The state at the start: nothing known.
-    pub(crate) fn new(contexts: Vec<ContextSummary>, context: usize, readonly: bool, now: Millis) -> Self {
+    pub(crate) fn new(
+        contexts: Vec<ContextSummary>,
+        context: usize,
+        readonly: bool,
+        now: Millis,
+    ) -> Self {
         Self {
             now,
             width: 80,
@@ -173,7 +178,11 @@ impl Model {
     pub(crate) fn focused(&self) -> Option<TableId> {
         match self.nav.current() {
             Screen::Workers if self.rebalances_focused => Some(TableId::Rebalances),
-            Screen::Connector(_) if self.detail.full || self.detail.focus != screen::Pane::Tasks => None,
+            Screen::Connector(_)
+                if self.detail.full || self.detail.focus != screen::Pane::Tasks =>
+            {
+                None
+            }
             screen => screen.table(),
         }
     }
@@ -185,12 +194,16 @@ impl Model {
 
     /// Whether verbs are off.
     pub(crate) fn is_readonly(&self) -> bool {
-        self.readonly || self.current_context().is_some_and(|context| context.readonly)
+        self.readonly
+            || self
+                .current_context()
+                .is_some_and(|context| context.readonly)
     }
 
     /// Whether brokers are configured.
     pub(crate) fn has_brokers(&self) -> bool {
-        self.current_context().is_some_and(|context| context.bootstrap.is_some())
+        self.current_context()
+            .is_some_and(|context| context.bootstrap.is_some())
     }
 
     /// The connector whose screen is open.

@@ -132,7 +132,12 @@ impl Nav {
 
     /// `-`: to and fro between the last two.
     pub(crate) fn toggle(&mut self) {
-        if let Some(last) = self.at.checked_sub(1).and_then(|i| self.visits.get(i)).cloned() {
+        if let Some(last) = self
+            .at
+            .checked_sub(1)
+            .and_then(|i| self.visits.get(i))
+            .cloned()
+        {
             self.open(last);
             self.visit();
         }
@@ -227,7 +232,8 @@ pub(crate) struct Detail {
     /// Secrets are shown.
     pub(crate) reveal: bool,
     /// Offsets as fetched, or why not.
-    pub(crate) offsets: Option<Result<Vec<(crate::text::Text, crate::text::Text)>, crate::text::Text>>,
+    pub(crate) offsets:
+        Option<Result<Vec<(crate::text::Text, crate::text::Text)>, crate::text::Text>>,
     /// Keys with type PASSWORD in the plugin's ConfigDef; `None` until fetched.
     pub(crate) passwords: Option<super::secrets::PasswordKeys>,
 }

@@ -32,7 +32,11 @@ pub(crate) type PasswordKeys = BTreeSet<String>;
 
 /// Whether the value of `key` is hidden.
 pub(crate) fn is_secret(key: &str, value: &str, passwords: &PasswordKeys) -> bool {
-    if value.is_empty() || REFERENCE.as_ref().is_some_and(|regex| regex.is_match(value)) {
+    if value.is_empty()
+        || REFERENCE
+            .as_ref()
+            .is_some_and(|regex| regex.is_match(value))
+    {
         return false;
     }
     passwords.contains(key)
@@ -40,7 +44,9 @@ pub(crate) fn is_secret(key: &str, value: &str, passwords: &PasswordKeys) -> boo
             .as_ref()
             // A key that names where a secret is kept or how it is read is not the secret.
             .is_some_and(|regex| regex.is_match(key) && !names_a_place(key))
-        || URL_PASSWORD.as_ref().is_some_and(|regex| regex.is_match(value))
+        || URL_PASSWORD
+            .as_ref()
+            .is_some_and(|regex| regex.is_match(value))
 }
 
 fn names_a_place(key: &str) -> bool {
@@ -51,7 +57,11 @@ fn names_a_place(key: &str) -> bool {
 
 /// The value as it may be shown.
 pub(crate) fn shown<'a>(key: &str, value: &'a str, passwords: &PasswordKeys) -> &'a str {
-    if is_secret(key, value, passwords) { MASK } else { value }
+    if is_secret(key, value, passwords) {
+        MASK
+    } else {
+        value
+    }
 }
 
 /// The text for the editor: pretty JSON, keys sorted, secrets masked.
@@ -160,7 +170,13 @@ mod tests {
         ] {
             assert!(is_secret(key, "x", &typed), "{key}");
         }
-        for key in ["key.converter", "topics", "ssl.keystore.location", "pk.mode", "message.key.columns"] {
+        for key in [
+            "key.converter",
+            "topics",
+            "ssl.keystore.location",
+            "pk.mode",
+            "message.key.columns",
+        ] {
             assert!(!is_secret(key, "x", &typed), "{key}");
         }
     }
@@ -170,8 +186,16 @@ mod tests {
         let none = PasswordKeys::new();
         assert!(!is_secret("db.password", "${file:/etc/s.props:key}", &none));
         assert!(is_secret("db.password", "x${file:/etc/s.props:key}", &none));
-        assert!(is_secret("connection.url", "jdbc:postgresql://u:geheim@h/db", &none));
-        assert!(!is_secret("connection.url", "jdbc:postgresql://h:5432/db", &none));
+        assert!(is_secret(
+            "connection.url",
+            "jdbc:postgresql://u:geheim@h/db",
+            &none
+        ));
+        assert!(!is_secret(
+            "connection.url",
+            "jdbc:postgresql://h:5432/db",
+            &none
+        ));
     }
 
     #[test]
@@ -184,18 +208,30 @@ mod tests {
         assert_eq!(merged.text("db.password"), Some("geheim"));
         assert_eq!(merged.text("a"), Some("2"));
         let changes = diff(&stored, &merged, &PasswordKeys::new());
-        assert_eq!(changes, [Change::Changed("a".into(), "1".into(), "2".into())]);
+        assert_eq!(
+            changes,
+            [Change::Changed("a".into(), "1".into(), "2".into())]
+        );
     }
 
     #[test]
     fn a_mask_is_never_written() {
         let stored = ConfigMap::from([("db.password", "geheim")]);
         let partly = format!(r#"{{"db.password":"x{MASK}"}}"#);
-        assert!(matches!(merge(&partly, &stored), Err(EditError::Masked { .. })));
+        assert!(matches!(
+            merge(&partly, &stored),
+            Err(EditError::Masked { .. })
+        ));
         let moved = format!(r#"{{"other.password":"{MASK}"}}"#);
-        assert!(matches!(merge(&moved, &stored), Err(EditError::Masked { .. })));
+        assert!(matches!(
+            merge(&moved, &stored),
+            Err(EditError::Masked { .. })
+        ));
         assert!(matches!(merge("{", &stored), Err(EditError::Json(_))));
-        assert!(matches!(merge(r#"{"a":{}}"#, &stored), Err(EditError::Json(_))));
+        assert!(matches!(
+            merge(r#"{"a":{}}"#, &stored),
+            Err(EditError::Json(_))
+        ));
     }
 
     #[test]

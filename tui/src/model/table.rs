@@ -150,15 +150,39 @@ pub(crate) struct ColumnSpec {
 }
 
 const fn left(column: Column, title: &'static str, width: u16, grow: u16, drop: u8) -> ColumnSpec {
-    ColumnSpec { column, title, width, grow, right: false, drop, wide: false }
+    ColumnSpec {
+        column,
+        title,
+        width,
+        grow,
+        right: false,
+        drop,
+        wide: false,
+    }
 }
 
 const fn right(column: Column, title: &'static str, width: u16, drop: u8) -> ColumnSpec {
-    ColumnSpec { column, title, width, grow: 0, right: true, drop, wide: false }
+    ColumnSpec {
+        column,
+        title,
+        width,
+        grow: 0,
+        right: true,
+        drop,
+        wide: false,
+    }
 }
 
 const fn wide(column: Column, title: &'static str, width: u16, grow: u16) -> ColumnSpec {
-    ColumnSpec { column, title, width, grow, right: false, drop: 9, wide: true }
+    ColumnSpec {
+        column,
+        title,
+        width,
+        grow,
+        right: false,
+        drop: 9,
+        wide: true,
+    }
 }
 
 const CONNECTORS: &[ColumnSpec] = &[
@@ -292,7 +316,11 @@ pub(crate) fn fit(table: TableId, width: u16, wide: bool) -> Vec<(ColumnSpec, u1
         .copied()
         .collect();
     let needed = |specs: &[ColumnSpec]| -> u16 {
-        specs.iter().map(|spec| spec.width + 1).sum::<u16>().saturating_sub(1)
+        specs
+            .iter()
+            .map(|spec| spec.width + 1)
+            .sum::<u16>()
+            .saturating_sub(1)
     };
     while needed(&chosen) > width {
         let Some((worst, _)) = chosen
@@ -307,7 +335,10 @@ pub(crate) fn fit(table: TableId, width: u16, wide: bool) -> Vec<(ColumnSpec, u1
     }
     // On a very narrow screen names give way before columns that say something is wrong.
     while needed(&chosen) > width {
-        let widest = chosen.iter_mut().filter(|spec| spec.grow > 0 && spec.width > 8).max_by_key(|spec| spec.width);
+        let widest = chosen
+            .iter_mut()
+            .filter(|spec| spec.grow > 0 && spec.width > 8)
+            .max_by_key(|spec| spec.width);
         let Some(widest) = widest else { break };
         widest.width -= 1;
     }
@@ -383,7 +414,10 @@ impl TableState {
             marks: BTreeSet::new(),
             anchor: None,
             filter: Filter::default(),
-            sort: Sort { column, reverse: false },
+            sort: Sort {
+                column,
+                reverse: false,
+            },
         }
     }
 
@@ -395,7 +429,11 @@ impl TableState {
     /// Replaces the rows. A selection that was moved follows its row; one that still rests on the first row stays on
     /// top, so that the worst is what one sees.
     pub(crate) fn replace(&mut self, rows: Vec<RowKey>, total: usize) {
-        let follow = if self.selected > 0 { self.current().cloned() } else { None };
+        let follow = if self.selected > 0 {
+            self.current().cloned()
+        } else {
+            None
+        };
         self.rows = rows;
         self.total = total;
         if let Some(key) = follow
@@ -508,7 +546,10 @@ mod tests {
                 for width in 34..300 {
                     let fitted = fit(table, width, wide);
                     let used: u16 = fitted.iter().map(|(_, w)| w + 1).sum::<u16>() - 1;
-                    assert!(used <= width || table == TableId::Rebalances && width < 44, "{table:?} {width} {used}");
+                    assert!(
+                        used <= width || table == TableId::Rebalances && width < 44,
+                        "{table:?} {width} {used}"
+                    );
                 }
             }
         }

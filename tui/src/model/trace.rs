@@ -4,6 +4,8 @@
 //! The chain is turned round: the last cause, its frames, then what it led to. Text without frames (an agent's chain
 //! of causes, one `caused by:` a line) is treated the same.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::text::{self, Text};
 
 /// A trace ready to show.
@@ -13,6 +15,14 @@ pub(crate) struct Trace {
     pub(crate) root: Text,
     /// All lines, root cause first.
     pub(crate) lines: Vec<Text>,
+    /// Fingerprint of the text it was read from, to tell the same trace again without reading it.
+    source: u64,
+}
+
+fn fingerprint(raw: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    raw.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Trace {
@@ -49,7 +59,13 @@ impl Trace {
         Self {
             root,
             lines: ordered,
+            source: fingerprint(raw),
         }
+    }
+
+    /// Whether this trace was read from `raw`.
+    pub(crate) fn is_of(&self, raw: &str) -> bool {
+        self.source == fingerprint(raw)
     }
 
     /// The whole trace as text, for the clipboard.
@@ -100,7 +116,10 @@ mod tests {
     #[test]
     fn the_last_cause_comes_first() {
         let trace = Trace::parse(JAVA);
-        assert_eq!(trace.root.as_str(), "AmazonS3Exception: Access Denied (403)");
+        assert_eq!(
+            trace.root.as_str(),
+            "AmazonS3Exception: Access Denied (403)"
+        );
         let lines: Vec<&str> = trace.lines.iter().map(Text::as_str).collect();
         assert_eq!(
             lines,
@@ -116,7 +135,10 @@ mod tests {
 
     #[test]
     fn plain_text_is_its_own_root_cause() {
-        assert_eq!(Trace::parse("cannot open /x: denied").root.as_str(), "cannot open /x: denied");
+        assert_eq!(
+            Trace::parse("cannot open /x: denied").root.as_str(),
+            "cannot open /x: denied"
+        );
         assert_eq!(Trace::parse("").lines.len(), 0);
         let agent = Trace::parse("task failed\ncaused by: no such file");
         assert_eq!(agent.root.as_str(), "no such file");

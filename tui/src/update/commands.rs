@@ -19,7 +19,10 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         return Vec::new();
     }
     if model.dialog.is_none() {
-        model.flash = model.flash.take().filter(|flash| flash.outcome == Outcome::Bad && model.now - flash.at < 2_000);
+        model.flash = model
+            .flash
+            .take()
+            .filter(|flash| flash.outcome == Outcome::Bad && model.now - flash.at < 2_000);
     }
     match command {
         Command::Quit => model.quitting = true,
@@ -27,7 +30,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             model.help_scroll = 0;
             model.nav.push(Screen::Help);
         }
-        Command::CommandLine => model.prompt = Some(Prompt::new(PromptKind::Command, "")),
+        Command::OpenLine => model.prompt = Some(Prompt::new(PromptKind::Command, "")),
         Command::FilterLine => filter_line(model),
         Command::Enter => return enter(model),
         Command::Back => return back(model),
@@ -115,11 +118,17 @@ pub(super) fn open_connector(
     task: Option<u32>,
     pane: Option<Pane>,
 ) -> Vec<Effect> {
-    let mut effects = moved(model, |model| model.nav.push(Screen::Connector(name.clone())));
+    let mut effects = moved(model, |model| {
+        model.nav.push(Screen::Connector(name.clone()));
+    });
     super::index::rebuild(model);
     let task = task.or_else(|| {
         let connector = model.cluster.connectors.get(name)?;
-        connector.tasks.values().find(|task| task.trace.is_some()).map(|task| task.id)
+        connector
+            .tasks
+            .values()
+            .find(|task| task.trace.is_some())
+            .map(|task| task.id)
     });
     if let Some(task) = task {
         let key = RowKey::Task(name.clone(), task);
@@ -133,7 +142,8 @@ pub(super) fn open_connector(
 
 fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
     model.detail = Detail::default();
-    *model.table_mut(TableId::ConnectorTasks) = crate::model::table::TableState::new(TableId::ConnectorTasks);
+    *model.table_mut(TableId::ConnectorTasks) =
+        crate::model::table::TableState::new(TableId::ConnectorTasks);
     let Some(connector) = model.cluster.connectors.get(name) else {
         return Vec::new();
     };
@@ -164,7 +174,10 @@ fn enter(model: &mut Model) -> Vec<Effect> {
         }
         RowKey::Rebalance(_) => Vec::new(),
         RowKey::Event(number) => {
-            let connector = model.events.get(number).and_then(|event| event.event.connector.clone());
+            let connector = model
+                .events
+                .get(number)
+                .and_then(|event| event.event.connector.clone());
             match connector {
                 Some(name) if model.cluster.connectors.contains_key(&name) => {
                     open_connector(model, &name, None, None)
@@ -182,10 +195,7 @@ pub(super) fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
         return Vec::new();
     };
     let name = context.name.clone();
-    let old = std::mem::replace(
-        model,
-        Model::new(Vec::new(), place, false, 0),
-    );
+    let old = std::mem::replace(model, Model::new(Vec::new(), place, false, 0));
     model.contexts = old.contexts;
     model.readonly = old.readonly;
     model.now = old.now;
@@ -198,7 +208,10 @@ pub(super) fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
     model.epoch = old.epoch + 1;
     model.cluster.rest = crate::model::cluster::Link::Connecting;
     model.say(Outcome::Pending, &format!("context {name}"));
-    vec![Effect::Connect { context: place, epoch: model.epoch }]
+    vec![Effect::Connect {
+        context: place,
+        epoch: model.epoch,
+    }]
 }
 
 /// Esc: closes what is open, innermost first, then clears the filter, then goes up.
@@ -299,8 +312,13 @@ fn sort_step(model: &mut Model, step: isize) {
         .filter(|spec| spec.column != Column::Trend)
         .map(|spec| spec.column)
         .collect();
-    let at = shown.iter().position(|column| *column == model.table(id).sort.column).unwrap_or(0);
-    let next = at.saturating_add_signed(step).min(shown.len().saturating_sub(1));
+    let at = shown
+        .iter()
+        .position(|column| *column == model.table(id).sort.column)
+        .unwrap_or(0);
+    let next = at
+        .saturating_add_signed(step)
+        .min(shown.len().saturating_sub(1));
     if let Some(column) = shown.get(next) {
         let sort = &mut model.table_mut(id).sort;
         sort.column = *column;
@@ -311,7 +329,11 @@ fn sort_step(model: &mut Model, step: isize) {
 
 fn filter_line(model: &mut Model) {
     match model.focused() {
-        Some(id) if id != TableId::ConnectorTasks && id != TableId::Contexts && id != TableId::Rebalances => {
+        Some(id)
+            if id != TableId::ConnectorTasks
+                && id != TableId::Contexts
+                && id != TableId::Rebalances =>
+        {
             let text = model.table(id).filter.text().to_owned();
             model.prompt = Some(Prompt::new(PromptKind::Filter, &text));
         }
@@ -369,7 +391,10 @@ fn next_pane(model: &mut Model, step: usize) -> Vec<Effect> {
         model.rebalances_focused = !model.rebalances_focused;
         return Vec::new();
     }
-    let at = Pane::ALL.iter().position(|pane| *pane == model.detail.focus).unwrap_or(0);
+    let at = Pane::ALL
+        .iter()
+        .position(|pane| *pane == model.detail.focus)
+        .unwrap_or(0);
     match Pane::ALL.get((at + step) % Pane::ALL.len()) {
         Some(pane) => open_pane(model, *pane),
         None => Vec::new(),
@@ -431,8 +456,13 @@ fn search(model: &mut Model, forward: bool) {
 
 fn copy(model: &mut Model) -> Vec<Effect> {
     let text = match (model.nav.current(), model.current_row()) {
-        (Screen::Connector(_), _) if model.detail.lower != Pane::Trace && model.detail.focus != Pane::Tasks => {
-            let lines: Vec<String> = crate::view::lower_lines(model).into_iter().map(|(_, text)| text).collect();
+        (Screen::Connector(_), _)
+            if model.detail.lower != Pane::Trace && model.detail.focus != Pane::Tasks =>
+        {
+            let lines: Vec<String> = crate::view::lower_lines(model)
+                .into_iter()
+                .map(|(_, text)| text)
+                .collect();
             Some(lines.join("\n"))
         }
         (Screen::Connector(name), row) => {
@@ -442,7 +472,11 @@ fn copy(model: &mut Model) -> Vec<Effect> {
                 _ => None,
             };
             task.and_then(|task| task.trace.as_ref())
-                .or_else(|| connector.and_then(|c| c.first_trace()).map(|(_, trace)| trace))
+                .or_else(|| {
+                    connector
+                        .and_then(|c| c.first_trace())
+                        .map(|(_, trace)| trace)
+                })
                 .map(|trace| trace.text())
                 .or_else(|| Some(name.to_string()))
         }
@@ -457,7 +491,12 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         (_, Some(RowKey::Partition(_, topic, partition))) => Some(format!("{topic}-{partition}")),
         (_, Some(RowKey::Event(number))) => model.events.get(*number).map(|event| {
             let event = &event.event;
-            format!("{} {} {}", crate::units::clock(event.at), event.object, event.what)
+            format!(
+                "{} {} {}",
+                crate::units::clock(event.at),
+                event.object,
+                event.what
+            )
         }),
         _ => None,
     };

@@ -16,23 +16,43 @@ use crate::units::Millis;
 
 /// Applies one piece of news.
 pub(super) fn apply(model: &mut Model, update: Update) {
-    model.stale_index = true;
+    let was_stale = std::mem::replace(&mut model.stale_index, true);
     match update {
         Update::Rest(link) => rest_link(model, link),
         Update::Brokers(link) => model.cluster.brokers = link,
-        Update::Server { url, version, kafka_cluster_id } => {
-            if model.cluster.url.as_ref().is_some_and(|before| *before != url) {
-                note(model, Severity::Warn, "worker", &url, "REST goes through this worker now", None);
+        Update::Server {
+            url,
+            version,
+            kafka_cluster_id,
+        } => {
+            if model
+                .cluster
+                .url
+                .as_ref()
+                .is_some_and(|before| *before != url)
+            {
+                note(
+                    model,
+                    Severity::Warn,
+                    "worker",
+                    &url,
+                    "REST goes through this worker now",
+                    None,
+                );
             }
             model.cluster.url = Some(url);
             model.cluster.version = Some(version);
             model.cluster.kafka_cluster_id = kafka_cluster_id;
         }
         Update::Listed { asked, list } => listed(model, asked, *list),
+        Update::ListedSame { asked } => {
+            model.stale_index = was_stale;
+            model.cluster.listed = Some(asked);
+        }
         Update::Live(live) => model.cluster.live = live,
-        Update::Status(change) => status(model, change),
+        Update::Status(change) => status(model, &change),
         Update::StatusBatch(changes) => {
-            for change in changes {
+            for change in &changes {
                 status(model, change);
             }
         }
@@ -45,7 +65,12 @@ pub(super) fn apply(model: &mut Model, update: Update) {
         }
         Update::Target(connector, target) => set_target(model, &connector, target),
         Update::Config(connector, config) => set_config(model, &connector, config),
-        Update::WorkerHealth { worker, health, version, kind } => {
+        Update::WorkerHealth {
+            worker,
+            health,
+            version,
+            kind,
+        } => {
             let entry = model
                 .cluster
                 .workers
@@ -71,7 +96,9 @@ pub(super) fn apply(model: &mut Model, update: Update) {
 }
 
 fn remember_context(model: &mut Model) {
-    let Some(at) = model.cluster.listed else { return };
+    let Some(at) = model.cluster.listed else {
+        return;
+    };
     let seen = crate::model::Seen {
         version: model.cluster.version.clone(),
         connectors: model.cluster.connectors.len(),
@@ -86,11 +113,25 @@ fn remember_context(model: &mut Model) {
 fn rest_link(model: &mut Model, link: Link) {
     match (&model.cluster.rest, &link) {
         (Link::Down { .. }, Link::Up) => {
-            note(model, Severity::Info, "worker", &Text::from("REST"), "answers again", None);
+            note(
+                model,
+                Severity::Info,
+                "worker",
+                &Text::from("REST"),
+                "answers again",
+                None,
+            );
         }
         (before, Link::Down { error, .. }) if !matches!(before, Link::Down { .. }) => {
             let error = error.clone();
-            note(model, Severity::Error, "worker", &Text::from("REST"), error.as_str(), None);
+            note(
+                model,
+                Severity::Error,
+                "worker",
+                &Text::from("REST"),
+                error.as_str(),
+                None,
+            );
         }
         _ => {}
     }
@@ -128,22 +169,67 @@ fn listed(model: &mut Model, asked: Millis, list: ExpandedConnectors) {
         .collect();
     for name in gone {
         model.cluster.connectors.remove(&name);
-        model.cluster.partitions.retain(|(connector, _, _), _| *connector != name);
+        model
+            .cluster
+            .partitions
+            .retain(|(connector, _, _), _| *connector != name);
         if !first {
-            note(model, Severity::Info, "connector", &Text::line(&name), "deleted", Some(name.clone()));
+            note(
+                model,
+                Severity::Info,
+                "connector",
+                &Text::line(&name),
+                "deleted",
+                Some(name.clone()),
+            );
         }
     }
+    let mut workers = Shared::default();
     for (name, entry) in list {
-        one(model, name, entry, asked, first);
+        one(model, name, entry, asked, first, &mut workers);
     }
     model.cluster.listed = Some(asked);
 }
 
+/// Texts that come again and again in one list (workers, versions), kept once.
+#[derive(Default)]
+struct Shared(Vec<Text>);
+
+impl Shared {
+    /// How many different texts are looked for before each gets a copy of its own.
+    const MOST: usize = 64;
+
+    fn share(&mut self, raw: &str) -> Text {
+        if let Some(known) = self.0.iter().find(|known| known.as_str() == raw) {
+            return known.clone();
+        }
+        let text = Text::line(raw);
+        if self.0.len() < Self::MOST {
+            self.0.push(text.clone());
+        }
+        text
+    }
+}
+
 /// Takes over one entry of the list.
-fn one(model: &mut Model, name: ConnectorName, entry: ExpandedConnector, asked: Millis, first: bool) {
+fn one(
+    model: &mut Model,
+    name: ConnectorName,
+    entry: ExpandedConnector,
+    asked: Millis,
+    first: bool,
+    workers: &mut Shared,
+) {
     let now = model.now;
     if !first && !model.cluster.connectors.contains_key(&name) {
-        note(model, Severity::Info, "connector", &Text::line(&name), "new", Some(name.clone()));
+        note(
+            model,
+            Severity::Info,
+            "connector",
+            &Text::line(&name),
+            "new",
+            Some(name.clone()),
+        );
     }
     let live = model.cluster.live;
     let mut changes = Vec::new();
@@ -176,10 +262,13 @@ fn one(model: &mut Model, name: ConnectorName, entry: ExpandedConnector, asked: 
             connector: connector.name.clone(),
             task: Some(task.id),
             state: Some(task.state),
-            worker: Text::line(&task.worker_id),
+            worker: workers.share(&task.worker_id),
             trace: task.trace.clone(),
             generation: -1,
-            version: task.version.as_deref().map(Text::line),
+            version: task
+                .version
+                .as_deref()
+                .map(|version| workers.share(version)),
             at: asked,
             old: first,
         });
@@ -188,10 +277,14 @@ fn one(model: &mut Model, name: ConnectorName, entry: ExpandedConnector, asked: 
             connector: connector.name.clone(),
             task: None,
             state: Some(status.connector.state),
-            worker: Text::line(&status.connector.worker_id),
+            worker: workers.share(&status.connector.worker_id),
             trace: status.connector.trace,
             generation: -1,
-            version: status.connector.version.as_deref().map(Text::line),
+            version: status
+                .connector
+                .version
+                .as_deref()
+                .map(|version| workers.share(version)),
             at: asked,
             old: first,
         });
@@ -211,7 +304,7 @@ fn one(model: &mut Model, name: ConnectorName, entry: ExpandedConnector, asked: 
         if live && known_newer(model, &change) {
             continue;
         }
-        status(model, change);
+        status(model, &change);
     }
 }
 
@@ -228,9 +321,13 @@ fn known_newer(model: &Model, change: &StatusChange) -> bool {
 }
 
 /// Takes over one state.
-fn status(model: &mut Model, change: StatusChange) {
+fn status(model: &mut Model, change: &StatusChange) {
     let now = model.now;
-    let when = if change.old && change.generation < 0 { None } else { Some(change.at) };
+    let when = if change.old && change.generation < 0 {
+        None
+    } else {
+        Some(change.at)
+    };
     let counts_restarts = model.cluster.live || change.generation >= 0;
     let label = Text::line(&change.connector);
     let target = model
@@ -247,7 +344,7 @@ fn status(model: &mut Model, change: StatusChange) {
             .or_insert_with(|| Worker::new(worker.clone()));
     }
     let Some(state) = change.state else {
-        remove(model, &change);
+        remove(model, change);
         return;
     };
     let connector = model
@@ -287,7 +384,10 @@ fn status(model: &mut Model, change: StatusChange) {
         }
         Some(id) => {
             let fresh = !connector.tasks.contains_key(&id);
-            let task = connector.tasks.entry(id).or_insert_with(|| Task::new(id, state));
+            let task = connector
+                .tasks
+                .entry(id)
+                .or_insert_with(|| Task::new(id, state));
             before = task.state;
             first_word = fresh;
             object = Text::line(&format!("{}-{id}", label.as_str()));
@@ -295,7 +395,9 @@ fn status(model: &mut Model, change: StatusChange) {
             if change.generation >= 0
                 && state == State::Unassigned
                 && before == State::Running
-                && task.generation.is_some_and(|known| known >= change.generation)
+                && task
+                    .generation
+                    .is_some_and(|known| known >= change.generation)
             {
                 return;
             }
@@ -320,19 +422,26 @@ fn status(model: &mut Model, change: StatusChange) {
             }
         }
     }
-    let root = trace.map(|trace| Trace::parse(trace).root);
+    let root = match change.task {
+        None => connector.trace.as_ref(),
+        Some(id) => connector
+            .tasks
+            .get(&id)
+            .and_then(|task| task.trace.as_ref()),
+    };
+    let root = root.map(|trace| trace.root.clone());
     connector.recompute(now);
     if before != state && !first_word && !change.old {
-        state_event(model, &change, object, before, state, root);
+        state_event(model, change, object, before, state, root);
     }
 }
 
 /// The parsed trace; the old one is kept when the text is the same.
 fn parsed(old: Option<Arc<Trace>>, raw: Option<&str>) -> Option<Arc<Trace>> {
-    let parsed = Trace::parse(raw?);
+    let raw = raw?;
     match old {
-        Some(old) if *old == parsed => Some(old),
-        _ => Some(Arc::new(parsed)),
+        Some(old) if old.is_of(raw) => Some(old),
+        _ => Some(Arc::new(Trace::parse(raw))),
     }
 }
 
@@ -353,11 +462,19 @@ fn state_event(
         Some(root) => format!("{before} -> {state}: {root}"),
         None => format!("{before} -> {state}"),
     };
-    let by = if change.worker.is_empty() { Text::from("?") } else { change.worker.clone() };
+    let by = if change.worker.is_empty() {
+        Text::from("?")
+    } else {
+        change.worker.clone()
+    };
     model.events.push(NewEvent {
         at: change.at.max(model.since),
         severity,
-        kind: if change.task.is_some() { "task" } else { "connector" },
+        kind: if change.task.is_some() {
+            "task"
+        } else {
+            "connector"
+        },
         object,
         what: Text::line(&what),
         by,
@@ -377,7 +494,14 @@ fn remove(model: &mut Model, change: &StatusChange) {
         None => {
             if model.cluster.connectors.remove(&change.connector).is_some() && !change.old {
                 let label = Text::line(&change.connector);
-                note(model, Severity::Info, "connector", &label, "deleted", Some(change.connector.clone()));
+                note(
+                    model,
+                    Severity::Info,
+                    "connector",
+                    &label,
+                    "deleted",
+                    Some(change.connector.clone()),
+                );
             }
         }
     }
@@ -396,7 +520,14 @@ fn set_target(model: &mut Model, name: &ConnectorName, target: Option<TargetStat
     connector.recompute(now);
     if before.is_some() && before != connector.target {
         let what = format!("asked to be {}", target.unwrap_or_default());
-        note(model, Severity::Info, "config", &Text::line(name), &what, Some(name.clone()));
+        note(
+            model,
+            Severity::Info,
+            "config",
+            &Text::line(name),
+            &what,
+            Some(name.clone()),
+        );
     }
 }
 
@@ -412,14 +543,30 @@ fn set_config(model: &mut Model, name: &ConnectorName, config: Option<ConfigMap>
     let changed: Vec<&String> = config
         .keys()
         .filter(|key| connector.config.get(*key) != config.get(*key))
-        .chain(connector.config.keys().filter(|key| !config.contains_key(*key)))
+        .chain(
+            connector
+                .config
+                .keys()
+                .filter(|key| !config.contains_key(*key)),
+        )
         .collect();
     let names: Vec<&str> = changed.iter().take(5).map(|key| key.as_str()).collect();
-    let what = format!("configuration changed: {} keys ({})", changed.len(), names.join(", "));
+    let what = format!(
+        "configuration changed: {} keys ({})",
+        changed.len(),
+        names.join(", ")
+    );
     let known = !connector.config.is_empty();
     connector.config = Arc::new(config);
     connector.recompute(now);
     if known {
-        note(model, Severity::Info, "config", &Text::line(name), &what, Some(name.clone()));
+        note(
+            model,
+            Severity::Info,
+            "config",
+            &Text::line(name),
+            &what,
+            Some(name.clone()),
+        );
     }
 }

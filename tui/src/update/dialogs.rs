@@ -18,11 +18,22 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
         KeyCode::Esc => return close(model),
         KeyCode::Char('c') if key.ctrl => return close(model),
         KeyCode::Enter => return choose(model),
-        KeyCode::Tab if key.shift => dialog.selected = dialog.selected.checked_sub(1).unwrap_or(last),
-        KeyCode::Tab => dialog.selected = if dialog.selected >= last { 0 } else { dialog.selected + 1 },
-        KeyCode::Up | KeyCode::PageUp => dialog.scroll = dialog.scroll.saturating_sub(step(key.code)),
+        KeyCode::Tab if key.shift => {
+            dialog.selected = dialog.selected.checked_sub(1).unwrap_or(last);
+        }
+        KeyCode::Tab => {
+            dialog.selected = if dialog.selected >= last {
+                0
+            } else {
+                dialog.selected + 1
+            }
+        }
+        KeyCode::Up | KeyCode::PageUp => {
+            dialog.scroll = dialog.scroll.saturating_sub(step(key.code));
+        }
         KeyCode::Down | KeyCode::PageDown => {
-            dialog.scroll = (dialog.scroll + step(key.code)).min(dialog.body.len().saturating_sub(1));
+            dialog.scroll =
+                (dialog.scroll + step(key.code)).min(dialog.body.len().saturating_sub(1));
         }
         _ if dialog.typed.is_some() => typing(model, key),
         KeyCode::Left | KeyCode::Char('h') => dialog.selected = dialog.selected.saturating_sub(1),
@@ -48,7 +59,11 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
 }
 
 fn step(code: KeyCode) -> usize {
-    if matches!(code, KeyCode::PageUp | KeyCode::PageDown) { 10 } else { 1 }
+    if matches!(code, KeyCode::PageUp | KeyCode::PageDown) {
+        10
+    } else {
+        1
+    }
 }
 
 fn acting(model: &Model) -> Vec<usize> {
@@ -68,8 +83,12 @@ fn select(model: &mut Model, place: usize) {
 }
 
 fn typing(model: &mut Model, key: Key) {
-    let Some(dialog) = &mut model.dialog else { return };
-    let Some(typed) = &mut dialog.typed else { return };
+    let Some(dialog) = &mut model.dialog else {
+        return;
+    };
+    let Some(typed) = &mut dialog.typed else {
+        return;
+    };
     match key.code {
         KeyCode::Backspace => {
             typed.line.backspace();
@@ -102,7 +121,12 @@ fn choose(model: &mut Model) -> Vec<Effect> {
     let Some(dialog) = model.dialog.take_if(|dialog| dialog.is_ready()) else {
         return Vec::new();
     };
-    match dialog.choices.into_iter().nth(dialog.selected).map(|choice| choice.outcome) {
+    match dialog
+        .choices
+        .into_iter()
+        .nth(dialog.selected)
+        .map(|choice| choice.outcome)
+    {
         Some(Outcome::Act(plan)) => verbs::act(model, plan),
         Some(Outcome::EditAgain(session)) => edit::again(*session),
         Some(Outcome::Cancel) | None => Vec::new(),

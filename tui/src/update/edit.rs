@@ -102,7 +102,11 @@ pub(super) fn closed(
     }
     match (&session.connector, merged.text("name")) {
         (None, None | Some("")) => {
-            return refuse(model, *session, &["name: a new connector needs one".to_owned()]);
+            return refuse(
+                model,
+                *session,
+                &["name: a new connector needs one".to_owned()],
+            );
         }
         (None, Some(name)) if model.cluster.connectors.contains_key(name) => {
             let error = format!("name: connector \"{name}\" exists already");
@@ -123,7 +127,10 @@ pub(super) fn closed(
 /// Says what is wrong with the text and offers the editor again.
 fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Effect> {
     model.busy = None;
-    let body = errors.iter().map(|error| (Tone::Bad, Text::line(error))).collect();
+    let body = errors
+        .iter()
+        .map(|error| (Tone::Bad, Text::line(error)))
+        .collect();
     model.dialog = Some(Dialog {
         title: format!("{}: not written", title(&session)),
         body,
@@ -135,7 +142,11 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
                 outcome: Choose::EditAgain(Box::new(session)),
                 hint: "opens the editor with your text".to_owned(),
             },
-            Choice { label: "discard", outcome: Choose::Cancel, hint: "forgets your text".to_owned() },
+            Choice {
+                label: "discard",
+                outcome: Choose::Cancel,
+                hint: "forgets your text".to_owned(),
+            },
         ],
         selected: 0,
     });
@@ -174,17 +185,30 @@ pub(super) fn validated(
         .connector
         .clone()
         .unwrap_or_else(|| ConnectorName::from(config.text("name").unwrap_or("")));
-    let tasks = model.cluster.connectors.get(&name).map_or(0, |c| c.counts.total);
+    let tasks = model
+        .cluster
+        .connectors
+        .get(&name)
+        .map_or(0, |c| c.counts.total);
     let mut body: Vec<(Tone, Text)> = changes.iter().map(change_line).collect();
-    body.push((Tone::Dim, Text::line(&match &session.connector {
-        Some(_) => format!("{} keys, validation OK, {tasks} tasks may restart", changes.len()),
-        None => "validation OK".to_owned(),
-    })));
+    body.push((
+        Tone::Dim,
+        Text::line(&match &session.connector {
+            Some(_) => format!(
+                "{} keys, validation OK, {tasks} tasks may restart",
+                changes.len()
+            ),
+            None => "validation OK".to_owned(),
+        }),
+    ));
     let plan = vec![Planned {
         connector: name,
         verb: Verb::PutConfig {
             config,
-            base: session.connector.is_some().then(|| Arc::clone(&session.base)),
+            base: session
+                .connector
+                .is_some()
+                .then(|| Arc::clone(&session.base)),
         },
         tasks: Vec::new(),
     }];
@@ -195,7 +219,11 @@ pub(super) fn validated(
         scroll: 0,
         typed: None,
         choices: vec![
-            Choice { label: "Cancel", outcome: Choose::Cancel, hint: "forgets your text".to_owned() },
+            Choice {
+                label: "Cancel",
+                outcome: Choose::Cancel,
+                hint: "forgets your text".to_owned(),
+            },
             Choice {
                 label: "edit again",
                 outcome: Choose::EditAgain(Box::new(session)),
@@ -216,7 +244,9 @@ fn change_line(change: &Change) -> (Tone, Text) {
     match change {
         Change::Added(key, value) => (Tone::Good, Text::line(&format!("+ {key} = {value}"))),
         Change::Removed(key, value) => (Tone::Bad, Text::line(&format!("- {key} = {value}"))),
-        Change::Changed(key, old, new) => (Tone::Warn, Text::line(&format!("~ {key}: {old} -> {new}"))),
+        Change::Changed(key, old, new) => {
+            (Tone::Warn, Text::line(&format!("~ {key}: {old} -> {new}")))
+        }
     }
 }
 
@@ -238,7 +268,9 @@ pub(crate) fn errors(infos: &ConfigInfos, passwords: &PasswordKeys) -> Vec<Strin
         .filter_map(|config| config.value.as_ref())
         .flat_map(|value| {
             value.errors.iter().map(move |error| {
-                if passwords.contains(&value.name) || secrets::is_secret(&value.name, "x", passwords) {
+                if passwords.contains(&value.name)
+                    || secrets::is_secret(&value.name, "x", passwords)
+                {
                     format!("{}: not accepted", value.name)
                 } else {
                     format!("{}: {error}", value.name)

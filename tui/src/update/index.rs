@@ -39,7 +39,10 @@ pub(super) fn scroll(model: &mut Model) {
 
 fn forget_dead_marks(model: &mut Model) {
     let mut marks = std::mem::take(&mut model.table_mut(TableId::Connectors).marks);
-    marks.retain(|key| key.connector().is_some_and(|name| model.cluster.connectors.contains_key(name)));
+    marks.retain(|key| {
+        key.connector()
+            .is_some_and(|name| model.cluster.connectors.contains_key(name))
+    });
     model.table_mut(TableId::Connectors).marks = marks;
     let mut marks = std::mem::take(&mut model.table_mut(TableId::Tasks).marks);
     marks.retain(|key| match key {
@@ -74,7 +77,11 @@ fn compare(a: &Rank<'_>, b: &Rank<'_>, reverse: bool) -> Ordering {
 }
 
 /// Sorts rows by rank; equal ranks keep the order of their keys, which is that of names.
-fn sorted<'a, T>(mut rows: Vec<(RowKey, &'a T)>, sort: Sort, rank: impl Fn(&'a T, &RowKey) -> Rank<'a>) -> Vec<RowKey> {
+fn sorted<'a, T>(
+    mut rows: Vec<(RowKey, &'a T)>,
+    sort: Sort,
+    rank: impl Fn(&'a T, &RowKey) -> Rank<'a>,
+) -> Vec<RowKey> {
     rows.sort_by(|(ka, a), (kb, b)| {
         compare(&rank(a, ka), &rank(b, kb), sort.reverse).then_with(|| ka.cmp(kb))
     });
@@ -159,7 +166,10 @@ fn connector_rank(c: &Connector, column: Column) -> Rank<'_> {
         Column::State => Rank::Text(c.state.as_str()),
         Column::Worker => Rank::Text(c.worker.as_str()),
         Column::Class => Rank::Text(c.config.text("connector.class").unwrap_or("")),
-        Column::Version => c.version.as_ref().map_or(Rank::Unknown, |v| Rank::Text(v.as_str())),
+        Column::Version => c
+            .version
+            .as_ref()
+            .map_or(Rank::Unknown, |v| Rank::Text(v.as_str())),
         Column::Moved => number(c.moved.map(|at| at as f64)),
         _ => Rank::Text(c.label.as_str()),
     }
@@ -191,8 +201,13 @@ fn task_rank<'a>(task: &'a Task, key: &'a RowKey, column: Column) -> Rank<'a> {
         Column::Errors => number(figures.and_then(|f| f.errors).map(|n| -(n as f64))),
         Column::Restarts => number(task.restarts.map(|n| -f64::from(n))),
         Column::Changed => number(task.changed.map(|at| -(at as f64))),
-        Column::RootCause => task.trace.as_ref().map_or(Rank::Unknown, |t| Rank::Text(t.root.as_str())),
-        _ => key.connector().map_or(Rank::Unknown, |name| Rank::Text(name.as_str())),
+        Column::RootCause => task
+            .trace
+            .as_ref()
+            .map_or(Rank::Unknown, |t| Rank::Text(t.root.as_str())),
+        _ => key
+            .connector()
+            .map_or(Rank::Unknown, |name| Rank::Text(name.as_str())),
     }
 }
 
@@ -200,8 +215,18 @@ struct TaskSubject<'a>(&'a Connector, &'a Task);
 
 impl Subject for TaskSubject<'_> {
     fn haystack(&self) -> String {
-        let root = self.1.trace.as_ref().map_or("", |trace| trace.root.as_str());
-        format!("{} {}-{} {} {root}", self.1.state, self.0.name, self.1.id, self.1.worker.as_str())
+        let root = self
+            .1
+            .trace
+            .as_ref()
+            .map_or("", |trace| trace.root.as_str());
+        format!(
+            "{} {}-{} {} {root}",
+            self.1.state,
+            self.0.name,
+            self.1.id,
+            self.1.worker.as_str()
+        )
     }
 
     fn label(&self, key: &str) -> Option<String> {
@@ -216,7 +241,9 @@ impl Subject for TaskSubject<'_> {
 fn connector_tasks(model: &mut Model, name: &str) {
     let sort = model.table(TableId::ConnectorTasks).sort;
     let Some(connector) = model.cluster.connectors.get(name) else {
-        model.table_mut(TableId::ConnectorTasks).replace(Vec::new(), 0);
+        model
+            .table_mut(TableId::ConnectorTasks)
+            .replace(Vec::new(), 0);
         return;
     };
     let rows: Vec<(RowKey, &Task)> = connector
@@ -231,11 +258,20 @@ fn connector_tasks(model: &mut Model, name: &str) {
         let (Some((ka, ta)), Some((kb, tb))) = (rows.get(*a), rows.get(*b)) else {
             return Ordering::Equal;
         };
-        compare(&task_rank(ta, ka, sort.column), &task_rank(tb, kb, sort.column), sort.reverse)
-            .then_with(|| ka.cmp(kb))
+        compare(
+            &task_rank(ta, ka, sort.column),
+            &task_rank(tb, kb, sort.column),
+            sort.reverse,
+        )
+        .then_with(|| ka.cmp(kb))
     });
-    let rows = order.into_iter().filter_map(|i| keys.get(i).cloned()).collect();
-    model.table_mut(TableId::ConnectorTasks).replace(rows, total);
+    let rows = order
+        .into_iter()
+        .filter_map(|i| keys.get(i).cloned())
+        .collect();
+    model
+        .table_mut(TableId::ConnectorTasks)
+        .replace(rows, total);
 }
 
 fn tasks(model: &mut Model) {
@@ -247,14 +283,20 @@ fn tasks(model: &mut Model) {
         for task in connector.tasks.values() {
             total += 1;
             let fault = !matches!(task.state, State::Running | State::Paused | State::Stopped);
-            if (!model.faults || fault) && (filter.is_empty() || filter.accepts(&TaskSubject(connector, task))) {
+            if (!model.faults || fault)
+                && (filter.is_empty() || filter.accepts(&TaskSubject(connector, task)))
+            {
                 rows.push((RowKey::Task(connector.name.clone(), task.id), task));
             }
         }
     }
     rows.sort_by(|(ka, a), (kb, b)| {
-        compare(&task_rank(a, ka, sort.column), &task_rank(b, kb, sort.column), sort.reverse)
-            .then_with(|| ka.cmp(kb))
+        compare(
+            &task_rank(a, ka, sort.column),
+            &task_rank(b, kb, sort.column),
+            sort.reverse,
+        )
+        .then_with(|| ka.cmp(kb))
     });
     let rows = rows.into_iter().map(|(key, _)| key).collect();
     model.table_mut(TableId::Tasks).replace(rows, total);
@@ -293,7 +335,10 @@ fn workers(model: &mut Model) {
         Column::Memory => number(w.memory.map(|n| -(n as f64))),
         Column::Rate => number(w.rate.map(|n| -n)),
         Column::Up | Column::Changed => number(w.started.map(|at| -(at as f64))),
-        Column::Version => w.version.as_ref().map_or(Rank::Unknown, |v| Rank::Text(v.as_str())),
+        Column::Version => w
+            .version
+            .as_ref()
+            .map_or(Rank::Unknown, |v| Rank::Text(v.as_str())),
         Column::Kind => number(w.kind.map(|kind| f64::from(kind as u8))),
         Column::Leader => Rank::Number(f64::from(u8::from(w.leader != Some(true)))),
         Column::Health => Rank::Number(f64::from(u8::from(
@@ -309,7 +354,12 @@ fn workers(model: &mut Model) {
 
 impl Subject for PartitionLag {
     fn haystack(&self) -> String {
-        format!("{}-{} {}", self.topic.as_str(), self.partition, self.connector)
+        format!(
+            "{}-{} {}",
+            self.topic.as_str(),
+            self.partition,
+            self.connector
+        )
     }
 
     fn label(&self, key: &str) -> Option<String> {
@@ -330,7 +380,12 @@ fn lag(model: &mut Model) {
         .values()
         .filter(|p| !model.faults || p.lag() != Some(0))
         .filter(|p| filter.accepts(*p))
-        .map(|p| (RowKey::Partition(p.connector.clone(), p.topic.clone(), p.partition), p))
+        .map(|p| {
+            (
+                RowKey::Partition(p.connector.clone(), p.topic.clone(), p.partition),
+                p,
+            )
+        })
         .collect();
     let total = model.cluster.partitions.len();
     let rows = sorted(rows, sort, |p, _| match sort.column {

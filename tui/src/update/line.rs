@@ -14,9 +14,17 @@ use crate::model::table::{RowKey, TableId};
 
 /// Words after `:` with their short forms, and what they do in a few words.
 pub(crate) const COMMANDS: &[(&str, &[&str], &str)] = &[
-    ("connectors", &["c", "conn"], "home; :c /re filters, :c name opens one"),
+    (
+        "connectors",
+        &["c", "conn"],
+        "home; :c /re filters, :c name opens one",
+    ),
     ("tasks", &["t"], "tasks of all connectors"),
-    ("workers", &["w", "rebalances", "rb"], "workers and rebalances"),
+    (
+        "workers",
+        &["w", "rebalances", "rb"],
+        "workers and rebalances",
+    ),
     ("lag", &["topics"], "topics and lag"),
     ("events", &["ev"], "what happened"),
     ("contexts", &["ctx"], "contexts; :ctx name switches"),
@@ -58,10 +66,9 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
         KeyCode::Esc => return cancel(model),
         KeyCode::Char('c') if key.ctrl => return cancel(model),
         KeyCode::Enter => return submit(model),
+        KeyCode::Backspace if prompt.text().is_empty() => return cancel(model),
         KeyCode::Backspace => {
-            if !prompt.backspace() && prompt.text().is_empty() {
-                return cancel(model);
-            }
+            prompt.backspace();
         }
         KeyCode::Delete => prompt.delete(),
         KeyCode::Left => prompt.left(),
@@ -144,7 +151,10 @@ fn submit(model: &mut Model) -> Vec<Effect> {
 
 /// The rest of the best completion of what is typed, if there is one.
 pub(crate) fn suggestion(model: &Model) -> Option<String> {
-    let prompt = model.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Command)?;
+    let prompt = model
+        .prompt
+        .as_ref()
+        .filter(|prompt| prompt.kind == PromptKind::Command)?;
     let (before, after) = prompt.split();
     if !after.is_empty() || before.is_empty() {
         return None;
@@ -161,7 +171,12 @@ pub(crate) fn suggestion(model: &Model) -> Option<String> {
                 return None;
             }
             let names: Vec<String> = match canonical(word)? {
-                "connectors" => model.cluster.connectors.values().map(|c| c.label.to_string()).collect(),
+                "connectors" => model
+                    .cluster
+                    .connectors
+                    .values()
+                    .map(|c| c.label.to_string())
+                    .collect(),
                 "contexts" => model.contexts.iter().map(|c| c.name.to_string()).collect(),
                 "restart" => ["failed", "all", "connector"].map(str::to_owned).to_vec(),
                 _ => return None,
@@ -187,7 +202,10 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
     let Some(word) = canonical(word) else {
-        model.say(Outcome::Bad, &format!("no command \"{word}\" (? shows all)"));
+        model.say(
+            Outcome::Bad,
+            &format!("no command \"{word}\" (? shows all)"),
+        );
         return Vec::new();
     };
     match word {
@@ -230,7 +248,13 @@ fn connectors(model: &mut Model, rest: &str) -> Vec<Effect> {
     if let Some(context) = rest.strip_prefix('@') {
         return contexts(model, context);
     }
-    if let Some(found) = model.cluster.connectors.keys().find(|name| name.as_str() == rest).cloned() {
+    if let Some(found) = model
+        .cluster
+        .connectors
+        .keys()
+        .find(|name| name.as_str() == rest)
+        .cloned()
+    {
         return commands::open_connector(model, &found, None, None);
     }
     // `health=bad,type=sink` is short for a label filter.
@@ -248,7 +272,11 @@ fn contexts(model: &mut Model, rest: &str) -> Vec<Effect> {
     if rest.is_empty() {
         return commands::jump(model, Screen::Contexts);
     }
-    match model.contexts.iter().position(|context| context.name.as_str() == rest) {
+    match model
+        .contexts
+        .iter()
+        .position(|context| context.name.as_str() == rest)
+    {
         Some(place) => commands::connect(model, place),
         None => {
             model.say(Outcome::Bad, &format!("no context \"{rest}\""));
@@ -259,13 +287,20 @@ fn contexts(model: &mut Model, rest: &str) -> Vec<Effect> {
 
 fn restart(model: &mut Model, rest: &str) {
     let (mode, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let (mode, rest) = if mode.starts_with('/') { ("", mode) } else { (mode, rest) };
+    let (mode, rest) = if mode.starts_with('/') {
+        ("", mode)
+    } else {
+        (mode, rest)
+    };
     let mode = match mode {
         "" | "failed" => RestartMode::OnlyFailed,
         "all" => RestartMode::All,
         "connector" => RestartMode::ConnectorOnly,
         other => {
-            model.say(Outcome::Bad, &format!("restart what? failed, all or connector, not \"{other}\""));
+            model.say(
+                Outcome::Bad,
+                &format!("restart what? failed, all or connector, not \"{other}\""),
+            );
             return;
         }
     };
@@ -288,7 +323,13 @@ fn bulk(model: &mut Model, rest: &str, verb: &Verb) {
         .cluster
         .connectors
         .values()
-        .filter(|c| if by_name { c.name.as_str() == rest } else { filter.accepts(*c) })
+        .filter(|c| {
+            if by_name {
+                c.name.as_str() == rest
+            } else {
+                filter.accepts(*c)
+            }
+        })
         .map(|c| RowKey::Connector(c.name.clone()))
         .collect();
     if names.is_empty() {
@@ -302,6 +343,10 @@ fn bulk(model: &mut Model, rest: &str, verb: &Verb) {
 impl Prompt {
     /// The sign in front of it.
     pub(crate) fn sign(&self) -> char {
-        if self.kind == PromptKind::Command { ':' } else { '/' }
+        if self.kind == PromptKind::Command {
+            ':'
+        } else {
+            '/'
+        }
     }
 }

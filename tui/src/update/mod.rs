@@ -11,9 +11,9 @@ mod verbs;
 
 use crate::effect::Effect;
 use crate::message::{ActionNews, Message};
+use crate::model::Model;
 use crate::model::action::{Action, Outcome, Stage};
 use crate::model::event::{NewEvent, Severity};
-use crate::model::Model;
 use crate::text::Text;
 
 pub(crate) use edit::{errors as validation_errors, restarts_by_plan};
@@ -102,15 +102,22 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
     if !new_second {
         return Vec::new();
     }
-    if model.flash.as_ref().is_some_and(|flash| now - flash.at > FLASH_FOR) {
+    if model
+        .flash
+        .as_ref()
+        .is_some_and(|flash| now - flash.at > FLASH_FOR)
+    {
         model.flash = None;
     }
     let mut changed = false;
     for connector in model.cluster.connectors.values_mut() {
-        let before = connector.health;
-        connector.recompute(now);
         connector.sample(now);
-        changed |= before != connector.health;
+        // Time alone changes two kinds of health only: lag that stands still, and tasks that do not come.
+        if connector.lag.is_some_and(|lag| lag > 0) || connector.appeared.is_some() {
+            let before = connector.health;
+            connector.recompute(now);
+            changed |= before != connector.health;
+        }
     }
     model.stale_index |= changed;
     settle_actions(model)
@@ -144,7 +151,11 @@ fn settle_actions(model: &mut Model) -> Vec<Effect> {
 
 fn pace(model: &Model, was_busy: bool) -> Vec<Effect> {
     let busy = model.actions.iter().any(|action| !action.is_over());
-    if was_busy && !busy { vec![Effect::Pace(false)] } else { Vec::new() }
+    if was_busy && !busy {
+        vec![Effect::Pace(false)]
+    } else {
+        Vec::new()
+    }
 }
 
 /// Writes the end of an action into the events.
@@ -152,10 +163,17 @@ fn record(model: &mut Model, action: &Action) {
     let (outcome, line) = action.line(model.now);
     model.events.push(NewEvent {
         at: model.now,
-        severity: if outcome == Outcome::Bad { Severity::Error } else { Severity::Info },
+        severity: if outcome == Outcome::Bad {
+            Severity::Error
+        } else {
+            Severity::Info
+        },
         kind: "action",
         object: Text::line(&action.connector),
-        what: Text::line(line.split_once(": ").map_or(line.as_str(), |(_, what)| what)),
+        what: Text::line(
+            line.split_once(": ")
+                .map_or(line.as_str(), |(_, what)| what),
+        ),
         by: Text::from("this terminal"),
         connector: Some(action.connector.clone()),
     });
@@ -170,7 +188,9 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
     };
     let mut ended = None;
     match news {
-        ActionNews::Waiting { reason, retry_at } => action.stage = Stage::Waiting { reason, retry_at },
+        ActionNews::Waiting { reason, retry_at } => {
+            action.stage = Stage::Waiting { reason, retry_at }
+        }
         ActionNews::Accepted(plan) => {
             action.stage = Stage::Accepted { at: now };
             if let Some(plan) = plan {

@@ -24,7 +24,14 @@ pub(super) fn worker(model: &mut Model, report: WorkerReport) {
             worker.member = Some(false);
         }
         let id = report.worker;
-        note(model, Severity::Warn, "worker", &id, "is shutting down", None);
+        note(
+            model,
+            Severity::Warn,
+            "worker",
+            &id,
+            "is shutting down",
+            None,
+        );
         return;
     }
     let worker = cluster
@@ -55,7 +62,10 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
     let cluster = &mut model.cluster;
     cluster.group_at = Some(report.at);
     // Before the first settled look there are no members to compare with.
-    let compared = cluster.workers.values().any(|worker| worker.member.is_some());
+    let compared = cluster
+        .workers
+        .values()
+        .any(|worker| worker.member.is_some());
     let before: Option<(Group, BTreeSet<Text>)> = cluster.group.clone().map(|group| {
         let members = cluster
             .workers
@@ -76,7 +86,11 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
             }
         }
         for member in &report.members {
-            join(cluster.workers.entry(member.worker.clone()), member, &report.leader);
+            join(
+                cluster.workers.entry(member.worker.clone()),
+                member,
+                &report.leader,
+            );
         }
     }
     let mut group = before.as_ref().map_or_else(
@@ -96,7 +110,10 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
     group.protocol = report.protocol;
     group.delay = report.delay;
     let members_before = before.map(|(_, members)| members);
-    let jvm_only = cluster.workers.values().all(|w| w.kind != Some(WorkerKind::Agent));
+    let jvm_only = cluster
+        .workers
+        .values()
+        .all(|w| w.kind != Some(WorkerKind::Agent));
     if let Some(earlier) = members_before
         && stable
         && compared
@@ -120,7 +137,14 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
                 });
                 cluster.rebalances.truncate(REBALANCES);
                 cluster.group = Some(group);
-                note(model, Severity::Warn, "rebalance", &Text::from("group"), &cause, None);
+                note(
+                    model,
+                    Severity::Warn,
+                    "rebalance",
+                    &Text::from("group"),
+                    &cause,
+                    None,
+                );
                 return;
             }
         }
@@ -144,7 +168,12 @@ fn join(
 }
 
 fn cause(before: &BTreeSet<Text>, after: &BTreeSet<Text>) -> String {
-    let list = |set: Vec<&Text>| set.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(", ");
+    let list = |set: Vec<&Text>| {
+        set.iter()
+            .map(|text| text.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let joined: Vec<&Text> = after.difference(before).collect();
     let left: Vec<&Text> = before.difference(after).collect();
     match (joined.is_empty(), left.is_empty()) {
@@ -184,11 +213,16 @@ pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
 pub(super) fn lag(model: &mut Model, at: Millis, reports: Vec<LagReport>) {
     let mut by_connector: BTreeMap<ConnectorName, Vec<LagReport>> = BTreeMap::new();
     for report in reports {
-        by_connector.entry(report.connector.clone()).or_default().push(report);
+        by_connector
+            .entry(report.connector.clone())
+            .or_default()
+            .push(report);
     }
     for (name, reports) in by_connector {
-        let seen: BTreeSet<(Text, i32)> =
-            reports.iter().map(|r| (r.topic.clone(), r.partition)).collect();
+        let seen: BTreeSet<(Text, i32)> = reports
+            .iter()
+            .map(|r| (r.topic.clone(), r.partition))
+            .collect();
         model
             .cluster
             .partitions
@@ -205,7 +239,11 @@ pub(super) fn lag(model: &mut Model, at: Millis, reports: Vec<LagReport>) {
 fn partitions(model: &mut Model, at: Millis, reports: Vec<LagReport>) -> bool {
     let mut moved = false;
     for report in reports {
-        let key = (report.connector.clone(), report.topic.clone(), report.partition);
+        let key = (
+            report.connector.clone(),
+            report.topic.clone(),
+            report.partition,
+        );
         let old = model.cluster.partitions.get(&key);
         moved |= old.is_none_or(|old| old.committed != report.committed);
         let mut new = PartitionLag {
@@ -224,7 +262,10 @@ fn partitions(model: &mut Model, at: Millis, reports: Vec<LagReport>) -> bool {
         {
             let slope = (after - before) as f64 * 1_000.0 / (at - old.at) as f64;
             // Smoothed, because commits come in steps.
-            new.slope = Some(old.slope.map_or(slope, |earlier| earlier * 0.7 + slope * 0.3));
+            new.slope = Some(
+                old.slope
+                    .map_or(slope, |earlier| earlier * 0.7 + slope * 0.3),
+            );
         }
         model.cluster.partitions.insert(key, new);
     }
@@ -294,7 +335,10 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
             task.changed = report.since;
         }
         let partitions = if report.figures.partitions.is_empty() {
-            task.figures.take().map(|old| old.partitions).unwrap_or_default()
+            task.figures
+                .take()
+                .map(|old| old.partitions)
+                .unwrap_or_default()
         } else {
             report.figures.partitions.clone()
         };
@@ -328,10 +372,18 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
 }
 
 fn sum_figures(connector: &mut crate::model::cluster::Connector) {
-    let figures: Vec<_> = connector.tasks.values().filter_map(|t| t.figures.as_ref()).collect();
+    let figures: Vec<_> = connector
+        .tasks
+        .values()
+        .filter_map(|t| t.figures.as_ref())
+        .collect();
     connector.rate = figures.iter().filter_map(|f| f.rate).reduce(|a, b| a + b);
     connector.errors = figures.iter().filter_map(|f| f.errors).reduce(|a, b| a + b);
-    let lags: Vec<i64> = connector.tasks.values().filter_map(|task| task.lag).collect();
+    let lags: Vec<i64> = connector
+        .tasks
+        .values()
+        .filter_map(|task| task.lag)
+        .collect();
     if connector.kind == sluice_protocol::ConnectorType::Sink && !lags.is_empty() {
         connector.lag = Some(lags.iter().sum());
         connector.lag_at = figures.iter().map(|f| f.at).max();
@@ -341,7 +393,12 @@ fn sum_figures(connector: &mut crate::model::cluster::Connector) {
 /// Records per second of each worker, from its tasks.
 pub(super) fn worker_rates(model: &mut Model) {
     let mut rates: BTreeMap<&Text, f64> = BTreeMap::new();
-    for task in model.cluster.connectors.values().flat_map(|c| c.tasks.values()) {
+    for task in model
+        .cluster
+        .connectors
+        .values()
+        .flat_map(|c| c.tasks.values())
+    {
         if let Some(rate) = task.figures.as_ref().and_then(|figures| figures.rate) {
             *rates.entry(&task.worker).or_default() += rate;
         }

@@ -12,7 +12,9 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorType, State};
 use super::{settle, update};
 use crate::effect::Effect;
 use crate::keys::Key;
-use crate::message::{ActionNews, GroupMember, GroupReport, LagReport, Message, StatusChange, Update};
+use crate::message::{
+    ActionNews, GroupMember, GroupReport, LagReport, Message, StatusChange, Update,
+};
 use crate::model::Model;
 use crate::model::action::{RestartMode, Stage, Verb};
 use crate::model::cluster::Link;
@@ -23,7 +25,11 @@ use crate::model::table::{Column, RowKey, TableId};
 use crate::text::Text;
 
 fn ctrl(c: char) -> Key {
-    Key { code: KeyCode::Char(c), ctrl: true, shift: false }
+    Key {
+        code: KeyCode::Char(c),
+        ctrl: true,
+        shift: false,
+    }
 }
 
 fn esc() -> Key {
@@ -41,7 +47,11 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
 fn type_in(model: &mut Model, text: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     for c in text.chars() {
-        let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+        let code = if c == '\n' {
+            KeyCode::Enter
+        } else {
+            KeyCode::Char(c)
+        };
         effects = press(model, Key::plain(code));
     }
     effects
@@ -99,7 +109,16 @@ fn listed(model: &mut Model, asked: i64, entries: &[(&str, State, &[State])]) ->
         .iter()
         .map(|(name, state, tasks)| (ConnectorName::from(*name), entry(name, *state, tasks)))
         .collect();
-    let effects = update(model, Message::Data(model.epoch, Box::new(Update::Listed { asked, list: Box::new(list) })));
+    let effects = update(
+        model,
+        Message::Data(
+            model.epoch,
+            Box::new(Update::Listed {
+                asked,
+                list: Box::new(list),
+            }),
+        ),
+    );
     settle(model);
     effects
 }
@@ -126,11 +145,30 @@ fn sort_keys_choose_the_column_and_reverse_on_the_second_press() {
     type_in(&mut model, "N");
     assert!(names(&model).iter().rev().is_sorted());
     type_in(&mut model, "L");
-    assert_eq!(names(&model).first(), Some(&"orders-jdbc-0113"), "most lag first");
-    assert_eq!(names(&model).last(), Some(&"inv-dbz-0007"), "unknown lag last");
+    assert_eq!(
+        names(&model).first(),
+        Some(&"orders-jdbc-0113"),
+        "most lag first"
+    );
+    assert_eq!(
+        names(&model).last(),
+        Some(&"inv-dbz-0007"),
+        "unknown lag last"
+    );
     type_in(&mut model, "O");
-    assert_eq!(names(&model).last(), Some(&"inv-dbz-0007"), "unknown stays last in either direction");
-    press(&mut model, Key { code: KeyCode::Left, ctrl: false, shift: true });
+    assert_eq!(
+        names(&model).last(),
+        Some(&"inv-dbz-0007"),
+        "unknown stays last in either direction"
+    );
+    press(
+        &mut model,
+        Key {
+            code: KeyCode::Left,
+            ctrl: false,
+            shift: true,
+        },
+    );
     assert_eq!(model.table(TableId::Connectors).sort.column, Column::Tasks);
 }
 
@@ -138,7 +176,15 @@ fn sort_keys_choose_the_column_and_reverse_on_the_second_press() {
 fn the_faults_toggle_shows_only_what_is_not_well() {
     let mut model = fixtures::failing();
     press(&mut model, ctrl('z'));
-    assert_eq!(names(&model), ["ghost-es-0003", "orders-jdbc-0113", "orders-s3-0042", "clicks-hdfs-0009"]);
+    assert_eq!(
+        names(&model),
+        [
+            "ghost-es-0003",
+            "orders-jdbc-0113",
+            "orders-s3-0042",
+            "clicks-hdfs-0009"
+        ]
+    );
     press(&mut model, esc());
     assert_eq!(names(&model).len(), 7, "esc at home clears it");
 }
@@ -150,7 +196,11 @@ fn a_filter_acts_while_typing_and_esc_restores_then_clears() {
     assert_eq!(names(&model), ["orders-s3-0042", "audit-s3-0005"]);
     type_in(&mut model, "\n");
     type_in(&mut model, "/-l topics=audit");
-    assert_eq!(names(&model), Vec::<&str>::new(), "the text before is kept for editing");
+    assert_eq!(
+        names(&model),
+        Vec::<&str>::new(),
+        "the text before is kept for editing"
+    );
     press(&mut model, esc());
     assert_eq!(names(&model).len(), 2, "esc goes back to the filter before");
     press(&mut model, esc());
@@ -166,7 +216,10 @@ fn commands_take_filters_names_and_short_forms() {
     assert_eq!(*model.nav.current(), Screen::Tasks);
     assert_eq!(model.table(TableId::Tasks).rows.len(), 8);
     type_in(&mut model, ":c orders-s3-0042\n");
-    assert_eq!(*model.nav.current(), Screen::Connector("orders-s3-0042".into()));
+    assert_eq!(
+        *model.nav.current(),
+        Screen::Connector("orders-s3-0042".into())
+    );
     type_in(&mut model, ":nonsense\n");
     assert_eq!(flash(&model), "no command \"nonsense\" (? shows all)");
     type_in(&mut model, ":q\n");
@@ -183,10 +236,16 @@ fn tab_completes_words_and_names_and_up_recalls() {
     type_in(&mut model, ":c ghost");
     press(&mut model, Key::plain(KeyCode::Tab));
     type_in(&mut model, "\n");
-    assert_eq!(model.open_connector().map(ConnectorName::as_str), Some("ghost-es-0003"));
+    assert_eq!(
+        model.open_connector().map(ConnectorName::as_str),
+        Some("ghost-es-0003")
+    );
     type_in(&mut model, ":");
     press(&mut model, Key::plain(KeyCode::Up));
-    assert_eq!(model.prompt.as_ref().map(|p| p.text()), Some("c ghost-es-0003"));
+    assert_eq!(
+        model.prompt.as_ref().map(|p| p.text()),
+        Some("c ghost-es-0003")
+    );
 }
 
 #[test]
@@ -194,7 +253,13 @@ fn restart_of_a_degraded_connector_takes_failed_only_by_default() {
     let mut model = fixtures::failing();
     type_in(&mut model, "/orders-s3\nr");
     let effects = type_in(&mut model, "\n");
-    let Some(Effect::Act { verb, connector, failed_tasks, .. }) = effects.get(1) else {
+    let Some(Effect::Act {
+        verb,
+        connector,
+        failed_tasks,
+        ..
+    }) = effects.get(1)
+    else {
         panic!("{effects:?}");
     };
     assert_eq!(*verb, Verb::Restart(RestartMode::OnlyFailed));
@@ -211,7 +276,13 @@ fn a_verb_needs_more_than_enter() {
     assert!(model.dialog.is_none() && model.actions.is_empty());
     type_in(&mut model, "p");
     let effects = type_in(&mut model, "y");
-    assert!(matches!(effects.get(1), Some(Effect::Act { verb: Verb::Pause, .. })));
+    assert!(matches!(
+        effects.get(1),
+        Some(Effect::Act {
+            verb: Verb::Pause,
+            ..
+        })
+    ));
     assert_eq!(model.actions.len(), 1);
 }
 
@@ -220,11 +291,23 @@ fn delete_wants_the_name_typed() {
     let mut model = fixtures::failing();
     press(&mut model, ctrl('d'));
     assert!(type_in(&mut model, "ghost-es-000").is_empty());
-    assert!(type_in(&mut model, "\n").is_empty() && model.dialog.is_none(), "Cancel has the focus until it is right");
+    assert!(
+        type_in(&mut model, "\n").is_empty() && model.dialog.is_none(),
+        "Cancel has the focus until it is right"
+    );
     press(&mut model, ctrl('d'));
     type_in(&mut model, "ghost-es-0003");
     let effects = type_in(&mut model, "\n");
-    assert!(matches!(effects.get(1), Some(Effect::Act { verb: Verb::Delete, .. })), "{effects:?}");
+    assert!(
+        matches!(
+            effects.get(1),
+            Some(Effect::Act {
+                verb: Verb::Delete,
+                ..
+            })
+        ),
+        "{effects:?}"
+    );
 }
 
 #[test]
@@ -238,7 +321,13 @@ fn marks_make_one_plan_of_many() {
     let title = model.dialog.as_ref().map(|dialog| dialog.title.clone());
     assert_eq!(title.as_deref(), Some("stop: 3 selected"));
     let effects = type_in(&mut model, "y");
-    assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::Act { .. })).count(), 3);
+    assert_eq!(
+        effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Act { .. }))
+            .count(),
+        3
+    );
     assert!(model.table(TableId::Connectors).marks.is_empty());
     let plans: Vec<u64> = model.actions.iter().map(|action| action.plan).collect();
     assert!(plans.windows(2).all(|pair| pair[0] == pair[1]));
@@ -273,7 +362,15 @@ fn tasks_are_restarted_one_by_one_from_the_tasks_screen() {
     let effects = type_in(&mut model, "\n");
     let tasks = effects
         .iter()
-        .filter(|e| matches!(e, Effect::Act { verb: Verb::Restart(RestartMode::Task(_)), .. }))
+        .filter(|e| {
+            matches!(
+                e,
+                Effect::Act {
+                    verb: Verb::Restart(RestartMode::Task(_)),
+                    ..
+                }
+            )
+        })
         .count();
     assert_eq!(tasks, 2);
 }
@@ -284,7 +381,12 @@ fn read_only_refuses_and_says_so() {
     model.readonly = true;
     for keys in ["r", "p", "s", "e", "a", ":delete\n", ":pause /x\n"] {
         let effects = type_in(&mut model, keys);
-        assert!(effects.iter().all(|effect| matches!(effect, Effect::Remember(_))), "{keys}");
+        assert!(
+            effects
+                .iter()
+                .all(|effect| matches!(effect, Effect::Remember(_))),
+            "{keys}"
+        );
         assert!(model.dialog.is_none(), "{keys}");
         assert_eq!(flash(&model), "read-only: writes are off");
     }
@@ -297,7 +399,10 @@ fn stop_is_refused_on_a_server_that_has_no_stop() {
     type_in(&mut model, "s");
     assert!(model.dialog.is_none() && flash(&model).contains("needs 3.5"));
     assert!(super::restarts_by_plan("3.0.0") && !super::restarts_by_plan("2.8.2"));
-    assert!(super::restarts_by_plan("0.1.0"), "agents count their own versions");
+    assert!(
+        super::restarts_by_plan("0.1.0"),
+        "agents count their own versions"
+    );
 }
 
 #[test]
@@ -308,13 +413,26 @@ fn an_action_waits_out_a_rebalance_is_accepted_and_then_confirmed() {
     type_in(&mut model, "p");
     type_in(&mut model, "y");
     let id = model.actions[0].id;
-    let waiting = ActionNews::Waiting { reason: Text::line("rebalance"), retry_at: NOW + 2_000 };
+    let waiting = ActionNews::Waiting {
+        reason: Text::line("rebalance"),
+        retry_at: NOW + 2_000,
+    };
     update(&mut model, Message::Action(id, waiting));
-    assert_eq!(model.actions[0].line(NOW).1, "pause c: waits for rebalance, again in 2s");
+    assert_eq!(
+        model.actions[0].line(NOW).1,
+        "pause c: waits for rebalance, again in 2s"
+    );
     update(&mut model, Message::Now(NOW + 2_000));
     update(&mut model, Message::Action(id, ActionNews::Accepted(None)));
-    listed(&mut model, NOW + 2_500, &[("c", Paused, &[Running, Paused])]);
-    assert!(matches!(model.actions[0].stage, Stage::Accepted { .. }), "one task still runs");
+    listed(
+        &mut model,
+        NOW + 2_500,
+        &[("c", Paused, &[Running, Paused])],
+    );
+    assert!(
+        matches!(model.actions[0].stage, Stage::Accepted { .. }),
+        "one task still runs"
+    );
     let effects = listed(&mut model, NOW + 3_000, &[("c", Paused, &[Paused, Paused])]);
     assert!(matches!(model.actions[0].stage, Stage::Confirmed { .. }));
     assert_eq!(effects, [Effect::Pace(false)]);
@@ -327,15 +445,34 @@ fn the_first_list_is_no_news_but_changes_after_it_are_events() {
     use State::{Failed, Running};
     let mut model = fixtures::empty();
     model.cluster.listed = None;
-    listed(&mut model, NOW, &[("a", Running, &[Failed]), ("b", Running, &[Running])]);
+    listed(
+        &mut model,
+        NOW,
+        &[("a", Running, &[Failed]), ("b", Running, &[Running])],
+    );
     assert_eq!(model.events.iter().count(), 0);
     let a = &model.cluster.connectors["a"];
-    assert_eq!((a.changed, a.restarts), (None, None), "what happened before we watched is not known");
+    assert_eq!(
+        (a.changed, a.restarts),
+        (None, None),
+        "what happened before we watched is not known"
+    );
     update(&mut model, Message::Now(NOW + 2_000));
-    listed(&mut model, NOW + 2_000, &[("b", Running, &[Failed]), ("n", Running, &[Running])]);
-    let told: Vec<String> = model.events.iter().map(|e| format!("{} {}", e.event.object, e.event.what)).collect();
+    listed(
+        &mut model,
+        NOW + 2_000,
+        &[("b", Running, &[Failed]), ("n", Running, &[Running])],
+    );
+    let told: Vec<String> = model
+        .events
+        .iter()
+        .map(|e| format!("{} {}", e.event.object, e.event.what))
+        .collect();
     assert_eq!(told, ["a deleted", "b-0 RUNNING -> FAILED: boom", "n new"]);
-    assert_eq!(model.cluster.connectors["b"].tasks[&0].changed, Some(NOW + 2_000));
+    assert_eq!(
+        model.cluster.connectors["b"].tasks[&0].changed,
+        Some(NOW + 2_000)
+    );
     assert!(!model.cluster.connectors.contains_key("a"));
 }
 
@@ -363,22 +500,51 @@ fn tell(model: &mut Model, news: Update) {
 fn a_late_unassigned_does_not_hide_a_running_task() {
     let mut model = fixtures::empty();
     model.cluster.live = true;
-    tell(&mut model, Update::Status(change(Some(0), Some(State::Running), 7, NOW)));
-    tell(&mut model, Update::Status(change(Some(0), Some(State::Unassigned), 6, NOW + 10)));
-    assert_eq!(model.cluster.connectors["c"].tasks[&0].state, State::Running);
-    tell(&mut model, Update::Status(change(Some(0), Some(State::Unassigned), 8, NOW + 20)));
-    assert_eq!(model.cluster.connectors["c"].tasks[&0].state, State::Unassigned);
+    tell(
+        &mut model,
+        Update::Status(change(Some(0), Some(State::Running), 7, NOW)),
+    );
+    tell(
+        &mut model,
+        Update::Status(change(Some(0), Some(State::Unassigned), 6, NOW + 10)),
+    );
+    assert_eq!(
+        model.cluster.connectors["c"].tasks[&0].state,
+        State::Running
+    );
+    tell(
+        &mut model,
+        Update::Status(change(Some(0), Some(State::Unassigned), 8, NOW + 20)),
+    );
+    assert_eq!(
+        model.cluster.connectors["c"].tasks[&0].state,
+        State::Unassigned
+    );
 }
 
 #[test]
 fn restarts_are_counted_and_tombstones_remove() {
     let mut model = fixtures::empty();
     model.cluster.live = true;
-    for (i, state) in [State::Running, State::Restarting, State::Running, State::Restarting].into_iter().enumerate() {
-        tell(&mut model, Update::Status(change(Some(0), Some(state), 1, NOW + i as i64)));
+    for (i, state) in [
+        State::Running,
+        State::Restarting,
+        State::Running,
+        State::Restarting,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        tell(
+            &mut model,
+            Update::Status(change(Some(0), Some(state), 1, NOW + i as i64)),
+        );
     }
     assert_eq!(model.cluster.connectors["c"].restarts, Some(2));
-    tell(&mut model, Update::Status(change(Some(0), None, 0, NOW + 9)));
+    tell(
+        &mut model,
+        Update::Status(change(Some(0), None, 0, NOW + 9)),
+    );
     assert!(model.cluster.connectors["c"].tasks.is_empty());
     tell(&mut model, Update::Status(change(None, None, 0, NOW + 9)));
     assert!(model.cluster.connectors.is_empty());
@@ -390,7 +556,10 @@ fn rest_does_not_undo_what_the_topic_told_later() {
     let mut model = fixtures::empty();
     listed(&mut model, NOW, &[("c", Running, &[Running])]);
     tell(&mut model, Update::Live(true));
-    tell(&mut model, Update::Status(change(Some(0), Some(Failed), 1, NOW + 500)));
+    tell(
+        &mut model,
+        Update::Status(change(Some(0), Some(Failed), 1, NOW + 500)),
+    );
     listed(&mut model, NOW + 400, &[("c", Running, &[Running])]);
     assert_eq!(model.cluster.connectors["c"].tasks[&0].state, Failed);
 }
@@ -407,10 +576,25 @@ fn lag_is_summed_and_a_sink_that_stands_still_is_stalled() {
         committed: Some(10),
         task: Some(0),
     };
-    tell(&mut model, Update::Lag { at: NOW, partitions: vec![report(30)] });
-    tell(&mut model, Update::Lag { at: NOW + 5_000, partitions: vec![report(40)] });
+    tell(
+        &mut model,
+        Update::Lag {
+            at: NOW,
+            partitions: vec![report(30)],
+        },
+    );
+    tell(
+        &mut model,
+        Update::Lag {
+            at: NOW + 5_000,
+            partitions: vec![report(40)],
+        },
+    );
     let c = &model.cluster.connectors["c"];
-    assert_eq!((c.lag, c.tasks[&0].lag, c.health), (Some(30), Some(30), Health::Healthy));
+    assert_eq!(
+        (c.lag, c.tasks[&0].lag, c.health),
+        (Some(30), Some(30), Health::Healthy)
+    );
     let partition = model.cluster.partitions.values().next().unwrap();
     assert_eq!((partition.slope, partition.eta()), (Some(2.0), None));
     update(&mut model, Message::Now(NOW + 61_000));
@@ -429,7 +613,13 @@ fn a_partition_without_a_commit_has_no_lag_and_not_zero() {
         committed: None,
         task: None,
     };
-    tell(&mut model, Update::Lag { at: NOW, partitions: vec![report] });
+    tell(
+        &mut model,
+        Update::Lag {
+            at: NOW,
+            partitions: vec![report],
+        },
+    );
     assert_eq!(model.cluster.connectors["c"].lag, None);
 }
 
@@ -444,27 +634,47 @@ fn members_that_come_and_go_are_rebalances() {
             protocol: Text::line("sessioned"),
             members: members
                 .iter()
-                .map(|id| GroupMember { worker: Text::line(id), connectors: Vec::new(), tasks: Vec::new(), kind: None })
+                .map(|id| GroupMember {
+                    worker: Text::line(id),
+                    connectors: Vec::new(),
+                    tasks: Vec::new(),
+                    kind: None,
+                })
                 .collect(),
             leader: Some(Text::line("w1:1")),
             delay: Some(0),
         })
     };
     tell(&mut model, group(&["w1:1", "w2:1"], "Stable"));
-    assert!(model.cluster.rebalances.is_empty(), "the first look is no news");
+    assert!(
+        model.cluster.rebalances.is_empty(),
+        "the first look is no news"
+    );
     tell(&mut model, group(&[], "PreparingRebalance"));
     tell(&mut model, group(&["w1:1"], "Stable"));
     let first = model.cluster.rebalances.front().unwrap();
     assert_eq!((first.cause.as_str(), first.left), ("w2:1 left", Some(1)));
-    assert_eq!(model.cluster.workers[&Text::line("w2:1")].member, Some(false));
-    assert_eq!(model.cluster.workers[&Text::line("w1:1")].leader, Some(true));
+    assert_eq!(
+        model.cluster.workers[&Text::line("w2:1")].member,
+        Some(false)
+    );
+    assert_eq!(
+        model.cluster.workers[&Text::line("w1:1")].leader,
+        Some(true)
+    );
 }
 
 #[test]
 fn losing_the_cluster_keeps_the_rows_and_says_so_once() {
     let mut model = fixtures::failing();
     model.cluster.live = false;
-    let down = |attempt| Update::Rest(Link::Down { error: Text::line("refused"), since: NOW, attempt });
+    let down = |attempt| {
+        Update::Rest(Link::Down {
+            error: Text::line("refused"),
+            since: NOW,
+            attempt,
+        })
+    };
     let before = model.events.iter().count();
     tell(&mut model, down(1));
     tell(&mut model, down(2));
@@ -478,7 +688,13 @@ fn losing_the_cluster_keeps_the_rows_and_says_so_once() {
 fn news_of_the_cluster_before_are_dropped_after_a_switch() {
     let mut model = fixtures::failing();
     let effects = type_in(&mut model, ":ctx staging\n");
-    assert!(matches!(effects.first(), Some(Effect::Connect { context: 1, epoch: 1 })));
+    assert!(matches!(
+        effects.first(),
+        Some(Effect::Connect {
+            context: 1,
+            epoch: 1
+        })
+    ));
     assert!(model.cluster.connectors.is_empty() && model.is_readonly());
     let old = Update::Status(change(None, Some(State::Running), 1, NOW));
     update(&mut model, Message::Data(0, Box::new(old)));
@@ -490,8 +706,16 @@ fn edit(model: &mut Model, change: impl Fn(&str) -> String) -> Vec<Effect> {
     let Some(Effect::LoadConfig(name)) = effects.first().cloned() else {
         panic!("{effects:?}");
     };
-    let stored = ConfigMap::from([("name", name.as_str()), ("connector.class", "X"), ("db.password", "geheim"), ("a", "1")]);
-    let effects = update(model, Message::ConfigLoaded(name, Ok((stored, Default::default()))));
+    let stored = ConfigMap::from([
+        ("name", name.as_str()),
+        ("connector.class", "X"),
+        ("db.password", "geheim"),
+        ("a", "1"),
+    ]);
+    let effects = update(
+        model,
+        Message::ConfigLoaded(name, Ok((stored, Default::default()))),
+    );
     let Some(Effect::Edit(session)) = effects.into_iter().next() else {
         panic!("no editor");
     };
@@ -508,14 +732,26 @@ fn an_edit_is_validated_shown_and_written_with_the_stored_secret() {
         panic!("not validated");
     };
     assert_eq!(config.text("db.password"), Some("geheim"));
-    let fine = ConfigInfos { name: "X".into(), error_count: 0, groups: Vec::new(), configs: Vec::new() };
+    let fine = ConfigInfos {
+        name: "X".into(),
+        error_count: 0,
+        groups: Vec::new(),
+        configs: Vec::new(),
+    };
     update(&mut model, Message::Validated(session, Ok(Box::new(fine))));
     let dialog = model.dialog.clone().unwrap();
     let body: Vec<&str> = dialog.body.iter().map(|(_, line)| line.as_str()).collect();
     assert_eq!(body[0], "~ a: 1 -> 2");
     assert_eq!(dialog.selected, 0, "Cancel has the focus");
     let effects = type_in(&mut model, "y");
-    let Some(Effect::Act { verb: Verb::PutConfig { config, base: Some(base) }, .. }) = effects.get(1) else {
+    let Some(Effect::Act {
+        verb: Verb::PutConfig {
+            config,
+            base: Some(base),
+        },
+        ..
+    }) = effects.get(1)
+    else {
         panic!("{effects:?}");
     };
     assert_eq!((config.text("a"), base.text("a")), (Some("2"), Some("1")));
@@ -536,9 +772,14 @@ fn a_wrong_edit_offers_the_editor_again_with_the_text() {
     let effects = type_in(&mut model, "\n");
     assert!(matches!(effects.first(), Some(Effect::Edit(session)) if session.text == "{ not json"));
     let mut model = fixtures::failing();
-    edit(&mut model, |text| text.replace("\"name\": \"", "\"name\": \"x"));
+    edit(&mut model, |text| {
+        text.replace("\"name\": \"", "\"name\": \"x")
+    });
     let body = &model.dialog.as_ref().unwrap().body;
-    assert!(body[0].1.as_str().starts_with("name: can't be changed"), "{body:?}");
+    assert!(
+        body[0].1.as_str().starts_with("name: can't be changed"),
+        "{body:?}"
+    );
 }
 
 #[test]
@@ -577,8 +818,17 @@ fn errors_of_validation_are_shown_by_key_without_secret_values() {
         configs: vec![wrong("tasks.max", "INT"), wrong("blob", "PASSWORD")],
     };
     update(&mut model, Message::Validated(session, Ok(Box::new(infos))));
-    let body: Vec<String> = model.dialog.unwrap().body.iter().map(|(_, line)| line.to_string()).collect();
-    assert_eq!(body, ["tasks.max: Invalid value geheim", "blob: not accepted"]);
+    let body: Vec<String> = model
+        .dialog
+        .unwrap()
+        .body
+        .iter()
+        .map(|(_, line)| line.to_string())
+        .collect();
+    assert_eq!(
+        body,
+        ["tasks.max: Invalid value geheim", "blob: not accepted"]
+    );
 }
 
 #[test]
@@ -589,8 +839,19 @@ fn a_new_connector_needs_a_name_that_is_free() {
         panic!("no editor");
     };
     let taken = r#"{"name":"ghost-es-0003","connector.class":"X"}"#;
-    assert!(update(&mut model, Message::EditorClosed(session.clone(), Ok(taken.into()))).is_empty());
-    assert!(model.dialog.take().unwrap().body[0].1.as_str().contains("exists already"));
+    assert!(
+        update(
+            &mut model,
+            Message::EditorClosed(session.clone(), Ok(taken.into()))
+        )
+        .is_empty()
+    );
+    assert!(
+        model.dialog.take().unwrap().body[0]
+            .1
+            .as_str()
+            .contains("exists already")
+    );
     let free = r#"{"name":"n","connector.class":"X"}"#;
     let effects = update(&mut model, Message::EditorClosed(session, Ok(free.into())));
     assert!(matches!(effects.first(), Some(Effect::Validate { .. })));
@@ -601,7 +862,10 @@ fn navigation_goes_down_up_and_sideways() {
     let mut model = fixtures::failing();
     type_in(&mut model, "/orders-s3\n");
     let effects = type_in(&mut model, "\n");
-    assert!(matches!(effects.first(), Some(Effect::LoadPasswords { .. })));
+    assert!(matches!(
+        effects.first(),
+        Some(Effect::LoadPasswords { .. })
+    ));
     assert_eq!(
         model.table(TableId::ConnectorTasks).current(),
         Some(&RowKey::Task("orders-s3-0042".into(), 1)),
@@ -609,15 +873,26 @@ fn navigation_goes_down_up_and_sideways() {
     );
     type_in(&mut model, "J");
     assert_eq!(*model.nav.current(), Screen::Workers);
-    assert_eq!(model.table(TableId::Workers).current(), Some(&RowKey::Worker(Text::line("w2:8083"))));
+    assert_eq!(
+        model.table(TableId::Workers).current(),
+        Some(&RowKey::Worker(Text::line("w2:8083")))
+    );
     type_in(&mut model, "\n");
     assert_eq!(*model.nav.current(), Screen::Tasks);
     assert!(model.table(TableId::Tasks).rows.len() < model.table(TableId::Tasks).total);
     press(&mut model, esc());
-    assert_eq!(*model.nav.current(), Screen::Tasks, "esc clears the filter first");
+    assert_eq!(
+        *model.nav.current(),
+        Screen::Tasks,
+        "esc clears the filter first"
+    );
     press(&mut model, esc());
     assert_eq!(*model.nav.current(), Screen::Connectors);
-    assert_eq!(model.table(TableId::Connectors).filter.text(), "orders-s3", "state survives going back");
+    assert_eq!(
+        model.table(TableId::Connectors).filter.text(),
+        "orders-s3",
+        "state survives going back"
+    );
 }
 
 #[test]
@@ -626,10 +901,14 @@ fn text_is_searched_copied_and_scrolled() {
     update(&mut model, Message::Resize(80, 24));
     type_in(&mut model, ":c orders-s3-0042\n");
     type_in(&mut model, "6/poll\n");
-    let line = crate::view::lower_lines(&model)[model.detail.scroll].1.clone();
+    let line = crate::view::lower_lines(&model)[model.detail.scroll]
+        .1
+        .clone();
     assert!(line.contains("poll"), "{line}");
     let effects = type_in(&mut model, "c");
-    assert!(matches!(effects.first(), Some(Effect::Copy(text)) if text.starts_with("com.amazonaws")));
+    assert!(
+        matches!(effects.first(), Some(Effect::Copy(text)) if text.starts_with("com.amazonaws"))
+    );
     type_in(&mut model, "/zzz\n");
     assert_eq!(flash(&model), "no match");
     type_in(&mut model, "o");
@@ -640,20 +919,39 @@ fn text_is_searched_copied_and_scrolled() {
 fn offsets_are_fetched_when_their_pane_opens() {
     let mut model = fixtures::failing();
     let effects = type_in(&mut model, "o");
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::LoadOffsets(_))));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::LoadOffsets(_)))
+    );
     let name = model.open_connector().cloned().unwrap();
-    let offsets = vec![(Text::line("{\"kafka_topic\":\"t\"}"), Text::line("{\"kafka_offset\":7}"))];
+    let offsets = vec![(
+        Text::line("{\"kafka_topic\":\"t\"}"),
+        Text::line("{\"kafka_offset\":7}"),
+    )];
     update(&mut model, Message::OffsetsLoaded(name, Ok(offsets)));
-    assert!(crate::view::lower_lines(&model)[0].1.contains("kafka_offset"));
+    assert!(
+        crate::view::lower_lines(&model)[0]
+            .1
+            .contains("kafka_offset")
+    );
 }
 
 #[test]
 fn names_from_outside_can_not_write_to_the_terminal() {
     let mut model = fixtures::empty();
     let evil = "x\u{1b}[2J\u{202e}y";
-    listed(&mut model, NOW, &[(evil, State::Running, &[State::Running])]);
+    listed(
+        &mut model,
+        NOW,
+        &[(evil, State::Running, &[State::Running])],
+    );
     let connector = model.cluster.connectors.values().next().unwrap();
     assert_eq!(connector.label.as_str(), "xy");
-    assert_eq!(connector.name.as_str(), evil, "requests still name the real one");
+    assert_eq!(
+        connector.name.as_str(),
+        evil,
+        "requests still name the real one"
+    );
     let _ = Arc::clone(&connector.config);
 }

@@ -49,7 +49,10 @@ pub(super) fn restart_dialog(model: &mut Model) {
         return model.say(Outcome::Bad, "nothing selected");
     }
     let plan = |mode| -> Vec<Planned> {
-        names.iter().map(|name| planned(model, name, Verb::Restart(mode))).collect()
+        names
+            .iter()
+            .map(|name| planned(model, name, Verb::Restart(mode)))
+            .collect()
     };
     let mut failed = plan(RestartMode::OnlyFailed);
     failed.retain(|p| has_failed(model, &p.connector));
@@ -58,20 +61,33 @@ pub(super) fn restart_dialog(model: &mut Model) {
     let all_tasks: usize = all.iter().map(|p| p.tasks.len()).sum();
     let mut body = vec![(Tone::Plain, Text::line(&subject(&names)))];
     body.push((
-        if failed_tasks > 0 { Tone::Bad } else { Tone::Dim },
-        Text::line(&format!("{failed_tasks} of {all_tasks} tasks FAILED{}", lag_note(model, &names))),
+        if failed_tasks > 0 {
+            Tone::Bad
+        } else {
+            Tone::Dim
+        },
+        Text::line(&format!(
+            "{failed_tasks} of {all_tasks} tasks FAILED{}",
+            lag_note(model, &names)
+        )),
     ));
     body.extend(list(model, &names));
     let focus_failed = !failed.is_empty();
     let mut choices = vec![
         Choice {
             label: "failed only",
-            hint: format!("restarts {failed_tasks} tasks that failed, on {}", workers(model, &failed)),
+            hint: format!(
+                "restarts {failed_tasks} tasks that failed, on {}",
+                workers(model, &failed)
+            ),
             outcome: Choose::Act(failed),
         },
         Choice {
             label: "all tasks",
-            hint: format!("restarts {all_tasks} tasks and the connector, on {}", workers(model, &all)),
+            hint: format!(
+                "restarts {all_tasks} tasks and the connector, on {}",
+                workers(model, &all)
+            ),
             outcome: Choose::Act(all),
         },
         Choice {
@@ -95,11 +111,20 @@ fn restart_tasks(model: &mut Model, plan: Vec<Planned>) {
         .take(LISTED)
         .map(|p| {
             let id = p.tasks.first().copied().unwrap_or(0);
-            let state = model.cluster.task(&p.connector, id).map_or(State::Unassigned, |task| task.state);
-            (Tone::Plain, Text::line(&format!("{}-{id}  {state}", p.connector)))
+            let state = model
+                .cluster
+                .task(&p.connector, id)
+                .map_or(State::Unassigned, |task| task.state);
+            (
+                Tone::Plain,
+                Text::line(&format!("{}-{id}  {state}", p.connector)),
+            )
         })
         .chain((plan.len() > LISTED).then(|| {
-            (Tone::Dim, Text::line(&format!("and {} more", plan.len() - LISTED)))
+            (
+                Tone::Dim,
+                Text::line(&format!("and {} more", plan.len() - LISTED)),
+            )
         }))
         .collect();
     let title = format!("restart {} tasks", plan.len());
@@ -127,9 +152,15 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
         return model.say(Outcome::Bad, "nothing selected");
     }
     if *verb == Verb::Stop && !supports_stop(model) {
-        return model.say(Outcome::Bad, "this server can't stop connectors (needs 3.5); pause instead");
+        return model.say(
+            Outcome::Bad,
+            "this server can't stop connectors (needs 3.5); pause instead",
+        );
     }
-    let mut plan: Vec<Planned> = names.iter().map(|name| planned(model, name, verb.clone())).collect();
+    let mut plan: Vec<Planned> = names
+        .iter()
+        .map(|name| planned(model, name, verb.clone()))
+        .collect();
     if *verb == Verb::Restart(RestartMode::OnlyFailed) {
         plan.retain(|p| has_failed(model, &p.connector));
         if plan.is_empty() {
@@ -145,13 +176,22 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
         Verb::Pause => format!("{tasks} tasks stand still and keep their resources"),
         Verb::Resume => "tasks go on where they stopped".to_owned(),
         Verb::Stop => format!("{tasks} tasks are shut down and freed; offsets stay"),
-        Verb::Delete => format!("{tasks} tasks end and the configuration is gone; committed offsets stay"),
+        Verb::Delete => {
+            format!("{tasks} tasks end and the configuration is gone; committed offsets stay")
+        }
         _ => format!("on {}", workers(model, &plan)),
     };
-    let tone = if *verb == Verb::Delete { Tone::Bad } else { Tone::Plain };
+    let tone = if *verb == Verb::Delete {
+        Tone::Bad
+    } else {
+        Tone::Plain
+    };
     let mut body = vec![
         (Tone::Plain, Text::line(&subject(&names))),
-        (tone, Text::line(&format!("{what}{}", lag_note(model, &names)))),
+        (
+            tone,
+            Text::line(&format!("{what}{}", lag_note(model, &names))),
+        ),
     ];
     body.extend(list(model, &names));
     let title = verb.to_string();
@@ -164,7 +204,9 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
         },
     ];
     open(model, &title, body, &names, choices, 0);
-    let careful = model.current_context().is_some_and(|context| context.careful);
+    let careful = model
+        .current_context()
+        .is_some_and(|context| context.careful);
     if (*verb == Verb::Delete || careful)
         && let Some(dialog) = &mut model.dialog
     {
@@ -172,7 +214,10 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
             [one] => Text::line(one).to_string(),
             many => format!("{title} {}", many.len()),
         };
-        dialog.body.push((Tone::Plain, Text::line(&format!("type \"{expected}\" to do it"))));
+        dialog.body.push((
+            Tone::Plain,
+            Text::line(&format!("type \"{expected}\" to do it")),
+        ));
         dialog.typed = Some(TypedName::new(&expected));
     }
 }
@@ -189,7 +234,11 @@ const fn label(verb: &Verb) -> &'static str {
 }
 
 fn cancel() -> Choice {
-    Choice { label: "Cancel", outcome: Choose::Cancel, hint: String::new() }
+    Choice {
+        label: "Cancel",
+        outcome: Choose::Cancel,
+        hint: String::new(),
+    }
 }
 
 fn open(
@@ -204,7 +253,14 @@ fn open(
         [one] => format!("{title} {}", Text::line(one)),
         many => format!("{title}: {} selected", many.len()),
     };
-    model.dialog = Some(Dialog { title, body, scroll: 0, typed: None, choices, selected });
+    model.dialog = Some(Dialog {
+        title,
+        body,
+        scroll: 0,
+        typed: None,
+        choices,
+        selected,
+    });
 }
 
 fn connectors_of(keys: &[RowKey]) -> Vec<ConnectorName> {
@@ -226,7 +282,11 @@ fn planned(model: &Model, name: &ConnectorName, verb: Verb) -> Planned {
         (Verb::Restart(RestartMode::All), Some(c)) => c.tasks.keys().copied().collect(),
         _ => Vec::new(),
     };
-    Planned { connector: name.clone(), verb, tasks }
+    Planned {
+        connector: name.clone(),
+        verb,
+        tasks,
+    }
 }
 
 fn failed(connector: &Connector) -> Vec<u32> {
@@ -253,12 +313,22 @@ fn list(model: &Model, names: &[ConnectorName]) -> Vec<(Tone, Text)> {
         .iter()
         .take(LISTED)
         .map(|name| {
-            let health = model.cluster.connectors.get(name).map(|c| format!("{} {}", c.health.as_str(), c.counts.label()));
-            (Tone::Dim, Text::line(&format!("  {name}  {}", health.unwrap_or_default())))
+            let health = model
+                .cluster
+                .connectors
+                .get(name)
+                .map(|c| format!("{} {}", c.health.as_str(), c.counts.label()));
+            (
+                Tone::Dim,
+                Text::line(&format!("  {name}  {}", health.unwrap_or_default())),
+            )
         })
         .collect();
     if names.len() > LISTED {
-        lines.push((Tone::Dim, Text::line(&format!("  and {} more", names.len() - LISTED))));
+        lines.push((
+            Tone::Dim,
+            Text::line(&format!("  and {} more", names.len() - LISTED)),
+        ));
     }
     lines
 }
@@ -267,7 +337,12 @@ fn workers(model: &Model, plan: &[Planned]) -> String {
     let set: BTreeSet<&Text> = plan
         .iter()
         .filter_map(|p| Some((p, model.cluster.connectors.get(&p.connector)?)))
-        .flat_map(|(p, c)| p.tasks.iter().filter_map(|id| c.tasks.get(id)).map(|task| &task.worker))
+        .flat_map(|(p, c)| {
+            p.tasks
+                .iter()
+                .filter_map(|id| c.tasks.get(id))
+                .map(|task| &task.worker)
+        })
         .filter(|worker| !worker.is_empty())
         .collect();
     match set.len() {
@@ -287,7 +362,12 @@ fn lag_note(model: &Model, names: &[ConnectorName]) -> String {
 
 /// STOP came with 3.5; an unknown version is tried.
 fn supports_stop(model: &Model) -> bool {
-    match model.cluster.version.as_ref().and_then(|version| major_minor(version.as_str())) {
+    match model
+        .cluster
+        .version
+        .as_ref()
+        .and_then(|version| major_minor(version.as_str()))
+    {
         // Agents have a version of their own and know all of it.
         Some((0, _)) | None => true,
         Some(version) => version >= (3, 5),
@@ -308,7 +388,9 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
         let id = model.take_number();
         let connector = model.cluster.connectors.get(&planned.connector);
         let failed_tasks = connector.map(failed).unwrap_or_default();
-        let all_tasks = connector.map(|c| c.tasks.keys().copied().collect()).unwrap_or_default();
+        let all_tasks = connector
+            .map(|c| c.tasks.keys().copied().collect())
+            .unwrap_or_default();
         model.actions.push_back(Action {
             id,
             plan: number,

@@ -37,13 +37,22 @@ pub(super) fn cell(model: &Model, key: &RowKey, column: Column, width: usize) ->
             let task = connector.tasks.get(id)?;
             Some(task_cell(model, connector, task, column))
         }),
-        RowKey::Worker(id) => cluster.workers.get(id).map(|worker| worker_cell(model, worker, column)),
-        RowKey::Rebalance(place) => cluster.rebalances.get(*place).map(|r| rebalance_cell(r, column)),
+        RowKey::Worker(id) => cluster
+            .workers
+            .get(id)
+            .map(|worker| worker_cell(model, worker, column)),
+        RowKey::Rebalance(place) => cluster
+            .rebalances
+            .get(*place)
+            .map(|r| rebalance_cell(r, column)),
         RowKey::Partition(name, topic, partition) => cluster
             .partitions
             .get(&(name.clone(), topic.clone(), *partition))
             .map(|lag| partition_cell(model, lag, column)),
-        RowKey::Event(number) => model.events.get(*number).map(|event| event_cell(event, column)),
+        RowKey::Event(number) => model
+            .events
+            .get(*number)
+            .map(|event| event_cell(event, column)),
         RowKey::Context(place) => Some(context_cell(model, *place, column)),
     };
     found.unwrap_or_else(unknown)
@@ -53,7 +62,12 @@ pub(super) fn cell(model: &Model, key: &RowKey, column: Column, width: usize) ->
 pub(super) fn since(model: &Model, changed: Option<i64>) -> Cell {
     match changed {
         Some(at) => plain(units::span(model.now - at)),
-        None => (Tone::Dim, format!(">{}", units::span(model.now - model.since))),
+        // The first minute says nothing, and a cell that counts seconds on every row is noise on a slow line.
+        None if model.now - model.since < 60_000 => unknown(),
+        None => (
+            Tone::Dim,
+            format!(">{}", units::span(model.now - model.since)),
+        ),
     }
 }
 
@@ -85,7 +99,11 @@ fn connector_cell(model: &Model, c: &Connector, column: Column, width: usize) ->
         Column::Name => plain(c.label.as_str()),
         Column::Type => plain(c.kind.to_string()),
         Column::Tasks => {
-            let tone = if c.counts.failed > 0 { Tone::Bad } else { Tone::Plain };
+            let tone = if c.counts.failed > 0 {
+                Tone::Bad
+            } else {
+                Tone::Plain
+            };
             (tone, c.counts.label())
         }
         Column::Lag => lag(c, c.lag),
@@ -98,14 +116,26 @@ fn connector_cell(model: &Model, c: &Connector, column: Column, width: usize) ->
         Column::Restarts => optional(c.restarts.map(i64::from)),
         Column::Changed => since(model, c.changed),
         Column::Class => plain(c.class().as_str()),
-        Column::Version => c.version.as_ref().map_or_else(unknown, |v| plain(v.as_str())),
+        Column::Version => c
+            .version
+            .as_ref()
+            .map_or_else(unknown, |v| plain(v.as_str())),
         Column::Worker => plain(c.worker.as_str()),
-        Column::Topics => match c.config.text("topics").or_else(|| c.config.text("topics.regex")).or_else(|| c.config.text("topic")) {
+        Column::Topics => match c
+            .config
+            .text("topics")
+            .or_else(|| c.config.text("topics.regex"))
+            .or_else(|| c.config.text("topic"))
+        {
             Some(topics) => plain(crate::text::Text::line(topics).as_str()),
             None => unknown(),
         },
-        Column::Dlq => c.dlq().map_or_else(never, |dlq| plain(crate::text::Text::line(dlq).as_str())),
-        Column::Group => c.group().map_or_else(never, |group| plain(crate::text::Text::line(&group).as_str())),
+        Column::Dlq => c
+            .dlq()
+            .map_or_else(never, |dlq| plain(crate::text::Text::line(dlq).as_str())),
+        Column::Group => c.group().map_or_else(never, |group| {
+            plain(crate::text::Text::line(&group).as_str())
+        }),
         Column::Moved => match c.moved {
             Some(at) => plain(units::span(model.now - at)),
             None => unknown(),
@@ -148,7 +178,9 @@ fn task_cell(model: &Model, c: &Connector, task: &Task, column: Column) -> Cell 
         Column::LastError => figures
             .and_then(|f| f.last_error.as_ref())
             .map_or_else(never, |error| (Tone::Warn, error.to_string())),
-        Column::Generation => task.generation.map_or_else(unknown, |g| plain(g.to_string())),
+        Column::Generation => task
+            .generation
+            .map_or_else(unknown, |g| plain(g.to_string())),
         Column::RootCause => match &task.trace {
             Some(trace) => (Tone::Bad, trace.root.to_string()),
             None => (Tone::Plain, String::new()),
@@ -163,7 +195,11 @@ fn partitions(model: &Model, c: &Connector, task: &Task) -> Cell {
         return never();
     }
     let own: Vec<(String, i32)> = match task.figures.as_ref().filter(|f| !f.partitions.is_empty()) {
-        Some(figures) => figures.partitions.iter().map(|(t, p)| (t.to_string(), *p)).collect(),
+        Some(figures) => figures
+            .partitions
+            .iter()
+            .map(|(t, p)| (t.to_string(), *p))
+            .collect(),
         None => model
             .cluster
             .partitions
@@ -198,7 +234,10 @@ fn worker_cell(model: &Model, w: &Worker, column: Column) -> Cell {
             (if gone { Tone::Dim } else { Tone::Plain }, w.id.to_string())
         }
         Column::Kind => w.kind.map_or_else(unknown, |kind| plain(kind.as_str())),
-        Column::Version => w.version.as_ref().map_or_else(unknown, |v| plain(v.as_str())),
+        Column::Version => w
+            .version
+            .as_ref()
+            .map_or_else(unknown, |v| plain(v.as_str())),
         Column::Leader => match w.leader {
             Some(true) => (Tone::Accent, "★".to_owned()),
             Some(false) => plain(""),
@@ -208,10 +247,16 @@ fn worker_cell(model: &Model, w: &Worker, column: Column) -> Cell {
         Column::Connectors => plain(w.connectors.to_string()),
         Column::Tasks => plain(w.tasks.to_string()),
         Column::Delta => delta(model, w),
-        Column::Cpu => w.cpu.map_or_else(unknown, |cpu| plain(format!("{:.0}", cpu * 100.0))),
-        Column::Memory => w.memory.map_or_else(unknown, |memory| plain(units::bytes(memory))),
+        Column::Cpu => w
+            .cpu
+            .map_or_else(unknown, |cpu| plain(format!("{:.0}", cpu * 100.0))),
+        Column::Memory => w
+            .memory
+            .map_or_else(unknown, |memory| plain(units::bytes(memory))),
         Column::Rate => rate(w.rate),
-        Column::Up => w.started.map_or_else(unknown, |at| plain(units::span(model.now - at))),
+        Column::Up => w
+            .started
+            .map_or_else(unknown, |at| plain(units::span(model.now - at))),
         _ => unknown(),
     }
 }
@@ -235,13 +280,22 @@ fn worker_health(model: &Model, w: &Worker) -> Cell {
 
 /// Tasks above or below the mean of the members.
 fn delta(model: &Model, w: &Worker) -> Cell {
-    let members: Vec<&Worker> = model.cluster.workers.values().filter(|w| w.member != Some(false)).collect();
+    let members: Vec<&Worker> = model
+        .cluster
+        .workers
+        .values()
+        .filter(|w| w.member != Some(false))
+        .collect();
     if members.len() < 2 || w.member == Some(false) {
         return (Tone::Dim, String::new());
     }
     let mean = members.iter().map(|w| w.tasks).sum::<usize>() as f64 / members.len() as f64;
     let delta = w.tasks as f64 - mean;
-    let tone = if delta.abs() > 1.0 + mean * 0.2 { Tone::Warn } else { Tone::Dim };
+    let tone = if delta.abs() > 1.0 + mean * 0.2 {
+        Tone::Warn
+    } else {
+        Tone::Dim
+    };
     (tone, format!("{delta:+.0}"))
 }
 
@@ -250,7 +304,9 @@ fn rebalance_cell(r: &Rebalance, column: Column) -> Cell {
     match column {
         Column::Generation => r.generation.map_or_else(unknown, |g| plain(g.to_string())),
         Column::Start => plain(units::clock(r.start)),
-        Column::Duration => r.duration.map_or_else(unknown, |d| plain(units::duration(d))),
+        Column::Duration => r
+            .duration
+            .map_or_else(unknown, |d| plain(units::duration(d))),
         Column::Cause => plain(r.cause.as_str()),
         Column::Joined => some(r.joined),
         Column::Left => match r.left {
@@ -272,7 +328,10 @@ fn partition_cell(model: &Model, p: &PartitionLag, column: Column) -> Cell {
         Column::Topic => plain(p.topic.as_str()),
         Column::Partition => plain(p.partition.to_string()),
         Column::End => p.end.map_or_else(unknown, |n| plain(n.to_string())),
-        Column::Committed => p.committed.map_or_else(|| (Tone::Dim, "none yet".to_owned()), |n| plain(n.to_string())),
+        Column::Committed => p.committed.map_or_else(
+            || (Tone::Dim, "none yet".to_owned()),
+            |n| plain(n.to_string()),
+        ),
         Column::Lag => optional(p.lag()),
         Column::Eta => match (p.lag(), p.eta(), p.slope) {
             (Some(0), ..) => never(),
@@ -283,7 +342,10 @@ fn partition_cell(model: &Model, p: &PartitionLag, column: Column) -> Cell {
         Column::Name => plain(crate::text::Text::line(&p.connector).as_str()),
         Column::Owner => match p.task {
             Some(task) => {
-                let worker = model.cluster.task(&p.connector, task).map(|t| t.worker.to_string());
+                let worker = model
+                    .cluster
+                    .task(&p.connector, task)
+                    .map(|t| t.worker.to_string());
                 plain(format!("task {task} {}", worker.unwrap_or_default()))
             }
             None => unknown(),
@@ -321,9 +383,14 @@ fn context_cell(model: &Model, place: usize, column: Column) -> Cell {
     let current = place == model.context;
     let seen = context.seen.as_ref();
     match column {
-        Column::Name => (if current { Tone::Accent } else { Tone::Plain }, context.name.to_string()),
+        Column::Name => (
+            if current { Tone::Accent } else { Tone::Plain },
+            context.name.to_string(),
+        ),
         Column::Urls => plain(context.urls.as_str()),
-        Column::Version => seen.and_then(|s| s.version.as_ref()).map_or_else(unknown, |v| plain(v.as_str())),
+        Column::Version => seen
+            .and_then(|s| s.version.as_ref())
+            .map_or_else(unknown, |v| plain(v.as_str())),
         Column::State if !current => (Tone::Dim, "not connected".to_owned()),
         Column::State => match &model.cluster.rest {
             Link::Up => (Tone::Good, "connected".to_owned()),

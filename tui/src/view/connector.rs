@@ -31,7 +31,14 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, name: &st
     };
     head(connector, theme, frame, panes.head);
     if panes.tasks.height > 2 {
-        table::draw(model, theme, frame, TableId::ConnectorTasks, panes.tasks, model.detail.focus == Pane::Tasks);
+        table::draw(
+            model,
+            theme,
+            frame,
+            TableId::ConnectorTasks,
+            panes.tasks,
+            model.detail.focus == Pane::Tasks,
+        );
     }
     if panes.lag.height > 2 && panes.lag.width > 10 {
         trend(model, connector, theme, frame, panes.lag);
@@ -63,10 +70,16 @@ fn head(c: &Connector, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         Span::styled(format!(" {}", c.label), theme.tone(Tone::Strong)),
         Span::raw("  "),
         Span::styled(health::label(c), theme.tone(theme::health(c.health))),
-        Span::styled(format!("  {}  {} {version}", c.kind, c.class()), theme.tone(Tone::Dim)),
+        Span::styled(
+            format!("  {}  {} {version}", c.kind, c.class()),
+            theme.tone(Tone::Dim),
+        ),
     ];
     if let Some(group) = c.group() {
-        spans.push(Span::styled(format!("  group {}", Text::line(&group)), theme.tone(Tone::Dim)));
+        spans.push(Span::styled(
+            format!("  group {}", Text::line(&group)),
+            theme.tone(Tone::Dim),
+        ));
     }
     frame.render_widget(Line::from(spans), area);
 }
@@ -77,10 +90,13 @@ fn trend(model: &Model, c: &Connector, theme: Theme, frame: &mut Frame<'_>, area
         ConnectorType::Sink => ("lag", ""),
         _ => ("records/s", "/s"),
     };
-    let title = format!(" {word} ({}) ", units::span(
-        (c.trend.len() as i64 * crate::model::cluster::TREND_EVERY).max(60_000),
-    ));
-    let block = Block::bordered().border_style(theme.border(false)).title(title);
+    let title = format!(
+        " {word} ({}) ",
+        units::span((c.trend.len() as i64 * crate::model::cluster::TREND_EVERY).max(60_000),)
+    );
+    let block = Block::bordered()
+        .border_style(theme.border(false))
+        .title(title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let top = c.trend.iter().flatten().copied().fold(0.0_f64, f64::max);
@@ -146,9 +162,14 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     {
         lines.push((Tone::Plain, format!("asked for: {target}")));
     }
-    let restarts = c.restarts.map_or_else(|| "n/a".to_owned(), |n| n.to_string());
+    let restarts = c
+        .restarts
+        .map_or_else(|| "n/a".to_owned(), |n| n.to_string());
     let (_, since) = cells::since(model, c.changed);
-    lines.push((Tone::Plain, format!("last change {since} ago, restarts seen {restarts}")));
+    lines.push((
+        Tone::Plain,
+        format!("last change {since} ago, restarts seen {restarts}"),
+    ));
     match c.kind {
         ConnectorType::Sink => {
             lines.push(sink_fact(model, c));
@@ -170,9 +191,22 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
         lines.push((Tone::Plain, format!("topics {}", Text::line(topics))));
     }
     if let Some(dlq) = c.dlq() {
-        lines.push((Tone::Plain, format!("dead letters go to {}", Text::line(dlq))));
+        lines.push((
+            Tone::Plain,
+            format!("dead letters go to {}", Text::line(dlq)),
+        ));
     }
-    lines.push((Tone::Plain, format!("instance on {}", if c.worker.is_empty() { "no worker" } else { c.worker.as_str() })));
+    lines.push((
+        Tone::Plain,
+        format!(
+            "instance on {}",
+            if c.worker.is_empty() {
+                "no worker"
+            } else {
+                c.worker.as_str()
+            }
+        ),
+    ));
     lines
 }
 
@@ -197,12 +231,23 @@ fn sink_fact(model: &Model, c: &Connector) -> (Tone, String) {
         _ if lag == 0 => (Tone::Good, format!("no lag (looked {age})")),
         Some(slope) if slope < -0.01 => {
             let eta = units::span((lag as f64 / -slope * 1_000.0) as i64);
-            (Tone::Plain, format!("lag {}, catches up in {eta}", units::count(lag)))
+            (
+                Tone::Plain,
+                format!("lag {}, catches up in {eta}", units::count(lag)),
+            )
         }
-        Some(slope) if slope > 0.01 => {
-            (Tone::Bad, format!("lag {}, catches up: never at +{}/s", units::count(lag), units::rate(slope)))
-        }
-        _ => (Tone::Plain, format!("lag {} (looked {age})", units::count(lag))),
+        Some(slope) if slope > 0.01 => (
+            Tone::Bad,
+            format!(
+                "lag {}, catches up: never at +{}/s",
+                units::count(lag),
+                units::rate(slope)
+            ),
+        ),
+        _ => (
+            Tone::Plain,
+            format!("lag {} (looked {age})", units::count(lag)),
+        ),
     }
 }
 
@@ -210,7 +255,11 @@ fn lower_title(model: &Model, c: &Connector, lines: usize) -> String {
     let detail = &model.detail;
     let rows = layout::lower_rows(model);
     let place = if lines > rows {
-        format!("{}-{}/{lines} ", detail.scroll + 1, (detail.scroll + rows).min(lines))
+        format!(
+            "{}-{}/{lines} ",
+            detail.scroll + 1,
+            (detail.scroll + rows).min(lines)
+        )
     } else {
         String::new()
     };
@@ -226,7 +275,11 @@ fn lower_title(model: &Model, c: &Connector, lines: usize) -> String {
         Pane::Lag => "lag by partition ".to_owned(),
         pane => format!("{} ", pane.name()),
     };
-    let search = if detail.search.is_empty() { String::new() } else { format!("/{}/ ", Text::line(&detail.search)) };
+    let search = if detail.search.is_empty() {
+        String::new()
+    } else {
+        format!("/{}/ ", Text::line(&detail.search))
+    };
     format!(" {what}{search}{place}")
 }
 
@@ -238,7 +291,10 @@ fn selected_task(model: &Model) -> Option<u32> {
 }
 
 /// The trace of the selected task, else of the connector.
-fn traced<'a>(model: &Model, c: &'a Connector) -> Option<(Option<u32>, &'a crate::model::trace::Trace)> {
+fn traced<'a>(
+    model: &Model,
+    c: &'a Connector,
+) -> Option<(Option<u32>, &'a crate::model::trace::Trace)> {
     let of_task = selected_task(model)
         .and_then(|id| c.tasks.get(&id))
         .and_then(|task| Some((Some(task.id), task.trace.as_deref()?)));
@@ -247,7 +303,10 @@ fn traced<'a>(model: &Model, c: &'a Connector) -> Option<(Option<u32>, &'a crate
 
 /// All lines of the lower pane.
 pub(crate) fn lower_lines(model: &Model) -> Vec<(Tone, String)> {
-    let Some(c) = model.open_connector().and_then(|name| model.cluster.connectors.get(name)) else {
+    let Some(c) = model
+        .open_connector()
+        .and_then(|name| model.cluster.connectors.get(name))
+    else {
         return Vec::new();
     };
     match model.detail.lower {
@@ -324,19 +383,31 @@ fn config_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     let passwords = model.detail.passwords.as_ref().unwrap_or(&none);
     let mut keys: Vec<(&String, &Option<String>)> = c.config.iter().collect();
     keys.sort();
-    let pad = keys.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0).min(48);
+    let pad = keys
+        .iter()
+        .map(|(key, _)| key.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(48);
     let width = usize::from(model.width.saturating_sub(3)).max(20);
     let mut lines = Vec::new();
     for (key, value) in keys {
         let raw = value.as_deref().unwrap_or("null");
         let secret = secrets::is_secret(key, raw, passwords);
-        let shown = if secret && !model.detail.reveal { secrets::MASK } else { raw };
+        let shown = if secret && !model.detail.reveal {
+            secrets::MASK
+        } else {
+            raw
+        };
         let tone = if secret { Tone::Warn } else { Tone::Plain };
         let line = format!("{:pad$}  {}", Text::line(key), Text::line(shown));
         wrap(&line, width, tone, &mut lines);
     }
     if lines.is_empty() {
-        lines.push((Tone::Dim, "configuration n/a: the server has not told it yet".to_owned()));
+        lines.push((
+            Tone::Dim,
+            "configuration n/a: the server has not told it yet".to_owned(),
+        ));
     }
     lines
 }
@@ -345,9 +416,16 @@ fn offset_lines(model: &Model) -> Vec<(Tone, String)> {
     match &model.detail.offsets {
         None => vec![(Tone::Dim, "fetching …".to_owned())],
         Some(Err(error)) => vec![(Tone::Bad, error.to_string())],
-        Some(Ok(offsets)) if offsets.is_empty() => vec![(Tone::Dim, "no offsets committed yet".to_owned())],
+        Some(Ok(offsets)) if offsets.is_empty() => {
+            vec![(Tone::Dim, "no offsets committed yet".to_owned())]
+        }
         Some(Ok(offsets)) => {
-            let pad = offsets.iter().map(|(p, _)| p.as_str().chars().count()).max().unwrap_or(0).min(60);
+            let pad = offsets
+                .iter()
+                .map(|(p, _)| p.as_str().chars().count())
+                .max()
+                .unwrap_or(0)
+                .min(60);
             offsets
                 .iter()
                 .map(|(partition, offset)| (Tone::Plain, format!("{partition:pad$}  {offset}")))
@@ -367,26 +445,47 @@ fn event_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
             let e = &event.event;
             (
                 cells::severity_tone(e.severity),
-                format!("{} {:<9} {}  {}  ({})", units::clock(e.at), e.kind, e.object, e.what, e.by),
+                format!(
+                    "{} {:<9} {}  {}  ({})",
+                    units::clock(e.at),
+                    e.kind,
+                    e.object,
+                    e.what,
+                    e.by
+                ),
             )
         })
         .collect();
     if lines.is_empty() {
         let since = units::clock(model.since);
-        return vec![(Tone::Dim, format!("nothing happened since {since} UTC, when this terminal began to watch"))];
+        return vec![(
+            Tone::Dim,
+            format!("nothing happened since {since} UTC, when this terminal began to watch"),
+        )];
     }
     lines
 }
 
 fn lag_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     if c.kind == ConnectorType::Source {
-        return vec![(Tone::Dim, "a source has no lag in Kafka; 4 shows its offsets".to_owned())];
+        return vec![(
+            Tone::Dim,
+            "a source has no lag in Kafka; 4 shows its offsets".to_owned(),
+        )];
     }
     let mut lines = vec![(
         Tone::Dim,
-        format!("{:<30} {:>4} {:>12} {:>12} {:>7} {:>7}  {}", "TOPIC", "PART", "COMMITTED", "END", "LAG", "ETA", "TASK"),
+        format!(
+            "{:<30} {:>4} {:>12} {:>12} {:>7} {:>7}  {}",
+            "TOPIC", "PART", "COMMITTED", "END", "LAG", "ETA", "TASK"
+        ),
     )];
-    for p in model.cluster.partitions.values().filter(|p| p.connector == c.name) {
+    for p in model
+        .cluster
+        .partitions
+        .values()
+        .filter(|p| p.connector == c.name)
+    {
         let text = |n: Option<i64>| n.map_or_else(|| "n/a".to_owned(), |n| n.to_string());
         let lag = p.lag();
         let eta = match (lag, p.eta(), p.slope) {
@@ -396,16 +495,22 @@ fn lag_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
             _ => "n/a".to_owned(),
         };
         lines.push((
-            if lag.is_some_and(|lag| lag > 0) { Tone::Plain } else { Tone::Dim },
+            if lag.is_some_and(|lag| lag > 0) {
+                Tone::Plain
+            } else {
+                Tone::Dim
+            },
             format!(
                 "{:<30} {:>4} {:>12} {:>12} {:>7} {:>7}  {}",
                 p.topic.as_str(),
                 p.partition,
-                p.committed.map_or_else(|| "none yet".to_owned(), |n| n.to_string()),
+                p.committed
+                    .map_or_else(|| "none yet".to_owned(), |n| n.to_string()),
                 text(p.end),
                 lag.map_or_else(|| "n/a".to_owned(), units::count),
                 eta,
-                p.task.map_or_else(|| "n/a".to_owned(), |task| task.to_string()),
+                p.task
+                    .map_or_else(|| "n/a".to_owned(), |task| task.to_string()),
             ),
         ));
     }
@@ -416,7 +521,10 @@ fn lag_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
 }
 
 /// A bordered text; lines that hold the search are marked.
-#[expect(clippy::too_many_arguments, reason = "one call site shape for all text panes; a struct would only rename them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site shape for all text panes; a struct would only rename them"
+)]
 fn text_pane(
     theme: Theme,
     frame: &mut Frame<'_>,

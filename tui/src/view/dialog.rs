@@ -10,7 +10,11 @@ use crate::model::dialog::{Dialog, Tone};
 use crate::theme::Theme;
 
 pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &Dialog) {
-    let buttons: usize = dialog.choices.iter().map(|c| c.label.chars().count() + 5).sum();
+    let buttons: usize = dialog
+        .choices
+        .iter()
+        .map(|c| c.label.chars().count() + 5)
+        .sum();
     let widest = dialog
         .body
         .iter()
@@ -27,14 +31,27 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
     let height = (body.len() + extra).min(usize::from(model.height.saturating_sub(2)).max(6));
     let width = u16::try_from(width).unwrap_or(u16::MAX).min(model.width);
     let height = u16::try_from(height).unwrap_or(u16::MAX).min(model.height);
-    let area = Rect::new((model.width - width) / 2, (model.height - height) / 2, width, height);
+    let area = Rect::new(
+        (model.width - width) / 2,
+        (model.height - height) / 2,
+        width,
+        height,
+    );
     frame.render_widget(Clear, area);
     let block = Block::bordered()
         .border_style(theme.border(true))
-        .title(Line::styled(format!(" {} ", dialog.title), theme.tone(Tone::Strong)));
+        .title(Line::styled(
+            format!(" {} ", dialog.title),
+            theme.tone(Tone::Strong),
+        ));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let inner = Rect::new(inner.x + 1, inner.y, inner.width.saturating_sub(2), inner.height);
+    let inner = Rect::new(
+        inner.x + 1,
+        inner.y,
+        inner.width.saturating_sub(2),
+        inner.height,
+    );
     let bottom = if dialog.typed.is_some() { 3 } else { 2 };
     let body_height = inner.height.saturating_sub(bottom);
     let most_scroll = body.len().saturating_sub(usize::from(body_height));
@@ -44,27 +61,62 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
         .map(|(tone, text)| Line::styled(text, theme.tone(tone)))
         .collect();
     let more = most_scroll > 0;
-    frame.render_widget(Paragraph::new(lines), Rect { height: body_height, ..inner });
+    frame.render_widget(
+        Paragraph::new(lines),
+        Rect {
+            height: body_height,
+            ..inner
+        },
+    );
     let mut y = inner.y + body_height;
     if let Some(typed) = &dialog.typed {
         let (before, after) = typed.line.split();
-        let tone = if typed.is_right() { Tone::Good } else { Tone::Warn };
+        let tone = if typed.is_right() {
+            Tone::Good
+        } else {
+            Tone::Warn
+        };
         let line = Line::from(vec![
             Span::styled("> ", theme.tone(Tone::Accent)),
             Span::styled(format!("{before}{after}"), theme.tone(tone)),
         ]);
-        frame.render_widget(line, Rect { y, height: 1, ..inner });
+        frame.render_widget(
+            line,
+            Rect {
+                y,
+                height: 1,
+                ..inner
+            },
+        );
         let x = inner.x + 2 + u16::try_from(Line::raw(before).width()).unwrap_or(0);
         frame.set_cursor_position(Position::new(x.min(inner.right().saturating_sub(1)), y));
         y += 1;
     }
-    let hint = dialog.choices.get(dialog.selected).map_or("", |choice| choice.hint.as_str());
-    let hint = if more && hint.is_empty() { "up/down scrolls" } else { hint };
+    let hint = dialog
+        .choices
+        .get(dialog.selected)
+        .map_or("", |choice| choice.hint.as_str());
+    let hint = if more && hint.is_empty() {
+        "up/down scrolls"
+    } else {
+        hint
+    };
     frame.render_widget(
         Line::styled(hint.to_owned(), theme.tone(Tone::Dim)),
-        Rect { y, height: 1, ..inner },
+        Rect {
+            y,
+            height: 1,
+            ..inner
+        },
     );
-    frame.render_widget(button_line(dialog, theme), Rect { y: y + 1, height: 1, ..inner });
+    frame.render_widget(
+        button_line(dialog, theme),
+        Rect {
+            y: y + 1,
+            height: 1,
+            ..inner
+        },
+    );
 }
 
 fn wrapped(dialog: &Dialog, width: usize) -> Vec<(Tone, String)> {
@@ -101,7 +153,11 @@ fn button_line(dialog: &Dialog, theme: Theme) -> Line<'static> {
     for (i, choice) in dialog.choices.iter().enumerate() {
         let mut style = theme.tone(Tone::Plain);
         if i == dialog.selected {
-            style = if dialog.is_ready() { theme.selected() } else { theme.tone(Tone::Dim) };
+            style = if dialog.is_ready() {
+                theme.selected()
+            } else {
+                theme.tone(Tone::Dim)
+            };
         }
         spans.push(Span::styled(format!("[{}]", choice.label), style));
         spans.push(Span::raw("  "));

@@ -27,26 +27,40 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         }
         let cursor = u16::try_from(1 + Line::raw(before).width()).unwrap_or(u16::MAX);
         frame.render_widget(Line::from(spans), area);
-        frame.set_cursor_position(Position::new(cursor.min(model.width.saturating_sub(1)), area.y));
+        frame.set_cursor_position(Position::new(
+            cursor.min(model.width.saturating_sub(1)),
+            area.y,
+        ));
         return;
     }
     let right = word(model, theme);
     let right_width = right.as_ref().map_or(0, |(_, text)| text.chars().count());
     let mut spans = vec![Span::raw(" ")];
-    let crumbs: Vec<String> = model.nav.stack().iter().map(|s| format!("<{}>", s.crumb())).collect();
+    let crumbs: Vec<String> = model
+        .nav
+        .stack()
+        .iter()
+        .map(|s| format!("<{}>", s.crumb()))
+        .collect();
     let width = usize::from(model.width);
     let mut text = crumbs.join(" ");
     let marks = model.focused().map_or(0, |id| model.table(id).marks.len());
     if marks > 0 {
         text.push_str(&format!("  marked {marks}"));
     }
-    if model.faults && model.focused().is_some_and(|id| id != TableId::ConnectorTasks) {
+    if model.faults
+        && model
+            .focused()
+            .is_some_and(|id| id != TableId::ConnectorTasks)
+    {
         text.push_str("  faults only");
     }
     let room = width.saturating_sub(right_width + 4).max(12.min(width));
     if text.chars().count() > room {
         let skip = text.chars().count() - room + 1;
-        text = std::iter::once('…').chain(text.chars().skip(skip)).collect();
+        text = std::iter::once('…')
+            .chain(text.chars().skip(skip))
+            .collect();
     }
     let left_width = text.chars().count() + 1;
     spans.push(Span::styled(text, theme.tone(Tone::Accent)));
@@ -54,9 +68,15 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         let room = width.saturating_sub(left_width + 2);
         let mut text = text;
         if text.chars().count() > room {
-            text = text.chars().take(room.saturating_sub(1)).chain(['…']).collect();
+            text = text
+                .chars()
+                .take(room.saturating_sub(1))
+                .chain(['…'])
+                .collect();
         }
-        let gap = width.saturating_sub(left_width + text.chars().count() + 1).max(1);
+        let gap = width
+            .saturating_sub(left_width + text.chars().count() + 1)
+            .max(1);
         spans.push(Span::raw(" ".repeat(gap)));
         spans.push(Span::styled(text, theme.tone(tone)));
     }
@@ -70,23 +90,37 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
         return Some((Tone::Warn, format!("{busy} …")));
     }
     if let Some(flash) = &model.flash {
-        return Some((tone(flash.outcome), sign(flash.outcome, flash.text.as_str())));
+        return Some((
+            tone(flash.outcome),
+            sign(flash.outcome, flash.text.as_str()),
+        ));
     }
     let last = model.actions.back()?;
-    let plan: Vec<_> = model.actions.iter().filter(|action| action.plan == last.plan).collect();
+    let plan: Vec<_> = model
+        .actions
+        .iter()
+        .filter(|action| action.plan == last.plan)
+        .collect();
     let ended = plan.iter().filter(|action| action.is_over()).count();
     if plan.len() > 1 {
         let failed: Vec<_> = plan
             .iter()
             .filter(|action| matches!(action.stage, Stage::Failed { .. }))
             .collect();
-        let over_at = plan.iter().filter_map(|action| over_at(&action.stage)).max();
+        let over_at = plan
+            .iter()
+            .filter_map(|action| over_at(&action.stage))
+            .max();
         if ended == plan.len() && over_at.is_some_and(|at| model.now - at > SHOWN_FOR) {
             return None;
         }
         let mut text = format!("{}: {ended}/{} done", last.verb, plan.len());
         if let Some(first) = failed.first() {
-            text.push_str(&format!(", {} failed ({})", failed.len(), first.line(model.now).1));
+            text.push_str(&format!(
+                ", {} failed ({})",
+                failed.len(),
+                first.line(model.now).1
+            ));
         }
         let outcome = match (failed.is_empty(), ended == plan.len()) {
             (false, _) => Outcome::Bad,

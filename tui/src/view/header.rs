@@ -27,39 +27,62 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     let dim = theme.tone(Tone::Dim);
     let plain = Style::new();
     let mut parts = Vec::new();
-    let name = model.current_context().map_or_else(String::new, |c| c.name.to_string());
+    let name = model
+        .current_context()
+        .map_or_else(String::new, |c| c.name.to_string());
     let mode = if model.is_readonly() { "[RO]" } else { "[RW]" };
     parts.push((format!(" {name} {mode}"), plain));
     match &cluster.rest {
-        Link::Down { error, since, attempt } => {
+        Link::Down {
+            error,
+            since,
+            attempt,
+        } => {
             let since = units::span(model.now - since);
             parts.push((
                 format!("DISCONNECTED {since} (try {attempt}): {error}"),
                 theme.tone(Tone::Bad),
             ));
         }
-        Link::Connecting | Link::Absent => parts.push(("connecting".to_owned(), theme.tone(Tone::Warn))),
+        Link::Connecting | Link::Absent => {
+            parts.push(("connecting".to_owned(), theme.tone(Tone::Warn)));
+        }
         Link::Up => {}
     }
     let bad = cluster.bad();
     if cluster.listed.is_some() {
-        parts.push((format!("{} conn", units::grouped(cluster.connectors.len())), plain));
+        parts.push((
+            format!("{} conn", units::grouped(cluster.connectors.len())),
+            plain,
+        ));
         let tone = if bad > 0 { Tone::Bad } else { Tone::Good };
         parts.push((format!("{bad} bad"), theme.tone(tone)));
     }
-    let workers = cluster.workers.values().filter(|w| w.member != Some(false)).count();
+    let workers = cluster
+        .workers
+        .values()
+        .filter(|w| w.member != Some(false))
+        .count();
     if workers > 0 {
         let word = if workers == 1 { "worker" } else { "workers" };
         parts.push((format!("{workers} {word}"), plain));
     }
     if let Some(group) = &cluster.group {
-        let tone = if group.state.as_str() == "Stable" { Tone::Plain } else { Tone::Warn };
-        let generation = group
-            .generation
-            .map_or_else(|| format!("~{}", group.changes), |generation| format!("g{generation}"));
+        let tone = if group.state.as_str() == "Stable" {
+            Tone::Plain
+        } else {
+            Tone::Warn
+        };
+        let generation = group.generation.map_or_else(
+            || format!("~{}", group.changes),
+            |generation| format!("g{generation}"),
+        );
         parts.push((format!("{} {generation}", group.state), theme.tone(tone)));
         if let Some(delay) = group.delay.filter(|delay| *delay > 0) {
-            parts.push((format!("delay {}", units::span(delay)), theme.tone(Tone::Warn)));
+            parts.push((
+                format!("delay {}", units::span(delay)),
+                theme.tone(Tone::Warn),
+            ));
         }
     }
     if let Link::Down { error, .. } = &cluster.brokers {

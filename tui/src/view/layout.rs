@@ -55,7 +55,10 @@ pub(crate) fn connector_panes(model: &Model) -> ConnectorPanes {
     }
     let count = u16::try_from(model.table(TableId::ConnectorTasks).total).unwrap_or(u16::MAX);
     // Border and heading take 3; at least two rows, at most a third of the space.
-    let tasks = count.clamp(2, (rest / 3).max(3)).saturating_add(3).min(rest);
+    let tasks = count
+        .clamp(2, (rest / 3).max(3))
+        .saturating_add(3)
+        .min(rest);
     let left = rest - tasks;
     let facts = match left {
         0..=8 => 0,
@@ -63,7 +66,11 @@ pub(crate) fn connector_panes(model: &Model) -> ConnectorPanes {
         _ => 8,
     };
     let lower = left - facts;
-    let half = if body.width >= 60 { body.width * 2 / 5 } else { 0 };
+    let half = if body.width >= 60 {
+        body.width * 2 / 5
+    } else {
+        0
+    };
     ConnectorPanes {
         head,
         tasks: Rect::new(body.x, top, body.width, tasks),
@@ -77,7 +84,10 @@ pub(crate) fn connector_panes(model: &Model) -> ConnectorPanes {
 pub(crate) fn worker_panes(model: &Model) -> (Rect, Rect) {
     let body = body(model);
     let count = u16::try_from(model.table(TableId::Workers).total).unwrap_or(u16::MAX);
-    let upper = count.saturating_add(3).clamp(5, (body.height / 2).max(5)).min(body.height);
+    let upper = count
+        .saturating_add(3)
+        .clamp(5, (body.height / 2).max(5))
+        .min(body.height);
     (
         Rect::new(body.x, body.y, body.width, upper),
         Rect::new(body.x, body.y + upper, body.width, body.height - upper),

@@ -67,9 +67,23 @@ pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 
 fn workers(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let (upper, lower) = layout::worker_panes(model);
-    table::draw(model, theme, frame, TableId::Workers, upper, !model.rebalances_focused);
+    table::draw(
+        model,
+        theme,
+        frame,
+        TableId::Workers,
+        upper,
+        !model.rebalances_focused,
+    );
     if lower.height >= 3 {
-        table::draw(model, theme, frame, TableId::Rebalances, lower, model.rebalances_focused);
+        table::draw(
+            model,
+            theme,
+            frame,
+            TableId::Rebalances,
+            lower,
+            model.rebalances_focused,
+        );
     }
 }
 
@@ -86,7 +100,11 @@ fn tiny(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let lines = vec![
         Line::styled(state, theme.tone(tone)),
         Line::styled(
-            format!("too small: needs {}x{}", layout::MIN_WIDTH, layout::MIN_HEIGHT),
+            format!(
+                "too small: needs {}x{}",
+                layout::MIN_WIDTH,
+                layout::MIN_HEIGHT
+            ),
             theme.tone(Tone::Dim),
         ),
         Line::styled(":q quits", theme.tone(Tone::Dim)),

@@ -17,7 +17,14 @@ use crate::theme::Theme;
 use crate::units;
 
 /// Draws a table into `area`.
-pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, id: TableId, area: Rect, focused: bool) {
+pub(super) fn draw(
+    model: &Model,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    id: TableId,
+    area: Rect,
+    focused: bool,
+) {
     let block = Block::bordered()
         .border_style(theme.border(focused))
         .title(Line::styled(title(model, id), theme.tone(Tone::Strong)));
@@ -37,39 +44,71 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, id: Table
             .into_iter()
             .map(|(tone, text)| Line::styled(text, theme.tone(tone)))
             .collect();
-        Paragraph::new(lines).wrap(Wrap { trim: false }).render(area, buffer);
+        Paragraph::new(lines)
+            .wrap(Wrap { trim: false })
+            .render(area, buffer);
         return;
     }
-    let stale = model.cluster.is_stale(model.now) && id != TableId::Contexts && id != TableId::Events;
+    let stale =
+        model.cluster.is_stale(model.now) && id != TableId::Contexts && id != TableId::Events;
     let height = usize::from(inner.height - 1);
-    let visible = table.rows.iter().enumerate().skip(table.offset).take(height);
+    let visible = table
+        .rows
+        .iter()
+        .enumerate()
+        .skip(table.offset)
+        .take(height);
     for (y, (place, key)) in (inner.y + 1..).zip(visible) {
         let mut base = Style::new();
         if stale {
             base = base.add_modifier(Modifier::DIM);
         }
         let selected = place == table.selected;
-        if selected && focused {
-            base = base.patch(theme.selected());
-        } else if selected {
-            base = base.add_modifier(Modifier::BOLD);
-        }
-        let line = Rect::new(inner.x, y, inner.width, 1);
-        buffer.set_style(line, base);
-        let sign = row_sign(model, id, key);
+        let sign = row_sign(model, id, key, selected);
         buffer.set_stringn(inner.x, y, sign, 1, base.patch(theme.tone(Tone::Accent)));
         let mut x = inner.x + 1;
         for (spec, width) in &fitted {
             let (tone, text) = cells::cell(model, key, spec.column, usize::from(*width));
-            let style = if stale { base } else { base.patch(theme.tone(tone)) };
+            let style = if stale {
+                base
+            } else {
+                base.patch(theme.tone(tone))
+            };
             put(buffer, x, y, &text, *width, spec.right, style);
             x += width + 1;
+        }
+        if selected && focused {
+            highlight(
+                theme,
+                &fitted,
+                Rect::new(inner.x, y, inner.width, 1),
+                buffer,
+            );
         }
     }
 }
 
-/// The cell in front of a row: marked, or an action under way.
-fn row_sign(model: &Model, id: TableId, key: &RowKey) -> &'static str {
+/// Highlights the name in a row. The whole row would be three times the bytes on each key, which a slow line feels,
+/// and would hide the colour of the health.
+fn highlight(
+    theme: Theme,
+    fitted: &[(crate::model::table::ColumnSpec, u16)],
+    row: Rect,
+    buffer: &mut Buffer,
+) {
+    let mut x = row.x + 1;
+    for (spec, width) in fitted {
+        if spec.grow > 0 {
+            let name = Rect::new(x, row.y, *width, 1).intersection(row);
+            buffer.set_style(name, theme.selected());
+            return;
+        }
+        x += width + 1;
+    }
+}
+
+/// The cell in front of a row: marked, an action under way, or selected.
+fn row_sign(model: &Model, id: TableId, key: &RowKey, selected: bool) -> &'static str {
     if model.table(id).marks.contains(key) {
         return "*";
     }
@@ -82,7 +121,11 @@ fn row_sign(model: &Model, id: TableId, key: &RowKey) -> &'static str {
         RowKey::Context(place) => *place == model.context,
         _ => false,
     };
-    if under_way { "›" } else { " " }
+    match (under_way, selected) {
+        (true, _) => "›",
+        (false, true) => "▌",
+        (false, false) => " ",
+    }
 }
 
 fn heading(
@@ -113,7 +156,11 @@ fn put(buffer: &mut Buffer, x: u16, y: u16, text: &str, width: u16, right: bool,
         buffer.set_stringn(x, y, text, room.saturating_sub(1), style);
         buffer.set_stringn(x + width.saturating_sub(1), y, "…", 1, style);
     } else {
-        let shift = if right { width - u16::try_from(length).unwrap_or(width) } else { 0 };
+        let shift = if right {
+            width - u16::try_from(length).unwrap_or(width)
+        } else {
+            0
+        };
         buffer.set_stringn(x + shift, y, text, room, style);
     }
 }
@@ -133,13 +180,25 @@ fn title(model: &Model, id: TableId) -> String {
     let count = if table.rows.len() == table.total {
         units::grouped(table.total)
     } else {
-        format!("{}/{}", units::grouped(table.rows.len()), units::grouped(table.total))
+        format!(
+            "{}/{}",
+            units::grouped(table.rows.len()),
+            units::grouped(table.total)
+        )
     };
     let mut title = format!(" {name}[{count}] ");
     if !table.filter.is_empty() {
-        title.push_str(&format!("/{}/ ", crate::text::Text::line(table.filter.text())));
+        title.push_str(&format!(
+            "/{}/ ",
+            crate::text::Text::line(table.filter.text())
+        ));
     }
-    if model.faults && matches!(id, TableId::Connectors | TableId::Tasks | TableId::Lag | TableId::Events) {
+    if model.faults
+        && matches!(
+            id,
+            TableId::Connectors | TableId::Tasks | TableId::Lag | TableId::Events
+        )
+    {
         title.push_str("faults only ");
     }
     if !matches!(id, TableId::Contexts | TableId::Rebalances) {
@@ -154,7 +213,9 @@ fn title(model: &Model, id: TableId) -> String {
         TableId::Connectors | TableId::ConnectorTasks | TableId::Tasks => model.cluster.listed,
         TableId::Workers => model.cluster.group_at.or(model.cluster.listed),
         TableId::Lag => model.cluster.lag_at,
-        TableId::Rebalances | TableId::Events | TableId::Contexts => return title + &notes(model, id),
+        TableId::Rebalances | TableId::Events | TableId::Contexts => {
+            return title + &notes(model, id);
+        }
     };
     if model.cluster.live && id != TableId::Lag && id != TableId::Workers {
         title.push_str("live ");
@@ -183,7 +244,12 @@ fn teach(model: &Model, id: TableId) -> Vec<(Tone, String)> {
             Link::Down { error, attempt, .. } if cluster.listed.is_none() => {
                 return vec![
                     (Tone::Bad, format!("can't reach the cluster: {error}")),
-                    (Tone::Dim, format!("tried {attempt} times, goes on trying; :ctx shows other clusters, :q quits")),
+                    (
+                        Tone::Dim,
+                        format!(
+                            "tried {attempt} times, goes on trying; :ctx shows other clusters, :q quits"
+                        ),
+                    ),
                 ];
             }
             Link::Connecting | Link::Absent if cluster.listed.is_none() => {
@@ -193,19 +259,29 @@ fn teach(model: &Model, id: TableId) -> Vec<(Tone, String)> {
         }
     }
     if model.table(id).total > 0 {
-        return vec![(Tone::Dim, "nothing passes the filter; esc clears it, ctrl-z toggles faults only".to_owned())];
+        return vec![(
+            Tone::Dim,
+            "nothing passes the filter; esc clears it, ctrl-z toggles faults only".to_owned(),
+        )];
     }
     let lines: Vec<String> = match id {
-        TableId::Connectors if model.is_readonly() => vec!["this cluster has no connectors yet".to_owned()],
+        TableId::Connectors if model.is_readonly() => {
+            vec!["this cluster has no connectors yet".to_owned()]
+        }
         TableId::Connectors => vec![
             "this cluster has no connectors yet".to_owned(),
             "a opens an editor for the first one; or: sluice apply -f FILE".to_owned(),
         ],
-        TableId::ConnectorTasks => vec!["no tasks: a running connector without tasks moves nothing".to_owned()],
+        TableId::ConnectorTasks => {
+            vec!["no tasks: a running connector without tasks moves nothing".to_owned()]
+        }
         TableId::Tasks => vec!["no tasks".to_owned()],
         TableId::Workers => vec!["no worker known yet".to_owned()],
         TableId::Rebalances if cluster.group.is_none() && cluster.telemetry_at.is_none() => {
-            vec!["n/a: rebalances are seen through the brokers only (--bootstrap-servers HOST:PORT)".to_owned()]
+            vec![
+                "n/a: rebalances are seen through the brokers only (--bootstrap-servers HOST:PORT)"
+                    .to_owned(),
+            ]
         }
         TableId::Rebalances => vec!["none seen since this terminal watches".to_owned()],
         TableId::Lag if !model.has_brokers() => {
@@ -229,8 +305,14 @@ pub(super) fn asked(model: &Model, name: &str) -> Option<(Tone, String)> {
         .rev()
         .find(|action| action.connector.as_str() == name && !action.is_over())?;
     let (_, line) = action.line(model.now);
-    let line = line.split_once(": ").map_or(line.as_str(), |(_, rest)| rest).to_owned();
-    let tone = if matches!(action.stage, Stage::Waiting { .. }) { Tone::Warn } else { Tone::Accent };
+    let line = line
+        .split_once(": ")
+        .map_or(line.as_str(), |(_, rest)| rest)
+        .to_owned();
+    let tone = if matches!(action.stage, Stage::Waiting { .. }) {
+        Tone::Warn
+    } else {
+        Tone::Accent
+    };
     Some((tone, format!("{}: {line}", action.verb)))
 }
-

@@ -21,7 +21,9 @@ fn draw(model: &Model, width: u16, height: u16) -> String {
     model.stale_index = true;
     settle(&mut model);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view(&model, Theme::Default, frame)).unwrap();
+    terminal
+        .draw(|frame| view(&model, Theme::Default, frame))
+        .unwrap();
     terminal.backend().to_string()
 }
 
@@ -35,14 +37,23 @@ fn press(model: &mut Model, keys: &[Key]) {
 fn typed(text: &str) -> Vec<Key> {
     use crossterm::event::KeyCode;
     text.chars()
-        .map(|c| Key::plain(if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) }))
+        .map(|c| {
+            Key::plain(if c == '\n' {
+                KeyCode::Enter
+            } else {
+                KeyCode::Char(c)
+            })
+        })
         .collect()
 }
 
 /// Snapshots `model` at both sizes.
 fn snapshot(name: &str, model: &Model) {
     for (width, height) in SIZES {
-        insta::assert_snapshot!(format!("{name}_{width}x{height}"), draw(model, width, height));
+        insta::assert_snapshot!(
+            format!("{name}_{width}x{height}"),
+            draw(model, width, height)
+        );
     }
 }
 
@@ -127,7 +138,10 @@ fn help_screen() {
     snapshot("help", &model);
     model.readonly = true;
     let text = draw(&model, 80, 40);
-    assert!(!text.contains("restart") || !text.contains("delete"), "writes are hidden in read-only mode");
+    assert!(
+        !text.contains("restart") || !text.contains("delete"),
+        "writes are hidden in read-only mode"
+    );
 }
 
 #[test]
@@ -157,7 +171,10 @@ fn lines_being_typed() {
     let mut model = fixtures::failing();
     press(&mut model, &typed(":wor"));
     let text = draw(&model, 80, 24);
-    assert!(text.contains(":workers"), "completion is shown as ghost text");
+    assert!(
+        text.contains(":workers"),
+        "completion is shown as ghost text"
+    );
 }
 
 #[test]
@@ -166,7 +183,10 @@ fn faults_and_wide_columns() {
     model.faults = true;
     model.wide = true;
     for (width, height) in [(80, 24), (240, 30)] {
-        insta::assert_snapshot!(format!("faults_wide_{width}x{height}"), draw(&model, width, height));
+        insta::assert_snapshot!(
+            format!("faults_wide_{width}x{height}"),
+            draw(&model, width, height)
+        );
     }
 }
 
@@ -193,7 +213,15 @@ fn no_size_and_no_screen_panics() {
             Screen::Contexts,
             Screen::Help,
         ] {
-            for (width, height) in [(1, 1), (36, 8), (37, 9), (50, 12), (61, 17), (200, 60), (300, 10)] {
+            for (width, height) in [
+                (1, 1),
+                (36, 8),
+                (37, 9),
+                (50, 12),
+                (61, 17),
+                (200, 60),
+                (300, 10),
+            ] {
                 let mut model = model.clone();
                 model.nav.push(screen.clone());
                 draw(&model, width, height);
@@ -223,5 +251,8 @@ fn secrets_are_not_on_any_screen_unless_revealed() {
     model.nav.push(Screen::Connector("orders-jdbc-0001".into()));
     settle(&mut model);
     press(&mut model, &typed("3"));
-    assert!(draw(&model, 140, 40).contains("${file:/etc/s.props:key}"), "a reference stays visible");
+    assert!(
+        draw(&model, 140, 40).contains("${file:/etc/s.props:key}"),
+        "a reference stays visible"
+    );
 }

@@ -34,7 +34,11 @@ impl GroupWatch {
     }
 
     /// The group as it is now; `None` when it is not found or not told.
-    pub(super) fn report(&mut self, shared: &Shared, consumer: &BaseConsumer) -> Option<GroupReport> {
+    pub(super) fn report(
+        &mut self,
+        shared: &Shared,
+        consumer: &BaseConsumer,
+    ) -> Option<GroupReport> {
         if self.id.is_none() {
             self.search(shared, consumer);
         }
@@ -63,16 +67,22 @@ impl GroupWatch {
             .iter()
             .filter(|group| group.protocol_type() == Subprotocol::PROTOCOL_TYPE)
             .collect();
-        let ours = groups.iter().find(|group| is_ours(group, &known)).or(match &groups[..] {
-            [only] => Some(only),
-            _ => None,
-        });
+        let ours = groups
+            .iter()
+            .find(|group| is_ours(group, &known))
+            .or(match &groups[..] {
+                [only] => Some(only),
+                _ => None,
+            });
         match ours {
             Some(group) => {
                 shared.note("group", group.name().to_owned());
                 self.id = Some(group.name().to_owned());
             }
-            None => shared.note("group", format!("not found among {} Connect groups", groups.len())),
+            None => shared.note(
+                "group",
+                format!("not found among {} Connect groups", groups.len()),
+            ),
         }
     }
 }
@@ -91,23 +101,35 @@ fn is_ours(group: &GroupInfo, known: &Known) -> bool {
 /// `host:port` of a URL.
 pub(crate) fn worker_id(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
-    Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+    Some(format!(
+        "{}:{}",
+        url.host_str()?,
+        url.port_or_known_default()?
+    ))
 }
 
 fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
     let mut members = Vec::new();
     let mut delay = None;
     for member in group.members() {
-        let Some(metadata) = member.metadata().and_then(|bytes| MemberMetadata::decode(bytes).ok()) else {
+        let Some(metadata) = member
+            .metadata()
+            .and_then(|bytes| MemberMetadata::decode(bytes).ok())
+        else {
             continue;
         };
-        let Some(worker) = worker_id(&metadata.url) else { continue };
+        let Some(worker) = worker_id(&metadata.url) else {
+            continue;
+        };
         if let Some(assignment) = member
             .assignment()
             .filter(|bytes| !bytes.is_empty())
             .and_then(|bytes| Assignment::decode(bytes).ok())
         {
-            *leader = worker_id(&assignment.leader_url).as_deref().map(Text::line).or(leader.take());
+            *leader = worker_id(&assignment.leader_url)
+                .as_deref()
+                .map(Text::line)
+                .or(leader.take());
             delay = delay.max(Some(i64::from(assignment.delay_ms)));
         }
         members.push(GroupMember {
@@ -135,7 +157,10 @@ mod tests {
 
     #[test]
     fn a_worker_id_is_host_and_port_of_its_url() {
-        assert_eq!(worker_id("http://127.0.0.1:8083/").as_deref(), Some("127.0.0.1:8083"));
+        assert_eq!(
+            worker_id("http://127.0.0.1:8083/").as_deref(),
+            Some("127.0.0.1:8083")
+        );
         assert_eq!(worker_id("https://h/").as_deref(), Some("h:443"));
         assert_eq!(worker_id("nonsense"), None);
     }

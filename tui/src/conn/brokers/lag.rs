@@ -42,7 +42,10 @@ impl LagWatch {
     pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer, metadata: &Metadata) {
         let reports = self.collect(shared, consumer, metadata, TURN);
         if !reports.is_empty() {
-            shared.feed.send_blocking(Update::Lag { at: now(), partitions: reports });
+            shared.feed.send_blocking(Update::Lag {
+                at: now(),
+                partitions: reports,
+            });
         }
     }
 
@@ -60,7 +63,11 @@ impl LagWatch {
             .sinks
             .iter()
             .filter(|sink| !told(shared, &sink.connector))
-            .filter(|sink| self.looked.get(&sink.group).is_none_or(|at| at.elapsed() >= LOOK_EVERY))
+            .filter(|sink| {
+                self.looked
+                    .get(&sink.group)
+                    .is_none_or(|at| at.elapsed() >= LOOK_EVERY)
+            })
             .collect();
         due.sort_by_key(|sink| self.looked.get(&sink.group).copied());
         if due.is_empty() {
@@ -80,7 +87,10 @@ impl LagWatch {
             let Some(committed) = self.committed(shared, &sink.group, &places) else {
                 continue;
             };
-            let missing: Vec<&Place> = places.iter().filter(|place| !ends.contains_key(*place)).collect();
+            let missing: Vec<&Place> = places
+                .iter()
+                .filter(|place| !ends.contains_key(*place))
+                .collect();
             let found = end_offsets(consumer, &missing);
             ends.extend(found);
             let owners = owners(consumer, sink);
@@ -99,7 +109,12 @@ impl LagWatch {
         reports
     }
 
-    fn committed(&mut self, shared: &Shared, group: &str, places: &BTreeSet<Place>) -> Option<BTreeMap<Place, i64>> {
+    fn committed(
+        &mut self,
+        shared: &Shared,
+        group: &str,
+        places: &BTreeSet<Place>,
+    ) -> Option<BTreeMap<Place, i64>> {
         let mut list = TopicPartitionList::new();
         for (topic, partition) in places {
             list.add_partition(topic, *partition);
@@ -117,7 +132,9 @@ impl LagWatch {
             .elements()
             .iter()
             .filter_map(|element| match element.offset() {
-                Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
+                Offset::Offset(offset) => {
+                    Some(((element.topic().to_owned(), element.partition()), offset))
+                }
                 _ => None,
             })
             .collect();
@@ -142,9 +159,16 @@ fn places(sink: &Sink, metadata: &Metadata) -> BTreeSet<Place> {
         .iter()
         .filter(|topic| {
             sink.topics.iter().any(|name| name == topic.name())
-                || pattern.as_ref().is_some_and(|pattern| pattern.is_match(topic.name()))
+                || pattern
+                    .as_ref()
+                    .is_some_and(|pattern| pattern.is_match(topic.name()))
         })
-        .flat_map(|topic| topic.partitions().iter().map(|p| (topic.name().to_owned(), p.id())))
+        .flat_map(|topic| {
+            topic
+                .partitions()
+                .iter()
+                .map(|p| (topic.name().to_owned(), p.id()))
+        })
         .collect()
 }
 
@@ -153,7 +177,10 @@ fn end_offsets(consumer: &BaseConsumer, places: &[&Place]) -> BTreeMap<Place, Op
     let mut list = TopicPartitionList::new();
     for (topic, partition) in places {
         // The timestamp -1 asks for the end (ListOffsets, LATEST).
-        if list.add_partition_offset(topic, *partition, Offset::End).is_err() {
+        if list
+            .add_partition_offset(topic, *partition, Offset::End)
+            .is_err()
+        {
             return BTreeMap::new();
         }
     }
@@ -180,7 +207,12 @@ fn owners(consumer: &BaseConsumer, sink: &Sink) -> BTreeMap<Place, u32> {
     };
     let mut owners = BTreeMap::new();
     for member in list.groups().iter().flat_map(|group| group.members()) {
-        let Some(task) = member.client_id().rsplit('-').next().and_then(|n| n.parse().ok()) else {
+        let Some(task) = member
+            .client_id()
+            .rsplit('-')
+            .next()
+            .and_then(|n| n.parse().ok())
+        else {
             continue;
         };
         for place in member.assignment().and_then(assigned).unwrap_or_default() {

@@ -67,7 +67,9 @@ impl Shared {
     fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
         while !self.is_over() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(100).min(until.saturating_duration_since(Instant::now())));
+            std::thread::sleep(
+                Duration::from_millis(100).min(until.saturating_duration_since(Instant::now())),
+            );
         }
     }
 
@@ -100,7 +102,10 @@ impl Shared {
             return;
         }
         notes.insert(about, text);
-        let lines = notes.iter().map(|(about, text)| Text::line(&format!("{about}: {text}"))).collect();
+        let lines = notes
+            .iter()
+            .map(|(about, text)| Text::line(&format!("{about}: {text}")))
+            .collect();
         drop(notes);
         self.feed.send_blocking(Update::Notes(lines));
     }
@@ -122,7 +127,12 @@ pub(crate) struct TopicsAndRest {
 
 impl TopicsAndRest {
     /// A source on these brokers, beside `rest`.
-    pub(crate) fn new(context: &Context, bootstrap: &str, rest: RestSource, wishes: watch::Sender<Wish>) -> Self {
+    pub(crate) fn new(
+        context: &Context,
+        bootstrap: &str,
+        rest: RestSource,
+        wishes: watch::Sender<Wish>,
+    ) -> Self {
         Self {
             config: context.client.clone(),
             bootstrap: bootstrap.to_owned(),
@@ -171,7 +181,9 @@ impl DataSource for TopicsAndRest {
         spawn("sluice-brokers", move || watch_brokers(&look));
         let discover = Arc::clone(&shared);
         spawn("sluice-topics", move || topics::follow(&discover));
-        Box::new(self.rest.publishing(publish)).run(feed, wishes).await;
+        Box::new(self.rest.publishing(publish))
+            .run(feed, wishes)
+            .await;
     }
 }
 
@@ -187,7 +199,10 @@ pub(crate) fn look_once(
     let shared = Shared {
         config: context.client.clone(),
         bootstrap: bootstrap.to_owned(),
-        wanted: Wanted { group: context.group.clone(), ..Wanted::default() },
+        wanted: Wanted {
+            group: context.group.clone(),
+            ..Wanted::default()
+        },
         known,
         wishes,
         feed: Feed::new(0, sender),
@@ -198,15 +213,21 @@ pub(crate) fn look_once(
     };
     let fail = |error: rdkafka::error::KafkaError| Text::line(&format!("{bootstrap}: {error}"));
     let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
-    let metadata = consumer.fetch_metadata(None, Duration::from_secs(10)).map_err(fail)?;
+    let metadata = consumer
+        .fetch_metadata(None, Duration::from_secs(10))
+        .map_err(fail)?;
     let group = group::GroupWatch::default().report(&shared, &consumer);
-    let lag = lag::LagWatch::default().collect(&shared, &consumer, &metadata, Duration::from_secs(300));
+    let lag =
+        lag::LagWatch::default().collect(&shared, &consumer, &metadata, Duration::from_secs(300));
     Ok((group, lag))
 }
 
 /// Starts a thread. One that can't be started leaves its part unknown, which the screen shows.
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
-    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+    if let Err(error) = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+    {
         tracing::warn!(%error, thread = name, "thread not started");
     }
 }
@@ -217,7 +238,11 @@ fn watch_brokers(shared: &Shared) {
         Ok(consumer) => consumer,
         Err(error) => {
             let error = Text::line(&format!("client properties: {error}"));
-            let link = Link::Down { error, since: now(), attempt: 1 };
+            let link = Link::Down {
+                error,
+                since: now(),
+                attempt: 1,
+            };
             shared.feed.send_blocking(Update::Brokers(link));
             return;
         }
@@ -245,7 +270,11 @@ fn watch_brokers(shared: &Shared) {
                 let since = *since.get_or_insert_with(now);
                 told_up = Some(false);
                 let error = Text::line(&format!("{}: {error}", shared.bootstrap));
-                shared.feed.send_blocking(Update::Brokers(Link::Down { error, since, attempt }));
+                shared.feed.send_blocking(Update::Brokers(Link::Down {
+                    error,
+                    since,
+                    attempt,
+                }));
             }
         }
         let live = attempt == 0 && shared.status_followed.load(Ordering::Relaxed);

@@ -37,7 +37,13 @@ pub(super) enum Start {
 pub(super) fn assign(shared: &Shared, topic: &str, start: Start) -> Option<(BaseConsumer, usize)> {
     let consumer = shared.consumer("sluice-terminal").ok()?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
-    let partitions: Vec<i32> = metadata.topics().first()?.partitions().iter().map(|p| p.id()).collect();
+    let partitions: Vec<i32> = metadata
+        .topics()
+        .first()?
+        .partitions()
+        .iter()
+        .map(|p| p.id())
+        .collect();
     if partitions.is_empty() {
         return None;
     }
@@ -83,7 +89,8 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
         return None;
     }
     let record = StatusRecord::decode(message.key(), message.payload()).ok()??;
-    let (connector, task, status): (ConnectorName, Option<u32>, Option<StatusValue>) = match record {
+    let (connector, task, status): (ConnectorName, Option<u32>, Option<StatusValue>) = match record
+    {
         StatusRecord::Connector { connector, status } => (connector, None, status),
         StatusRecord::Task { id, status } => (id.connector, Some(id.task), status),
         StatusRecord::Topic { .. } => return None,
@@ -138,8 +145,10 @@ pub(super) fn config_subjects(shared: &Shared, topic: &str) -> Option<Subjects> 
     let mut connectors = BTreeSet::new();
     read_to_end(shared, &consumer, partitions, LOOK, |message| {
         if message.payload_len() <= RECORD_CAP
-            && let Ok(Some(ConfigRecord::Connector { connector, config: Some(_) })) =
-                ConfigRecord::decode(message.key(), message.payload())
+            && let Ok(Some(ConfigRecord::Connector {
+                connector,
+                config: Some(_),
+            })) = ConfigRecord::decode(message.key(), message.payload())
             && connectors.len() < STATES_CAP
         {
             connectors.insert(connector.as_str().to_owned());
@@ -150,24 +159,33 @@ pub(super) fn config_subjects(shared: &Shared, topic: &str) -> Option<Subjects> 
 
 /// Follows the status topic until the cluster is left.
 pub(super) fn follow_status(shared: &Shared, topic: &str) {
-    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning)) else {
+    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning))
+    else {
         return;
     };
     let mut latest: BTreeMap<(String, Option<u32>), StatusChange> = BTreeMap::new();
-    let complete = read_to_end(shared, &consumer, partitions, Duration::from_secs(600), |message| {
-        if let Some(change) = status_change(message, true) {
-            let key = (change.connector.as_str().to_owned(), change.task);
-            if change.state.is_none() {
-                latest.remove(&key);
-            } else if latest.len() < STATES_CAP || latest.contains_key(&key) {
-                latest.insert(key, change);
+    let complete = read_to_end(
+        shared,
+        &consumer,
+        partitions,
+        Duration::from_secs(600),
+        |message| {
+            if let Some(change) = status_change(message, true) {
+                let key = (change.connector.as_str().to_owned(), change.task);
+                if change.state.is_none() {
+                    latest.remove(&key);
+                } else if latest.len() < STATES_CAP || latest.contains_key(&key) {
+                    latest.insert(key, change);
+                }
             }
-        }
-    });
+        },
+    );
     if !complete {
         return;
     }
-    shared.feed.send_blocking(Update::StatusBatch(latest.into_values().collect()));
+    shared
+        .feed
+        .send_blocking(Update::StatusBatch(latest.into_values().collect()));
     shared.status_followed.store(true, Ordering::Relaxed);
     while !shared.is_over() {
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(500))
@@ -180,18 +198,25 @@ pub(super) fn follow_status(shared: &Shared, topic: &str) {
 
 /// Follows the config topic: target states and configurations. Secrets in it stay in memory, masked on the screen.
 pub(super) fn follow_config(shared: &Shared, topic: &str) {
-    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning)) else {
+    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning))
+    else {
         return;
     };
     let mut targets: BTreeMap<ConnectorName, TargetState> = BTreeMap::new();
-    let complete = read_to_end(shared, &consumer, partitions, Duration::from_secs(600), |message| {
-        if let Some(ConfigRecord::TargetState { connector, state }) = config_record(message) {
-            match state {
-                Some(state) => targets.insert(connector, state),
-                None => targets.remove(&connector),
-            };
-        }
-    });
+    let complete = read_to_end(
+        shared,
+        &consumer,
+        partitions,
+        Duration::from_secs(600),
+        |message| {
+            if let Some(ConfigRecord::TargetState { connector, state }) = config_record(message) {
+                match state {
+                    Some(state) => targets.insert(connector, state),
+                    None => targets.remove(&connector),
+                };
+            }
+        },
+    );
     if !complete {
         return;
     }
@@ -201,8 +226,12 @@ pub(super) fn follow_config(shared: &Shared, topic: &str) {
             continue;
         };
         let update = match config_record(&message) {
-            Some(ConfigRecord::TargetState { connector, state }) => Update::Target(connector, state),
-            Some(ConfigRecord::Connector { connector, config }) => Update::Config(connector, config),
+            Some(ConfigRecord::TargetState { connector, state }) => {
+                Update::Target(connector, state)
+            }
+            Some(ConfigRecord::Connector { connector, config }) => {
+                Update::Config(connector, config)
+            }
             _ => continue,
         };
         shared.feed.send_blocking(update);
@@ -213,7 +242,9 @@ fn config_record(message: &BorrowedMessage<'_>) -> Option<ConfigRecord> {
     if message.payload_len() > RECORD_CAP {
         return None;
     }
-    ConfigRecord::decode(message.key(), message.payload()).ok().flatten()
+    ConfigRecord::decode(message.key(), message.payload())
+        .ok()
+        .flatten()
 }
 
 /// Tries until it works or the cluster is left.

@@ -36,7 +36,10 @@ pub(super) fn follow(shared: &Shared, topic: &str) {
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else {
             continue;
         };
-        let Some(record) = message.payload().and_then(|bytes| TelemetryRecord::decode(bytes).ok()) else {
+        let Some(record) = message
+            .payload()
+            .and_then(|bytes| TelemetryRecord::decode(bytes).ok())
+        else {
             continue;
         };
         tell(shared, record);
@@ -56,13 +59,17 @@ fn assign(shared: &Shared, topic: &str) -> Option<BaseConsumer> {
     let found = consumer.offsets_for_times(wanted, TIMEOUT).ok()?;
     let mut start = TopicPartitionList::new();
     for element in found.elements() {
-        let (low, high) = consumer.fetch_watermarks(topic, element.partition(), TIMEOUT).ok()?;
+        let (low, high) = consumer
+            .fetch_watermarks(topic, element.partition(), TIMEOUT)
+            .ok()?;
         let earliest = (high - BACK_RECORDS).max(low);
         let offset = match element.offset() {
             Offset::Offset(offset) => Offset::Offset(offset.max(earliest)),
             _ => Offset::Offset(high),
         };
-        start.add_partition_offset(topic, element.partition(), offset).ok()?;
+        start
+            .add_partition_offset(topic, element.partition(), offset)
+            .ok()?;
     }
     consumer.assign(&start).ok()?;
     Some(consumer)
@@ -74,13 +81,17 @@ fn tell(shared: &Shared, record: TelemetryRecord) {
     let worker = Text::line(&record.worker_id);
     match record.body {
         TelemetryBody::Worker(told) if fresh => {
-            shared.feed.send_blocking(Update::Worker(worker_report(worker, at, &told)));
+            shared
+                .feed
+                .send_blocking(Update::Worker(worker_report(worker, at, &told)));
         }
         TelemetryBody::Task(told) if fresh => {
             if told.task_type == ConnectorType::Sink {
                 lock(&shared.told).insert(told.id.connector.as_str().to_owned(), Instant::now());
             }
-            shared.feed.send_blocking(Update::Task(Box::new(task_report(worker, at, *told))));
+            shared
+                .feed
+                .send_blocking(Update::Task(Box::new(task_report(worker, at, &told))));
         }
         TelemetryBody::Event(told) => event(shared, &worker, at, told),
         _ => {}
@@ -104,7 +115,7 @@ fn worker_report(worker: Text, at: Millis, told: &WorkerTelemetry) -> WorkerRepo
     }
 }
 
-fn task_report(worker: Text, at: Millis, told: TaskTelemetry) -> TaskReport {
+fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
     let metrics = &told.metrics;
     let partitions: Vec<LagReport> = told
         .sink_positions
@@ -133,15 +144,15 @@ fn task_report(worker: Text, at: Millis, told: TaskTelemetry) -> TaskReport {
         connector: told.id.connector.clone(),
         task: told.id.task,
         figures: TaskFigures {
-            rate: Some(match told.task_type {
-                ConnectorType::Sink => metrics.records_out_per_s,
-                _ => metrics.records_out_per_s,
-            }),
+            rate: Some(metrics.records_out_per_s),
             batch_avg: Some(metrics.batch_size_avg),
             commit_ms: Some(metrics.commit_time_avg_ms),
             errors: i64::try_from(errors).ok(),
             last_error: told.last_error.as_deref().map(Text::line),
-            partitions: partitions.iter().map(|p| (p.topic.clone(), p.partition)).collect(),
+            partitions: partitions
+                .iter()
+                .map(|p| (p.topic.clone(), p.partition))
+                .collect(),
             committed_at,
             at,
         },
@@ -157,7 +168,11 @@ fn task_report(worker: Text, at: Millis, told: TaskTelemetry) -> TaskReport {
 fn rebalance(told: &RebalanceEvent, worker: &Text) -> Rebalance {
     let joined = told.members.as_ref().map(|_| told.joined.len());
     let left = told.members.as_ref().map(|_| told.left.len());
-    let cause = if told.cause.is_empty() { format!("{worker} joined again") } else { told.cause.clone() };
+    let cause = if told.cause.is_empty() {
+        format!("{worker} joined again")
+    } else {
+        told.cause.clone()
+    };
     Rebalance {
         generation: Some(told.generation.get()),
         start: told.started_at.get(),
@@ -199,48 +214,131 @@ fn event(shared: &Shared, worker: &Text, at: Millis, told: EventTelemetry) {
                 told.assigned.connectors.len() + told.assigned.tasks.len(),
                 told.revoked.connectors.len() + told.revoked.tasks.len()
             );
-            shared.feed.send_blocking(Update::Rebalance(rebalance(&told, worker)));
+            shared
+                .feed
+                .send_blocking(Update::Rebalance(rebalance(&told, worker)));
             say("rebalance", None, group(), what, worker.clone());
         }
-        Event::TaskState { task, to, trace, .. } if !shared_status(shared) => {
+        Event::TaskState {
+            task, to, trace, ..
+        } if !shared_status(shared) => {
             let what = state_text(to, trace.as_deref());
-            say("task", Some(&task.connector), Text::line(&task.to_string()), what, worker.clone());
+            say(
+                "task",
+                Some(&task.connector),
+                Text::line(&task.to_string()),
+                what,
+                worker.clone(),
+            );
         }
-        Event::ConnectorState { connector, to, trace, .. } if !shared_status(shared) => {
+        Event::ConnectorState {
+            connector,
+            to,
+            trace,
+            ..
+        } if !shared_status(shared) => {
             let what = state_text(to, trace.as_deref());
-            say("connector", Some(&connector), Text::line(&connector), what, worker.clone());
+            say(
+                "connector",
+                Some(&connector),
+                Text::line(&connector),
+                what,
+                worker.clone(),
+            );
         }
-        Event::Restart { connector, task, include_tasks, only_failed, requested_by } => {
+        Event::Restart {
+            connector,
+            task,
+            include_tasks,
+            only_failed,
+            requested_by,
+        } => {
             let what = match task {
                 Some(task) => format!("restart of task {task} asked for"),
                 None if only_failed => "restart of what failed asked for".to_owned(),
                 None if include_tasks => "restart of all asked for".to_owned(),
                 None => "restart of the connector asked for".to_owned(),
             };
-            say("restart", Some(&connector), Text::line(&connector), what, caller(requested_by.as_ref(), worker));
+            say(
+                "restart",
+                Some(&connector),
+                Text::line(&connector),
+                what,
+                caller(requested_by.as_ref(), worker),
+            );
         }
-        Event::ConfigWrite { connector, action, keys, requested_by } => {
+        Event::ConfigWrite {
+            connector,
+            action,
+            keys,
+            requested_by,
+        } => {
             let action = format!("{action:?}").to_lowercase();
-            let what = if keys.is_empty() { action } else { format!("{action}: {}", keys.join(", ")) };
-            say("config", Some(&connector), Text::line(&connector), what, caller(requested_by.as_ref(), worker));
+            let what = if keys.is_empty() {
+                action
+            } else {
+                format!("{action}: {}", keys.join(", "))
+            };
+            say(
+                "config",
+                Some(&connector),
+                Text::line(&connector),
+                what,
+                caller(requested_by.as_ref(), worker),
+            );
         }
-        Event::OffsetChange { connector, reset, partitions, requested_by } => {
-            let what = format!("offsets {} ({partitions} partitions)", if reset { "reset" } else { "altered" });
-            say("offsets", Some(&connector), Text::line(&connector), what, caller(requested_by.as_ref(), worker));
+        Event::OffsetChange {
+            connector,
+            reset,
+            partitions,
+            requested_by,
+        } => {
+            let what = format!(
+                "offsets {} ({partitions} partitions)",
+                if reset { "reset" } else { "altered" }
+            );
+            say(
+                "offsets",
+                Some(&connector),
+                Text::line(&connector),
+                what,
+                caller(requested_by.as_ref(), worker),
+            );
         }
-        Event::LoggerLevel { logger, level, scope, requested_by } => {
+        Event::LoggerLevel {
+            logger,
+            level,
+            scope,
+            requested_by,
+        } => {
             let what = format!("level {level} ({scope})");
-            say("logger", None, Text::line(&logger), what, caller(requested_by.as_ref(), worker));
+            say(
+                "logger",
+                None,
+                Text::line(&logger),
+                what,
+                caller(requested_by.as_ref(), worker),
+            );
         }
         Event::WorkerStart { version } => {
-            say("worker", None, worker.clone(), format!("started, version {version}"), worker.clone());
+            say(
+                "worker",
+                None,
+                worker.clone(),
+                format!("started, version {version}"),
+                worker.clone(),
+            );
         }
         Event::WorkerStop { reason } => {
             let what = format!("stops: {}", reason.as_deref().unwrap_or("no reason told"));
             say("worker", None, worker.clone(), what, worker.clone());
         }
         Event::Trouble { what, recovered } => {
-            let what = if recovered { format!("over: {what}") } else { what };
+            let what = if recovered {
+                format!("over: {what}")
+            } else {
+                what
+            };
             say("worker", None, worker.clone(), what, worker.clone());
         }
         _ => {}
@@ -248,7 +346,9 @@ fn event(shared: &Shared, worker: &Text, at: Millis, told: EventTelemetry) {
 }
 
 fn shared_status(shared: &Shared) -> bool {
-    shared.status_followed.load(std::sync::atomic::Ordering::Relaxed)
+    shared
+        .status_followed
+        .load(std::sync::atomic::Ordering::Relaxed)
 }
 
 fn state_text(to: sluice_protocol::State, trace: Option<&str>) -> String {
@@ -259,8 +359,14 @@ fn state_text(to: sluice_protocol::State, trace: Option<&str>) -> String {
 }
 
 fn caller(caller: Option<&Caller>, worker: &Text) -> Text {
-    let Some(caller) = caller else { return worker.clone() };
-    let who = caller.user.as_deref().or(caller.address.as_deref()).unwrap_or("?");
+    let Some(caller) = caller else {
+        return worker.clone();
+    };
+    let who = caller
+        .user
+        .as_deref()
+        .or(caller.address.as_deref())
+        .unwrap_or("?");
     match &caller.user_agent {
         Some(agent) => Text::line(&format!("{who} {agent}")),
         None => Text::line(who),

@@ -24,24 +24,46 @@ pub(super) fn follow(shared: &Arc<Shared>) {
             && let Some(names) = names(shared)
         {
             if status.is_none() {
-                status = find(shared, "status topic", &shared.wanted.status, &names, "status", &known, tail::status_subjects);
+                status = find(
+                    shared,
+                    "status topic",
+                    &shared.wanted.status,
+                    &names,
+                    "status",
+                    &known,
+                    tail::status_subjects,
+                );
                 if let Some(topic) = status.clone() {
                     let shared = Arc::clone(shared);
-                    spawn("sluice-status", move || tail::follow_status(&shared, &topic));
+                    spawn("sluice-status", move || {
+                        tail::follow_status(&shared, &topic);
+                    });
                 }
             }
             if config.is_none() {
-                config = find(shared, "config topic", &shared.wanted.config, &names, "config", &known, tail::config_subjects);
+                config = find(
+                    shared,
+                    "config topic",
+                    &shared.wanted.config,
+                    &names,
+                    "config",
+                    &known,
+                    tail::config_subjects,
+                );
                 if let Some(topic) = config.clone() {
                     let shared = Arc::clone(shared);
-                    spawn("sluice-config", move || tail::follow_config(&shared, &topic));
+                    spawn("sluice-config", move || {
+                        tail::follow_config(&shared, &topic);
+                    });
                 }
             }
             if telemetry_topic.is_none() {
                 telemetry_topic = find_telemetry(shared, &names, status.as_deref());
                 if let Some(topic) = telemetry_topic.clone() {
                     let shared = Arc::clone(shared);
-                    spawn("sluice-telemetry", move || telemetry::follow(&shared, &topic));
+                    spawn("sluice-telemetry", move || {
+                        telemetry::follow(&shared, &topic);
+                    });
                 }
             }
             if status.is_some() && config.is_some() && telemetry_topic.is_some() {
@@ -49,7 +71,11 @@ pub(super) fn follow(shared: &Arc<Shared>) {
             }
         }
         // Before the first list there is nothing to recognise topics by; it comes in a moment.
-        shared.pause(if known.listed { RETRY } else { Duration::from_millis(300) });
+        shared.pause(if known.listed {
+            RETRY
+        } else {
+            Duration::from_millis(300)
+        });
     }
 }
 
@@ -57,7 +83,13 @@ pub(super) fn follow(shared: &Arc<Shared>) {
 fn names(shared: &Shared) -> Option<BTreeSet<String>> {
     let consumer = shared.consumer("sluice-terminal").ok()?;
     let metadata = consumer.fetch_metadata(None, TIMEOUT).ok()?;
-    Some(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+    Some(
+        metadata
+            .topics()
+            .iter()
+            .map(|topic| topic.name().to_owned())
+            .collect(),
+    )
 }
 
 /// What a candidate's records are about: connectors and workers.
@@ -74,20 +106,30 @@ fn find(
     subjects: fn(&Shared, &str) -> Option<Subjects>,
 ) -> Option<String> {
     if let Some(name) = wanted {
-        let note = if names.contains(name) { name.clone() } else { format!("{name} does not exist") };
+        let note = if names.contains(name) {
+            name.clone()
+        } else {
+            format!("{name} does not exist")
+        };
         shared.note(what, note);
         return names.contains(name).then(|| name.clone());
     }
     let candidates: Vec<&String> = names
         .iter()
         .filter(|name| {
-            name.to_lowercase().contains(word) && !name.starts_with("__") && !name.ends_with(sluice_protocol::telemetry::TOPIC_SUFFIX)
+            name.to_lowercase().contains(word)
+                && !name.starts_with("__")
+                && !name.ends_with(sluice_protocol::telemetry::TOPIC_SUFFIX)
         })
         .collect();
     let mut empty = Vec::new();
     for name in &candidates {
-        let Some((connectors, workers)) = subjects(shared, name) else { continue };
-        let ours = connectors.iter().any(|name| known.connectors.contains(name))
+        let Some((connectors, workers)) = subjects(shared, name) else {
+            continue;
+        };
+        let ours = connectors
+            .iter()
+            .any(|name| known.connectors.contains(name))
             || workers.iter().any(|worker| known.workers.contains(worker));
         if ours {
             shared.note(what, (*name).clone());
@@ -102,11 +144,21 @@ fn find(
         shared.note(what, only.clone());
         return Some(only.clone());
     }
-    shared.note(what, format!("not found among {} candidates; name it in the context", candidates.len()));
+    shared.note(
+        what,
+        format!(
+            "not found among {} candidates; name it in the context",
+            candidates.len()
+        ),
+    );
     None
 }
 
-fn find_telemetry(shared: &Shared, names: &BTreeSet<String>, status: Option<&str>) -> Option<String> {
+fn find_telemetry(
+    shared: &Shared,
+    names: &BTreeSet<String>,
+    status: Option<&str>,
+) -> Option<String> {
     let suffix = sluice_protocol::telemetry::TOPIC_SUFFIX;
     let name = shared
         .wanted
@@ -117,6 +169,9 @@ fn find_telemetry(shared: &Shared, names: &BTreeSet<String>, status: Option<&str
         shared.note("telemetry topic", name.clone());
         return Some(name);
     }
-    shared.note("telemetry topic", format!("{name} does not exist (JVM workers write none)"));
+    shared.note(
+        "telemetry topic",
+        format!("{name} does not exist (JVM workers write none)"),
+    );
     None
 }
