@@ -23,10 +23,13 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline with files in `folder` over the topic `CLUSTER-NAME`; nothing is created yet.
+    /// A pipeline with files in `folder`; nothing is created yet.
+    ///
+    /// Connectors and topic are named `CLUSTER-NAME`: the consumer group of a sink is named after the connector alone, so on
+    /// a broker that several clusters share even connectors need names of their own.
     pub fn new(folder: &Path, cluster: &str, name: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: format!("{cluster}-{name}"),
             topic: format!("{cluster}-{name}"),
             input: folder.join(format!("{name}.in")),
             output: folder.join(format!("{name}.out")),

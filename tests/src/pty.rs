@@ -7,21 +7,47 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
-use crate::wait::wait_for;
+use crate::wait::{Hopeless, wait_for};
 
 /// A running program and the screen it has drawn. Dropping it kills the program.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    keys: Arc<Mutex<Box<dyn Write + Send>>>,
     state: Arc<Mutex<State>>,
 }
 
 struct State {
-    parser: vt100::Parser,
+    parser: vt100::Parser<Answers>,
     /// Everything written, for checks of what the screen does not show (titles, modes, OSC 52).
     raw: Vec<u8>,
     ended: bool,
+}
+
+/// What a terminal answers when a program asks where the cursor is or what kind of terminal it is.
+#[derive(Default)]
+struct Answers(Vec<u8>);
+
+impl vt100::Callbacks for Answers {
+    fn unhandled_csi(
+        &mut self,
+        screen: &mut vt100::Screen,
+        first: Option<u8>,
+        _second: Option<u8>,
+        parameters: &[&[u16]],
+        command: char,
+    ) {
+        match (first, parameters, command) {
+            (None, [[6]], 'n') => {
+                let (row, column) = screen.cursor_position();
+                let answer = format!("\x1b[{};{}R", row + 1, column + 1);
+                self.0.extend_from_slice(answer.as_bytes());
+            }
+            (None, [[5]], 'n') => self.0.extend_from_slice(b"\x1b[0n"),
+            (None, [] | [[0]], 'c') => self.0.extend_from_slice(b"\x1b[?62;22c"),
+            _ => {}
+        }
+    }
 }
 
 /// How much raw output is kept.
@@ -65,16 +91,22 @@ impl Terminal {
             .try_clone_reader()
             .map_err(|error| anyhow!("screen: {error}"))?;
         let state = Arc::new(Mutex::new(State {
-            parser: vt100::Parser::new(rows, columns, 0),
+            parser: vt100::Parser::new_with_callbacks(rows, columns, 0, Answers::default()),
             raw: Vec::new(),
             ended: false,
         }));
         let shared = Arc::clone(&state);
+        let keys = Arc::new(Mutex::new(keys));
+        let answering = Arc::clone(&keys);
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = output.read(&mut buffer) {
                 let mut state = lock(&shared);
                 state.parser.process(&buffer[..count]);
+                let answer = std::mem::take(&mut state.parser.callbacks_mut().0);
+                if !answer.is_empty() {
+                    let _ = lock(&answering).write_all(&answer);
+                }
                 if state.raw.len() < RAW_LIMIT {
                     state.raw.extend_from_slice(&buffer[..count]);
                 }
@@ -118,8 +150,9 @@ impl Terminal {
     /// # Errors
     /// When the terminal is gone.
     pub fn send(&mut self, text: &str) -> Result<()> {
-        self.keys.write_all(text.as_bytes())?;
-        Ok(self.keys.flush()?)
+        let mut keys = lock(&self.keys);
+        keys.write_all(text.as_bytes())?;
+        Ok(keys.flush()?)
     }
 
     /// Changes the size.
@@ -183,12 +216,11 @@ impl Terminal {
             if wanted(&screen) {
                 return Ok(Some(()));
             }
-            let ended = if lock(&self.state).ended {
-                " (the program has ended)"
-            } else {
-                ""
-            };
-            bail!("{ended}\n{}", frame(&screen));
+            if lock(&self.state).ended {
+                let text = format!("the program has ended\n{}", frame(&screen));
+                return Err(Hopeless(text).into());
+            }
+            bail!("\n{}", frame(&screen));
         })
     }
 
@@ -261,7 +293,7 @@ fn size(columns: u16, rows: u16) -> PtySize {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

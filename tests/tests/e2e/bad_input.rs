@@ -171,7 +171,7 @@ fn broken_requests(context: &Context) -> Result<()> {
         for (method, path) in [
             ("POST", "/connectors"),
             ("PUT", "/connectors/x/config"),
-            ("PATCH", "/connectors/pipe-source/offsets"),
+            ("PATCH", "/connectors/x/offsets"),
             ("PUT", "/connector-plugins/FileStreamSource/config/validate"),
             ("PUT", "/admin/loggers/x"),
         ] {
@@ -206,7 +206,7 @@ fn foreign_records(context: &Context) -> Result<()> {
     pipeline.create(worker.rest())?;
     pipeline.wait_running(worker.rest(), seconds(60))?;
     let garbage = garbage(&pipeline)?;
-    let first = spoil(&cluster, &garbage)?;
+    let first = spoil(&cluster, &pipeline, &garbage)?;
     // It meets the records while it runs, and again when it reads the topics at start.
     for turn in ["while it runs", "at start"] {
         pipeline.add_lines(1000)?;
@@ -300,11 +300,15 @@ fn garbage(pipeline: &Pipeline) -> Result<Garbage> {
 }
 
 /// Writes the garbage to the three internal topics and returns where in each the first undecodable record is.
-fn spoil(cluster: &Cluster<'_>, garbage: &Garbage) -> Result<Vec<(String, i64)>> {
+fn spoil(
+    cluster: &Cluster<'_>,
+    pipeline: &Pipeline,
+    garbage: &Garbage,
+) -> Result<Vec<(String, i64)>> {
     let mut first = Vec::new();
     for (kind, key) in [
-        ("configs", "commit-pipe-source"),
-        ("status", "status-task-pipe-source-0"),
+        ("configs", format!("commit-{}", pipeline.source())),
+        ("status", format!("status-task-{}-0", pipeline.source())),
     ] {
         let topic = format!("{}-{kind}", cluster.name);
         write(cluster, &topic, garbage)?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use sluice_tests::conversation::{Answer, Player, read_steps};
 use sluice_tests::differences::{Agreed, Difference, compare, judge, read_agreed};
+use sluice_tests::kafka::Kafka;
 use sluice_tests::servers::tests_folder;
 use sluice_tests::worker::{Kind, Worker, WorkerProperties};
 
@@ -75,7 +76,9 @@ fn converse(context: &Context, kind: Kind) -> Result<Vec<Answer>> {
     let steps = read_steps(&tests_folder().join("rest/conversation.yaml"))?;
     let cluster = context.unique("conversation");
     let folder = context.folder(&cluster)?;
-    let properties = WorkerProperties::new(&context.bootstrap()?, &cluster)?;
+    // The names of the connectors, and so of consumer groups, are part of the conversation: no broker is shared.
+    let kafka = Kafka::start(&context.servers)?;
+    let properties = WorkerProperties::new(&kafka.bootstrap(), &cluster)?;
     let mut worker = Worker::start(kind, &context.servers, &folder, &properties)?;
     let data = folder.join("data");
     std::fs::create_dir(&data)?;

@@ -8,6 +8,7 @@ mod context;
 mod conversation;
 mod delivery;
 mod takeover;
+mod terminal;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         conversation::TESTS,
         takeover::TESTS,
         bad_input::TESTS,
+        terminal::TESTS,
         delivery::TESTS,
     ]
     .into_iter()

@@ -43,7 +43,7 @@ fn there_and_back(context: &Context) -> Result<()> {
             pipeline.create(rest)?;
             for state in ["paused", "stopped"] {
                 let body = json!({
-                    "name": state,
+                    "name": format!("{}-{state}", cluster.name),
                     "initial_state": state,
                     "config": pipeline.source_config(),
                 });
@@ -52,8 +52,18 @@ fn there_and_back(context: &Context) -> Result<()> {
             }
         }
         pipeline.wait_running(rest, seconds(60))?;
-        rest.wait_state("paused", "PAUSED", 0, seconds(30))?;
-        rest.wait_state("stopped", "STOPPED", 0, seconds(30))?;
+        rest.wait_state(
+            &format!("{}-paused", cluster.name),
+            "PAUSED",
+            0,
+            seconds(30),
+        )?;
+        rest.wait_state(
+            &format!("{}-stopped", cluster.name),
+            "STOPPED",
+            0,
+            seconds(30),
+        )?;
         pipeline.add_lines(LINES)?;
         pipeline.wait_count(seconds(60))?;
         for connector in pipeline.connectors() {
@@ -75,24 +85,25 @@ fn there_and_back(context: &Context) -> Result<()> {
             .delivery()?
             .none_lost_or_repeated()
             .with_context(|| format!("turn {turn}"))?;
-        left_in_good_order(&cluster, turn)?;
+        left_in_good_order(&cluster, &pipeline, turn)?;
     }
     Ok(())
 }
 
 /// After a graceful stop, the status topic says UNASSIGNED of everything that ran.
-fn left_in_good_order(cluster: &Cluster<'_>, turn: usize) -> Result<()> {
+fn left_in_good_order(cluster: &Cluster<'_>, pipeline: &Pipeline, turn: usize) -> Result<()> {
     let mut last = BTreeMap::new();
     for record in consume_all(&cluster.bootstrap, &format!("{}-status", cluster.name))? {
         let key = String::from_utf8(record.key.unwrap_or_default())?;
         last.insert(key, record.value);
     }
-    for part in [
-        "status-connector-pipe-source",
-        "status-task-pipe-source-0",
-        "status-connector-pipe-sink",
-        "status-task-pipe-sink-0",
-    ] {
+    let parts = pipeline.connectors().map(|connector| {
+        [
+            format!("status-connector-{connector}"),
+            format!("status-task-{connector}-0"),
+        ]
+    });
+    for part in parts.as_flattened() {
         let value = last.get(part).and_then(Option::as_ref);
         let value = value.with_context(|| format!("turn {turn}: no record {part}"))?;
         let value: Value = serde_json::from_slice(value)?;
