@@ -140,7 +140,11 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
             }
             verbs::run(session, &client, &targets, &names, Verb::Delete).await
         }
-        Command::Completions { .. } => Ok(Report::default()),
+        // `main` carries these out itself.
+        Command::Agent { .. }
+        | Command::Standalone { .. }
+        | Command::Demo
+        | Command::Completions { .. } => Ok(Report::default()),
     }
 }
 
