@@ -87,7 +87,10 @@ impl Plugins {
     pub fn built_in() -> Self {
         let mut plugins = Self {
             sinks: vec![sluice_connector_file::SINK],
-            sources: vec![sluice_connector_file::SOURCE],
+            sources: vec![
+                sluice_connector_file::SOURCE,
+                sluice_connector_datagen::SOURCE,
+            ],
             transformations: Vec::new(),
             predicates: Vec::new(),
             converters: sluice_plugins::converters(),
