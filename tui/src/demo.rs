@@ -238,7 +238,7 @@ impl Demo {
                 "connector.class": "io.sluice.connect.datagen.DatagenSourceConnector",
                 "topic": topic,
                 "generator": one.generator,
-                "rate": one.rate,
+                "records.per.second": one.rate,
                 "tasks.max": "1",
             });
             if let (Some(records), Some(source)) = (one.fails_after, source.as_object_mut()) {

@@ -104,8 +104,14 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
-    /// Whether enter on the selected choice does something now.
+    /// Whether enter on the selected choice does something now. Nothing does while a wrong name stands there.
     pub(crate) fn is_ready(&self) -> bool {
+        if let Some(typed) = &self.typed
+            && !typed.is_right()
+            && !typed.line.text().is_empty()
+        {
+            return false;
+        }
         self.typed.as_ref().is_none_or(TypedName::is_right)
             || self
                 .choices

@@ -134,6 +134,14 @@ pub(super) fn open_connector(
         let key = RowKey::Task(name.clone(), task);
         model.table_mut(TableId::ConnectorTasks).select(&key);
     }
+    let failed = model
+        .cluster
+        .connectors
+        .get(name)
+        .is_some_and(|connector| connector.first_trace().is_some());
+    if !failed {
+        model.detail.lower = Pane::Config;
+    }
     if let Some(pane) = pane {
         effects.extend(open_pane(model, pane));
     }
@@ -216,15 +224,9 @@ pub(super) fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
 
 /// Esc: closes what is open, innermost first, then clears the filter, then goes up.
 fn back(model: &mut Model) -> Vec<Effect> {
-    if model.open_connector().is_some() {
-        if model.detail.full {
-            model.detail.full = false;
-            return Vec::new();
-        }
-        if model.detail.focus != Pane::Tasks {
-            model.detail.focus = Pane::Tasks;
-            return Vec::new();
-        }
+    if model.open_connector().is_some() && model.detail.full {
+        model.detail.full = false;
+        return Vec::new();
     }
     if let Some(id) = model.focused()
         && !model.table(id).filter.is_empty()

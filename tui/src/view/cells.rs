@@ -296,7 +296,11 @@ fn delta(model: &Model, w: &Worker) -> Cell {
     } else {
         Tone::Dim
     };
-    (tone, format!("{delta:+.0}"))
+    let text = match delta.round() as i64 {
+        0 => "0".to_owned(),
+        n => format!("{n:+}"),
+    };
+    (tone, text)
 }
 
 fn rebalance_cell(r: &Rebalance, column: Column) -> Cell {

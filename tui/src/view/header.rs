@@ -40,7 +40,7 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
         } => {
             let since = units::span(model.now - since);
             parts.push((
-                format!("DISCONNECTED {since} (try {attempt}): {error}"),
+                format!("REST down {since} (try {attempt}): {error}"),
                 theme.tone(Tone::Bad),
             ));
         }

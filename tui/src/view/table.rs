@@ -229,11 +229,22 @@ fn notes(model: &Model, id: TableId) -> String {
     match (id, &model.cluster.group) {
         (TableId::Workers, Some(group)) => format!("{} {} ", group.id, group.protocol),
         (TableId::Workers, None) => "group n/a ".to_owned(),
-        (TableId::Rebalances | TableId::Events, _) => {
-            format!("since {} UTC ", units::clock(model.since))
+        (TableId::Rebalances, _) => {
+            let oldest = model.cluster.rebalances.back().map(|r| r.start);
+            since(model, oldest)
+        }
+        (TableId::Events, _) => {
+            let oldest = model.events.iter().map(|e| e.event.at).min();
+            since(model, oldest)
         }
         _ => String::new(),
     }
+}
+
+/// How far back a table goes: to when we began to watch, or to what was read from before.
+fn since(model: &Model, oldest: Option<units::Millis>) -> String {
+    let start = oldest.map_or(model.since, |oldest| oldest.min(model.since));
+    format!("since {} UTC ", units::clock(start))
 }
 
 /// What an empty table says: why it is empty and what one can do.

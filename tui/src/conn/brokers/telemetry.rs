@@ -6,7 +6,7 @@ use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use sluice_protocol::telemetry::{
-    Caller, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry, TelemetryBody,
+    Caller, ConfigAction, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry, TelemetryBody,
     TelemetryRecord, WorkerTelemetry,
 };
 use sluice_protocol::{ConnectorName, ConnectorType};
@@ -207,17 +207,14 @@ fn event(shared: &Shared, worker: &Text, at: Millis, told: EventTelemetry) {
     let group = || Text::from("group");
     match told.event {
         Event::Rebalance(told) => {
-            let what = format!(
-                "generation {}: {}; got {}, gave up {}",
-                told.generation,
-                told.cause,
-                told.assigned.connectors.len() + told.assigned.tasks.len(),
-                told.revoked.connectors.len() + told.revoked.tasks.len()
-            );
+            let what = format!("generation {}: {}", told.generation, told.cause);
             shared
                 .feed
                 .send_blocking(Update::Rebalance(rebalance(&told, worker)));
-            say("rebalance", None, group(), what, worker.clone());
+            // Every member reports the same rebalance; the leader's word, who knows who came and went, is enough.
+            if told.is_leader {
+                say("rebalance", None, group(), what, worker.clone());
+            }
         }
         Event::TaskState {
             task, to, trace, ..
@@ -273,9 +270,19 @@ fn event(shared: &Shared, worker: &Text, at: Millis, told: EventTelemetry) {
             keys,
             requested_by,
         } => {
-            let action = format!("{action:?}").to_lowercase();
+            let action = match action {
+                ConfigAction::Create => "created",
+                ConfigAction::Update => "changed",
+                ConfigAction::Patch => "patched",
+                ConfigAction::Delete => "deleted",
+                ConfigAction::Pause => "asked to pause",
+                ConfigAction::Resume => "asked to resume",
+                ConfigAction::Stop => "asked to stop",
+                ConfigAction::TaskConfigs => "new task configurations",
+                ConfigAction::Unknown => "written",
+            };
             let what = if keys.is_empty() {
-                action
+                action.to_owned()
             } else {
                 format!("{action}: {}", keys.join(", "))
             };
