@@ -1,4 +1,5 @@
 //! Task loops on a real broker. They need `SLUICE_TEST_BOOTSTRAP` (host:port), and say so and pass without it.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests, and what they say when they are skipped")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -389,7 +389,6 @@ fn widen(schema: &Schema, value: Value) -> Value {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "ranges are checked")]
 fn parse_number(token: &str) -> Option<SchemaAndValue> {
     let decimal: Decimal = token.parse().ok()?;
     // Without this an exponent makes an integer of that many digits only to find that it is no long.

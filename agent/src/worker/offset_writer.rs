@@ -181,6 +181,9 @@ impl OffsetStorageReader for OffsetReader {
     }
 }
 
+/// Key and value of a record of the offsets topic.
+pub type OffsetRecord = (Vec<u8>, Option<Vec<u8>>);
+
 /// Offsets by partition; `None` is a tombstone.
 pub type OffsetsByPartition = IndexMap<Arc<SourcePartition>, Option<SourceOffset>>;
 
@@ -218,7 +221,7 @@ impl OffsetWriter {
     ///
     /// # Errors
     /// A partition or offset holds something else than primitives.
-    pub fn records(&self, connector: &ConnectorName) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+    pub fn records(&self, connector: &ConnectorName) -> Result<Vec<OffsetRecord>> {
         self.flushing
             .iter()
             .flatten()

@@ -323,10 +323,13 @@ impl SharedProducer {
     }
 }
 
+/// Settings in alphabetical order.
+type Settings = Vec<(String, String)>;
+
 /// The producers in use, by their settings.
 #[derive(Default)]
 pub struct ProducerPool {
-    producers: Mutex<HashMap<Vec<(String, String)>, Weak<SharedProducer>>>,
+    producers: Mutex<HashMap<Settings, Weak<SharedProducer>>>,
 }
 
 impl ProducerPool {
@@ -335,7 +338,7 @@ impl ProducerPool {
     /// # Errors
     /// A setting is not valid.
     pub fn get(&self, config: &ClientConfig) -> Result<Arc<SharedProducer>> {
-        let mut key: Vec<(String, String)> = config
+        let mut key: Settings = config
             .config_map()
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

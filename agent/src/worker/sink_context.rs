@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -149,10 +150,16 @@ impl SinkTaskContext for SinkContext {
     }
 }
 
+/// A report that may not be written yet.
+struct Outstanding {
+    ended: Arc<Notify>,
+    done: Arc<AtomicBool>,
+}
+
 /// Takes the records that a task reports (KIP-610).
 pub(super) struct Reporter {
     operator: Arc<ErrorOperator>,
-    outstanding: Mutex<Vec<(TopicPartition, Arc<Notify>, Arc<Mutex<bool>>)>>,
+    outstanding: Mutex<Vec<Outstanding>>,
     /// Set when a report was not tolerated; the loop fails the task even if the task swallowed the error.
     not_tolerated: Mutex<Option<ConnectError>>,
     /// Gives the consumed form of a record.
@@ -210,8 +217,8 @@ impl Reporter {
         loop {
             let next = {
                 let mut outstanding = self.outstanding.lock();
-                outstanding.retain(|(_, _, done)| !*done.lock());
-                outstanding.first().map(|(_, notify, _)| Arc::clone(notify))
+                outstanding.retain(|report| !report.done.load(Ordering::Acquire));
+                outstanding.first().map(|report| Arc::clone(&report.ended))
             };
             match next {
                 None => return,
@@ -254,9 +261,8 @@ impl ErrantRecordReporter for Reporter {
                     error,
                 )
                 .await;
-            *done.lock() = true;
-            notify.notify_waiters();
-            notify.notify_one();
+            done.store(true, Ordering::Release);
+            ended.notify_one();
         });
         if !tolerate {
             *self.not_tolerated.lock() = Some(fatal.clone());
