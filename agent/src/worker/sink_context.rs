@@ -239,15 +239,12 @@ impl ErrantRecordReporter for Reporter {
         error: ConnectError,
     ) -> Result<BoxFuture<'static, Result<()>>> {
         let raw = (self.to_raw)(record);
-        let tp = TopicPartition::new(
-            record.original_topic.clone(),
-            record.original_kafka_partition,
-        );
-        let notify = Arc::new(Notify::new());
-        let done = Arc::new(Mutex::new(false));
-        self.outstanding
-            .lock()
-            .push((tp, Arc::clone(&notify), Arc::clone(&done)));
+        let ended = Arc::new(Notify::new());
+        let done = Arc::new(AtomicBool::new(false));
+        self.outstanding.lock().push(Outstanding {
+            ended: Arc::clone(&ended),
+            done: Arc::clone(&done),
+        });
         let operator = Arc::clone(&self.operator);
         let tolerate = operator.settings().tolerate_all;
         let fatal =
