@@ -111,6 +111,7 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
     }
     let mut changed = false;
     for connector in model.cluster.connectors.values_mut() {
+        changed |= telemetry::forget_old_figures(connector, now);
         connector.sample(now);
         // Time alone changes two kinds of health only: lag that stands still, and tasks that do not come.
         if connector.lag.is_some_and(|lag| lag > 0) || connector.appeared.is_some() {

@@ -390,6 +390,31 @@ fn sum_figures(connector: &mut crate::model::cluster::Connector) {
     }
 }
 
+/// Figures older than this are past: a worker tells all of them every 30 s.
+const FIGURES_FOR: Millis = 45_000;
+
+/// Forgets figures of tasks whose worker has fallen silent; true when there were any.
+pub(super) fn forget_old_figures(
+    connector: &mut crate::model::cluster::Connector,
+    now: Millis,
+) -> bool {
+    let mut forgot = false;
+    for task in connector.tasks.values_mut() {
+        if task
+            .figures
+            .as_ref()
+            .is_some_and(|figures| now - figures.at > FIGURES_FOR)
+        {
+            task.figures = None;
+            forgot = true;
+        }
+    }
+    if forgot {
+        sum_figures(connector);
+    }
+    forgot
+}
+
 /// Records per second of each worker, from its tasks.
 pub(super) fn worker_rates(model: &mut Model) {
     let mut rates: BTreeMap<&Text, f64> = BTreeMap::new();

@@ -623,6 +623,16 @@ fn a_partition_without_a_commit_has_no_lag_and_not_zero() {
 }
 
 #[test]
+fn figures_of_a_silent_worker_are_forgotten() {
+    let mut model = fixtures::healthy();
+    assert!(model.cluster.connectors["orders-jdbc-0001"].rate.is_some());
+    update(&mut model, Message::Now(NOW + 40_000));
+    assert!(model.cluster.connectors["orders-jdbc-0001"].rate.is_some());
+    update(&mut model, Message::Now(NOW + 50_000));
+    assert_eq!(model.cluster.connectors["orders-jdbc-0001"].rate, None);
+}
+
+#[test]
 fn members_that_come_and_go_are_rebalances() {
     let mut model = fixtures::empty();
     let group = |members: &[&str], state: &str| {

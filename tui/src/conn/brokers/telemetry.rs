@@ -6,8 +6,8 @@ use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use sluice_protocol::telemetry::{
-    Caller, ConfigAction, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry, TelemetryBody,
-    TelemetryRecord, WorkerTelemetry,
+    Caller, ConfigAction, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry,
+    TelemetryBody, TelemetryRecord, WorkerTelemetry,
 };
 use sluice_protocol::{ConnectorName, ConnectorType};
 
