@@ -56,6 +56,9 @@ pub fn librdkafka_config(
     // Quiet where Java is quiet: no connection-closed messages for idle connections, no metrics pushed to brokers.
     config.set("log.connection.close", "false");
     config.set("enable.metrics.push", "false");
+    // Java's defaults: a broker that comes back is noticed within a second, not within ten.
+    config.set("reconnect.backoff.ms", "50");
+    config.set("reconnect.backoff.max.ms", "1000");
     match kind {
         ClientKind::Producer => {
             config.set("partitioner", "murmur2_random");

@@ -98,7 +98,8 @@ struct PartitionProgress {
 impl KafkaBasedLog {
     /// Creates the topic if it is missing, checks it, and reads it to its end.
     ///
-    /// `client` are the settings of this log's own clients, `client_id` their name. `handler` sees every record.
+    /// `consumer_settings` and `producer_settings` are those of this log's own clients, `client_id` is their name.
+    /// `handler` sees every record.
     ///
     /// # Errors
     /// If the topic cannot be created or is not as it has to be, or a client cannot be made.
@@ -106,6 +107,7 @@ impl KafkaBasedLog {
         worker: &Props,
         client_id: &str,
         consumer_settings: &Props,
+        producer_settings: &Props,
         settings: &TopicSettings,
         handler: Handler,
     ) -> Result<Self, StorageError> {
@@ -135,15 +137,16 @@ impl KafkaBasedLog {
         let partitions = partition_count(&admin, settings).await?;
         check_policy(&admin, settings).await?;
 
-        let producer_settings = named(&[
+        let mut own = named(&[
             ("acks", "all"),
             ("enable.idempotence", "false"),
             ("max.in.flight.requests.per.connection", "1"),
             ("delivery.timeout.ms", "2147483647"),
             ("linger.ms", "0"),
         ]);
+        own.extend(producer_settings.clone());
         let producer: FutureProducer<TracingContext> =
-            librdkafka_config(ClientKind::Producer, worker, &producer_settings)?
+            librdkafka_config(ClientKind::Producer, worker, &own)?
                 .create_with_context(context())
                 .map_err(kafka("cannot make a producer"))?;
 
@@ -398,7 +401,7 @@ impl KafkaBasedLog {
         match tokio::task::spawn_blocking(move || producer.flush(limit)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(topic = self.topic, %error, "records were not acknowledged in time")
+                tracing::warn!(topic = self.topic, %error, "records were not acknowledged in time");
             }
             Err(error) => tracing::warn!(topic = self.topic, %error, "flush did not run"),
         }

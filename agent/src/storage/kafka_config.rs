@@ -122,6 +122,7 @@ impl ConfigBackingStore for KafkaConfigBackingStore {
             &self.worker,
             &self.client_id,
             &Props::new(),
+            &Props::new(),
             &self.settings,
             handler,
         )

@@ -127,6 +127,7 @@ impl OffsetBackingStore for KafkaOffsetBackingStore {
             &self.worker,
             &self.client_id,
             &Props::new(),
+            &Props::new(),
             &self.settings,
             handler,
         )

@@ -1,18 +1,18 @@
 //! States of connectors and tasks, and active topics, in the status topic.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_api::config::Props;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, State, TopicName};
 use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
 
 use super::kafka_based_log::{KafkaBasedLog, LogRecord, TopicSettings};
 use super::status_cache::StatusCache;
+use super::status_sender::{ATTEMPT_LIMIT, StatusSender};
 use super::{StatusBackingStore, StorageError};
 use crate::worker_config::WorkerConfig;
 
@@ -23,6 +23,8 @@ pub struct KafkaStatusBackingStore {
     settings: TopicSettings,
     cache: Arc<Mutex<StatusCache>>,
     log: Arc<OnceCell<KafkaBasedLog>>,
+    sender: Arc<StatusSender>,
+    sending: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl KafkaStatusBackingStore {
@@ -38,37 +40,37 @@ impl KafkaStatusBackingStore {
             ),
             cache: Arc::default(),
             log: Arc::default(),
+            sender: Arc::default(),
+            sending: Mutex::default(),
         }
     }
 
-    /// Queues a record. librdkafka sends it again by itself for as long as it takes.
-    fn send(&self, record: &StatusRecord) {
-        let Some(log) = self.log.get() else {
-            tracing::warn!(key = %record.key(), "status before the status store was started, it is lost");
-            return;
-        };
-        let encoded = record.encode();
-        let sent = log.send(&encoded.key, encoded.value.as_deref());
-        match sent {
-            Ok(_acknowledgement) => {}
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
-                let (log, key) = (self.log.clone(), record.key());
-                tokio::spawn(async move {
-                    let records = [(encoded.key, encoded.value)];
-                    let Some(log) = log.get() else { return };
-                    if let Err(error) = log.send_all("status", &records, super::CLOSE_LIMIT).await {
-                        tracing::warn!(%key, %error, "status is lost");
-                    }
-                });
-            }
-            Err(error) => tracing::warn!(key = %record.key(), %error, "status is lost"),
-        }
+    fn put(&self, record: StatusRecord) {
+        self.sender.put(record, false, &self.cache);
+    }
+
+    fn put_safe(&self, record: StatusRecord) {
+        self.sender.put(record, true, &self.cache);
     }
 }
 
 /// The record's status; DESTROYED is a tombstone.
 fn stored(status: StatusValue) -> Option<StatusValue> {
     (status.state != State::Destroyed).then_some(status)
+}
+
+fn connector_record(connector: &ConnectorName, status: StatusValue) -> StatusRecord {
+    StatusRecord::Connector {
+        connector: connector.clone(),
+        status: stored(status),
+    }
+}
+
+fn task_record(id: &ConnectorTaskId, status: StatusValue) -> StatusRecord {
+    StatusRecord::Task {
+        id: id.clone(),
+        status: stored(status),
+    }
 }
 
 #[async_trait]
@@ -91,61 +93,62 @@ impl StatusBackingStore for KafkaStatusBackingStore {
                 }
             }
         });
+        // The sender decides what is sent again.
+        let limit = ATTEMPT_LIMIT.as_millis().to_string();
+        let producer = Props::from_iter([
+            ("delivery.timeout.ms".to_owned(), limit.clone()),
+            ("request.timeout.ms".to_owned(), limit),
+        ]);
         let log = KafkaBasedLog::start(
             &self.worker,
             &self.client_id,
             &Props::new(),
+            &producer,
             &self.settings,
             handler,
         )
         .await?;
         let _ = self.log.set(log);
+        let sender = self.sender.clone();
+        let sending = tokio::spawn(sender.run(self.log.clone(), self.cache.clone()));
+        *self.sending.lock() = Some(sending);
         Ok(())
     }
 
     async fn stop(&self) {
         self.flush().await;
+        if let Some(sending) = self.sending.lock().take() {
+            sending.abort();
+        }
         if let Some(log) = self.log.get() {
             log.stop();
         }
     }
 
     async fn flush(&self) {
-        if let Some(log) = self.log.get() {
-            log.flush(Duration::from_secs(5)).await;
+        if self.log.get().is_some() {
+            self.sender.flush(super::CLOSE_LIMIT).await;
         }
     }
 
     fn put_connector(&self, connector: &ConnectorName, status: StatusValue) {
-        self.send(&StatusRecord::Connector {
-            connector: connector.clone(),
-            status: stored(status),
-        });
+        self.put(connector_record(connector, status));
     }
 
     fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue) {
-        let allowed = StatusCache::allows(self.cache.lock().connector(connector), &status);
-        if allowed {
-            self.put_connector(connector, status);
-        }
+        self.put_safe(connector_record(connector, status));
     }
 
     fn put_task(&self, id: &ConnectorTaskId, status: StatusValue) {
-        self.send(&StatusRecord::Task {
-            id: id.clone(),
-            status: stored(status),
-        });
+        self.put(task_record(id, status));
     }
 
     fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue) {
-        let allowed = StatusCache::allows(self.cache.lock().task(id), &status);
-        if allowed {
-            self.put_task(id, status);
-        }
+        self.put_safe(task_record(id, status));
     }
 
     fn put_topic(&self, status: TopicStatus) {
-        self.send(&StatusRecord::Topic {
+        self.put(StatusRecord::Topic {
             topic: status.name.clone(),
             connector: status.connector.clone(),
             status: Some(status),
@@ -153,7 +156,7 @@ impl StatusBackingStore for KafkaStatusBackingStore {
     }
 
     fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName) {
-        self.send(&StatusRecord::Topic {
+        self.put(StatusRecord::Topic {
             topic: topic.clone(),
             connector: connector.clone(),
             status: None,

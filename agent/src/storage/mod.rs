@@ -25,6 +25,7 @@ pub mod kafka_offset;
 pub mod kafka_status;
 pub mod memory;
 pub mod status_cache;
+mod status_sender;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
+use sluice_protocol::status_topic::{StatusKey, StatusRecord, StatusValue, TopicStatus};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, State, TopicName};
 
 /// The last states read. Without I/O: the stores feed it.
@@ -70,6 +70,15 @@ impl StatusCache {
                     topics.remove(&topic);
                 }
             }
+        }
+    }
+
+    /// Whether there is an entry.
+    pub fn contains(&self, key: &StatusKey) -> bool {
+        match key {
+            StatusKey::Connector(connector) => self.connector(connector).is_some(),
+            StatusKey::Task(id) => self.task(id).is_some(),
+            StatusKey::Topic { topic, connector } => self.topic(connector, topic).is_some(),
         }
     }
 
