@@ -43,7 +43,10 @@ pub trait Converter: Send + Sync {
     ///
     /// The answer borrows from `value` where the bytes are there already, or from `buffer`, to which encoders
     /// append; what stands in the buffer before the call is left alone.
-    #[expect(clippy::wrong_self_convention, reason = "the name in Kafka's interface")]
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "the name in Kafka's interface"
+    )]
     fn from_connect_data<'a>(
         &self,
         topic: &str,
@@ -62,7 +65,10 @@ pub trait HeaderConverter: Send + Sync {
     fn configure(&mut self, props: &Props) -> Result<()>;
 
     /// The bytes of a header, as [`Converter::from_connect_data`].
-    #[expect(clippy::wrong_self_convention, reason = "the name in Kafka's interface")]
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "the name in Kafka's interface"
+    )]
     fn from_connect_header<'a>(
         &self,
         topic: &str,

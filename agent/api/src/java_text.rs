@@ -194,7 +194,10 @@ mod tests {
             let expected = if value == 5e-324 { "5.0E-324" } else { text };
             assert_eq!(FloatText::from_f64(value).as_str(), expected);
         }
-        assert_eq!(FloatText::from_f32(std::f32::consts::PI).as_str(), "3.1415927");
+        assert_eq!(
+            FloatText::from_f32(std::f32::consts::PI).as_str(),
+            "3.1415927"
+        );
         assert_eq!(FloatText::from_f32(1e10).as_str(), "1.0E10");
     }
 

@@ -3,9 +3,10 @@
 //! Nothing here allocates for a record without headers: topics and offset names are shared, an offset of one field
 //! is stored inline.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -14,6 +15,26 @@ use smallvec::SmallVec;
 use crate::error::{ConnectError, Result};
 use crate::schema::{Schema, SchemaAndValue};
 use crate::value::Value;
+
+/// A name that lives as long as the process, so that cloning it costs nothing, not even a shared counter.
+///
+/// For names of which there are few and which every record carries, such as topics: each distinct name is kept for
+/// ever, once. Never for text from records.
+#[must_use]
+pub fn shared_name(name: &str) -> ByteString {
+    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = names.get_or_insert_default();
+    let kept = match names.get(name) {
+        Some(kept) => kept,
+        None => {
+            let kept: &'static str = Box::leak(name.into());
+            names.insert(kept);
+            kept
+        }
+    };
+    ByteString::from_static(kept)
+}
 
 /// A topic and one of its partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -616,6 +637,13 @@ mod tests {
         );
         headers.remove("a");
         assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn a_shared_name_is_kept_once() {
+        let (a, b) = (shared_name("topic-x"), shared_name("topic-x"));
+        assert_eq!(a, "topic-x");
+        assert_eq!(a.as_ptr(), b.as_ptr());
     }
 
     #[test]

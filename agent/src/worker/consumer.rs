@@ -36,6 +36,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rd;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
+use sluice_api::record::shared_name;
 use sluice_api::{
     ConnectError, ErrorKind, RawRecord, Result, SinkOffsets, TimestampType, TopicPartition,
 };
@@ -735,7 +736,7 @@ fn self_topic(topics: &mut Vec<ByteString>, name: &[u8]) -> ByteString {
     if let Some(known) = topics.iter().find(|topic| topic.as_bytes()[..] == *name) {
         return known.clone();
     }
-    let topic = ByteString::from(String::from_utf8_lossy(name).into_owned());
+    let topic = shared_name(&String::from_utf8_lossy(name));
     topics.push(topic.clone());
     topic
 }

@@ -42,6 +42,11 @@ pub struct AckSignal {
 }
 
 impl AckSignal {
+    /// Whether a record failed since [`AckSignal::take_failed`] was last called.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// Whether a record failed since the last call.
     pub fn take_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed) && self.failed.swap(false, Ordering::AcqRel)

@@ -499,7 +499,9 @@ impl Loop<'_> {
                     run = Some((record, record.offset + 1));
                 }
             }
-            if let Some(converted) = self.convert_record(record).await? {
+            if !self.convert_at_once(record)
+                && let Some(converted) = self.convert_record(record).await?
+            {
                 self.batch.push(converted);
             }
         }
@@ -529,6 +531,45 @@ impl Loop<'_> {
         self.context
             .topics
             .on_topic_used(&self.context.id, &record.topic);
+    }
+
+    /// Converts a record that needs nothing but its converters, without the cost of a future; false if it needs more,
+    /// or if anything went wrong, which happens in [`Loop::convert_record`] again.
+    fn convert_at_once(&mut self, raw: &RawRecord) -> bool {
+        let plugins = &self.context.plugins;
+        if !plugins.transformations.is_empty() || !raw.headers.is_empty() || raw.timestamp < -1 {
+            return false;
+        }
+        let (Ok(key), Ok(value)) = (
+            plugins
+                .key_converter
+                .to_connect_data(&raw.topic, raw.key.as_ref()),
+            plugins
+                .value_converter
+                .to_connect_data(&raw.topic, raw.value.as_ref()),
+        ) else {
+            return false;
+        };
+        let has_timestamp =
+            raw.timestamp >= 0 && raw.timestamp_type != TimestampType::NoTimestampType;
+        self.batch.push(SinkRecord {
+            record: ConnectRecord {
+                topic: raw.topic.clone(),
+                kafka_partition: Some(raw.partition),
+                key_schema: key.schema,
+                key: key.value,
+                value_schema: value.schema,
+                value: value.value,
+                timestamp: has_timestamp.then_some(raw.timestamp),
+                headers: Headers::new(),
+            },
+            kafka_offset: raw.offset,
+            timestamp_type: raw.timestamp_type,
+            original_topic: raw.topic.clone(),
+            original_kafka_partition: raw.partition,
+            original_kafka_offset: raw.offset,
+        });
+        true
     }
 
     async fn convert_record(&self, raw: &RawRecord) -> Result<Option<SinkRecord>> {

@@ -608,6 +608,11 @@ impl Loop<'_> {
             let mut last_topic = ByteString::new();
             let mut outcome = Ok(true);
             for (index, record) in batch.drain(..size).enumerate() {
+                let record =
+                    match self.send_at_once(&chunk, index, record, &mut bytes, &mut last_topic) {
+                        None => continue,
+                        Some(record) => record,
+                    };
                 outcome = self
                     .send_record(&chunk, index, record, &mut bytes, &mut last_topic)
                     .await;
@@ -623,6 +628,76 @@ impl Loop<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Sends a record that needs nothing but its converters, without the cost of a future. Gives the record back for
+    /// [`Loop::send_record`] if it needs more, or if anything went wrong, which happens there again.
+    fn send_at_once(
+        &mut self,
+        chunk: &Arc<AckChunk>,
+        index: usize,
+        source: SourceRecord,
+        bytes: &mut u64,
+        last_topic: &mut ByteString,
+    ) -> Option<SourceRecord> {
+        let record = &source.record;
+        let plugins = &self.context.plugins;
+        if self.keep_records
+            || !plugins.transformations.is_empty()
+            || !record.headers.is_empty()
+            || self.signal.has_failed()
+            || self.async_error.is_some()
+        {
+            return Some(source);
+        }
+        if let Some(creation) = &mut self.topic_creation
+            && !creation.is_known(&record.topic)
+        {
+            return Some(source);
+        }
+        self.key_buffer.clear();
+        self.value_buffer.clear();
+        let key = plugins.key_converter.from_connect_data(
+            &record.topic,
+            record.key_schema.as_ref(),
+            &record.key,
+            &mut self.key_buffer,
+        );
+        let value = plugins.value_converter.from_connect_data(
+            &record.topic,
+            record.value_schema.as_ref(),
+            &record.value,
+            &mut self.value_buffer,
+        );
+        let (Ok(key), Ok(value)) = (key, value) else {
+            return Some(source);
+        };
+        let sent = self.producer.send(
+            chunk,
+            index,
+            &record.topic,
+            record.kafka_partition,
+            record.timestamp,
+            key,
+            value,
+            None,
+        );
+        if sent.is_err() {
+            return Some(source);
+        }
+        *bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
+        let SourceRecord {
+            record,
+            source_partition,
+            source_offset,
+        } = source;
+        if *last_topic != record.topic {
+            self.submitted.use_topic(&record.topic);
+            *last_topic = record.topic;
+        }
+        self.submitted
+            .submit(index, source_partition, source_offset, None);
+        None
     }
 
     /// Sends one record, or drops it; false if the task is stopping and the record was not taken.

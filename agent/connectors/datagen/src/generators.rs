@@ -231,7 +231,11 @@ fn order(rng: &mut SmallRng, position: u64, now: i64) -> Content {
 }
 
 fn click(rng: &mut SmallRng, now: i64) -> Content {
-    let session: ByteString = format!("{:08x}", rng.random_range(0_u32..2000).wrapping_mul(2_654_435_761)).into();
+    let session: ByteString = format!(
+        "{:08x}",
+        rng.random_range(0_u32..2000).wrapping_mul(2_654_435_761)
+    )
+    .into();
     let user = if rng.random_bool(0.6) {
         Value::Int32(rng.random_range(0..1000))
     } else {

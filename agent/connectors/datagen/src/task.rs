@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytestring::ByteString;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
+use sluice_api::record::shared_name;
 use sluice_api::{
     ConnectError, ConnectRecord, Props, Result, SourceOffset, SourcePartition, SourceRecord,
     SourceTask, SourceTaskContext, Value, async_trait, schemas,
@@ -146,7 +147,7 @@ impl SourceTask for DatagenSourceTask {
         };
         self.running = Some(Running {
             context,
-            topic: settings.topic.as_str().into(),
+            topic: shared_name(&settings.topic),
             settings,
             partition: Arc::new(partition),
             count,

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
+use sluice_api::record::shared_name;
 use sluice_api::{
     ConnectError, ConnectRecord, Props, Result, SourceOffset, SourcePartition, SourceRecord,
     SourceTask, SourceTaskContext, Value, async_trait, schemas,
@@ -318,7 +319,7 @@ impl SourceTask for FileStreamSourceTask {
         let config = config_def().parse(props)?;
         let file = filename(&config);
         self.path = file.map(PathBuf::from);
-        self.topic = config.string(TOPIC).into();
+        self.topic = shared_name(config.string(TOPIC));
         self.batch_size = usize::try_from(config.int(BATCH_SIZE)).unwrap_or(0).max(1);
         self.partition = Arc::new(SourcePartition::of(
             FILENAME_FIELD,
