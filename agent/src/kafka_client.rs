@@ -10,6 +10,9 @@
 pub mod jaas;
 pub mod security;
 
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
@@ -383,18 +386,35 @@ fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), 
 }
 
 /// Client context that sends what librdkafka says to `tracing`, under the target `librdkafka`.
-#[derive(Clone, Debug, Default)]
+///
+/// Lost connections are reported by librdkafka at every attempt to connect; here at most every ten seconds.
+#[derive(Debug, Default)]
 pub struct TracingContext {
     /// Name put before each message, usually the client id.
-    pub client: String,
+    client: String,
+    /// When a lost connection was last reported.
+    reported: Mutex<Option<Instant>>,
 }
+
+/// How often a client may report that it can't reach brokers.
+const REPORT_PAUSE: Duration = Duration::from_secs(10);
 
 impl TracingContext {
     /// A context for the client of this name.
     pub fn new(client: impl Into<String>) -> Self {
         Self {
             client: client.into(),
+            reported: Mutex::default(),
         }
+    }
+
+    fn may_report(&self) -> bool {
+        let mut reported = self.reported.lock();
+        let due = reported.is_none_or(|at| at.elapsed() > REPORT_PAUSE);
+        if due {
+            *reported = Some(Instant::now());
+        }
+        due
     }
 }
 
@@ -408,7 +428,20 @@ impl ClientContext for TracingContext {
         if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
             return;
         }
-        tracing::warn!(target: "librdkafka", client = %self.client, %error, "{reason}");
+        let lost = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::BrokerTransportFailure
+                    | RDKafkaErrorCode::Resolve
+                    | RDKafkaErrorCode::OperationTimedOut
+            )
+        );
+        if lost && !self.may_report() {
+            tracing::debug!(target: "librdkafka", client = %self.client, %error, "{reason}");
+        } else {
+            tracing::warn!(target: "librdkafka", client = %self.client, %error, "{reason}");
+        }
     }
 }
 

@@ -24,6 +24,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long records that are on their way may take before the reader looks again.
 const FETCH_PAUSE: Duration = Duration::from_millis(250);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// How often the log tells that reading fails.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
 /// How long the first reading may look for the end offsets.
 const START_LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -425,6 +427,7 @@ async fn read(
     topic: String,
     mut handler: Handler,
 ) {
+    let mut complained: Option<Instant> = None;
     loop {
         let (partition, change) = match consumer.recv().await {
             Ok(message) => {
@@ -450,9 +453,13 @@ async fn read(
                 (partition, PartitionProgress { next, at_end: true })
             }
             Err(error) => {
-                // librdkafka goes on by itself: brokers come back, leaders are found.
-                tracing::warn!(topic, %error, "reading");
-                tokio::time::sleep(RETRY_PAUSE).await;
+                // librdkafka goes on by itself: brokers come back, leaders are found. It reports every attempt, and
+                // the records behind the reports must not wait, so there is no pause here.
+                if complained.is_none_or(|at| at.elapsed() > COMPLAINT_PAUSE) {
+                    tracing::warn!(topic, %error, "reading");
+                    complained = Some(Instant::now());
+                }
+                tokio::task::yield_now().await;
                 continue;
             }
         };
