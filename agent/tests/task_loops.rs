@@ -1,5 +1,9 @@
 //! Task loops on a real broker. They need `SLUICE_TEST_BOOTSTRAP` (host:port), and say so and pass without it.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests, and what they say when they are skipped")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests, and what they say when they are skipped"
+)]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +61,11 @@ impl Heard {
     }
 
     fn has(&self, text: &str) -> bool {
-        self.0.lock().unwrap().iter().any(|heard| heard.starts_with(text))
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|heard| heard.starts_with(text))
     }
 }
 
@@ -98,7 +106,11 @@ impl MemoryOffsets {
         stored
             .iter()
             .map(|(key, value)| {
-                format!("{} {}", text(key), value.as_ref().map_or("null".into(), |v| text(v)))
+                format!(
+                    "{} {}",
+                    text(key),
+                    value.as_ref().map_or("null".into(), |v| text(v))
+                )
             })
             .collect()
     }
@@ -117,7 +129,10 @@ impl OffsetBackingStore for MemoryOffsets {
         keys: Vec<Vec<u8>>,
     ) -> std::result::Result<HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError> {
         let stored = self.0.lock().unwrap();
-        Ok(keys.into_iter().map(|key| (key.clone(), stored.get(&key).cloned().flatten())).collect())
+        Ok(keys
+            .into_iter()
+            .map(|key| (key.clone(), stored.get(&key).cloned().flatten()))
+            .collect())
     }
 
     async fn set(
@@ -147,7 +162,10 @@ struct Running {
 impl Running {
     async fn stop(self) -> Arc<Heard> {
         self.stopping.cancel();
-        tokio::time::timeout(Duration::from_secs(30), self.handle).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), self.handle)
+            .await
+            .unwrap()
+            .unwrap();
         self.heard
     }
 }
@@ -176,7 +194,10 @@ impl Setup {
             bootstrap: bootstrap.to_owned(),
             connector: connector.to_owned(),
             task: 0,
-            props: props.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            props: props
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
             flush_interval: Duration::from_millis(200),
             transformations: Vec::new(),
             target: TargetState::Started,
@@ -186,7 +207,10 @@ impl Setup {
     fn context(self) -> (TaskContext, Running) {
         let converter = || {
             let all = sluice_plugins::converters();
-            let string = all.into_iter().find(|p| p.class.ends_with("StringConverter")).unwrap();
+            let string = all
+                .into_iter()
+                .find(|p| p.class.ends_with("StringConverter"))
+                .unwrap();
             (string.new)()
         };
         let header = sluice_plugins::header_converters().remove(0);
@@ -205,7 +229,9 @@ impl Setup {
                 offset_flush_timeout: Duration::from_secs(5),
                 topic_creation_enabled: true,
                 worker_props: Arc::new(
-                    [("bootstrap.servers".to_owned(), self.bootstrap)].into_iter().collect(),
+                    [("bootstrap.servers".to_owned(), self.bootstrap)]
+                        .into_iter()
+                        .collect(),
                 ),
             }),
             plugins: TaskPlugins {
@@ -224,7 +250,13 @@ impl Setup {
             cancelled: CancellationToken::new(),
             metrics: metrics.clone(),
         };
-        let running = Running { heard, target, stopping, metrics, handle: tokio::spawn(async {}) };
+        let running = Running {
+            heard,
+            target,
+            stopping,
+            metrics,
+            handle: tokio::spawn(async {}),
+        };
         (context, running)
     }
 
@@ -360,20 +392,32 @@ async fn a_source_commits_what_was_written_and_resumes_after_it() {
     std::fs::write(&path, names("a", 0..5000).join("\n") + "\n").unwrap();
     let store = Arc::new(MemoryOffsets::default());
     let start = || {
-        Setup::new(&bootstrap, &connector, &[("file", &file), ("topic", &topic)])
-            .source((sluice_connector_file::SOURCE.new_task)(), &store)
+        Setup::new(
+            &bootstrap,
+            &connector,
+            &[("file", &file), ("topic", &topic)],
+        )
+        .source((sluice_connector_file::SOURCE.new_task)(), &store)
     };
     let running = start();
     let metrics = running.metrics.clone();
     eventually("5000 records", || metrics.records_out.get() == 5000).await;
     // The interval commits without a stop.
-    eventually("offset", || store.texts().iter().any(|t| t.ends_with(r#"{"position":40000}"#))).await;
+    eventually("offset", || {
+        store
+            .texts()
+            .iter()
+            .any(|t| t.ends_with(r#"{"position":40000}"#))
+    })
+    .await;
     let heard = running.stop().await;
     let topic_used = format!("topic {topic}");
     assert_eq!(heard.all(), ["startup", topic_used.as_str(), "shutdown"]);
     assert_eq!(
         store.texts(),
-        [format!(r#"["{connector}",{{"filename":"{file}"}}] {{"position":40000}}"#)]
+        [format!(
+            r#"["{connector}",{{"filename":"{file}"}}] {{"position":40000}}"#
+        )]
     );
 
     let mut text = std::fs::read_to_string(&path).unwrap();
@@ -385,14 +429,21 @@ async fn a_source_commits_what_was_written_and_resumes_after_it() {
     running.stop().await;
 
     let seen = Arc::new(Seen::default());
-    let sink = CollectingSink { seen: seen.clone(), ..CollectingSink::default() };
+    let sink = CollectingSink {
+        seen: seen.clone(),
+        ..CollectingSink::default()
+    };
     let running =
         Setup::new(&bootstrap, &unique("check"), &[("topics", &topic)]).sink(Box::new(sink));
     eventually("5100 records", || seen.count() >= 5100).await;
     running.stop().await;
     let mut expected = names("a", 0..5000);
     expected.extend(names("b", 0..100));
-    assert_eq!(*seen.values.lock().unwrap(), expected, "in order, none lost, none repeated");
+    assert_eq!(
+        *seen.values.lock().unwrap(),
+        expected,
+        "in order, none lost, none repeated"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -402,7 +453,10 @@ async fn a_sink_commits_at_its_stop_and_resumes_after_it() {
     produce(&bootstrap, &topic, "a", 3000, &PARTITIONS).await;
     let run = async |count: usize| {
         let seen = Arc::new(Seen::default());
-        let sink = CollectingSink { seen: seen.clone(), ..CollectingSink::default() };
+        let sink = CollectingSink {
+            seen: seen.clone(),
+            ..CollectingSink::default()
+        };
         let mut setup = Setup::new(&bootstrap, &connector, &[("topics", &topic)]);
         setup.flush_interval = Duration::from_secs(60);
         let running = setup.sink(Box::new(sink));
@@ -413,11 +467,18 @@ async fn a_sink_commits_at_its_stop_and_resumes_after_it() {
     };
     let (seen, metrics) = run(3000).await;
     assert_eq!(seen.sorted(), names("a", 0..3000));
-    assert_eq!(*seen.events.lock().unwrap(), ["start", "open 4", "close 4", "stop"]);
+    assert_eq!(
+        *seen.events.lock().unwrap(),
+        ["start", "open 4", "close 4", "stop"]
+    );
     assert_eq!(metrics.snapshot().commit_success_total, 1);
     produce(&bootstrap, &topic, "b", 10, &[]).await;
     let (seen, _) = run(10).await;
-    assert_eq!(seen.sorted(), names("b", 0..10), "nothing again, nothing lost");
+    assert_eq!(
+        seen.sorted(),
+        names("b", 0..10),
+        "nothing again, nothing lost"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -426,7 +487,11 @@ async fn a_refused_batch_is_put_again_and_offsets_wait_for_it() {
     let topic = unique("t");
     produce(&bootstrap, &topic, "a", 100, &[]).await;
     let seen = Arc::new(Seen::default());
-    let sink = CollectingSink { seen: seen.clone(), refuse: 2, poison: None };
+    let sink = CollectingSink {
+        seen: seen.clone(),
+        refuse: 2,
+        poison: None,
+    };
     let running =
         Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(Box::new(sink));
     eventually("records", || seen.count() >= 100).await;
@@ -454,18 +519,27 @@ async fn a_failed_put_fails_the_task_alone_with_its_causes() {
     let topic = unique("t");
     produce(&bootstrap, &topic, "a", 10, &[]).await;
     let seen = Arc::new(Seen::default());
-    let sink = CollectingSink { seen: seen.clone(), refuse: 0, poison: Some("a000005") };
+    let sink = CollectingSink {
+        seen: seen.clone(),
+        refuse: 0,
+        poison: Some("a000005"),
+    };
     let running =
         Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(Box::new(sink));
     let heard = running.heard.clone();
     eventually("failure", || heard.has("failure")).await;
     let failure = heard.all().pop().unwrap();
     assert!(
-        failure.contains("Exiting WorkerSinkTask due to unrecoverable exception.\nCaused by: \
-                          org.apache.kafka.connect.errors.DataException: poison"),
+        failure.contains(
+            "Exiting WorkerSinkTask due to unrecoverable exception.\nCaused by: \
+                          org.apache.kafka.connect.errors.DataException: poison"
+        ),
         "{failure}"
     );
-    assert_eq!(seen.events.lock().unwrap().last().map(String::as_str), Some("stop"));
+    assert_eq!(
+        seen.events.lock().unwrap().last().map(String::as_str),
+        Some("stop")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -476,7 +550,10 @@ async fn tasks_that_come_and_go_neither_lose_nor_repeat() {
         produce(&bootstrap, &topic, "a", 20_000, &PARTITIONS).await;
         let seen = Arc::new(Seen::default());
         let start = |task: u32| {
-            let sink = CollectingSink { seen: seen.clone(), ..CollectingSink::default() };
+            let sink = CollectingSink {
+                seen: seen.clone(),
+                ..CollectingSink::default()
+            };
             let class = if assignor == "range" {
                 "org.apache.kafka.clients.consumer.RangeAssignor"
             } else {
@@ -501,7 +578,10 @@ async fn tasks_that_come_and_go_neither_lose_nor_repeat() {
         let third = start(2);
         produce(&bootstrap, &topic, "b", 5000, &[]).await;
         let share = third.metrics.clone();
-        eventually("a share for the third", || !share.snapshot().sink_partitions.is_empty()).await;
+        eventually("a share for the third", || {
+            !share.snapshot().sink_partitions.is_empty()
+        })
+        .await;
         second.stop().await;
         produce(&bootstrap, &topic, "c", 5000, &[]).await;
         eventually("all records", || seen.count() >= 30_000).await;
@@ -520,17 +600,26 @@ async fn pause_and_resume_are_reported_and_obeyed() {
     let topic = unique("t");
     produce(&bootstrap, &topic, "a", 10, &[]).await;
     let seen = Arc::new(Seen::default());
-    let sink = CollectingSink { seen: seen.clone(), ..CollectingSink::default() };
+    let sink = CollectingSink {
+        seen: seen.clone(),
+        ..CollectingSink::default()
+    };
     let mut setup = Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]);
     setup.target = TargetState::Paused;
     let running = setup.sink(Box::new(sink));
     let heard = running.heard.clone();
     eventually("paused", || heard.has("pause")).await;
-    assert!(seen.events.lock().unwrap().is_empty(), "not started while paused");
+    assert!(
+        seen.events.lock().unwrap().is_empty(),
+        "not started while paused"
+    );
     running.target.send(TargetState::Started).unwrap();
     eventually("records", || seen.count() >= 10).await;
     running.target.send(TargetState::Paused).unwrap();
-    eventually("paused again", || heard.all().iter().filter(|h| *h == "pause").count() == 2).await;
+    eventually("paused again", || {
+        heard.all().iter().filter(|h| *h == "pause").count() == 2
+    })
+    .await;
     produce(&bootstrap, &topic, "b", 10, &[]).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(seen.count(), 10, "nothing is read while paused");
@@ -547,13 +636,19 @@ async fn topics_are_found_by_pattern_and_when_created_later() {
     let prefix = unique("pattern");
     produce(&bootstrap, &format!("{prefix}-one"), "a", 10, &[]).await;
     let seen = Arc::new(Seen::default());
-    let sink = CollectingSink { seen: seen.clone(), ..CollectingSink::default() };
+    let sink = CollectingSink {
+        seen: seen.clone(),
+        ..CollectingSink::default()
+    };
     let pattern = format!("{prefix}-(one|two)");
     let by_pattern =
         Setup::new(&bootstrap, &unique("snk"), &[("topics.regex", &pattern)]).sink(Box::new(sink));
     let later = unique("later");
     let seen_later = Arc::new(Seen::default());
-    let sink = CollectingSink { seen: seen_later.clone(), ..CollectingSink::default() };
+    let sink = CollectingSink {
+        seen: seen_later.clone(),
+        ..CollectingSink::default()
+    };
     let by_name =
         Setup::new(&bootstrap, &unique("snk"), &[("topics", &later)]).sink(Box::new(sink));
     eventually("records of the first topic", || seen.count() >= 10).await;
@@ -605,15 +700,26 @@ async fn a_panic_fails_the_task_and_commits_what_came_before() {
     let Some(bootstrap) = bootstrap() else { return };
     let store = Arc::new(MemoryOffsets::default());
     let task = ScriptedSource {
-        script: script(vec![Ok(Some("1")), Err(ConnectError::retriable("wait")), Ok(Some("2"))]),
+        script: script(vec![
+            Ok(Some("1")),
+            Err(ConnectError::retriable("wait")),
+            Ok(Some("2")),
+        ]),
         panics: true,
     };
-    let running =
-        Setup::new(&bootstrap, &unique("src"), &[]).source(Box::new(task), &store);
+    let running = Setup::new(&bootstrap, &unique("src"), &[]).source(Box::new(task), &store);
     let heard = running.heard.clone();
     eventually("failure", || heard.has("failure")).await;
-    assert!(heard.has("failure java.lang.Error: out of lines"), "{:?}", heard.all());
-    assert!(store.texts()[0].ends_with(r#"{"o":"2"}"#), "{:?}", store.texts());
+    assert!(
+        heard.has("failure java.lang.Error: out of lines"),
+        "{:?}",
+        heard.all()
+    );
+    assert!(
+        store.texts()[0].ends_with(r#"{"o":"2"}"#),
+        "{:?}",
+        store.texts()
+    );
 }
 
 /// Drops `drop`, fails at `bad`, marks the others.
@@ -656,13 +762,21 @@ async fn dropped_and_tolerated_records_leave_no_offset_and_others_go_on() {
     for tolerance in ["all", "none"] {
         let store = Arc::new(MemoryOffsets::default());
         let task = ScriptedSource {
-            script: script(vec![Ok(Some("1")), Ok(Some("drop")), Ok(Some("bad")), Ok(Some("2"))]),
+            script: script(vec![
+                Ok(Some("1")),
+                Ok(Some("drop")),
+                Ok(Some("bad")),
+                Ok(Some("2")),
+            ]),
             panics: false,
         };
         let mut setup = Setup::new(
             &bootstrap,
             &unique("src"),
-            &[("errors.tolerance", tolerance), ("errors.log.enable", "true")],
+            &[
+                ("errors.tolerance", tolerance),
+                ("errors.log.enable", "true"),
+            ],
         );
         setup.transformations = marking();
         let running = setup.source(Box::new(task), &store);
@@ -672,14 +786,28 @@ async fn dropped_and_tolerated_records_leave_no_offset_and_others_go_on() {
             running.stop().await;
             assert!(store.texts()[0].ends_with(r#"{"o":"2"}"#));
             let numbers = metrics.snapshot();
-            assert_eq!((numbers.record_errors, numbers.records_skipped, numbers.errors_logged), (1, 1, 1));
+            assert_eq!(
+                (
+                    numbers.record_errors,
+                    numbers.records_skipped,
+                    numbers.errors_logged
+                ),
+                (1, 1, 1)
+            );
             assert_eq!(numbers.active_count, 0);
         } else {
             eventually("failure", || heard.has("failure")).await;
             let failure = heard.all().pop().unwrap();
-            assert!(failure.contains("Tolerance exceeded in error handler"), "{failure}");
+            assert!(
+                failure.contains("Tolerance exceeded in error handler"),
+                "{failure}"
+            );
             assert!(failure.contains("DataException: bad value"), "{failure}");
-            assert!(store.texts()[0].ends_with(r#"{"o":"1"}"#), "{:?}", store.texts());
+            assert!(
+                store.texts()[0].ends_with(r#"{"o":"1"}"#),
+                "{:?}",
+                store.texts()
+            );
         }
     }
 }
@@ -694,13 +822,19 @@ async fn records_that_are_too_large_fail_the_task_or_are_skipped_as_configured()
             script: script(vec![Ok(Some("1")), Ok(Some(large)), Ok(Some("3"))]),
             panics: false,
         };
-        let running =
-            Setup::new(&bootstrap, &unique("src"), &[("errors.tolerance", tolerance)])
-                .source(Box::new(task), &store);
+        let running = Setup::new(
+            &bootstrap,
+            &unique("src"),
+            &[("errors.tolerance", tolerance)],
+        )
+        .source(Box::new(task), &store);
         let (heard, metrics) = (running.heard.clone(), running.metrics.clone());
         if tolerance == "all" {
             eventually("the offset moves past", || {
-                store.texts().first().is_some_and(|text| text.ends_with(r#"{"o":"3"}"#))
+                store
+                    .texts()
+                    .first()
+                    .is_some_and(|text| text.ends_with(r#"{"o":"3"}"#))
             })
             .await;
             assert_eq!(metrics.snapshot().records_skipped, 1);
@@ -712,8 +846,11 @@ async fn records_that_are_too_large_fail_the_task_or_are_skipped_as_configured()
                 failure.contains("Unrecoverable exception from producer send callback"),
                 "{failure}"
             );
-            assert!(store.texts()[0].ends_with(r#"{"o":"1"}"#), "{:?}", store.texts());
+            assert!(
+                store.texts()[0].ends_with(r#"{"o":"1"}"#),
+                "{:?}",
+                store.texts()
+            );
         }
     }
 }
-

@@ -207,6 +207,26 @@ impl ProducerContext for Deliveries {
     }
 }
 
+/// A chunk that records may be sent with, until it is dropped, be it by a panic of a plugin.
+pub struct OpenChunk {
+    producer: Arc<SharedProducer>,
+    chunk: Arc<AckChunk>,
+}
+
+impl OpenChunk {
+    /// The chunk.
+    #[must_use]
+    pub fn chunk(&self) -> &Arc<AckChunk> {
+        &self.chunk
+    }
+}
+
+impl Drop for OpenChunk {
+    fn drop(&mut self) {
+        self.producer.close_chunk(&self.chunk);
+    }
+}
+
 /// A producer used by any number of tasks.
 pub struct SharedProducer {
     producer: ThreadedProducer<Deliveries>,
@@ -234,13 +254,13 @@ impl SharedProducer {
         })
     }
 
-    /// A chunk for up to `size` records; [`SharedProducer::close_chunk`] must follow.
+    /// A chunk for up to `size` records.
     pub fn open_chunk(
-        &self,
+        self: &Arc<Self>,
         size: usize,
         signal: &Arc<AckSignal>,
         keep_written: bool,
-    ) -> Arc<AckChunk> {
+    ) -> OpenChunk {
         let chunk = Arc::new(AckChunk {
             id: self.next_chunk.fetch_add(1, Ordering::Relaxed),
             states: (0..size.min(MAX_CHUNK))
@@ -256,11 +276,14 @@ impl SharedProducer {
             .chunks
             .write()
             .insert(chunk.id, Arc::clone(&chunk));
-        chunk
+        OpenChunk {
+            producer: Arc::clone(self),
+            chunk,
+        }
     }
 
     /// Nothing more will be sent with this chunk.
-    pub fn close_chunk(&self, chunk: &AckChunk) {
+    fn close_chunk(&self, chunk: &AckChunk) {
         if chunk.close_one() {
             self.producer.context().chunks.write().remove(&chunk.id);
         }
@@ -406,9 +429,10 @@ mod tests {
             .set("message.max.bytes", "1000");
         let producer = ProducerPool::default().get(&config).unwrap();
         let signal = Arc::new(AckSignal::default());
-        let chunk = producer.open_chunk(3, &signal, false);
+        let open = producer.open_chunk(3, &signal, false);
+        let chunk = open.chunk();
         let send = |index, value: &[u8]| {
-            producer.send(&chunk, index, "t", None, None, None, Some(value), None)
+            producer.send(chunk, index, "t", None, None, None, Some(value), None)
         };
         send(0, b"x").unwrap();
         assert!(matches!(send(1, b"y"), Err(SendError::QueueFull)));

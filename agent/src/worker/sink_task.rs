@@ -335,7 +335,7 @@ impl Loop<'_> {
             if self.context.cancelled.is_cancelled() {
                 return Ok(End::Cancelled);
             }
-            if self.context.is_stopping() {
+            if self.context.is_stopping() || self.stopping.is_cancelled() {
                 self.stopping.cancel();
                 return Ok(End::Stopped);
             }

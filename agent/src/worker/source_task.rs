@@ -157,6 +157,7 @@ async fn run_task(
             return Ok(End::Stopped);
         }
     }
+    refuse_what_is_missing(context)?;
     let errors = ErrorOperator::new(
         context.id.clone(),
         ErrorSettings::from_props(&context.connector_props)?,
@@ -233,6 +234,34 @@ async fn run_task(
     };
     super::producer::release(state.producer);
     ended
+}
+
+/// Settings that ask for more than this loop gives; going on without would lose what they promise.
+fn refuse_what_is_missing(context: &TaskContext) -> Result<()> {
+    let worker = &context.settings.worker_props;
+    let own_topic = context
+        .connector_props
+        .get("offsets.storage.topic")
+        .map(|topic| topic.trim())
+        .filter(|topic| !topic.is_empty());
+    if let Some(topic) = own_topic
+        && worker.get("offset.storage.topic").map(|topic| topic.trim()) != Some(topic)
+    {
+        return Err(ConnectError::unsupported(format!(
+            "offsets.storage.topic is set to \"{topic}\", but offsets topics of single connectors are not available in \
+             this version; remove the key to use the worker's"
+        )));
+    }
+    let exactly_once = worker
+        .get("exactly.once.source.support")
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("enabled"));
+    if exactly_once {
+        return Err(ConnectError::unsupported(
+            "exactly.once.source.support is enabled, but exactly-once source tasks are not available in this version; \
+             set it to disabled to run source tasks at least once",
+        ));
+    }
+    Ok(())
 }
 
 /// Waits for another target state than PAUSED; false if the task is to end.
@@ -313,7 +342,7 @@ struct Loop<'a> {
 impl Loop<'_> {
     async fn execute(&mut self, task: &mut Box<dyn SourceTask>) -> Result<End> {
         loop {
-            if self.context.is_stopping() {
+            if self.context.is_stopping() || self.stopping.is_cancelled() {
                 self.stopping.cancel();
                 return Ok(End::Stopped);
             }
@@ -600,27 +629,26 @@ impl Loop<'_> {
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
             let size = batch.len().min(MAX_CHUNK);
-            let chunk = self
-                .producer
-                .open_chunk(size, &self.signal, self.keep_records);
-            self.submitted.begin_chunk(Arc::clone(&chunk));
+            let open = self.producer.open_chunk(size, &self.signal, self.keep_records);
+            let chunk = open.chunk();
+            self.submitted.begin_chunk(Arc::clone(chunk));
             let mut bytes = 0;
             let mut last_topic = ByteString::new();
             let mut outcome = Ok(true);
             for (index, record) in batch.drain(..size).enumerate() {
                 let record =
-                    match self.send_at_once(&chunk, index, record, &mut bytes, &mut last_topic) {
+                    match self.send_at_once(chunk, index, record, &mut bytes, &mut last_topic) {
                         None => continue,
                         Some(record) => record,
                     };
                 outcome = self
-                    .send_record(&chunk, index, record, &mut bytes, &mut last_topic)
+                    .send_record(chunk, index, record, &mut bytes, &mut last_topic)
                     .await;
                 if !matches!(outcome, Ok(true)) {
                     break;
                 }
             }
-            self.producer.close_chunk(&chunk);
+            drop(open);
             self.context.metrics.on_bytes(bytes);
             if !outcome? {
                 // Stopping: what was not sent is read again after the restart.

@@ -301,9 +301,8 @@ mod tests {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", "127.0.0.1:1");
         let producer = ProducerPool::default().get(&config).unwrap();
-        let chunk = producer.open_chunk(size, &Arc::new(AckSignal::default()), false);
-        producer.close_chunk(&chunk);
-        chunk
+        let open = producer.open_chunk(size, &Arc::new(AckSignal::default()), false);
+        Arc::clone(open.chunk())
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) const POSITION_FIELD: &str = "position";
 
 /// Size of one read.
 const READ_SIZE: usize = 256 * 1024;
+/// Size of a read that looks whether a file has grown: a thousand idle tasks must not move memory about.
+const PROBE_SIZE: usize = 4096;
 /// A line longer than this fails the task rather than take all memory.
 const MAX_LINE: usize = 512 * 1024 * 1024;
 /// How long a poll waits when there is nothing to read.
@@ -92,6 +94,8 @@ pub(crate) struct FileStreamSourceTask {
     position: i64,
     input: Input,
     lines: LineSplitter,
+    /// The last read found nothing.
+    idle: bool,
 }
 
 impl Default for FileStreamSourceTask {
@@ -105,23 +109,39 @@ impl Default for FileStreamSourceTask {
             position: 0,
             input: Input::Closed,
             lines: LineSplitter::default(),
+            idle: false,
+        }
+    }
+}
+
+fn read_some(file: &mut File, target: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read(target) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }
 
 /// Reads a block after `rest`; an empty answer is the end of the file for now.
-fn read_block(file: &mut File, rest: &[u8]) -> std::io::Result<Bytes> {
+fn read_block(file: &mut File, rest: &[u8], probe: bool) -> std::io::Result<Bytes> {
+    if probe {
+        let mut found = [0; PROBE_SIZE];
+        let read = read_some(file, &mut found)?;
+        if read == 0 {
+            return Ok(Bytes::new());
+        }
+        let mut block = BytesMut::with_capacity(rest.len() + read);
+        block.extend_from_slice(rest);
+        block.extend_from_slice(found.get(..read).unwrap_or_default());
+        return Ok(block.freeze());
+    }
     // A long line doubles the room, so that it is not copied for each block.
     let room = READ_SIZE.max(rest.len());
     let mut block = BytesMut::with_capacity(rest.len() + room);
     block.extend_from_slice(rest);
     block.resize(rest.len() + room, 0);
-    let read = loop {
-        match file.read(block.get_mut(rest.len()..).unwrap_or_default()) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => break other?,
-        }
-    };
+    let read = read_some(file, block.get_mut(rest.len()..).unwrap_or_default())?;
     if read == 0 {
         return Ok(Bytes::new());
     }
@@ -135,7 +155,7 @@ fn now_millis() -> Option<i64> {
 }
 
 impl FileStreamSourceTask {
-    async fn idle(&self) {
+    async fn wait_idle(&self) {
         if let Some(context) = &self.context {
             let stopping = context.stopping();
             // Either way the poll ends.
@@ -209,15 +229,17 @@ impl FileStreamSourceTask {
         match std::mem::replace(&mut self.input, Input::Closed) {
             Input::Closed => Ok(false),
             Input::File(mut file) => {
+                let probe = self.idle;
                 let (file, block) = spawn_blocking(move || {
-                    let block = read_block(&mut file, &rest);
+                    let block = read_block(&mut file, &rest, probe);
                     (file, block)
                 })
                 .await
                 .map_err(|e| ConnectError::connect(e.to_string()))?;
                 self.input = Input::File(file);
                 let block = block?;
-                if block.is_empty() {
+                self.idle = block.is_empty();
+                if self.idle {
                     return Ok(false);
                 }
                 self.lines.refill(block);
@@ -246,7 +268,7 @@ impl FileStreamSourceTask {
                     }
                     // The end of stdin: nothing will ever come.
                     Some(None) => {
-                        self.idle().await;
+                        self.wait_idle().await;
                         Ok(false)
                     }
                     None => Ok(false),
@@ -331,7 +353,7 @@ impl SourceTask for FileStreamSourceTask {
 
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         if matches!(self.input, Input::Closed) && !self.open().await? {
-            self.idle().await;
+            self.wait_idle().await;
             return Ok(None);
         }
         let mut records = Vec::new();
@@ -351,7 +373,7 @@ impl SourceTask for FileStreamSourceTask {
             return Ok(Some(records));
         }
         if matches!(self.input, Input::File(_)) {
-            self.idle().await;
+            self.wait_idle().await;
         }
         Ok(None)
     }
