@@ -194,23 +194,23 @@ fn task_number(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn on(method: Method, path: &str) -> Resolved {
+    fn on(method: &Method, path: &str) -> Resolved {
         let segments: Vec<String> = path
             .split('/')
             .filter(|part| !part.is_empty())
             .map(str::to_owned)
             .collect();
-        resolve(&method, &segments, Surface::All)
+        resolve(method, &segments, Surface::All)
     }
 
     #[test]
     fn a_trailing_slash_and_head_are_the_same_call() {
         assert_eq!(
-            on(Method::GET, "/connectors/"),
+            on(&Method::GET, "/connectors/"),
             Resolved::Call(Route::ListConnectors)
         );
         assert_eq!(
-            on(Method::HEAD, "/connectors"),
+            on(&Method::HEAD, "/connectors"),
             Resolved::Call(Route::ListConnectors)
         );
     }
@@ -218,11 +218,11 @@ mod tests {
     #[test]
     fn a_task_that_is_no_integer_is_no_path() {
         assert_eq!(
-            on(Method::GET, "/connectors/c/tasks/x/status"),
+            on(&Method::GET, "/connectors/c/tasks/x/status"),
             Resolved::NotFound
         );
         assert_eq!(
-            on(Method::GET, "/connectors/c/tasks/99999999999/status"),
+            on(&Method::GET, "/connectors/c/tasks/99999999999/status"),
             Resolved::NotFound
         );
     }
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn another_method_on_a_known_path_is_told_apart() {
         assert_eq!(
-            on(Method::DELETE, "/connectors/c/status"),
+            on(&Method::DELETE, "/connectors/c/status"),
             Resolved::OtherMethods(vec![Method::GET])
         );
         assert_eq!(
-            on(Method::GET, "/connectors/c/tasks-config"),
+            on(&Method::GET, "/connectors/c/tasks-config"),
             Resolved::NotFound
         );
     }

@@ -265,7 +265,7 @@ impl Actor {
         match stopped {
             Err(error) if self.state != State::Failed => self.failed(&error),
             Err(error) => {
-                tracing::warn!(connector = %self.name, %error, "stop of the connector failed")
+                tracing::warn!(connector = %self.name, %error, "stop of the connector failed");
             }
             Ok(()) => self.listener.on_shutdown(&self.name),
         }

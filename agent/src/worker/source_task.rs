@@ -629,7 +629,9 @@ impl Loop<'_> {
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
             let size = batch.len().min(MAX_CHUNK);
-            let open = self.producer.open_chunk(size, &self.signal, self.keep_records);
+            let open = self
+                .producer
+                .open_chunk(size, &self.signal, self.keep_records);
             let chunk = open.chunk();
             self.submitted.begin_chunk(Arc::clone(chunk));
             let mut bytes = 0;
