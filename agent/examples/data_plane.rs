@@ -61,7 +61,10 @@ impl OffsetBackingStore for Offsets {
         &self,
         keys: Vec<Vec<u8>>,
     ) -> Result<std::collections::HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError> {
-        let stored = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let stored = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(keys
             .into_iter()
             .map(|key| {
@@ -72,7 +75,10 @@ impl OffsetBackingStore for Offsets {
     }
 
     async fn set(&self, values: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StorageError> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(values);
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .extend(values);
         Ok(())
     }
 
@@ -87,8 +93,18 @@ impl OffsetBackingStore for Offsets {
 fn cpu() -> Duration {
     // The clock of all threads of this process.
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
+    let fields: Vec<&str> = text
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|f| f.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
@@ -100,8 +116,10 @@ struct Measured {
 fn report(name: &str, count: u64, started: Instant, cpu_before: Duration) -> Measured {
     let wall = started.elapsed().as_secs_f64();
     let used = (cpu() - cpu_before).as_secs_f64();
-    let measured =
-        Measured { per_second: count as f64 / wall, per_cpu: count as f64 / used.max(0.01) };
+    let measured = Measured {
+        per_second: count as f64 / wall,
+        per_cpu: count as f64 / used.max(0.01),
+    };
     println!(
         "{name:10} {:>10.0} records/s {:>10.0} records per CPU-second ({wall:.2} s, {used:.2} CPU-s)",
         measured.per_second, measured.per_cpu
@@ -113,7 +131,12 @@ fn context(
     connector: &str,
     props: &[(&str, &str)],
     worker: &Arc<WorkerTaskSettings>,
-) -> anyhow::Result<(TaskContext, CancellationToken, Arc<TaskMetrics>, watch::Sender<TargetState>)> {
+) -> anyhow::Result<(
+    TaskContext,
+    CancellationToken,
+    Arc<TaskMetrics>,
+    watch::Sender<TargetState>,
+)> {
     let converter = |class: &str| {
         sluice_plugins::converters()
             .into_iter()
@@ -123,8 +146,10 @@ fn context(
     };
     let header = sluice_plugins::header_converters().into_iter().next();
     let header = header.ok_or_else(|| anyhow::anyhow!("no header converter"))?;
-    let props: Props =
-        props.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let props: Props = props
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
     let (target, target_state) = watch::channel(TargetState::Started);
     let stopping = CancellationToken::new();
     let metrics = TaskMetrics::new();
@@ -188,7 +213,9 @@ fn bare_producer(bootstrap: &str, topic: &str, count: u64) -> anyhow::Result<Mea
     let line = vec![b'x'; LINE];
     let (started, before) = (Instant::now(), cpu());
     for _ in 0..count {
-        let mut record = BaseRecord::<(), [u8], ()>::to(topic).payload(&line).timestamp(1);
+        let mut record = BaseRecord::<(), [u8], ()>::to(topic)
+            .payload(&line)
+            .timestamp(1);
         while let Err((_, refused)) = producer.send(record) {
             record = refused;
             std::thread::sleep(Duration::from_millis(1));
@@ -206,8 +233,11 @@ async fn source(
     count: u64,
     worker: &Arc<WorkerTaskSettings>,
 ) -> anyhow::Result<Measured> {
-    let (context, stopping, metrics, _target) =
-        context("measure-source", &[("file", file), ("topic", topic)], worker)?;
+    let (context, stopping, metrics, _target) = context(
+        "measure-source",
+        &[("file", file), ("topic", topic)],
+        worker,
+    )?;
     let task = (sluice_connector_file::SOURCE.new_task)();
     let run = SourceTaskLoop::new(context, task, Arc::new(Offsets::default()), Arc::default());
     let (started, before) = (Instant::now(), cpu());
@@ -299,24 +329,41 @@ fn main() -> anyhow::Result<()> {
         offset_flush_timeout: Duration::from_secs(5),
         topic_creation_enabled: false,
         worker_props: Arc::new(
-            [("bootstrap.servers".to_owned(), bootstrap.clone())].into_iter().collect(),
+            [("bootstrap.servers".to_owned(), bootstrap.clone())]
+                .into_iter()
+                .collect(),
         ),
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let mut measured = std::collections::HashMap::new();
     if wants("producer") {
-        measured.insert("producer", bare_producer(bootstrap, &format!("{topic}-bare"), count)?);
+        measured.insert(
+            "producer",
+            bare_producer(bootstrap, &format!("{topic}-bare"), count)?,
+        );
     }
     let input_text = input.display().to_string();
-    measured.insert("source", runtime.block_on(source(&topic, &input_text, count, &worker))?);
+    measured.insert(
+        "source",
+        runtime.block_on(source(&topic, &input_text, count, &worker))?,
+    );
     if wants("sink") {
         let output_text = output.display().to_string();
-        measured.insert("sink", runtime.block_on(sink(&topic, &output_text, count, &worker))?);
+        measured.insert(
+            "sink",
+            runtime.block_on(sink(&topic, &output_text, count, &worker))?,
+        );
         let same = std::fs::read(&input)? == std::fs::read(&output)?;
         println!("output equals input: {same}");
     }
     if wants("consumer") {
-        measured.insert("consumer", runtime.block_on(bare_consumer(bootstrap, &topic, count))?);
+        measured.insert(
+            "consumer",
+            runtime.block_on(bare_consumer(bootstrap, &topic, count))?,
+        );
     }
     for (ours, bare) in [("source", "producer"), ("sink", "consumer")] {
         if let (Some(a), Some(b)) = (measured.get(ours), measured.get(bare)) {

@@ -1,5 +1,4 @@
 //! JSON there and back, with and without envelope; serde_json's tree as the peer.
-#![expect(missing_docs, reason = "criterion's macros define undocumented items")]
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -57,7 +56,7 @@ fn json(c: &mut Criterion) {
             });
         });
         group.bench_function("read", |b| {
-            b.iter(|| converter.to_connect_data("t", Some(&written)))
+            b.iter(|| converter.to_connect_data("t", Some(&written)));
         });
         group.bench_function("peer: serde_json tree, read", |b| {
             b.iter(|| serde_json::from_slice::<serde_json::Value>(&written));

@@ -1,5 +1,4 @@
 //! Lines of 100 bytes cut out of a block; a copying reader of the standard library as the peer.
-#![expect(missing_docs, reason = "criterion's macros define undocumented items")]
 
 use std::io::BufRead as _;
 
