@@ -217,7 +217,7 @@ fn verbs(context: &Context) -> Result<()> {
 
 fn unfilter_all(terminal: &mut Terminal) -> Result<()> {
     terminal.send(keys::ESCAPE)?;
-    terminal.wait_no_text("/", seconds(10))
+    terminal.wait_no_text("connectors[0/", seconds(10))
 }
 
 fn restart(context: &Context) -> Result<()> {
@@ -235,14 +235,14 @@ fn restart(context: &Context) -> Result<()> {
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
     });
     rest.put_config(failing, &config)?;
-    let task_failed = |what: &str| {
+    let task_failed = |rest: &Rest, what: &str| {
         wait_until(what, seconds(60), || {
             let states = rest.states(failing)?.context("no status")?;
             Ok(states.connector.state == "RUNNING"
                 && states.tasks.iter().any(|task| task.state == "FAILED"))
         })
     };
-    task_failed("the task to fail")?;
+    task_failed(rest, "the task to fail")?;
     let mut terminal = stage.open(&[], &[])?;
     // The worst comes first.
     terminal.wait_line(&["UNHEALTHY", failing], seconds(20))?;
@@ -276,18 +276,26 @@ fn restart(context: &Context) -> Result<()> {
     rest.wait_running(failing, 1, seconds(60))?;
     terminal.wait_line(&["HEALTHY", failing], seconds(20))?;
     // Broken again, this time restarted by hand: it fails anew, which the cluster's record of it shows.
+    let Stage {
+        cluster,
+        worker,
+        mut pipelines,
+    } = stage;
+    let rest = worker.rest();
     rest.put_config(failing, &config)?;
-    task_failed("the task to fail again")?;
+    // What was skipped is committed; only new lines can make it fail.
+    pipelines[0].add_lines(10)?;
+    task_failed(rest, "the task to fail again")?;
     terminal.wait_line(&["UNHEALTHY", failing], seconds(20))?;
     terminal.send("r")?;
     terminal.wait_text("1 of 1 tasks FAILED", seconds(10))?;
     press(&mut terminal, &format!("restart {failing}"), "failed only")?;
-    let configs = format!("{}-configs", stage.cluster.name);
+    let configs = format!("{}-configs", cluster.name);
     wait_until(
         "the restart request in the config topic",
         seconds(30),
         || {
-            let records = sluice_tests::topics::consume_all(&stage.cluster.bootstrap, &configs)?;
+            let records = sluice_tests::topics::consume_all(&cluster.bootstrap, &configs)?;
             Ok(records.iter().any(|record| {
                 record.key.as_deref() == Some(request.as_bytes())
                     && record
@@ -300,7 +308,7 @@ fn restart(context: &Context) -> Result<()> {
             }))
         },
     )?;
-    task_failed("the task to fail once more")
+    task_failed(rest, "the task to fail once more")
 }
 
 fn edit(context: &Context) -> Result<()> {
