@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sluice_protocol::State;
 
-use super::output::{Row, data, known, rows};
+use super::output::{data, known, rows};
+use super::rows::{ConnectorRow, LagRow, PluginRow, TaskRow, WorkerRow};
 use super::{CommandError, FINE, Report, Session, UNHEALTHY, look};
 use crate::cli::{Kind, Output};
 use crate::conn::client::Client;
 use crate::message::Update;
 use crate::model::Model;
-use crate::model::cluster::{Connector, Worker, WorkerHealth};
+use crate::model::cluster::Connector;
 use crate::model::filter::Filter;
 use crate::model::health;
 use crate::model::screen::Screen;
 use crate::model::secrets::{self, PasswordKeys};
-use crate::model::table::{RowKey, TableId};
+use crate::model::table::TableId;
 use crate::text::Text;
-use crate::units;
 use crate::update::{apply_update, settle};
 
 /// Lists things.
@@ -126,251 +126,6 @@ async fn probe(model: &mut Model, client: &Client) {
                 kind,
             },
         );
-    }
-}
-
-#[derive(Serialize)]
-struct ConnectorRow {
-    name: String,
-    health: &'static str,
-    reason: String,
-    #[serde(rename = "type")]
-    kind: String,
-    state: State,
-    tasks: usize,
-    running: usize,
-    failed: usize,
-    lag: Option<i64>,
-    class: String,
-    version: Option<String>,
-    worker_id: String,
-    root_cause: Option<String>,
-    #[serde(skip)]
-    label: String,
-    #[serde(skip)]
-    counts: String,
-    #[serde(skip)]
-    bad: bool,
-}
-
-impl ConnectorRow {
-    fn of(c: &Connector) -> Self {
-        Self {
-            name: c.label.to_string(),
-            health: c.health.as_str(),
-            reason: health::reason(c),
-            kind: c.kind.to_string(),
-            state: c.state,
-            tasks: c.counts.total,
-            running: c.counts.running,
-            failed: c.counts.failed,
-            lag: c.lag,
-            class: c.class().to_string(),
-            version: c.version.as_ref().map(ToString::to_string),
-            worker_id: c.worker.to_string(),
-            root_cause: c.first_trace().map(|(_, trace)| trace.root.to_string()),
-            label: health::label(c),
-            counts: c.counts.label(),
-            bad: c.health.is_bad(),
-        }
-    }
-}
-
-impl Row for ConnectorRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "HEALTH",
-        "NAME",
-        "TYPE",
-        "TASKS",
-        "LAG",
-        "CLASS",
-        "ROOT-CAUSE",
-    ];
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.label.clone(),
-            self.name.clone(),
-            self.kind.clone(),
-            self.counts.clone(),
-            known(self.lag.map(units::count)),
-            self.class.clone(),
-            self.root_cause.clone().unwrap_or_default(),
-        ]
-    }
-}
-
-#[derive(Serialize)]
-struct TaskRow {
-    connector: String,
-    task: u32,
-    state: State,
-    worker_id: String,
-    lag: Option<i64>,
-    root_cause: Option<String>,
-}
-
-impl TaskRow {
-    fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Task(name, id) = key else {
-            return None;
-        };
-        let connector = model.cluster.connectors.get(name)?;
-        let task = connector.tasks.get(id)?;
-        Some(Self {
-            connector: connector.label.to_string(),
-            task: *id,
-            state: task.state,
-            worker_id: task.worker.to_string(),
-            lag: task.lag,
-            root_cause: task.trace.as_ref().map(|trace| trace.root.to_string()),
-        })
-    }
-}
-
-impl Row for TaskRow {
-    const HEADINGS: &'static [&'static str] =
-        &["STATE", "CONNECTOR", "TASK", "WORKER", "LAG", "ROOT-CAUSE"];
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.state.to_string(),
-            self.connector.clone(),
-            self.task.to_string(),
-            self.worker_id.clone(),
-            known(self.lag.map(units::count)),
-            self.root_cause.clone().unwrap_or_default(),
-        ]
-    }
-}
-
-#[derive(Serialize)]
-struct WorkerRow {
-    worker_id: String,
-    kind: Option<&'static str>,
-    version: Option<String>,
-    leader: Option<bool>,
-    health: String,
-    connectors: usize,
-    tasks: usize,
-}
-
-impl WorkerRow {
-    fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Worker(id) = key else { return None };
-        let worker: &Worker = model.cluster.workers.get(id)?;
-        let health = match (&worker.health, worker.member) {
-            (_, Some(false)) => "left".to_owned(),
-            (Some(WorkerHealth::Ok), _) => "ok".to_owned(),
-            (Some(WorkerHealth::Answers), _) => "answers".to_owned(),
-            (Some(WorkerHealth::NotReady(why)), _) => format!("not ready: {why}"),
-            (Some(WorkerHealth::Unreachable(why)), _) => format!("no answer: {why}"),
-            (None, _) => "n/a".to_owned(),
-        };
-        Some(Self {
-            worker_id: worker.id.to_string(),
-            kind: worker.kind.map(|kind| kind.as_str()),
-            version: worker.version.as_ref().map(ToString::to_string),
-            leader: worker.leader,
-            health,
-            connectors: worker.connectors,
-            tasks: worker.tasks,
-        })
-    }
-}
-
-impl Row for WorkerRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "WORKER",
-        "KIND",
-        "VERSION",
-        "LEADER",
-        "HEALTH",
-        "CONNECTORS",
-        "TASKS",
-    ];
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.worker_id.clone(),
-            known(self.kind),
-            known(self.version.as_deref()),
-            known(self.leader.map(|leader| if leader { "yes" } else { "no" })),
-            self.health.clone(),
-            self.connectors.to_string(),
-            self.tasks.to_string(),
-        ]
-    }
-}
-
-#[derive(Serialize)]
-struct LagRow {
-    connector: String,
-    topic: String,
-    partition: i32,
-    end: Option<i64>,
-    committed: Option<i64>,
-    lag: Option<i64>,
-    task: Option<u32>,
-}
-
-impl LagRow {
-    fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Partition(name, topic, partition) = key else {
-            return None;
-        };
-        let found = model
-            .cluster
-            .partitions
-            .get(&(name.clone(), topic.clone(), *partition))?;
-        Some(Self {
-            connector: Text::line(name).to_string(),
-            topic: topic.to_string(),
-            partition: *partition,
-            end: found.end,
-            committed: found.committed,
-            lag: found.lag(),
-            task: found.task,
-        })
-    }
-}
-
-impl Row for LagRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "CONNECTOR",
-        "TOPIC",
-        "PARTITION",
-        "COMMITTED",
-        "END",
-        "LAG",
-        "TASK",
-    ];
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.connector.clone(),
-            self.topic.clone(),
-            self.partition.to_string(),
-            known(self.committed),
-            known(self.end),
-            known(self.lag),
-            known(self.task),
-        ]
-    }
-}
-
-#[derive(Serialize)]
-struct PluginRow {
-    class: String,
-    #[serde(rename = "type")]
-    kind: String,
-    version: Option<String>,
-}
-
-impl Row for PluginRow {
-    const HEADINGS: &'static [&'static str] = &["TYPE", "CLASS", "VERSION"];
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.kind.clone(),
-            self.class.clone(),
-            known(self.version.as_deref()),
-        ]
     }
 }
 

@@ -6,6 +6,7 @@
 mod apply;
 mod get;
 mod output;
+mod rows;
 mod verbs;
 
 use crate::cli::{Command, Names};
