@@ -13,7 +13,7 @@
 //! * `poll` must be called at least every `max.poll.interval.ms`, or the group takes the partitions away.
 //!
 //! Safety: `rd_kafka_t` and its queue are safe to use from any thread. The pointer that callbacks get is that of
-//! [`Shared`], which lives until after `rd_kafka_destroy`. Callbacks run inside calls of `poll` and `close`, except the
+//! `Shared`, which lives until after `rd_kafka_destroy`. Callbacks run inside calls of `poll` and `close`, except the
 //! wake-up and error callbacks, which any thread may run and which only use `Shared` through its own locks.
 #![expect(
     unsafe_code,
