@@ -442,10 +442,12 @@ impl Loop<'_> {
     }
 
     fn wait_until(&mut self, now: Instant) -> Instant {
-        let mut until = self.next_commit.min(now + MAX_WAIT).min(self.next_refresh);
-        if let Some(committing) = &self.committing {
-            until = until.min(committing.started + self.context.settings.offset_flush_timeout);
-        }
+        let mut until = (now + MAX_WAIT).min(self.next_refresh);
+        // A commit that is due waits for the one on its way, and so must the loop: it would spin otherwise.
+        until = until.min(match &self.committing {
+            Some(committing) => committing.started + self.context.settings.offset_flush_timeout,
+            None => self.next_commit,
+        });
         if let Some(retry_at) = self.retry_at.take() {
             until = until.min(retry_at);
         }
