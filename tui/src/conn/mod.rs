@@ -1,5 +1,5 @@
 //! Where the data comes from. Every source stands behind [`DataSource`] and sends [`Update`]s; no other part knows
-//! that the network can fail. Reconnecting and waiting are the source's own business and are told as [`Link`]s.
+//! that the network can fail. Reconnecting and waiting are the source's own business and are told as `Link`s.
 
 pub(crate) mod brokers;
 pub(crate) mod client;
