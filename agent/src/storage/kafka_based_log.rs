@@ -280,7 +280,13 @@ impl KafkaBasedLog {
             limit,
         };
         tokio::time::timeout(limit, async {
-            let mut ends = self.end_offsets(limit).await?;
+            // Right after an outage, or in a topic just made, partitions are without a leader for a moment.
+            let mut ends = loop {
+                match self.end_offsets(limit).await {
+                    Err(StorageError::Timeout { .. }) => tokio::time::sleep(FETCH_PAUSE).await,
+                    found => break found?,
+                }
+            };
             // Records are on their way, as a rule. Only what stays behind may be short of a transaction marker.
             let arrived = self.wait_for(&ends, Reached::Records);
             if let Ok(arrived) = tokio::time::timeout(FETCH_PAUSE, arrived).await {
