@@ -8,7 +8,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 ///
 /// Without a command the terminal opens. It works on Sluice agents and on JVM Connect clusters.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version, about, max_term_width = 100)]
+#[command(
+    name = "sluice",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit status of commands: 0 fine, 1 error, 2 something is unhealthy."
+)]
 pub(crate) struct Cli {
     /// REST URLs of Connect workers; the next one is used when one does not answer.
     #[arg(long, value_name = "URL[,URL]", value_delimiter = ',', global = true)]

@@ -149,6 +149,10 @@ impl DataSource for RestSource {
                         Some(list) => {
                             let known = Known::of(&list, &self.client);
                             workers = known.workers.clone();
+                            // Without connectors and brokers the URL we use is the only worker known.
+                            if workers.is_empty() && self.publish.is_none() {
+                                workers = known.urls.clone();
+                            }
                             if let Some(publish) = &self.publish {
                                 publish.send_replace(Arc::new(known));
                             }

@@ -139,8 +139,8 @@ fn find(
             empty.push((*name).clone());
         }
     }
-    // A cluster without connectors has nothing to recognise it by: take the topic only when there is no doubt.
-    if let ([only], 1) = (&empty[..], candidates.len()) {
+    // A cluster without connectors has nothing to recognise its topic by but that it is empty, as ours must be.
+    if let ([only], true) = (&empty[..], known.connectors.is_empty()) {
         shared.note(what, only.clone());
         return Some(only.clone());
     }
