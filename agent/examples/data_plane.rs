@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p sluice-agent --example data_plane -- 127.0.0.1:9092 1000000 [source|producer|sink|consumer ...]`
 //!
-//! Each part prints records per second and per CPU-second of the whole process; the ratios are those of `design.md` 5.
+//! Each part prints records per second and per CPU-second of the whole process.
 #![expect(clippy::print_stdout, reason = "it is a command-line tool")]
 
 use std::io::Write as _;

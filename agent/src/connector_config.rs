@@ -1,5 +1,5 @@
 //! The keys every connector has besides its own (Kafka's `ConnectorConfig`, `SourceConnectorConfig`,
-//! `SinkConnectorConfig`), with the groups and orders that validation answers show (control-plane 1.7, 3).
+//! `SinkConnectorConfig`), with the groups and orders that validation answers show.
 
 use std::sync::Arc;
 

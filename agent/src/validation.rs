@@ -1,5 +1,5 @@
 //! Validation of connector configurations: every fault of every key at once, in the composition of the REST answer
-//! (Kafka's `AbstractHerder.validateConnectorConfig`, control-plane 1.7).
+//! (Kafka's `AbstractHerder.validateConnectorConfig`).
 
 use indexmap::IndexMap;
 use sluice_api::config::{

@@ -369,7 +369,7 @@ impl WorkerConfig {
     }
 
     /// The URL other workers reach this one at, with a trailing slash, once the REST server is bound to `bound`
-    /// (scheme, host, port by control-plane rules: `rest.advertised.*`, else the first listener of that scheme).
+    /// (scheme, host, port by the rules of `RestServer.advertisedUrl`: `rest.advertised.*`, else the first listener of that scheme).
     pub fn advertised_url(&self, bound: &[(Listener, u16)]) -> String {
         let scheme = match self.optional_string("rest.advertised.listener") {
             Some(scheme) if !scheme.is_empty() => scheme.to_ascii_lowercase(),

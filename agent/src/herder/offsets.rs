@@ -1,4 +1,4 @@
-//! Reading, altering and resetting the offsets of connectors (KIP-875, control-plane 1.8 and 9).
+//! Reading, altering and resetting the offsets of connectors (KIP-875).
 //!
 //! Offsets of sinks are those of their consumer group, offsets of sources stand in the offset store. Whether the
 //! connector is stopped is for the herder to say.
@@ -120,7 +120,7 @@ impl OffsetAccess<'_> {
     /// Alters the given offsets, or resets all for `None`.
     ///
     /// # Errors
-    /// As control-plane 1.8.
+    /// The texts are those of the JVM worker.
     pub async fn modify(
         &self,
         name: &ConnectorName,

@@ -1,4 +1,4 @@
-//! Requests passed on to the worker that can answer them (control-plane 1.2).
+//! Requests passed on to the worker that can answer them.
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! The REST API of a worker: the paths, bodies, statuses and messages of JVM Connect 4.3 (control-plane 1).
+//! The REST API of a worker: the paths, bodies, statuses and messages of JVM Connect 4.3.
 //!
 //! [`RestServer::bind`] opens the listeners first, because the port may be part of the worker's advertised URL; until
 //! [`RestServer::serve`] names the herder every path answers 404. [`routes`] is the table of calls, `calls` carries

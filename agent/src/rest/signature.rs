@@ -33,7 +33,7 @@ impl RequestSignature {
         }
     }
 
-    /// Checks the signature, in the order of the JVM worker (control-plane 1.9).
+    /// Checks the signature, in the order of the JVM worker.
     ///
     /// `required` is false outside a sessioned group, where only malformed headers are refused. `key` is the session
     /// key read from the config topic.

@@ -1,4 +1,4 @@
-//! What records of the config topic mean: a machine fed with one record after another (control-plane 4.3).
+//! What records of the config topic mean: a machine fed with one record after another.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

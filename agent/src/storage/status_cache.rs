@@ -1,4 +1,4 @@
-//! What records of the status topic mean, and which reports may be written (control-plane 5).
+//! What records of the status topic mean, and which reports may be written.
 
 use std::collections::{BTreeMap, HashMap};
 

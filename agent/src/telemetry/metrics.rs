@@ -1,4 +1,4 @@
-//! The worker's numbers as Prometheus text, under the names of Connect's JMX attributes (data-plane 12).
+//! The worker's numbers as Prometheus text, under the names of Connect's JMX attributes.
 //!
 //! `kafka.connect:type=source-task-metrics,connector=c,task=0` with attribute `source-record-poll-total` becomes
 //! `kafka_connect_source_task_source_record_poll_total{connector="c",task="0"}`.

@@ -151,7 +151,7 @@ impl Worker {
         Some(self.connectors.lock().get(name)?.0.transition(target))
     }
 
-    /// Asks a running connector for task configs, completed with what the framework adds (control-plane 3.4); `None`
+    /// Asks a running connector for task configs, completed with what the framework adds; `None`
     /// if it does not run here.
     pub fn task_configs(
         &self,

@@ -1,4 +1,4 @@
-//! Publishing the task configs of connectors: compare, write or send to the leader, retry (control-plane 8.4).
+//! Publishing the task configs of connectors: compare, write or send to the leader, retry.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

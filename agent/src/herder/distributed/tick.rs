@@ -1,4 +1,4 @@
-//! The herder's task: group events, changes of the config topic, jobs (control-plane 7.6, 8.1 to 8.5).
+//! The herder's task: group events, changes of the config topic, jobs.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -205,7 +205,7 @@ impl Tick {
         self.finish_rebalance().await;
     }
 
-    /// Reads configs as far as the assignment needs, then starts what is new. Control-plane 7.6, steps 4 to 7.
+    /// Reads configs as far as the assignment needs, then starts what is new.
     async fn finish_rebalance(&mut self) {
         let Some(rebalance) = self.pending.take() else {
             return;
