@@ -8,7 +8,7 @@ use super::data::note;
 use crate::message::{GroupMember, GroupReport, LagReport, TaskReport, WorkerReport};
 use crate::model::Model;
 use crate::model::cluster::{Group, PartitionLag, Rebalance, Worker, WorkerKind};
-use crate::model::event::Severity;
+use crate::model::event::{NewEvent, Severity};
 use crate::text::Text;
 use crate::units::Millis;
 
@@ -201,12 +201,25 @@ pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
         known.delay = known.delay.max(new.delay);
         return;
     }
+    let event = NewEvent {
+        at: new.start,
+        severity: Severity::Warn,
+        kind: "rebalance",
+        object: Text::from("group"),
+        what: match generation {
+            Some(generation) => Text::line(&format!("generation {generation}: {}", new.cause)),
+            None => new.cause.clone(),
+        },
+        by: Text::from("telemetry"),
+        connector: None,
+    };
     let place = rebalances
         .iter()
         .position(|known| known.start <= new.start)
         .unwrap_or(rebalances.len());
     rebalances.insert(place, new);
     rebalances.truncate(REBALANCES);
+    model.events.push(event);
 }
 
 /// Lag of some sinks, all their partitions at once.

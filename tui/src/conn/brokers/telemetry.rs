@@ -204,17 +204,11 @@ fn event(shared: &Shared, worker: &Text, at: Millis, told: EventTelemetry) {
             connector: connector.cloned(),
         }));
     };
-    let group = || Text::from("group");
     match told.event {
         Event::Rebalance(told) => {
-            let what = format!("generation {}: {}", told.generation, told.cause);
             shared
                 .feed
                 .send_blocking(Update::Rebalance(rebalance(&told, worker)));
-            // Every member reports the same rebalance; the leader's word, who knows who came and went, is enough.
-            if told.is_leader {
-                say("rebalance", None, group(), what, worker.clone());
-            }
         }
         Event::TaskState {
             task, to, trace, ..

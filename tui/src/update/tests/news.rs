@@ -237,6 +237,30 @@ fn members_that_come_and_go_are_rebalances() {
 }
 
 #[test]
+fn every_member_reports_a_rebalance_and_it_is_told_once() {
+    let mut model = fixtures::empty();
+    let report = |assigned, joined| {
+        Update::Rebalance(crate::model::cluster::Rebalance {
+            generation: Some(7),
+            start: NOW,
+            duration: Some(10),
+            cause: Text::line("worker started"),
+            joined,
+            left: joined,
+            assigned: Some(assigned),
+            revoked: Some(0),
+            delay: Some(0),
+        })
+    };
+    tell(&mut model, report(1, None));
+    tell(&mut model, report(3, Some(2)));
+    assert_eq!(model.events.iter().count(), 1);
+    let only = model.cluster.rebalances.front().unwrap();
+    assert_eq!((only.assigned, only.joined), (Some(4), Some(2)));
+    assert_eq!(model.cluster.rebalances.len(), 1);
+}
+
+#[test]
 fn losing_the_cluster_keeps_the_rows_and_says_so_once() {
     let mut model = fixtures::failing();
     model.cluster.live = false;
