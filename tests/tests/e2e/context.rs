@@ -13,8 +13,13 @@ use sluice_tests::worker::{Kind, Worker, WorkerProperties};
 use tempfile::TempDir;
 
 thread_local! {
-    /// Every test has a thread of its own, so these are the folders of one test.
+    /// The folders of the test that runs on this thread.
     static FOLDERS: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Forgets the folders of a test that ran on this thread before.
+pub(crate) fn begin_test() {
+    FOLDERS.take();
 }
 
 /// A test: its name, a sentence about behaviour, and what it does.

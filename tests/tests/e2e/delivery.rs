@@ -177,7 +177,9 @@ fn recovered(pipelines: &[Pipeline], rest: &Rest, gone: Option<&str>) -> Result<
         }
     }
     for pipeline in pipelines {
-        pipeline.wait_none_lost(seconds(90))?;
+        // A consumer that could not say goodbye stays a member of its group for its session, 45 s by default, and each of
+        // several rebalances may leave one behind.
+        pipeline.wait_none_lost(seconds(180))?;
     }
     Ok(())
 }

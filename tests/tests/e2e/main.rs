@@ -59,6 +59,7 @@ fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
         .map(|test| {
             let context = Arc::clone(&context);
             Trial::test(test.name, move || {
+                context::begin_test();
                 (test.run)(&context)
                     .map_err(|error| format!("{}\n{}", explain(&error), context.logs()).into())
             })
