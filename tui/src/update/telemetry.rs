@@ -53,6 +53,10 @@ pub(super) fn worker(model: &mut Model, report: WorkerReport) {
         group.generation = group.generation.max(Some(generation));
         if report.leader == Some(true) {
             group.delay = report.delay;
+            if stable && !agents {
+                // Only agents tell the generation.
+                group.generation = None;
+            }
         }
     }
 }
@@ -82,7 +86,12 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
         for worker in cluster.workers.values_mut() {
             worker.member = Some(now_members.contains(&worker.id));
             if worker.member == Some(false) {
+                // What it last said of itself holds no longer.
                 worker.leader = None;
+                worker.cpu = None;
+                worker.memory = None;
+                worker.rate = None;
+                worker.started = None;
             }
         }
         for member in &report.members {
@@ -93,6 +102,10 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
             );
         }
     }
+    let agents = cluster
+        .workers
+        .values()
+        .any(|worker| worker.kind == Some(WorkerKind::Agent) && worker.member == Some(true));
     let mut group = before.as_ref().map_or_else(
         || Group {
             id: report.id.clone(),
@@ -442,7 +455,7 @@ pub(super) fn worker_rates(model: &mut Model) {
         }
     }
     for (id, worker) in &mut model.cluster.workers {
-        if worker.kind == Some(WorkerKind::Agent) {
+        if worker.kind == Some(WorkerKind::Agent) && worker.member != Some(false) {
             worker.rate = Some(rates.get(id).copied().unwrap_or(0.0));
         }
     }
