@@ -53,10 +53,6 @@ pub(super) fn worker(model: &mut Model, report: WorkerReport) {
         group.generation = group.generation.max(Some(generation));
         if report.leader == Some(true) {
             group.delay = report.delay;
-            if stable && !agents {
-                // Only agents tell the generation.
-                group.generation = None;
-            }
         }
     }
 }
@@ -122,6 +118,10 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
     group.state = report.state;
     group.protocol = report.protocol;
     group.delay = report.delay;
+    if stable && !agents {
+        // Only agents tell the generation.
+        group.generation = None;
+    }
     let members_before = before.map(|(_, members)| members);
     let jvm_only = cluster
         .workers
