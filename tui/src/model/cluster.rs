@@ -175,8 +175,9 @@ pub(crate) struct Task {
     pub(crate) generation: Option<i32>,
     /// Restarts, as for [`Connector::restarts`].
     pub(crate) restarts: Option<u32>,
-    /// Figures from telemetry, `None` where the worker writes none.
-    pub(crate) figures: Option<TaskFigures>,
+    /// Figures from telemetry, `None` where the worker writes none. Boxed, because on most clusters there are none and
+    /// tasks are many.
+    pub(crate) figures: Option<Box<TaskFigures>>,
     /// Lag of a sink task, where its partitions are known.
     pub(crate) lag: Option<i64>,
 }

@@ -134,7 +134,7 @@ fn rates(connector: &mut Connector, rate: f64) {
     {
         task.changed = Some(NOW - 172_800_000);
         task.restarts = Some(0);
-        task.figures = Some(TaskFigures {
+        task.figures = Some(Box::new(TaskFigures {
             rate: Some(rate / n),
             batch_avg: Some(500.0),
             commit_ms: Some(21.4),
@@ -146,7 +146,7 @@ fn rates(connector: &mut Connector, rate: f64) {
             ],
             committed_at: Some(NOW - 2_000),
             at: NOW - 900,
-        });
+        }));
     }
 }
 

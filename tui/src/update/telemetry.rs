@@ -368,10 +368,10 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
         } else {
             report.figures.partitions.clone()
         };
-        task.figures = Some(crate::model::cluster::TaskFigures {
+        task.figures = Some(Box::new(crate::model::cluster::TaskFigures {
             partitions,
             ..report.figures
-        });
+        }));
     }
     sum_figures(connector);
     match moved {
