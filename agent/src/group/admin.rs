@@ -109,8 +109,9 @@ impl AdminError {
                     | ConnectionError::NoVersion { .. }
                     | ConnectionError::Malformed { .. }
             ),
-            // Coordinator loading, not available, moved; leader not available, moved; concurrent transactions.
-            Self::Refused { code, .. } => matches!(code, 14 | 15 | 16 | 5 | 6 | 51),
+            // Coordinator loading, not available, moved; leader not available, moved, just elected; concurrent
+            // transactions.
+            Self::Refused { code, .. } => matches!(code, 14..=16 | 5 | 6 | 74..=76 | 78 | 51),
             Self::Timeout { .. } => false,
         }
     }
@@ -447,7 +448,8 @@ impl GroupAdmin {
         .await
     }
 
-    /// End offsets (high watermarks) of partitions; partitions that do not exist are left out.
+    /// End offsets (high watermarks) of partitions; partitions that do not exist or have no leader are left
+    /// out.
     pub async fn end_offsets(
         &self,
         partitions: &[(String, i32)],
@@ -508,6 +510,9 @@ impl GroupAdmin {
                     let answer = self.answered(WHAT, pending).await?;
                     for topic in &answer.topics {
                         for p in &topic.partitions {
+                            if p.error_code == UNKNOWN_TOPIC_OR_PARTITION {
+                                continue;
+                            }
                             let object = format!("{}-{}", topic.name.0, p.partition_index);
                             check(WHAT, &object, p.error_code)?;
                             ends.insert((topic.name.0.to_string(), p.partition_index), p.offset);
@@ -622,6 +627,8 @@ impl GroupAdmin {
     }
 }
 
+/// `UNKNOWN_TOPIC_OR_PARTITION`.
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// `GROUP_ID_NOT_FOUND`.
 const GROUP_ID_NOT_FOUND: i16 = 69;
 

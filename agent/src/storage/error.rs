@@ -81,6 +81,18 @@ pub enum StorageError {
         /// The broker's answer.
         reason: String,
     },
+    /// The end of the topic can't be found.
+    #[error("topic {topic:?}: end offsets can't be found")]
+    EndOffsets {
+        /// The topic.
+        topic: String,
+        /// Why.
+        #[source]
+        source: crate::group::admin::AdminError,
+    },
+    /// A client property can't be used.
+    #[error(transparent)]
+    ClientProperty(#[from] crate::group::GroupConfigError),
     /// A client setting can't be honoured.
     #[error(transparent)]
     ClientConfig(#[from] crate::kafka_client::ClientConfigError),

@@ -18,11 +18,15 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::StorageError;
+use crate::group::admin::{AdminError, GroupAdmin};
 use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long records that are on their way may take before the reader looks again.
-const FETCH_PAUSE: Duration = Duration::from_millis(250);
+/// How long records that are on their way may take before the reader looks again. Longer than a fetch waits at the
+/// broker (500 ms): looking again throws away the fetch under way, and whatever it would have brought.
+const FETCH_PAUSE: Duration = Duration::from_millis(700);
+/// How long to wait for a partition to get a leader.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// How often the log tells that reading fails.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
@@ -67,6 +71,7 @@ type Handler = Box<dyn FnMut(LogRecord<'_>) + Send>;
 /// See the module.
 pub struct KafkaBasedLog {
     topic: String,
+    admin: GroupAdmin,
     producer: FutureProducer<TracingContext>,
     consumer: Arc<StreamConsumer<TracingContext>>,
     progress: Arc<Progress>,
@@ -95,6 +100,8 @@ struct PartitionProgress {
     /// The end was reached since the last record. Behind the last record may be transaction markers, which are never
     /// delivered, so this can hold before `next` is the end offset.
     at_end: bool,
+    /// An end offset up to which nothing but transaction markers is missing.
+    seen_end: i64,
 }
 
 impl KafkaBasedLog {
@@ -186,6 +193,7 @@ impl KafkaBasedLog {
         ));
         let log = Self {
             topic,
+            admin: GroupAdmin::new(worker)?,
             producer,
             consumer,
             progress,
@@ -196,8 +204,8 @@ impl KafkaBasedLog {
             if began.elapsed() > START_LIMIT || !error.is_retriable() {
                 return Err(error);
             }
-            tracing::warn!(topic = log.topic, %error, "cannot read the topic yet, trying again");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tracing::info!(topic = log.topic, %error, "cannot read the topic yet, trying again");
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
         Ok(log)
     }
@@ -280,20 +288,16 @@ impl KafkaBasedLog {
             limit,
         };
         tokio::time::timeout(limit, async {
-            // Right after an outage, or in a topic just made, partitions are without a leader for a moment.
-            let mut ends = loop {
-                match self.end_offsets(limit).await {
-                    Err(StorageError::Timeout { .. }) => tokio::time::sleep(FETCH_PAUSE).await,
-                    found => break found?,
-                }
-            };
+            let mut ends = self.end_offsets().await?;
             // Records are on their way, as a rule. Only what stays behind may be short of a transaction marker.
             let arrived = self.wait_for(&ends, Reached::Records);
             if let Ok(arrived) = tokio::time::timeout(FETCH_PAUSE, arrived).await {
                 return arrived;
             }
             self.fetch_again(&mut ends)?;
-            self.wait_for(&ends, Reached::RecordsOrEnd).await
+            self.wait_for(&ends, Reached::RecordsOrEnd).await?;
+            self.note_seen(&ends);
+            Ok(())
         })
         .await
         .unwrap_or_else(|_| Err(timeout()))
@@ -321,9 +325,21 @@ impl KafkaBasedLog {
                 .ok()
                 .and_then(|index| partitions.get(index))
                 .is_none_or(|progress| {
-                    progress.next >= *end || (reached == Reached::RecordsOrEnd && progress.at_end)
+                    progress.next.max(progress.seen_end) >= *end
+                        || (reached == Reached::RecordsOrEnd && progress.at_end)
                 })
         })
+    }
+
+    /// Remembers that nothing is missing up to these ends, so that nobody has to look for it again.
+    fn note_seen(&self, ends: &[(i32, i64)]) {
+        let mut partitions = self.progress.partitions.lock();
+        for (partition, end) in ends {
+            let index = usize::try_from(*partition).unwrap_or(usize::MAX);
+            if let Some(progress) = partitions.get_mut(index) {
+                progress.seen_end = progress.seen_end.max(*end);
+            }
+        }
     }
 
     /// Makes idle partitions that are short of their end look once more, so that their next "at end" is news.
@@ -336,7 +352,7 @@ impl KafkaBasedLog {
                 let Some(progress) = partitions.get_mut(index) else {
                     return false;
                 };
-                if progress.next >= *end {
+                if progress.next.max(progress.seen_end) >= *end {
                     return false;
                 }
                 if progress.at_end {
@@ -358,48 +374,38 @@ impl KafkaBasedLog {
         Ok(())
     }
 
-    async fn end_offsets(&self, limit: Duration) -> Result<Vec<(i32, i64)>, StorageError> {
-        let (consumer, topic) = (self.consumer.clone(), self.topic.clone());
+    /// The end offsets of all partitions. Waits for partitions that have no leader yet.
+    ///
+    /// Asked for over a connection of their own: a broker answers in order, and the reader's fetch may be waiting there
+    /// for up to half a second.
+    async fn end_offsets(&self) -> Result<Vec<(i32, i64)>, StorageError> {
         let count = self.progress.partitions.lock().len();
-        let limit = limit.min(Duration::from_secs(60));
-        let found = tokio::task::spawn_blocking(move || {
-            let mut list = TopicPartitionList::new();
-            for partition in 0..i32::try_from(count).unwrap_or(i32::MAX) {
-                // As a timestamp this offset means "latest" in the protocol: one request for all partitions.
-                list.add_partition_offset(&topic, partition, Offset::End)?;
+        let partitions: Vec<(String, i32)> = (0..i32::try_from(count).unwrap_or(i32::MAX))
+            .map(|partition| (self.topic.clone(), partition))
+            .collect();
+        loop {
+            match self.admin.end_offsets(&partitions).await {
+                Ok(ends) if ends.len() == partitions.len() => {
+                    return Ok(ends
+                        .into_iter()
+                        .map(|((_, partition), end)| (partition, end))
+                        .collect());
+                }
+                Ok(_) => tokio::time::sleep(LEADER_PAUSE).await,
+                // The broker may be away for a moment; whoever asked decides how long to go on.
+                Err(AdminError::Timeout { limit, .. }) => {
+                    return Err(StorageError::Timeout {
+                        topic: self.topic.clone(),
+                        limit,
+                    });
+                }
+                Err(source) => {
+                    return Err(StorageError::EndOffsets {
+                        topic: self.topic.clone(),
+                        source,
+                    });
+                }
             }
-            consumer.offsets_for_times(list, limit)
-        })
-        .await;
-        let failed = |source| StorageError::Kafka {
-            topic: self.topic.clone(),
-            doing: "cannot find the end offsets",
-            source,
-        };
-        match found {
-            Ok(Ok(list)) => list
-                .elements()
-                .iter()
-                .map(|element| {
-                    element.error()?;
-                    Ok((element.partition(), element.offset().to_raw().unwrap_or(0)))
-                })
-                .collect::<Result<_, KafkaError>>()
-                .map_err(|_| StorageError::Timeout {
-                    topic: self.topic.clone(),
-                    limit,
-                }),
-            // The broker may be away for a moment; whoever asked decides how long to go on.
-            Ok(Err(KafkaError::OffsetFetch(_) | KafkaError::MetadataFetch(_))) => {
-                Err(StorageError::Timeout {
-                    topic: self.topic.clone(),
-                    limit,
-                })
-            }
-            Ok(Err(error)) => Err(failed(error)),
-            Err(_) => Err(StorageError::Stopped {
-                topic: self.topic.clone(),
-            }),
         }
     }
 
@@ -435,7 +441,7 @@ async fn read(
 ) {
     let mut complained: Option<Instant> = None;
     loop {
-        let (partition, change) = match consumer.recv().await {
+        let (partition, next) = match consumer.recv().await {
             Ok(message) => {
                 handler(LogRecord {
                     partition: message.partition(),
@@ -443,21 +449,9 @@ async fn read(
                     key: message.key(),
                     value: message.payload(),
                 });
-                let next = message.offset() + 1;
-                (
-                    message.partition(),
-                    PartitionProgress {
-                        next,
-                        at_end: false,
-                    },
-                )
+                (message.partition(), Some(message.offset() + 1))
             }
-            Err(KafkaError::PartitionEOF(partition)) => {
-                let partitions = progress.partitions.lock();
-                let index = usize::try_from(partition).unwrap_or(usize::MAX);
-                let next = partitions.get(index).map_or(0, |known| known.next);
-                (partition, PartitionProgress { next, at_end: true })
-            }
+            Err(KafkaError::PartitionEOF(partition)) => (partition, None),
             Err(error) => {
                 // librdkafka goes on by itself: brokers come back, leaders are found. It reports every attempt, and
                 // the records behind the reports must not wait, so there is no pause here.
@@ -469,14 +463,11 @@ async fn read(
                 continue;
             }
         };
-        let mut partitions = progress.partitions.lock();
-        if let Some(known) = usize::try_from(partition)
-            .ok()
-            .and_then(|index| partitions.get_mut(index))
-        {
-            *known = change;
+        let index = usize::try_from(partition).unwrap_or(usize::MAX);
+        if let Some(known) = progress.partitions.lock().get_mut(index) {
+            known.at_end = next.is_none();
+            known.next = next.unwrap_or(known.next);
         }
-        drop(partitions);
         progress.moved.notify_waiters();
     }
 }
