@@ -21,13 +21,28 @@ const TOPIC_CREATION: &str = "Topic Creation";
 const EXACTLY_ONCE: &str = "Exactly Once Support";
 const OFFSETS_TOPIC: &str = "offsets.topic";
 
-/// Names that the keys' recommenders suggest.
+/// What the keys' recommenders suggest, and defaults that depend on plugins and worker.
 #[derive(Debug, Clone, Default)]
 pub struct Suggestions {
-    /// Classes of converters.
-    pub converters: Vec<String>,
-    /// Classes of header converters.
-    pub header_converters: Vec<String>,
+    /// Version of the connector.
+    pub connector_version: Option<String>,
+    /// For `key.converter`.
+    pub key_converter: ConverterSuggestion,
+    /// For `value.converter`.
+    pub value_converter: ConverterSuggestion,
+    /// For `header.converter`.
+    pub header_converter: ConverterSuggestion,
+}
+
+/// What is suggested for one of the three converters.
+#[derive(Debug, Clone, Default)]
+pub struct ConverterSuggestion {
+    /// Classes of converters of this kind.
+    pub classes: Vec<String>,
+    /// The worker's class, which is used when the connector names none.
+    pub worker_class: Option<String>,
+    /// Version of the class in use; `None` when there is no such class.
+    pub version: Option<String>,
 }
 
 /// The definition for a connector of a type; an unknown type has the common keys only.
@@ -55,12 +70,20 @@ fn suggest(values: &[String]) -> Recommender {
     })
 }
 
-/// Suggests nothing, and hides a version key while the class it belongs to is not given.
-fn version_of(class_key: &'static str) -> Recommender {
-    Arc::new(move |_, parsed| Recommendation {
-        values: Vec::new(),
-        visible: !matches!(parsed.get(class_key), None | Some(ConfigValue::Null)),
+/// Suggests the version there is, and hides the key when there is none.
+fn version_of(version: Option<&String>) -> Recommender {
+    let values: Vec<String> = version.into_iter().cloned().collect();
+    Arc::new(move |_, _| Recommendation {
+        values: values.clone(),
+        visible: !values.is_empty(),
     })
+}
+
+fn with_default(key: ConfigKey, default: Option<&String>) -> ConfigKey {
+    match default {
+        Some(default) => key.default(default),
+        None => key.optional(),
+    }
 }
 
 fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
@@ -79,12 +102,13 @@ fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
             .group(COMMON, 2, Width::Long, "Connector class"),
     );
     def.add(
-        ConfigKey::new("connector.plugin.version", String)
-            .optional()
-            .doc("Version of the connector.")
-            .group(COMMON, 3, Width::Medium, "Connector version")
-            .dependents(&["transforms", "predicates"])
-            .recommender(version_of("connector.class")),
+        with_default(
+            ConfigKey::new("connector.plugin.version", String),
+            suggestions.connector_version.as_ref(),
+        )
+        .doc("Version of the connector.")
+        .group(COMMON, 3, Width::Medium, "Connector version")
+        .recommender(version_of(suggestions.connector_version.as_ref())),
     );
     def.add(
         ConfigKey::new("tasks.max", Int)
@@ -106,43 +130,44 @@ fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
             "key.converter",
             6,
             "Key converter class",
-            &suggestions.converters,
+            &suggestions.key_converter,
         ),
         (
             "value.converter",
             8,
             "Value converter class",
-            &suggestions.converters,
+            &suggestions.value_converter,
         ),
         (
             "header.converter",
             10,
             "Header converter class",
-            &suggestions.header_converters,
+            &suggestions.header_converter,
         ),
     ];
-    for (name, order, display, classes) in converters {
+    for (name, order, display, suggestion) in converters {
         let what = name.trim_end_matches(".converter");
         def.add(
-            ConfigKey::new(name, Class)
-                .optional()
+            with_default(ConfigKey::new(name, Class), suggestion.worker_class.as_ref())
                 .importance(Importance::Low)
                 .doc(format!("Converter of record {what}s between Connect's data and the bytes in Kafka; the worker's if not given. Its own keys follow under this prefix."))
                 .group(COMMON, order, Width::Short, display)
-                .recommender(suggest(classes)),
+                .recommender(suggest(&suggestion.classes)),
         );
         def.add(
-            ConfigKey::new(format!("{name}.plugin.version"), String)
-                .optional()
-                .importance(Importance::Low)
-                .doc(format!("Version of the {what} converter."))
-                .group(
-                    COMMON,
-                    order + 1,
-                    Width::Short,
-                    &display.replace("class", "version"),
-                )
-                .recommender(version_of(name)),
+            with_default(
+                ConfigKey::new(format!("{name}.plugin.version"), String),
+                suggestion.version.as_ref(),
+            )
+            .importance(Importance::Low)
+            .doc(format!("Version of the {what} converter."))
+            .group(
+                COMMON,
+                order + 1,
+                Width::Short,
+                &display.replace("class", "version"),
+            )
+            .recommender(version_of(suggestion.version.as_ref())),
         );
     }
     def.add(

@@ -9,8 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::logging::{self, LogFormat, Loggers};
+use crate::plugins::Plugins;
 use crate::run::{Ready, WorkerError, run_distributed, run_standalone};
-use crate::worker_config::{Mode, WorkerConfig};
+use crate::worker_config::{Mode, WorkerConfig, WorkerConfigError};
 
 /// How the process logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,5 +136,33 @@ async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessEr
 }
 
 fn load(path: &Path, mode: Mode) -> Result<WorkerConfig, WorkerError> {
-    Ok(WorkerConfig::load(path, mode)?)
+    let config = WorkerConfig::load(path, mode)?;
+    check_converters(&config)?;
+    Ok(config)
+}
+
+/// A worker whose converters do not exist could not run any task, so it does not start.
+fn check_converters(config: &WorkerConfig) -> Result<(), WorkerConfigError> {
+    let plugins = Plugins::built_in();
+    let faults: Vec<String> = ["key.converter", "value.converter", "header.converter"]
+        .into_iter()
+        .filter_map(|key| {
+            let class = config.optional_class(key)?;
+            let known = if key == "header.converter" {
+                plugins.header_converter(class).is_some()
+            } else {
+                plugins.converter(class).is_some()
+            };
+            (!known).then(|| {
+                format!(
+                    "Invalid value {class} for configuration {key}: Class {class} could not be found."
+                )
+            })
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(WorkerConfigError::Invalid(faults))
+    }
 }

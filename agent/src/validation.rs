@@ -13,7 +13,7 @@ use sluice_protocol::rest::{
 use sluice_protocol::{ConfigMap, ConnectorType};
 
 use crate::client_overrides::OverridePolicy;
-use crate::connector_config::{self, Suggestions};
+use crate::connector_config::{self, ConverterSuggestion, Suggestions};
 use crate::plugin_version::VersionRange;
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::worker_config::{self, Mode, WorkerConfig};
@@ -38,13 +38,16 @@ pub async fn validate(
             ))
         })?;
     let plugin = plugins.connector(class)?;
-    if let Some(infos) = wrong_version(plugins, &plugin, class, &props)? {
+    if let Some(infos) = wrong_version(&plugin, class, &props)? {
         return Ok(infos);
     }
     let connector = plugin.new_connector();
     let connector_def = plugin.config_def();
 
-    let mut framework_def = connector_config::definition(plugin.kind(), &suggestions(plugins));
+    let mut framework_def = connector_config::definition(
+        plugin.kind(),
+        &suggestions(plugins, worker, &props, plugin.version()),
+    );
     let mut alias_faults = Vec::new();
     add_aliased(
         &mut framework_def,
@@ -72,11 +75,6 @@ pub async fn validate(
         ConnectorType::Sink => sink_rules(&mut values, worker, &props),
         ConnectorType::Source => source_rules(&mut values, worker, connector.as_ref(), &props),
         ConnectorType::Unknown => {}
-    }
-    if let Some(version) = values.get_mut("connector.plugin.version")
-        && version.value == ConfigValue::Null
-    {
-        version.value = ConfigValue::String(plugin.version().to_owned());
     }
 
     for (key, value) in config {
@@ -159,7 +157,11 @@ pub fn plugin_config(
         PluginType::Source => ConnectorType::Source,
         _ => return Ok(keys),
     };
-    let framework = connector_config::definition(kind, &Suggestions::default());
+    let suggestions = Suggestions {
+        connector_version: info.version.clone(),
+        ..Suggestions::default()
+    };
+    let framework = connector_config::definition(kind, &suggestions);
     keys.extend(
         framework
             .keys()
@@ -214,10 +216,32 @@ pub fn looks_secret(key: &str) -> bool {
     .any(|part| key.contains(part))
 }
 
-fn suggestions(plugins: &Plugins) -> Suggestions {
+fn suggestions(
+    plugins: &Plugins,
+    worker: &WorkerConfig,
+    props: &Props,
+    connector_version: &str,
+) -> Suggestions {
+    let converter = |key: &str, kind: PluginType| {
+        let worker_class = worker.optional_class(key).map(str::to_owned);
+        let version = props.get(key).or(worker_class.as_ref()).and_then(|class| {
+            if kind == PluginType::HeaderConverter {
+                plugins.header_converter(class).map(|plugin| plugin.version)
+            } else {
+                plugins.converter(class).map(|plugin| plugin.version)
+            }
+        });
+        ConverterSuggestion {
+            classes: plugins.classes(kind),
+            worker_class,
+            version: version.map(str::to_owned),
+        }
+    };
     Suggestions {
-        converters: plugins.classes(PluginType::Converter),
-        header_converters: plugins.classes(PluginType::HeaderConverter),
+        connector_version: Some(connector_version.to_owned()),
+        key_converter: converter("key.converter", PluginType::Converter),
+        value_converter: converter("value.converter", PluginType::Converter),
+        header_converter: converter("header.converter", PluginType::HeaderConverter),
     }
 }
 
@@ -229,7 +253,6 @@ fn no_such_version(class: &str, range: &VersionRange, installed: &str) -> String
 
 /// The short answer for a connector of which there is no fitting version (KIP-891).
 fn wrong_version(
-    plugins: &Plugins,
     plugin: &ConnectorPlugin,
     class: &str,
     props: &Props,
@@ -242,7 +265,11 @@ fn wrong_version(
         return Ok(None);
     }
     let fault = no_such_version(plugin.class(), &range, plugin.version());
-    let def = connector_config::definition(ConnectorType::Unknown, &suggestions(plugins));
+    let suggestions = Suggestions {
+        connector_version: Some(plugin.version().to_owned()),
+        ..Suggestions::default()
+    };
+    let def = connector_config::definition(ConnectorType::Unknown, &suggestions);
     let mut values: IndexMap<String, ValidatedKey> = def
         .validate(props)
         .into_iter()
@@ -250,9 +277,6 @@ fn wrong_version(
         .collect();
     for key in ["connector.class", "connector.plugin.version"] {
         add_fault(&mut values, key, fault.clone());
-    }
-    if let Some(value) = values.get_mut("connector.plugin.version") {
-        value.recommended_values = vec![plugin.version().to_owned()];
     }
     let mut infos = compose(
         class,
@@ -288,9 +312,19 @@ fn add_aliased(
     props: &Props,
     kind: Aliased,
 ) {
-    let (key, title, plugin_type) = match kind {
-        Aliased::Transforms => ("transforms", "Transforms", PluginType::Transformation),
-        Aliased::Predicates => ("predicates", "Predicates", PluginType::Predicate),
+    let (key, title, one, plugin_type) = match kind {
+        Aliased::Transforms => (
+            "transforms",
+            "Transforms",
+            "Transformation",
+            PluginType::Transformation,
+        ),
+        Aliased::Predicates => (
+            "predicates",
+            "Predicates",
+            "Predicate",
+            PluginType::Predicate,
+        ),
     };
     let Some(ConfigValue::List(aliases)) = props
         .get(key)
@@ -313,12 +347,7 @@ fn add_aliased(
                     "Class for the '{alias}' {}.",
                     title.to_lowercase().trim_end_matches('s')
                 ))
-                .group(
-                    &group,
-                    0,
-                    Width::Long,
-                    &format!("Transformation type for {alias}"),
-                )
+                .group(&group, 0, Width::Long, &format!("{one} type for {alias}"))
                 .recommender(std::sync::Arc::new(move |_, _| {
                     sluice_api::config::Recommendation {
                         values: classes.clone(),
@@ -335,7 +364,7 @@ fn add_aliased(
                     &group,
                     1,
                     Width::Long,
-                    &format!("Plugin version for {alias}"),
+                    &format!("{one} version for {alias}"),
                 ),
         );
         let Some(class) = props.get(&type_key) else {
@@ -575,6 +604,9 @@ fn converter_entries(
                 &key,
                 ConfigError::invalid(&key, class, format!("Class {class} could not be found.")).0,
             );
+            if let Some(value) = values.get_mut(&key) {
+                value.value = ConfigValue::Null;
+            }
             continue;
         };
         let prefix = format!("{key}.");

@@ -290,6 +290,11 @@ impl WorkerConfig {
         self.parsed.optional_string(name)
     }
 
+    /// A class name of the definition that may be absent.
+    pub fn optional_class(&self, name: &str) -> Option<&str> {
+        self.parsed.optional_class(name)
+    }
+
     /// An integer of the definition, whatever its width.
     pub fn long(&self, name: &str) -> i64 {
         use sluice_api::config::ConfigValue as V;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance};
+use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width};
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value, schemas,
@@ -31,12 +31,16 @@ pub const HEADER_PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
 };
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new().define(crate::converter_type_key()).define(
-        ConfigKey::new(ENCODING, ConfigType::String)
-            .default("UTF-8")
-            .importance(Importance::High)
-            .doc("The name of the Java character set to use for encoding strings as byte arrays."),
-    )
+    let mut encoding = ConfigKey::new(ENCODING, ConfigType::String)
+        .default("UTF-8")
+        .importance(Importance::High)
+        .doc("The name of the Java character set to use for encoding strings as byte arrays.");
+    // Named, but in no group.
+    encoding.display_name = "Encoding".to_owned();
+    encoding.width = Width::Medium;
+    ConfigDef::new()
+        .define(crate::converter_type_key())
+        .define(encoding)
 }
 
 /// Encodings that are known; others are refused, as by a JVM without them.

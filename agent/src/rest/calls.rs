@@ -151,7 +151,7 @@ impl Call<'_> {
             Route::AlterOffsets(name) => {
                 let offsets = self
                     .parsed::<Option<ConnectorOffsets>>()?
-                    .unwrap_or_default();
+                    .ok_or_else(|| null_argument("offsets"))?;
                 if offsets.offsets.is_empty() {
                     return Err(RestError::bad_request(
                         "Partitions / offsets need to be provided for an alter offsets request",

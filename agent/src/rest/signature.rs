@@ -14,6 +14,16 @@ pub const ALGORITHM_HEADER: &str = "X-Connect-Request-Signature-Algorithm";
 /// The one algorithm this worker has.
 pub const HMAC_SHA256: &str = "HmacSHA256";
 
+/// Algorithms that a JVM has: a request signed with one of them is refused by configuration, not as unknown.
+const KNOWN_ALGORITHMS: [&str; 6] = [
+    HMAC_SHA256,
+    "HmacMD5",
+    "HmacSHA1",
+    "HmacSHA224",
+    "HmacSHA384",
+    "HmacSHA512",
+];
+
 /// What a request between workers carries: headers as received, and the bytes they sign.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestSignature {
@@ -55,14 +65,14 @@ impl RequestSignature {
                 Ok(())
             };
         };
-        if algorithm != HMAC_SHA256 {
+        if !KNOWN_ALGORITHMS.contains(&algorithm.as_str()) {
             return Err(RestError::bad_request(format!(
                 "Algorithm {algorithm} not available"
             )));
         }
         let mac = STANDARD
             .decode(mac)
-            .map_err(|error| RestError::bad_request(error.to_string()))?;
+            .map_err(|error| RestError::bad_request(base64_fault(error)))?;
         if !required {
             return Ok(());
         }
@@ -70,6 +80,11 @@ impl RequestSignature {
             return Err(RestError::bad_request(format!(
                 "This worker does not support the '{algorithm}' key signing algorithm used by other workers. This worker is currently configured to use: [{}]. Check that all workers' configuration files permit the same set of signature algorithms, and correct any misconfigured worker and restart it.",
                 allowed.join(", ")
+            )));
+        }
+        if algorithm != HMAC_SHA256 {
+            return Err(RestError::bad_request(format!(
+                "Algorithm {algorithm} not available"
             )));
         }
         let key = key.ok_or_else(|| {
@@ -81,6 +96,14 @@ impl RequestSignature {
             .chain_update(&self.body)
             .verify_slice(&mac)
             .map_err(|_| RestError::forbidden("Internal request contained invalid signature."))
+    }
+}
+
+/// Java's text for a text that is not base64.
+fn base64_fault(error: base64::DecodeError) -> String {
+    match error {
+        base64::DecodeError::InvalidByte(_, byte) => format!("Illegal base64 character {byte:x}"),
+        other => other.to_string(),
     }
 }
 

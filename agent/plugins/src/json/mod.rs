@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, validators};
+use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width, validators};
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value,
@@ -50,18 +50,21 @@ fn config_def() -> ConfigDef {
         .define(
             ConfigKey::new(SCHEMAS_ENABLE, ConfigType::Boolean)
                 .default("true")
+                .group("Schemas", 0, Width::Medium, "Enable Schemas")
                 .importance(Importance::High)
                 .doc("Include schemas within each of the serialized values and keys."),
         )
         .define(
             ConfigKey::new(SCHEMAS_CACHE_SIZE, ConfigType::Int)
                 .default("1000")
+                .group("Schemas", 1, Width::Medium, "Schema Cache Size")
                 .importance(Importance::High)
                 .doc("The maximum number of schemas that can be cached in this converter instance."),
         )
         .define(
             ConfigKey::new(SCHEMA_CONTENT, ConfigType::String)
                 .optional()
+                .group("Schemas", 2, Width::Medium, "Schema Content")
                 .importance(Importance::High)
                 .doc(
                     "When set, this is used as the schema for all messages, and should be schemas in the format of \
@@ -72,6 +75,7 @@ fn config_def() -> ConfigDef {
         .define(
             ConfigKey::new(DECIMAL_FORMAT, ConfigType::String)
                 .default("BASE64")
+                .group("Serialization", 0, Width::Medium, "Decimal Format")
                 .validator(validators::one_of_ignoring_case(&["BASE64", "NUMERIC"]))
                 .importance(Importance::Low)
                 .doc(
@@ -82,6 +86,7 @@ fn config_def() -> ConfigDef {
         .define(
             ConfigKey::new(REPLACE_NULL, ConfigType::Boolean)
                 .default("true")
+                .group("Serialization", 1, Width::Medium, "Replace null with default")
                 .importance(Importance::Low)
                 .doc(
                     "Whether to replace fields that have a default value and that are null to the default value. When \
