@@ -283,9 +283,13 @@ fn restart(context: &Context) -> Result<()> {
     } = stage;
     let rest = worker.rest();
     rest.put_config(failing, &config)?;
-    // What was skipped is committed; only new lines can make it fail.
-    pipelines[0].add_lines(10)?;
-    task_failed(rest, "the task to fail again")?;
+    // What was skipped is committed, and the task may skip some more before it has its new config: only new lines, again and
+    // again, make it fail for certain.
+    wait_until("the task to fail again", seconds(60), || {
+        pipelines[0].add_lines(1)?;
+        let states = rest.states(failing)?.context("no status")?;
+        Ok(states.tasks.iter().any(|task| task.state == "FAILED"))
+    })?;
     terminal.wait_line(&["UNHEALTHY", failing], seconds(20))?;
     terminal.send("r")?;
     terminal.wait_text("1 of 1 tasks FAILED", seconds(10))?;
