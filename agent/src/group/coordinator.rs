@@ -1,29 +1,27 @@
 //! [`WorkerCoordinator`]: the member of the group that the herder drives.
 
+mod join;
+mod leader;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
-use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol, Work};
-use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, MemberId, Millis, Offset};
+use sluice_protocol::group::{Assignment, Subprotocol, Work};
+use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, MemberId, Millis};
 use tokio::time::Instant;
 
-use super::assignor::incremental::{IncrementalAssignor, Round};
-use super::assignor::{Assignments, Configured, MemberAssignment, eager};
+use super::assignor::incremental::IncrementalAssignor;
 use super::config::GroupConfig;
 use super::connection::{BrokerConnection, ConnectionError, PendingResponse};
 use super::heartbeat::{Heartbeat, Membership, PollWatch, Signal, leave};
-use super::{
-    CurrentAssignment, GroupEvent, Rebalance, chain, discovery, error_code, group_of, shorten,
-};
+use super::{CurrentAssignment, GroupEvent, Rebalance, chain, discovery, error_code, group_of};
 use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
+use join::{JoinError, send_join, send_sync};
 
 /// The worker as a member of its group. See the [module](super) for its contract.
 pub struct WorkerCoordinator {
@@ -476,45 +474,6 @@ impl WorkerCoordinator {
         }
     }
 
-    fn join_request(
-        &self,
-        snapshot: &ClusterConfigState,
-        cause: &str,
-    ) -> Result<JoinGroupRequest, JoinError> {
-        let mut protocols = Vec::new();
-        for subprotocol in &self.config.subprotocols {
-            let metadata = MemberMetadata {
-                version: subprotocol.version(),
-                url: self.config.rest_url.clone(),
-                config_offset: snapshot.offset(),
-                allocation: self
-                    .allocation
-                    .clone()
-                    .filter(|_| subprotocol.is_cooperative())
-                    .map(|allocation| Assignment {
-                        version: subprotocol.version(),
-                        ..allocation
-                    }),
-            };
-            let bytes = metadata
-                .encode()
-                .map_err(|error| JoinError::Metadata(format!("member metadata: {error}")))?;
-            protocols.push(
-                JoinGroupRequestProtocol::default()
-                    .with_name(StrBytes::from_static_str(subprotocol.name()))
-                    .with_metadata(bytes),
-            );
-        }
-        Ok(JoinGroupRequest::default()
-            .with_group_id(group_of(&self.config.group_id))
-            .with_session_timeout_ms(millis(self.config.session_timeout))
-            .with_rebalance_timeout_ms(millis(self.config.rebalance_timeout))
-            .with_member_id(StrBytes::from_string(self.member_id.clone()))
-            .with_protocol_type(StrBytes::from_static_str(Subprotocol::PROTOCOL_TYPE))
-            .with_protocols(protocols)
-            .with_reason(Some(StrBytes::from_string(shorten(cause)))))
-    }
-
     fn on_join_answer(
         &mut self,
         answer: Result<JoinGroupResponse, ConnectionError>,
@@ -602,153 +561,6 @@ impl WorkerCoordinator {
             _ => self.back_off(),
         }
         None
-    }
-
-    /// The leader's part: decodes what members told, compares config offsets, and has the assignor decide.
-    fn lead(
-        &mut self,
-        protocol: Subprotocol,
-        reported: &Arc<ClusterConfigState>,
-        answer: &JoinGroupResponse,
-    ) -> (Vec<SyncGroupRequestAssignment>, Lead) {
-        let mut metadata: BTreeMap<MemberId, MemberMetadata> = BTreeMap::new();
-        for member in &answer.members {
-            let id = MemberId::from(member.member_id.as_str());
-            let decoded = MemberMetadata::decode(&member.metadata).unwrap_or_else(|error| {
-                tracing::warn!(member = %id, %error, "member metadata is not readable, it counts as a member without work");
-                MemberMetadata {
-                    version: protocol.version(),
-                    url: String::new(),
-                    config_offset: Offset::NONE,
-                    allocation: None,
-                }
-            });
-            metadata.insert(id, decoded);
-        }
-        let members_before: HashSet<MemberId> = self.assignor.previous_members().clone();
-        let known = |id: &MemberId| members_before.contains(id);
-        let joined = metadata.keys().filter(|id| !known(id)).cloned().collect();
-        let left = members_before
-            .iter()
-            .filter(|id| !metadata.contains_key(*id))
-            .cloned()
-            .collect();
-
-        let max = metadata
-            .values()
-            .map(|member| member.config_offset)
-            .max()
-            .unwrap_or(Offset::NONE);
-        let (snapshot, offset) = if reported.offset() < max {
-            let fresh = self.configs.snapshot();
-            let offset = fresh.offset();
-            (fresh, offset)
-        } else {
-            (Arc::clone(reported), max)
-        };
-        let mismatch = snapshot.offset() < max;
-        let (assignments, offset) = if mismatch {
-            tracing::info!(%max, ours = %snapshot.offset(), "a member has read more configs than this leader, assigning nothing");
-            let members = metadata
-                .keys()
-                .map(|id| (id.clone(), MemberAssignment::default()))
-                .collect();
-            (
-                Assignments {
-                    members,
-                    delay_ms: 0,
-                },
-                max,
-            )
-        } else {
-            (self.compute(protocol, &snapshot, &metadata), offset)
-        };
-        let error = if mismatch {
-            Assignment::CONFIG_MISMATCH
-        } else {
-            Assignment::NO_ERROR
-        };
-        let encoded = assignments
-            .members
-            .iter()
-            .map(|(id, told)| {
-                let assignment = Assignment {
-                    version: protocol.version(),
-                    error,
-                    leader: self.member_id.as_str().into(),
-                    leader_url: self.config.rest_url.clone(),
-                    config_offset: offset,
-                    assigned: told.assigned.clone(),
-                    revoked: told.revoked.clone(),
-                    delay_ms: i32::try_from(assignments.delay_ms).unwrap_or(i32::MAX),
-                };
-                let bytes = assignment.encode().unwrap_or_else(|error| {
-                    tracing::error!(member = %id, %error, "assignment can't be written");
-                    Bytes::new()
-                });
-                SyncGroupRequestAssignment::default()
-                    .with_member_id(StrBytes::from_string(id.to_string()))
-                    .with_assignment(bytes)
-            })
-            .collect();
-        let mut routing = Routing {
-            urls: metadata
-                .into_iter()
-                .map(|(id, member)| (id, member.url))
-                .collect(),
-            connectors: HashMap::new(),
-            tasks: HashMap::new(),
-        };
-        for (id, told) in assignments.members {
-            for connector in told.total.connectors {
-                routing.connectors.insert(connector, id.clone());
-            }
-            for task in told.total.tasks {
-                routing.tasks.insert(task, id.clone());
-            }
-        }
-        let lead = Lead {
-            routing,
-            joined,
-            left,
-        };
-        (encoded, lead)
-    }
-
-    fn compute(
-        &mut self,
-        protocol: Subprotocol,
-        snapshot: &ClusterConfigState,
-        metadata: &BTreeMap<MemberId, MemberMetadata>,
-    ) -> Assignments {
-        let inconsistent = snapshot.inconsistent_connectors();
-        let configured = Configured::new(snapshot.connectors().map(|name| {
-            let tasks = if inconsistent.contains(name) {
-                0
-            } else {
-                snapshot.task_count(name)
-            };
-            (name.clone(), tasks)
-        }));
-        if !protocol.is_cooperative() {
-            return eager::assign(metadata.keys().cloned(), &configured);
-        }
-        let members = metadata
-            .iter()
-            .map(|(id, member)| {
-                let held = member.allocation.as_ref().map(|held| held.assigned.clone());
-                (id.clone(), held.unwrap_or_default())
-            })
-            .collect();
-        self.assignor.assign(Round {
-            generation: self.session_generation,
-            last_completed_generation: self.generation,
-            members,
-            configured: &configured,
-            max_delay_ms: i64::try_from(self.config.max_delay.as_millis()).unwrap_or(i64::MAX),
-            // The schedule counts from 1 on, 0 means none.
-            now_ms: 1 + i64::try_from(self.clock.elapsed().as_millis()).unwrap_or(i64::MAX - 1),
-        })
     }
 
     fn on_sync_answer(
@@ -874,41 +686,6 @@ impl WorkerCoordinator {
     }
 }
 
-enum JoinError {
-    Connection(ConnectionError),
-    Metadata(String),
-}
-
-/// JoinGroup in the newest version the broker has; brokers before version 8 take no reason.
-fn send_join(
-    connection: &BrokerConnection,
-    request: JoinGroupRequest,
-    limit: Duration,
-) -> Result<PendingResponse<JoinGroupRequest>, JoinError> {
-    match connection.send(&request, limit) {
-        Err(ConnectionError::Malformed { .. }) => connection
-            .send_at_most(&request.with_reason(None), 7, limit)
-            .map_err(JoinError::Connection),
-        other => other.map_err(JoinError::Connection),
-    }
-}
-
-/// SyncGroup in the newest version the broker has; brokers before version 5 take no protocol type and name.
-fn send_sync(
-    connection: &BrokerConnection,
-    request: SyncGroupRequest,
-    limit: Duration,
-) -> Result<PendingResponse<SyncGroupRequest>, ConnectionError> {
-    match connection.send(&request, limit) {
-        Err(ConnectionError::Malformed { .. }) => connection.send_at_most(
-            &request.with_protocol_type(None).with_protocol_name(None),
-            4,
-            limit,
-        ),
-        other => other,
-    }
-}
-
 /// New items first, then those kept, in their old order.
 fn merged(assigned: &Work, held: Work, revoked: &Work) -> Work {
     let kept = minus(held, revoked);
@@ -940,10 +717,6 @@ fn minus(work: Work, gone: &Work) -> Work {
             .filter(|item| !tasks.contains(item))
             .collect(),
     }
-}
-
-fn millis(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
 fn wall_clock() -> Millis {
