@@ -158,7 +158,7 @@ pub fn plugin_config(
         _ => return Ok(keys),
     };
     let suggestions = Suggestions {
-        connector_version: info.version.clone(),
+        connector_version: info.version,
         ..Suggestions::default()
     };
     let framework = connector_config::definition(kind, &suggestions);

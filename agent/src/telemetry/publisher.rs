@@ -6,7 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::ClientContext;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use sluice_api::config::Props;
 use sluice_protocol::telemetry::{
     ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
@@ -20,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::ClusterView;
 use super::{EventLog, now};
 use crate::herder::status_reporter::{LocalState, StatusReporter};
-use crate::kafka_client::{ClientKind, librdkafka_config};
+use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
 use crate::storage::StorageError;
 use crate::storage::kafka_based_log::{TopicSettings, create_topic};
 use crate::worker::lifecycle::Worker;
@@ -32,6 +37,27 @@ const FULL_PICTURE_INTERVAL: Duration = Duration::from_secs(30);
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The telemetry topic keeps a day.
 const RETENTION_MS: &str = "86400000";
+
+/// Logs like every client of the worker; whether a record arrived is of no concern.
+struct Quiet(TracingContext);
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(error, reason);
+    }
+}
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
+
+type TelemetryProducer = ThreadedProducer<Quiet>;
 
 /// What the publisher watches.
 pub struct Observed {
@@ -115,7 +141,7 @@ impl Publisher {
         }
     }
 
-    async fn open(&self) -> Result<ThreadedProducer<DefaultProducerContext>, StorageError> {
+    async fn open(&self) -> Result<TelemetryProducer, StorageError> {
         let client_id = format!("{}-telemetry", self.config.group_id());
         let number = |key: &str| i32::try_from(self.config.long(key)).unwrap_or(-1);
         let settings = TopicSettings {
@@ -142,8 +168,8 @@ impl Publisher {
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
-        librdkafka_config(ClientKind::Producer, &self.config.raw, &own)?
-            .create()
+        let config = librdkafka_config(ClientKind::Producer, &self.config.raw, &own)?;
+        ThreadedProducer::from_config_and_context(&config, Quiet(TracingContext::new(client_id)))
             .map_err(|source| StorageError::Kafka {
                 topic: self.topic.clone(),
                 doing: "cannot make a producer",
@@ -151,13 +177,7 @@ impl Publisher {
             })
     }
 
-    fn send(
-        &mut self,
-        producer: &ThreadedProducer<DefaultProducerContext>,
-        at: Millis,
-        full: bool,
-        body: TelemetryBody,
-    ) {
+    fn send(&mut self, producer: &TelemetryProducer, at: Millis, full: bool, body: TelemetryBody) {
         let record = TelemetryRecord::new(self.worker_id.clone(), at, full, body);
         let sent = match record.encode() {
             Ok(bytes) => {
@@ -182,13 +202,13 @@ impl Publisher {
         }
     }
 
-    fn publish_events(&mut self, producer: &ThreadedProducer<DefaultProducerContext>) {
+    fn publish_events(&mut self, producer: &TelemetryProducer) {
         for (at, event) in self.observed.events.take() {
             self.send(producer, at, false, TelemetryBody::Event(event));
         }
     }
 
-    fn publish_changes(&mut self, producer: &ThreadedProducer<DefaultProducerContext>) {
+    fn publish_changes(&mut self, producer: &TelemetryProducer) {
         let full = self
             .last_full
             .is_none_or(|last| last.elapsed() >= FULL_PICTURE_INTERVAL);
