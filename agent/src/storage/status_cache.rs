@@ -21,7 +21,15 @@ impl StatusCache {
                 connector,
                 status: Some(status),
             } => {
-                self.connectors.insert(connector, status);
+                // After an outage the word of the worker that gave the connector up may arrive behind that of its next one.
+                // The JVM has no such rule for connectors and then shows UNASSIGNED until the next change.
+                let outdated = status.state == State::Unassigned
+                    && self.connectors.get(&connector).is_some_and(|known| {
+                        known.state == State::Running && known.generation > status.generation
+                    });
+                if !outdated {
+                    self.connectors.insert(connector, status);
+                }
             }
             StatusRecord::Connector {
                 connector,
@@ -160,6 +168,23 @@ mod tests {
         assert_eq!(cache.task(&id).unwrap().state, State::Running);
         feed(&mut cache, status(State::Unassigned, "new", 6));
         assert_eq!(cache.task(&id).unwrap().state, State::Unassigned);
+    }
+
+    #[test]
+    fn a_connector_started_in_a_later_generation_is_not_hidden_by_its_former_worker() {
+        let mut cache = StatusCache::default();
+        let feed = |cache: &mut StatusCache, value| {
+            cache.feed(StatusRecord::Connector {
+                connector: "c".into(),
+                status: Some(value),
+            });
+        };
+        feed(&mut cache, status(State::Running, "new", 5));
+        feed(&mut cache, status(State::Unassigned, "old", 4));
+        assert_eq!(cache.connector("c").unwrap().state, State::Running);
+        // Its own word counts, in the same generation too.
+        feed(&mut cache, status(State::Unassigned, "new", 5));
+        assert_eq!(cache.connector("c").unwrap().state, State::Unassigned);
     }
 
     #[test]
