@@ -10,6 +10,8 @@ use crate::kafka_client::{ClientKind, librdkafka_config};
 
 /// Memory that a producer may hold (`buffer.memory` of the Java producer).
 const PRODUCER_BUFFER_KBYTES: &str = "32768";
+/// Records that a producer may hold. librdkafka keeps some 250 bytes beside each, more than a short record has.
+const PRODUCER_BUFFER_MESSAGES: &str = "50000";
 /// Bytes that a consumer fetches ahead. librdkafka's 64 MB times a thousand tasks would be too much.
 const CONSUMER_QUEUE_KBYTES: &str = "16384";
 /// Records that a consumer fetches ahead per partition.
@@ -59,6 +61,11 @@ pub fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
         &mut config,
         "queue.buffering.max.kbytes",
         PRODUCER_BUFFER_KBYTES,
+    );
+    set_default(
+        &mut config,
+        "queue.buffering.max.messages",
+        PRODUCER_BUFFER_MESSAGES,
     );
     Ok(config)
 }
