@@ -18,6 +18,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::consumer::SinkConsumer;
+use sluice_agent::worker::connector_offsets::OffsetStores;
 use sluice_agent::worker::metrics::TaskMetrics;
 use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
@@ -26,6 +27,7 @@ use sluice_agent::worker::task_context::{
     NoTopicTracking, TaskContext, TaskPlugins, TaskStatusListener, WorkerTaskSettings,
 };
 use sluice_agent::worker::transformation_chain::TransformationChain;
+use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::Props;
 use sluice_protocol::{ConnectorName, ConnectorTaskId, JsonObject, TargetState};
 use tokio::sync::watch;
@@ -159,7 +161,7 @@ fn context(
         connector_props: props.clone(),
         task_props: props,
         settings: Arc::clone(worker),
-        plugins: TaskPlugins {
+        plugins: Arc::new(TaskPlugins {
             key_converter: converter("StringConverter")?,
             key_converter_class: String::new(),
             value_converter: converter("StringConverter")?,
@@ -167,7 +169,7 @@ fn context(
             header_converter: (header.new)(),
             header_converter_class: String::new(),
             transformations: TransformationChain::default(),
-        },
+        }),
         listener: Arc::new(Listener),
         topics: Arc::new(NoTopicTracking),
         target_state,
@@ -239,7 +241,16 @@ async fn source(
         worker,
     )?;
     let task = (sluice_connector_file::SOURCE.new_task)();
-    let run = SourceTaskLoop::new(context, task, Arc::new(Offsets::default()), Arc::default());
+    let config = [
+        ("bootstrap.servers", "127.0.0.1:1"),
+        ("key.converter", "StringConverter"),
+        ("value.converter", "StringConverter"),
+        ("offset.storage.file.filename", "not-used"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let config = WorkerConfig::from_props(config.into_iter().collect(), Mode::Standalone)?;
+    let offsets = Arc::new(OffsetStores::new(config, Arc::new(Offsets::default())));
+    let run = SourceTaskLoop::new(context, task, offsets, Arc::default(), None);
     let (started, before) = (Instant::now(), cpu());
     let running = tokio::spawn(run.run());
     until(&metrics, count).await;

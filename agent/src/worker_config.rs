@@ -218,11 +218,6 @@ impl WorkerConfig {
                     ));
                 }
             }
-            if self.exactly_once() != ExactlyOnceSupport::Disabled {
-                faults.push(
-                    "exactly.once.source.support: this version supports only disabled".to_owned(),
-                );
-            }
             if self.long("heartbeat.interval.ms") >= self.long("session.timeout.ms") {
                 faults.push(format!(
                     "heartbeat.interval.ms: {} must be lower than session.timeout.ms, {}",

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
+use sluice_agent::worker::connector_offsets::OffsetStores;
 use sluice_agent::worker::metrics::TaskMetrics;
 use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
@@ -19,6 +20,7 @@ use sluice_agent::worker::task_context::{
     TaskContext, TaskPlugins, TaskStatusListener, TopicTracker, WorkerTaskSettings,
 };
 use sluice_agent::worker::transformation_chain::{TransformationChain, TransformationStage};
+use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::Props;
 use sluice_api::{
     ConnectError, ConnectRecord, RecordOrigin, Result, SinkOffsets, SinkRecord, SinkTask,
@@ -46,6 +48,19 @@ fn unique(name: &str) -> String {
         .subsec_nanos();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("{name}-{}-{nanos}-{count}", std::process::id())
+}
+
+/// The stores of a worker whose own one is `store`.
+fn stores(store: Arc<dyn OffsetBackingStore>) -> Arc<OffsetStores> {
+    let props = [
+        ("bootstrap.servers", "127.0.0.1:1"),
+        ("key.converter", "StringConverter"),
+        ("value.converter", "StringConverter"),
+        ("offset.storage.file.filename", "not-used"),
+    ];
+    let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let config = WorkerConfig::from_props(props.into_iter().collect(), Mode::Standalone).unwrap();
+    Arc::new(OffsetStores::new(config, store))
 }
 
 #[derive(Default)]
@@ -234,7 +249,7 @@ impl Setup {
                         .collect(),
                 ),
             }),
-            plugins: TaskPlugins {
+            plugins: Arc::new(TaskPlugins {
                 key_converter: converter(),
                 key_converter_class: "K".into(),
                 value_converter: converter(),
@@ -242,7 +257,7 @@ impl Setup {
                 header_converter: (header.new)(),
                 header_converter_class: "H".into(),
                 transformations: TransformationChain::new(self.transformations),
-            },
+            }),
             listener: heard.clone(),
             topics: heard.clone(),
             target_state,
@@ -262,7 +277,7 @@ impl Setup {
 
     fn source(self, task: Box<dyn SourceTask>, store: &Arc<MemoryOffsets>) -> Running {
         let (context, mut running) = self.context();
-        let run = SourceTaskLoop::new(context, task, store.clone(), Arc::default());
+        let run = SourceTaskLoop::new(context, task, stores(store.clone()), Arc::default(), None);
         running.handle = tokio::spawn(run.run());
         running
     }

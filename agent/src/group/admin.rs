@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_commit_request::{
@@ -19,7 +20,7 @@ use kafka_protocol::messages::offset_delete_request::{
 };
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    BrokerId, DeleteGroupsRequest, DescribeGroupsRequest, InitProducerIdRequest, ListGroupsRequest,
+    BrokerId, DeleteGroupsRequest, DescribeGroupsRequest, FetchRequest, InitProducerIdRequest, ListGroupsRequest,
     ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest, TopicName, TransactionalId,
 };
@@ -31,6 +32,11 @@ use super::config::{ClientSettings, GroupConfigError};
 use super::connection::{BrokerConnection, ConnectionError};
 use super::discovery::{self, DiscoveryError};
 use super::{error_code, group_of};
+
+const READ_UNCOMMITTED: i8 = 0;
+const READ_COMMITTED: i8 = 1;
+/// Markers are small: more need not be fetched to see that a partition ends with them.
+const MARKER_FETCH_BYTES: i32 = 16 * 1024;
 
 /// Timestamp in ListOffsets that asks for the end.
 const LATEST: i64 = -1;
@@ -454,6 +460,22 @@ impl GroupAdmin {
         &self,
         partitions: &[(String, i32)],
     ) -> Result<BTreeMap<(String, i32), i64>, AdminError> {
+        self.ends(partitions, READ_UNCOMMITTED).await
+    }
+
+    /// As [`GroupAdmin::end_offsets`], but the last stable offsets: before the first record of an open transaction.
+    pub async fn stable_offsets(
+        &self,
+        partitions: &[(String, i32)],
+    ) -> Result<BTreeMap<(String, i32), i64>, AdminError> {
+        self.ends(partitions, READ_COMMITTED).await
+    }
+
+    async fn ends(
+        &self,
+        partitions: &[(String, i32)],
+        isolation_level: i8,
+    ) -> Result<BTreeMap<(String, i32), i64>, AdminError> {
         const WHAT: &str = "end offsets";
         self.retrying(WHAT, || {
             async {
@@ -495,6 +517,7 @@ impl GroupAdmin {
                     let connection = self.connect(WHAT, address).await?;
                     let request = ListOffsetsRequest::default()
                         .with_replica_id(BrokerId(-1))
+                        .with_isolation_level(isolation_level)
                         .with_topics(
                             topics
                                 .into_iter()
@@ -520,6 +543,59 @@ impl GroupAdmin {
                     }
                 }
                 Ok(ends)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// Whether nothing but transaction markers stands from `from` up to `end`, as far as one fetch shows.
+    pub async fn only_markers(
+        &self,
+        topic: &str,
+        partition: i32,
+        from: i64,
+        end: i64,
+    ) -> Result<bool, AdminError> {
+        const WHAT: &str = "fetch";
+        let request = FetchRequest::default()
+            .with_max_wait_ms(0)
+            .with_min_bytes(0)
+            .with_max_bytes(MARKER_FETCH_BYTES)
+            .with_topics(vec![
+                FetchTopic::default()
+                    .with_topic(topic_of(topic))
+                    .with_partitions(vec![
+                        FetchPartition::default()
+                            .with_partition(partition)
+                            .with_fetch_offset(from)
+                            .with_partition_max_bytes(MARKER_FETCH_BYTES),
+                    ]),
+            ]);
+        self.retrying(WHAT, || {
+            async {
+                let metadata = self.metadata(WHAT, &[topic]).await?;
+                let leader = metadata
+                    .topics
+                    .iter()
+                    .flat_map(|topic| &topic.partitions)
+                    .find(|found| found.partition_index == partition)
+                    .and_then(|found| broker_addresses(&metadata).remove(&found.leader_id));
+                let Some(address) = leader else {
+                    return Ok(false);
+                };
+                let connection = self.connect(WHAT, &address).await?;
+                // Later versions name topics by their ids.
+                let pending = connection.send_at_most(&request, 12, self.settings.request_timeout);
+                let answer = self.answered(WHAT, pending).await?;
+                check(WHAT, topic, answer.error_code)?;
+                let found = answer.responses.first().and_then(|t| t.partitions.first());
+                let Some(found) = found else {
+                    return Ok(false);
+                };
+                check(WHAT, &format!("{topic}-{partition}"), found.error_code)?;
+                let records = found.records.as_deref().unwrap_or_default();
+                Ok(batches_are_markers(records, from, end))
             }
             .boxed()
         })
@@ -627,6 +703,41 @@ impl GroupAdmin {
     }
 }
 
+/// Whether record batches hold nothing but control records from `from` on, and reach up to `end`.
+///
+/// A batch begins with its base offset (8 bytes), length (4), leader epoch (4), magic (1), checksum (4), attributes (2,
+/// bit 5 for control batches) and the offset of its last record relative to the first (4).
+fn batches_are_markers(mut records: &[u8], from: i64, end: i64) -> bool {
+    const OVERHEAD: usize = 12;
+    const CONTROL: u8 = 0x20;
+    let mut next = from;
+    while next < end {
+        let number = |at: usize| -> Option<i32> {
+            let bytes = records.get(at..at + 4)?;
+            Some(i32::from_be_bytes(bytes.try_into().ok()?))
+        };
+        let base = records
+            .get(..8)
+            .and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
+        let (Some(base), Some(length), Some(last)) = (base, number(8), number(23)) else {
+            return false;
+        };
+        let after = base + i64::from(last) + 1;
+        if after > next {
+            if records.get(22).is_none_or(|low| low & CONTROL == 0) {
+                return false;
+            }
+            next = after;
+        }
+        let whole = usize::try_from(length).unwrap_or(usize::MAX);
+        match records.get(OVERHEAD.saturating_add(whole)..) {
+            Some(rest) => records = rest,
+            None => return next >= end,
+        }
+    }
+    true
+}
+
 /// `UNKNOWN_TOPIC_OR_PARTITION`.
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// `GROUP_ID_NOT_FOUND`.
@@ -647,4 +758,37 @@ fn broker_addresses(metadata: &MetadataResponse) -> BTreeMap<BrokerId, String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch of so many records from an offset on, without the records.
+    fn batch(base: i64, records: i32, control: bool) -> Vec<u8> {
+        let mut bytes = base.to_be_bytes().to_vec();
+        bytes.extend(49_i32.to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes.push(2);
+        bytes.extend([0; 4]);
+        bytes.extend(if control { [0, 0x30] } else { [0, 0] });
+        bytes.extend((records - 1).to_be_bytes());
+        bytes.resize(61, 0);
+        bytes
+    }
+
+    #[test]
+    fn a_gap_is_of_markers_only_if_every_batch_in_it_is_one() {
+        let markers = [batch(5, 1, true), batch(6, 1, true)].concat();
+        assert!(batches_are_markers(&markers, 5, 7));
+        assert!(!batches_are_markers(&markers, 5, 8));
+        let data = [batch(5, 1, true), batch(6, 3, false)].concat();
+        assert!(batches_are_markers(&data, 5, 6));
+        assert!(!batches_are_markers(&data, 5, 7));
+        // A batch that begins earlier does not count.
+        let earlier = [batch(2, 3, false), batch(5, 1, true)].concat();
+        assert!(batches_are_markers(&earlier, 5, 6));
+        assert!(!batches_are_markers(&markers[..30], 5, 7));
+        assert!(!batches_are_markers(&[], 5, 7));
+    }
 }

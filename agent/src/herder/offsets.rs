@@ -4,19 +4,25 @@
 //! connector is stopped is for the herder to say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
+use sluice_api::config::Props;
 use sluice_api::error::{ConnectError, ErrorKind};
 use sluice_api::record::{SourceOffset, SourcePartition, TopicPartition};
 use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message, RestError};
-use sluice_protocol::{ConfigMap, ConnectorName, JsonObject};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, JsonObject};
 
 use crate::group::admin::{AdminError, GroupAdmin};
 use crate::plugins::{ConnectorPlugin, Plugins};
-use crate::storage::OffsetBackingStore;
+use crate::storage::offset_record;
 use crate::validation::given;
+use crate::worker::client_configs;
+use crate::worker::connector_offsets::OffsetStores;
+use crate::worker::lifecycle::transactional_id;
 use crate::worker::offset_writer::{source_offset, source_partition};
-use crate::worker_config::WorkerConfig;
+use crate::worker::transactional_producer::TransactionalProducer;
+use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// What a connector's offsets are reached through.
 pub struct OffsetAccess<'a> {
@@ -25,7 +31,7 @@ pub struct OffsetAccess<'a> {
     /// The worker's configuration.
     pub config: &'a WorkerConfig,
     /// Offsets of sources.
-    pub offsets: &'a dyn OffsetBackingStore,
+    pub offsets: &'a Arc<OffsetStores>,
     /// Offsets of sinks.
     pub groups: &'a GroupAdmin,
 }
@@ -80,13 +86,12 @@ impl OffsetAccess<'_> {
                         "Failed to retrieve offsets for source connector {name}"
                     ))
                 };
-                let partitions = self
-                    .offsets
+                let store = self.offsets.lazily(name, &given(config));
+                let partitions = store
                     .connector_partitions(name)
                     .await
                     .map_err(|error| failed(&error))?;
-                let values = self
-                    .offsets
+                let values = store
                     .offsets(name, &partitions)
                     .await
                     .map_err(|error| failed(&error))?;
@@ -163,10 +168,11 @@ impl OffsetAccess<'_> {
                 "Failed to modify offsets for source connector {name}: {error}"
             ))
         };
+        let props = given(config);
+        let store = self.offsets.lazily(name, &props);
         let change: Vec<(JsonObject, Option<JsonObject>)> = match offsets {
             Some(given) => last_of_each(given)?,
-            None => self
-                .offsets
+            None => store
                 .connector_partitions(name)
                 .await
                 .map_err(|error| failed(&error))?
@@ -184,16 +190,50 @@ impl OffsetAccess<'_> {
             .map_err(|error| RestError::internal(error.to_string()))?;
         let handled = plugin
             .new_connector()
-            .alter_source_offsets(&given(config), &typed)
+            .alter_source_offsets(&props, &typed)
             .await
             .map_err(|error| hook_failed(name, &error))?;
         if !change.is_empty() {
-            self.offsets
-                .set_offsets(name, &change)
-                .await
-                .map_err(|error| failed(&error))?;
+            if self.config.exactly_once() == ExactlyOnceSupport::Enabled {
+                self.write_in_transaction(name, &props, &change)
+                    .await
+                    .map_err(|error| failed(&error))?;
+            } else {
+                store
+                    .set_offsets(name, &change)
+                    .await
+                    .map_err(|error| failed(&error))?;
+            }
         }
         Ok((handled, u64::try_from(change.len()).unwrap_or(u64::MAX)))
+    }
+
+    /// Writes offsets as task 0 would, which also fences one that is left over.
+    async fn write_in_transaction(
+        &self,
+        name: &ConnectorName,
+        props: &Props,
+        change: &[(JsonObject, Option<JsonObject>)],
+    ) -> Result<(), ConnectError> {
+        let task = ConnectorTaskId::new(name.clone(), 0);
+        let client = client_configs::transactional_producer_config(
+            &self.config.raw,
+            props,
+            &task,
+            &transactional_id(self.config, &task),
+        )?;
+        let offsets = self
+            .offsets
+            .of_connector(name, props)
+            .await
+            .map_err(|error| ConnectError::connect(error.to_string()))?;
+        let records = change
+            .iter()
+            .map(|(partition, offset)| offset_record(name, partition, offset.as_ref()))
+            .collect();
+        offsets
+            .write_in_transaction(TransactionalProducer::new(&client, &task)?, records)
+            .await
     }
 
     async fn modify_sink(

@@ -29,7 +29,7 @@ use crate::storage::{
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker::connector::ConnectorRequests;
-use crate::worker::lifecycle::Worker;
+use crate::worker::lifecycle::{TaskStart, Worker};
 use crate::worker_config::WorkerConfig;
 
 /// Everything the herder works with.
@@ -181,11 +181,13 @@ impl StandaloneHerder {
         ) else {
             return false;
         };
-        let count = configs.task_count(&id.connector);
-        self.parts()
-            .worker
-            .start_task(id, connector, task, count, target)
-            .is_ok()
+        let start = TaskStart {
+            connector_config: connector,
+            task_config: task,
+            task_count: configs.task_count(&id.connector),
+            target,
+        };
+        self.parts().worker.start_task(id, start, None).is_ok()
     }
 
     async fn restart_instance(&self, name: &ConnectorName) -> HerderResult<()> {
@@ -238,7 +240,7 @@ impl StandaloneHerder {
         OffsetAccess {
             plugins: parts.worker.plugins(),
             config: &parts.config,
-            offsets: parts.offsets.as_ref(),
+            offsets: parts.worker.offsets(),
             groups: &parts.groups,
         }
     }

@@ -18,6 +18,24 @@ pub enum StorageError {
         #[source]
         source: KafkaError,
     },
+    /// A transactional write failed: another leader has fenced this one, or the brokers did not answer.
+    #[error(
+        "Failed to write to config topic; this may be due to a transient error and the request can be safely retried"
+    )]
+    PrivilegedWrite {
+        /// What was written.
+        what: &'static str,
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+    /// A privileged write before its producer was initialised.
+    #[error("Cannot produce to config topic without claiming write privileges first (topic {topic:?})")]
+    NoWritePrivileges {
+        /// The topic.
+        topic: String,
+    },
     /// A write was not acknowledged in time. Whether it happened is not known.
     #[error("writing {what} to topic {topic:?} took longer than {limit:?}")]
     WriteTimeout {

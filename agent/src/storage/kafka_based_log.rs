@@ -25,6 +25,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long records that are on their way may take before the reader looks again. Longer than a fetch waits at the
 /// broker (500 ms): looking again throws away the fetch under way, and whatever it would have brought.
 const FETCH_PAUSE: Duration = Duration::from_millis(700);
+/// How long to wait for records before asking whether only transaction markers are missing.
+const MARKER_PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait for a partition to get a leader.
 const LEADER_PAUSE: Duration = Duration::from_millis(50);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -76,6 +78,8 @@ pub struct KafkaBasedLog {
     consumer: Arc<StreamConsumer<TracingContext>>,
     progress: Arc<Progress>,
     reader: JoinHandle<()>,
+    /// Records of open transactions are not read.
+    read_committed: bool,
 }
 
 /// What counts as having read to an end offset.
@@ -165,6 +169,7 @@ impl KafkaBasedLog {
         ]);
         own.extend(consumer_settings.clone());
         let mut config = librdkafka_config(ClientKind::Consumer, worker, &own)?;
+        let read_committed = config.get("isolation.level") == Some("read_committed");
         // Nothing joins this group: partitions are assigned by hand, but librdkafka asks for a name.
         config.set("group.id", client_id);
         config.set("enable.partition.eof", "true");
@@ -198,6 +203,7 @@ impl KafkaBasedLog {
             consumer,
             progress,
             reader,
+            read_committed,
         };
         let began = Instant::now();
         while let Err(error) = log.read_to_end(START_LIMIT).await {
@@ -289,7 +295,15 @@ impl KafkaBasedLog {
         };
         tokio::time::timeout(limit, async {
             let mut ends = self.end_offsets().await?;
+            if self.read_committed {
+                self.wait_for_open_transactions(&ends).await?;
+            }
             // Records are on their way, as a rule. Only what stays behind may be short of a transaction marker.
+            let arrived = self.wait_for(&ends, Reached::Records);
+            if let Ok(arrived) = tokio::time::timeout(MARKER_PAUSE, arrived).await {
+                return arrived;
+            }
+            self.look_for_markers(&ends).await?;
             let arrived = self.wait_for(&ends, Reached::Records);
             if let Ok(arrived) = tokio::time::timeout(FETCH_PAUSE, arrived).await {
                 return arrived;
@@ -301,6 +315,77 @@ impl KafkaBasedLog {
         })
         .await
         .unwrap_or_else(|_| Err(timeout()))
+    }
+
+    /// Waits until the record at `offset` was handed to the handler, in a topic of one partition.
+    ///
+    /// # Errors
+    /// [`StorageError::Timeout`] if that takes longer than `limit`.
+    pub async fn read_past(&self, offset: i64, limit: Duration) -> Result<(), StorageError> {
+        let arrived = [(0, offset + 1)];
+        tokio::time::timeout(limit, self.wait_for(&arrived, Reached::Records))
+            .await
+            .unwrap_or_else(|_| {
+                Err(StorageError::Timeout {
+                    topic: self.topic.clone(),
+                    limit,
+                })
+            })
+    }
+
+    /// Waits until the transactions that were open before these ends have ended.
+    async fn wait_for_open_transactions(&self, ends: &[(i32, i64)]) -> Result<(), StorageError> {
+        let partitions: Vec<(String, i32)> = ends
+            .iter()
+            .map(|(partition, _)| (self.topic.clone(), *partition))
+            .collect();
+        loop {
+            let stable = self
+                .admin
+                .stable_offsets(&partitions)
+                .await
+                .map_err(|source| StorageError::EndOffsets {
+                    topic: self.topic.clone(),
+                    source,
+                })?;
+            let open = ends.iter().any(|(partition, end)| {
+                stable
+                    .get(&(self.topic.clone(), *partition))
+                    .is_none_or(|stable| stable < end)
+            });
+            if !open {
+                return Ok(());
+            }
+            tokio::time::sleep(LEADER_PAUSE).await;
+        }
+    }
+
+    /// Asks the broker whether the partitions that are behind lack nothing but transaction markers.
+    async fn look_for_markers(&self, ends: &[(i32, i64)]) -> Result<(), StorageError> {
+        let behind: Vec<(i32, i64, i64)> = {
+            let partitions = self.progress.partitions.lock();
+            ends.iter()
+                .filter_map(|(partition, end)| {
+                    let known = partitions.get(usize::try_from(*partition).ok()?)?;
+                    let next = known.next.max(known.seen_end);
+                    (next < *end).then_some((*partition, next, *end))
+                })
+                .collect()
+        };
+        for (partition, next, end) in behind {
+            let only_markers = self
+                .admin
+                .only_markers(&self.topic, partition, next, end)
+                .await
+                .map_err(|source| StorageError::EndOffsets {
+                    topic: self.topic.clone(),
+                    source,
+                })?;
+            if only_markers {
+                self.note_seen(&[(partition, end)]);
+            }
+        }
+        Ok(())
     }
 
     async fn wait_for(&self, ends: &[(i32, i64)], reached: Reached) -> Result<(), StorageError> {

@@ -1,6 +1,7 @@
 //! Connector and task configs in the config topic.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,8 @@ use super::{
     ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, ConfigUpdateListener,
     StorageError,
 };
-use crate::worker_config::WorkerConfig;
+use super::transactional_writer::TransactionalWriter;
+use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// How long a write and its read back may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -29,6 +31,17 @@ pub struct KafkaConfigBackingStore {
     machine: Arc<Mutex<ConfigStateMachine>>,
     listener: Arc<dyn ConfigUpdateListener>,
     log: OnceCell<KafkaBasedLog>,
+    consumer: Props,
+    /// Set if the leader writes in transactions (`exactly.once.source.support` preparing or enabled).
+    transactions: Option<Transactions>,
+}
+
+/// How a leader writes in transactions.
+struct Transactions {
+    transactional_id: String,
+    /// The producer, from a claim of write privileges to the first failure.
+    producer: tokio::sync::Mutex<Option<TransactionalWriter>>,
+    claimed: AtomicBool,
 }
 
 impl KafkaConfigBackingStore {
@@ -48,6 +61,14 @@ impl KafkaConfigBackingStore {
             machine: Arc::default(),
             listener,
             log: OnceCell::new(),
+            consumer: super::isolation(config),
+            transactions: (config.exactly_once() != ExactlyOnceSupport::Disabled).then(|| {
+                Transactions {
+                    transactional_id: format!("connect-cluster-{}", config.group_id()),
+                    producer: tokio::sync::Mutex::default(),
+                    claimed: AtomicBool::new(false),
+                }
+            }),
         }
     }
 
@@ -72,13 +93,31 @@ impl KafkaConfigBackingStore {
         self.log()?.send_all(what, &records, WRITE_LIMIT).await
     }
 
+    /// A write that only the leader makes.
     async fn write_and_read_back(
         &self,
         what: &'static str,
         records: &[ConfigRecord],
     ) -> Result<(), StorageError> {
-        self.write(what, records).await?;
-        self.log()?.read_to_end(WRITE_LIMIT).await
+        let Some(transactions) = &self.transactions else {
+            self.write(what, records).await?;
+            return self.log()?.read_to_end(WRITE_LIMIT).await;
+        };
+        let mut producer = transactions.producer.lock().await;
+        let Some(writer) = &*producer else {
+            return Err(StorageError::NoWritePrivileges {
+                topic: self.settings.topic.clone(),
+            });
+        };
+        match writer.write(what, records, WRITE_LIMIT).await {
+            Ok(last) => self.log()?.read_past(last, WRITE_LIMIT).await,
+            Err(error) => {
+                tracing::error!(%error, what, "a write to the config topic failed, privileges have to be claimed again");
+                *producer = None;
+                transactions.claimed.store(false, Ordering::Release);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -121,7 +160,7 @@ impl ConfigBackingStore for KafkaConfigBackingStore {
         let log = KafkaBasedLog::start(
             &self.worker,
             &self.client_id,
-            &Props::new(),
+            &self.consumer,
             &Props::new(),
             &self.settings,
             handler,
@@ -142,6 +181,9 @@ impl ConfigBackingStore for KafkaConfigBackingStore {
     }
 
     async fn stop(&self) {
+        if let Some(transactions) = &self.transactions {
+            *transactions.producer.lock().await = None;
+        }
         if let Some(log) = self.log.get() {
             log.flush(super::CLOSE_LIMIT).await;
             log.stop();
@@ -232,6 +274,31 @@ impl ConfigBackingStore for KafkaConfigBackingStore {
     async fn put_restart_request(&self, request: RestartRequest) -> Result<(), StorageError> {
         self.write_and_read_back("restart request", &[ConfigRecord::Restart(request)])
             .await
+    }
+
+    fn lacks_write_privileges(&self) -> bool {
+        self.transactions
+            .as_ref()
+            .is_some_and(|transactions| !transactions.claimed.load(Ordering::Acquire))
+    }
+
+    async fn claim_write_privileges(&self) -> Result<(), StorageError> {
+        let Some(transactions) = &self.transactions else {
+            return Ok(());
+        };
+        let mut producer = transactions.producer.lock().await;
+        if producer.is_none() {
+            let writer = TransactionalWriter::new(
+                &self.worker,
+                &format!("{}-leader", self.client_id),
+                &transactions.transactional_id,
+                &self.settings.topic,
+            )?;
+            writer.initialise(WRITE_LIMIT).await?;
+            *producer = Some(writer);
+        }
+        transactions.claimed.store(true, Ordering::Release);
+        Ok(())
     }
 
     async fn put_task_count_record(

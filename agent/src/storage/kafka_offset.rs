@@ -77,9 +77,25 @@ impl OffsetCache {
     }
 }
 
+/// An offsets topic of a single connector, and its clients.
+pub struct OwnTopic {
+    /// Name.
+    pub topic: String,
+    /// Client id.
+    pub client_id: String,
+    /// Properties of all clients.
+    pub base: Props,
+    /// Properties of the consumer, over `base`.
+    pub consumer: Props,
+    /// Properties of the producer, over `base`.
+    pub producer: Props,
+}
+
 /// See the module.
 pub struct KafkaOffsetBackingStore {
-    worker: Props,
+    base: Props,
+    consumer: Props,
+    producer: Props,
     client_id: String,
     settings: TopicSettings,
     cache: Arc<Mutex<OffsetCache>>,
@@ -90,11 +106,37 @@ impl KafkaOffsetBackingStore {
     /// A store that is not started yet.
     pub fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
         Self {
-            worker: config.raw.clone(),
+            base: config.raw.clone(),
+            consumer: super::isolation(config),
+            producer: Props::new(),
             client_id: format!("{client_id_base}offsets"),
             settings: super::internal_topic(config, "offset.storage", "source connector offsets"),
             cache: Arc::default(),
             log: OnceCell::new(),
+        }
+    }
+
+    /// A store on a connector's own topic, which is created as the worker's would be; not started yet.
+    pub fn own(config: &WorkerConfig, own: OwnTopic) -> Self {
+        Self {
+            base: own.base,
+            consumer: own.consumer,
+            producer: own.producer,
+            client_id: own.client_id,
+            settings: TopicSettings {
+                topic: own.topic,
+                key: "offsets.storage.topic",
+                ..super::internal_topic(config, "offset.storage", "source connector offsets")
+            },
+            cache: Arc::default(),
+            log: OnceCell::new(),
+        }
+    }
+
+    /// Ends reading at once.
+    pub fn close(&self) {
+        if let Some(log) = self.log.get() {
+            log.stop();
         }
     }
 
@@ -124,10 +166,10 @@ impl OffsetBackingStore for KafkaOffsetBackingStore {
             }
         });
         let log = KafkaBasedLog::start(
-            &self.worker,
+            &self.base,
             &self.client_id,
-            &Props::new(),
-            &Props::new(),
+            &self.consumer,
+            &self.producer,
             &self.settings,
             handler,
         )

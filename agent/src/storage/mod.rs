@@ -26,6 +26,7 @@ pub mod kafka_status;
 pub mod memory;
 pub mod status_cache;
 mod status_sender;
+mod transactional_writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,7 +43,9 @@ use sluice_protocol::{
 pub use cluster_config_state::ClusterConfigState;
 pub use error::StorageError;
 
-use crate::worker_config::{WorkerConfig, with_prefix};
+use sluice_api::config::Props;
+
+use crate::worker_config::{ExactlyOnceSupport, WorkerConfig, with_prefix};
 use kafka_based_log::TopicSettings;
 
 /// How long a store may take to get its last records out when it closes.
@@ -82,6 +85,15 @@ fn internal_topic(
         compacted: true,
         limit: config.millis("default.api.timeout.ms"),
     }
+}
+
+/// What readers of the config and offset topics are set to: with exactly-once, only committed records count.
+fn isolation(config: &WorkerConfig) -> Props {
+    let mut props = Props::new();
+    if config.exactly_once() == ExactlyOnceSupport::Enabled {
+        props.insert("isolation.level".to_owned(), "read_committed".to_owned());
+    }
+    props
 }
 
 /// Gives the current picture of the config topic. The group client needs no more of a config store than this.
@@ -180,6 +192,17 @@ pub trait ConfigBackingStore: ConfigSnapshotSource {
     /// Publishes a restart request.
     async fn put_restart_request(&self, request: RestartRequest) -> Result<(), StorageError>;
 
+    /// Whether privileged writes are to be made in transactions but [`ConfigBackingStore::claim_write_privileges`] has
+    /// not been called, or a write has failed since.
+    fn lacks_write_privileges(&self) -> bool {
+        false
+    }
+
+    /// Fences earlier leaders, so that this one may write; for leaders that write in transactions (KIP-618).
+    async fn claim_write_privileges(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Publishes how many transactional ids of a connector may be in use (KIP-618).
     async fn put_task_count_record(
         &self,
@@ -249,15 +272,22 @@ pub trait OffsetBackingStore: Send + Sync {
     ) -> Result<(), StorageError> {
         let values = offsets
             .iter()
-            .map(|(partition, offset)| {
-                (
-                    offset_topic::encode_key(connector, partition),
-                    offset.as_ref().map(offset_topic::encode_value),
-                )
-            })
+            .map(|(partition, offset)| offset_record(connector, partition, offset.as_ref()))
             .collect();
         self.set(values).await
     }
+}
+
+/// Key and value of the offset of a source partition; `None` deletes.
+pub fn offset_record(
+    connector: &ConnectorName,
+    partition: &JsonObject,
+    offset: Option<&JsonObject>,
+) -> (Vec<u8>, Option<Vec<u8>>) {
+    (
+        offset_topic::encode_key(connector, partition),
+        offset.map(offset_topic::encode_value),
+    )
 }
 
 /// States of connectors and tasks, and the topics connectors use.

@@ -4,6 +4,7 @@
 use rdkafka::config::ClientConfig;
 use sluice_api::config::Props;
 use sluice_api::{ConnectError, Result};
+use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 use super::task_context::TaskContext;
 use crate::kafka_client::{ClientKind, librdkafka_config};
@@ -32,8 +33,8 @@ fn fixed(pairs: &[(&str, String)]) -> Props {
         .collect()
 }
 
-fn to_librdkafka(kind: ClientKind, context: &TaskContext, own: &Props) -> Result<ClientConfig> {
-    librdkafka_config(kind, &context.settings.worker_props, own)
+fn to_librdkafka(kind: ClientKind, worker: &Props, own: &Props) -> Result<ClientConfig> {
+    librdkafka_config(kind, worker, own)
         .map_err(|error| ConnectError::config(error.to_string()))
 }
 
@@ -47,16 +48,60 @@ fn set_default(config: &mut ClientConfig, name: &str, value: &str) {
 ///
 /// The client id names the task only if a user sets one: tasks with equal settings share a producer.
 pub fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
+    base_producer_config(
+        &context.settings.worker_props,
+        &context.connector_props,
+        "connector-producer",
+    )
+}
+
+/// Settings of the producer of an exactly-once source task; what would break its transactions is overruled.
+pub fn transactional_producer_config(
+    worker: &Props,
+    connector: &Props,
+    id: &ConnectorTaskId,
+    transactional_id: &str,
+) -> Result<ClientConfig> {
+    let mut config = base_producer_config(worker, connector, &format!("connector-producer-{id}"))?;
+    for (key, needed) in [
+        ("transactional.id", transactional_id),
+        ("enable.idempotence", "true"),
+    ] {
+        let given = connector.get(&format!("producer.override.{key}"));
+        if given.is_some_and(|given| given != needed) {
+            tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs its own");
+        }
+        config.set(key, needed);
+    }
+    // librdkafka bounds the delivery of a record by the transaction's timeout, and refuses a longer time.
+    config.remove("delivery.timeout.ms");
+    Ok(config)
+}
+
+/// Settings of the producer of a sink task's dead letter queue.
+pub fn dead_letter_producer_config(context: &TaskContext) -> Result<ClientConfig> {
+    base_producer_config(
+        &context.settings.worker_props,
+        &context.connector_props,
+        "connector-dlq-producer",
+    )
+}
+
+fn base_producer_config(
+    worker: &Props,
+    connector: &Props,
+    client_id: &str,
+) -> Result<ClientConfig> {
     let mut own = fixed(&[
-        ("client.id", "connector-producer".to_owned()),
+        ("client.id", client_id.to_owned()),
         ("acks", "all".to_owned()),
         ("max.in.flight.requests.per.connection", "1".to_owned()),
         ("delivery.timeout.ms", i32::MAX.to_string()),
         ("enable.idempotence", "false".to_owned()),
     ]);
-    overlay(&mut own, &context.settings.worker_props, "producer.");
-    overlay(&mut own, &context.connector_props, "producer.override.");
-    let mut config = to_librdkafka(ClientKind::Producer, context, &own)?;
+    overlay(&mut own, worker, "producer.");
+    overlay(&mut own, connector, "producer.override.");
+    let mut config = to_librdkafka(ClientKind::Producer, worker, &own)?;
     set_default(
         &mut config,
         "queue.buffering.max.kbytes",
@@ -92,7 +137,7 @@ pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
         })
         .transpose()?
         .unwrap_or(500);
-    let mut config = to_librdkafka(ClientKind::Consumer, context, &own)?;
+    let mut config = to_librdkafka(ClientKind::Consumer, &context.settings.worker_props, &own)?;
     set_default(
         &mut config,
         "queued.max.messages.kbytes",
@@ -106,10 +151,72 @@ pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
     Ok((config, max_poll_records))
 }
 
+/// Properties of the clients of a connector's own offsets topic.
+pub struct OffsetClients {
+    /// Of all, and of the admin client.
+    pub base: Props,
+    /// Of the consumer, over `base`.
+    pub consumer: Props,
+    /// Of the producer, over `base`.
+    pub producer: Props,
+}
+
+/// Properties of admin calls on behalf of a connector.
+pub fn connector_admin_props(worker: &Props, connector_props: &Props) -> Props {
+    let mut props = worker.clone();
+    overlay(&mut props, worker, "admin.");
+    overlay(&mut props, connector_props, "admin.override.");
+    props
+}
+
+/// Properties of the clients of a connector's own offsets topic; with exactly-once only committed offsets are read,
+/// without it a connector may ask for others.
+pub fn offset_clients(
+    worker: &Props,
+    connector_props: &Props,
+    connector: &ConnectorName,
+    exactly_once: bool,
+) -> OffsetClients {
+    let isolation = ("isolation.level", "read_committed".to_owned());
+    let base = connector_admin_props(worker, connector_props);
+    let mut consumer = fixed(std::slice::from_ref(&isolation));
+    overlay(&mut consumer, worker, "consumer.");
+    overlay(&mut consumer, connector_props, "consumer.override.");
+    if exactly_once {
+        if consumer.get(isolation.0) != Some(&isolation.1) {
+            tracing::warn!(
+                %connector,
+                "the offsets of an exactly-once connector are read committed, whatever its consumer settings say"
+            );
+        }
+        consumer.insert(isolation.0.to_owned(), isolation.1);
+    }
+    let mut producer = Props::new();
+    overlay(&mut producer, worker, "producer.");
+    overlay(&mut producer, connector_props, "producer.override.");
+    for transactional in ["transactional.id", "enable.idempotence"] {
+        producer.shift_remove(transactional);
+    }
+    OffsetClients {
+        base,
+        consumer,
+        producer,
+    }
+}
+
 /// Settings of the admin client of a task.
 pub fn admin_config(context: &TaskContext) -> Result<ClientConfig> {
-    let mut own = fixed(&[("client.id", format!("connector-adminclient-{}", context.id))]);
+    named_admin_config(context, "connector-adminclient")
+}
+
+/// Settings of the admin client that creates the topic of a dead letter queue.
+pub fn dead_letter_admin_config(context: &TaskContext) -> Result<ClientConfig> {
+    named_admin_config(context, "connector-dlq-adminclient")
+}
+
+fn named_admin_config(context: &TaskContext, name: &str) -> Result<ClientConfig> {
+    let mut own = fixed(&[("client.id", format!("{name}-{}", context.id))]);
     overlay(&mut own, &context.settings.worker_props, "admin.");
     overlay(&mut own, &context.connector_props, "admin.override.");
-    to_librdkafka(ClientKind::Admin, context, &own)
+    to_librdkafka(ClientKind::Admin, &context.settings.worker_props, &own)
 }

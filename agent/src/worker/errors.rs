@@ -242,6 +242,12 @@ impl ErrorOperator {
         self
     }
 
+    /// The task.
+    #[must_use]
+    pub fn id(&self) -> &ConnectorTaskId {
+        &self.id
+    }
+
     /// Settings.
     #[must_use]
     pub fn settings(&self) -> &ErrorSettings {

@@ -21,7 +21,9 @@ use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
 use super::metrics::TaskMetrics;
 use super::producer::ProducerPool;
 use super::sink_task::SinkTaskLoop;
-use super::source_task::{OffsetReader, SourceTaskLoop};
+use super::connector_offsets::OffsetStores;
+use super::offset_writer::OffsetReader;
+use super::source_task::{ExactlyOnce, ProducerChecks, SourceTaskLoop};
 use super::task_context::{
     NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
 };
@@ -44,6 +46,18 @@ struct RunningTask {
     plugin: ConnectorPlugin,
 }
 
+/// How a task is started.
+pub struct TaskStart<'a> {
+    /// Config of the connector, as stored.
+    pub connector_config: &'a ConfigMap,
+    /// Config of the task, as stored.
+    pub task_config: &'a ConfigMap,
+    /// Tasks of the connector.
+    pub task_count: u32,
+    /// Target state of the connector.
+    pub target: TargetState,
+}
+
 /// A task that runs here, for telemetry.
 pub struct TaskView {
     /// Which task.
@@ -59,7 +73,7 @@ pub struct Worker {
     plugins: Plugins,
     config: WorkerConfig,
     settings: Arc<WorkerTaskSettings>,
-    offsets: Arc<dyn OffsetBackingStore>,
+    offsets: Arc<OffsetStores>,
     reporter: Arc<StatusReporter>,
     topics: Arc<dyn TopicTracker>,
     producers: Arc<ProducerPool>,
@@ -84,15 +98,20 @@ impl Worker {
         });
         Self {
             plugins,
+            offsets: Arc::new(OffsetStores::new(config.clone(), offsets)),
             config,
             settings,
-            offsets,
             reporter,
             topics: topics.unwrap_or_else(|| Arc::new(NoTopicTracking)),
             producers: Arc::new(ProducerPool::default()),
             connectors: Mutex::default(),
             tasks: Mutex::default(),
         }
+    }
+
+    /// The offsets topics of this worker and its connectors.
+    pub fn offsets(&self) -> &Arc<OffsetStores> {
+        &self.offsets
     }
 
     /// The plugins of this worker.
@@ -117,7 +136,8 @@ impl Worker {
         let started = match self.plugins.connector(&class) {
             Ok(plugin) => {
                 self.reporter.connector_starts(name, Some(plugin.version()));
-                let reader = OffsetReader::new(name.clone(), self.offsets.clone());
+                let reader =
+                    OffsetReader::new(name.clone(), self.offsets.lazily(name, &props));
                 let connector = Arc::new(WorkerConnector::spawn(ConnectorParts {
                     name: name.clone(),
                     instance: plugin.new_connector(),
@@ -249,20 +269,18 @@ impl Worker {
         futures::future::join_all(all).await;
     }
 
-    /// Starts a task.
+    /// Starts a task; a source task with `checks` is exactly-once.
     ///
     /// # Errors
     /// Why it cannot start; that is reported as FAILED too.
     pub fn start_task(
         &self,
         id: &ConnectorTaskId,
-        connector_config: &ConfigMap,
-        task_config: &ConfigMap,
-        task_count: u32,
-        target: TargetState,
+        start: TaskStart<'_>,
+        checks: Option<Arc<dyn ProducerChecks>>,
     ) -> Result<(), ConnectError> {
         use super::task_context::TaskStatusListener as _;
-        let built = self.build_task(id, connector_config, task_config, task_count, target);
+        let built = self.build_task(id, start, checks);
         match built {
             Ok(task) => {
                 self.tasks.lock().insert(id.clone(), task);
@@ -279,11 +297,15 @@ impl Worker {
     fn build_task(
         &self,
         id: &ConnectorTaskId,
-        connector_config: &ConfigMap,
-        task_config: &ConfigMap,
-        task_count: u32,
-        target: TargetState,
+        start: TaskStart<'_>,
+        checks: Option<Arc<dyn ProducerChecks>>,
     ) -> Result<RunningTask, ConnectError> {
+        let TaskStart {
+            connector_config,
+            task_config,
+            task_count,
+            target,
+        } = start;
         let connector_props = given(connector_config);
         let class = connector_props
             .get("connector.class")
@@ -308,7 +330,7 @@ impl Worker {
         let context = TaskContext {
             id: id.clone(),
             task_class: plugin.task_class().to_owned(),
-            plugins: self.task_plugins(&connector_props)?,
+            plugins: Arc::new(self.task_plugins(&connector_props)?),
             connector_props,
             task_props: given(task_config),
             settings: self.settings.clone(),
@@ -322,11 +344,16 @@ impl Worker {
         let span = tracing::info_span!("task", connector = %id.connector, task = id.task);
         let handle = match plugin {
             ConnectorPlugin::Source(source) => {
+                let exactly_once = checks.map(|checks| ExactlyOnce {
+                    transactional_id: transactional_id(&self.config, id),
+                    checks,
+                });
                 let run = SourceTaskLoop::new(
                     context,
                     (source.new_task)(),
                     self.offsets.clone(),
                     self.producers.clone(),
+                    exactly_once,
                 );
                 tokio::spawn(tracing::Instrument::instrument(run.run(), span))
             }
@@ -501,6 +528,11 @@ impl Worker {
         let tasks: Vec<ConnectorTaskId> = self.tasks.lock().keys().cloned().collect();
         self.stop_tasks(&tasks).await;
     }
+}
+
+/// The `transactional.id` of an exactly-once source task (KIP-618).
+pub fn transactional_id(config: &WorkerConfig, id: &ConnectorTaskId) -> String {
+    format!("{}-{id}", config.group_id())
 }
 
 fn no_class(key: &str, class: &str) -> ConnectError {

@@ -267,6 +267,8 @@ pub struct TaskMetrics {
     pub batch_time: Windowed,
     /// Time of successful offset commits.
     pub commit_time: Windowed,
+    /// Source, exactly-once: records per committed transaction.
+    pub transaction_size: Windowed,
     /// Successful commits.
     pub commit_success: Counter,
     /// Failed commits.
@@ -302,6 +304,7 @@ impl Default for TaskMetrics {
             byte_rate: Windowed::default(),
             batch_time: Windowed::default(),
             commit_time: Windowed::default(),
+            transaction_size: Windowed::default(),
             commit_success: Counter::default(),
             commit_failure: Counter::default(),
             commit_skip: Counter::default(),
@@ -445,6 +448,7 @@ impl TaskMetrics {
             batch_size: self.batch_size.get(),
             batch_time_ms: self.batch_time.get(),
             commit_time_ms: self.commit_time.get(),
+            transaction_size: self.transaction_size.get(),
             commit_success_total: self.commit_success.get(),
             commit_failure_total: self.commit_failure.get(),
             commit_skip_total: self.commit_skip.get(),
@@ -488,6 +492,7 @@ pub struct TaskMetricsSnapshot {
     pub batch_size: WindowedValue,
     pub batch_time_ms: WindowedValue,
     pub commit_time_ms: WindowedValue,
+    pub transaction_size: WindowedValue,
     pub commit_success_total: u64,
     pub commit_failure_total: u64,
     pub commit_skip_total: u64,

@@ -4,14 +4,17 @@
 //! * [`task_context`]: what a loop is given and what it tells back; begin here.
 //! * [`source_task`], [`sink_task`]: the loops, one future per task.
 //! * [`producer`], [`consumer`]: the Kafka clients of the loops; [`client_configs`] makes their settings.
-//! * [`errors`], [`transformation_chain`]: retries and tolerance, transformations.
-//! * [`offset_writer`], [`submitted`]: source offsets, from acknowledgement to the offsets topic.
+//! * [`errors`], [`dead_letter_queue`], [`transformation_chain`]: retries and tolerance, failed records, transformations.
+//! * [`offset_writer`], [`submitted`], [`connector_offsets`]: source offsets, from acknowledgement to the offsets topic.
+//! * [`transactional_producer`]: transactions of exactly-once source tasks.
 //! * [`topic_creation`]: topics of source connectors.
 //! * [`metrics`]: counters of each task.
 
 pub mod client_configs;
 pub mod connector;
+pub mod connector_offsets;
 pub mod consumer;
+pub mod dead_letter_queue;
 pub mod errors;
 pub mod lifecycle;
 pub mod metrics;
@@ -22,6 +25,7 @@ pub mod sink_task;
 pub mod source_task;
 pub mod submitted;
 pub mod task_context;
-mod task_end;
 pub mod topic_creation;
+pub mod transactional_producer;
 pub mod transformation_chain;
+mod worker_task;

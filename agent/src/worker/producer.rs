@@ -234,7 +234,11 @@ pub struct SharedProducer {
 }
 
 impl SharedProducer {
-    fn new(config: &ClientConfig) -> Result<Self> {
+    /// A producer of these settings.
+    ///
+    /// # Errors
+    /// A setting is not valid.
+    pub(super) fn new(config: &ClientConfig) -> Result<Self> {
         let deliveries = Deliveries {
             chunks: RwLock::default(),
             last: Mutex::default(),
@@ -342,6 +346,11 @@ impl SharedProducer {
         // The timeout covers a report between the refused send and this wait.
         let wait = self.producer.context().space.notified();
         let _ = tokio::time::timeout(Duration::from_millis(20), wait).await;
+    }
+
+    /// librdkafka's producer, for transactions.
+    pub(super) fn inner(&self) -> &ThreadedProducer<Deliveries> {
+        &self.producer
     }
 
     /// Records in the queue or under way, of all tasks.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sluice_api::config::Props;
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::errors::{ErrorOperator, FailureSubject, Stage, Tolerated};
+use super::task_context::TaskPlugins;
 
 /// Class that reports of a task name.
 const SINK_TASK_CLASS: &str = "org.apache.kafka.connect.sink.SinkTask";
@@ -162,8 +164,9 @@ pub(super) struct Reporter {
     outstanding: Mutex<Vec<Outstanding>>,
     /// Set when a report was not tolerated; the loop fails the task even if the task swallowed the error.
     not_tolerated: Mutex<Option<ConnectError>>,
-    /// Gives the consumed form of a record.
-    to_raw: Box<dyn Fn(&SinkRecord) -> RawRecord + Send + Sync>,
+    /// The records of the current batch as they were consumed.
+    consumed: Mutex<Vec<RawRecord>>,
+    plugins: Arc<TaskPlugins>,
 }
 
 /// A consumed record, for error reports.
@@ -195,16 +198,91 @@ impl FailureSubject for ConsumedSubject<'_> {
 }
 
 impl Reporter {
-    pub(super) fn new(
-        operator: Arc<ErrorOperator>,
-        to_raw: Box<dyn Fn(&SinkRecord) -> RawRecord + Send + Sync>,
-    ) -> Self {
+    pub(super) fn new(operator: Arc<ErrorOperator>, plugins: Arc<TaskPlugins>) -> Self {
         Self {
             operator,
             outstanding: Mutex::default(),
             not_tolerated: Mutex::default(),
-            to_raw,
+            consumed: Mutex::default(),
+            plugins,
         }
+    }
+
+    /// Keeps records as they were consumed, until the batch they belong to was put.
+    pub(super) fn keep(&self, records: &mut Vec<RawRecord>) {
+        self.consumed.lock().append(records);
+    }
+
+    /// The batch was put.
+    pub(super) fn forget_batch(&self) {
+        self.consumed.lock().clear();
+    }
+
+    /// The consumed form of a record: as it was read if it belongs to the current batch, else by the task's converters.
+    fn as_consumed(&self, record: &SinkRecord) -> Result<RawRecord> {
+        let kept = self
+            .consumed
+            .lock()
+            .iter()
+            .find(|raw| {
+                raw.offset == record.original_kafka_offset
+                    && raw.partition == record.original_kafka_partition
+                    && raw.topic == record.original_topic
+            })
+            .cloned();
+        kept.map_or_else(|| self.serialized(record), Ok)
+    }
+
+    fn serialized(&self, record: &SinkRecord) -> Result<RawRecord> {
+        let SinkRecord {
+            record,
+            kafka_offset,
+            timestamp_type,
+            original_kafka_partition,
+            ..
+        } = record;
+        let plugins = &self.plugins;
+        let topic = &record.topic;
+        let mut buffer = Vec::new();
+        let key = plugins
+            .key_converter
+            .from_connect_data(topic, record.key_schema.as_ref(), &record.key, &mut buffer)?
+            .map(Bytes::copy_from_slice);
+        buffer.clear();
+        let value = plugins
+            .value_converter
+            .from_connect_data(
+                topic,
+                record.value_schema.as_ref(),
+                &record.value,
+                &mut buffer,
+            )?
+            .map(Bytes::copy_from_slice);
+        let mut headers = Vec::with_capacity(record.headers.len());
+        for header in &record.headers {
+            buffer.clear();
+            let value = plugins
+                .header_converter
+                .from_connect_header(
+                    topic,
+                    &header.key,
+                    header.schema.as_ref(),
+                    &header.value,
+                    &mut buffer,
+                )?
+                .map(Bytes::copy_from_slice);
+            headers.push((header.key.clone(), value));
+        }
+        Ok(RawRecord {
+            topic: topic.clone(),
+            partition: record.kafka_partition.unwrap_or(*original_kafka_partition),
+            offset: *kafka_offset,
+            timestamp: record.timestamp.unwrap_or(-1),
+            timestamp_type: *timestamp_type,
+            key,
+            value,
+            headers,
+        })
     }
 
     /// The error of a report that was not tolerated.
@@ -238,7 +316,7 @@ impl ErrantRecordReporter for Reporter {
         record: &SinkRecord,
         error: ConnectError,
     ) -> Result<BoxFuture<'static, Result<()>>> {
-        let raw = (self.to_raw)(record);
+        let raw = self.as_consumed(record)?;
         let ended = Arc::new(Notify::new());
         let done = Arc::new(AtomicBool::new(false));
         self.outstanding.lock().push(Outstanding {

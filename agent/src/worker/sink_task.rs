@@ -21,12 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
 use super::consumer::{ConsumerEvent, SinkConsumer};
+use super::dead_letter_queue::DeadLetterQueue;
 use super::errors::{Attempts, Decision, ErrorOperator, ErrorSettings, Stage, Tolerated};
 use super::metrics::SinkPartitionState;
 use super::producer::ProducerPool;
 use super::sink_context::{ConsumedSubject, Flow, Reporter, SinkContext};
 use super::task_context::TaskContext;
-use super::task_end::catch;
+use super::worker_task::{self, End, catch, wait_for_start};
 
 /// The longest wait, so that the group does not take the consumer for dead.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -78,12 +79,6 @@ impl Subscription {
     }
 }
 
-/// Why the loop ended.
-enum End {
-    Stopped,
-    Cancelled,
-}
-
 /// See the module.
 pub struct SinkTaskLoop {
     context: TaskContext,
@@ -115,74 +110,41 @@ impl SinkTaskLoop {
         } = self;
         let stopping = context.stopping.child_token();
         let outcome = catch(run_task(&mut context, &mut task, &producers, &stopping)).await;
-        stopping.cancel();
-        if let Err(error) = catch(task.stop()).await {
-            tracing::warn!(task = %context.id, "stopping the task failed: {}", error.trace());
-        }
-        context.metrics.set_state(false, false);
-        if context.cancelled.is_cancelled() {
-            return;
-        }
-        match outcome {
-            Ok(End::Stopped) => context.listener.on_shutdown(&context.id),
-            Ok(End::Cancelled) => {}
-            Err(error) => {
-                tracing::error!(
-                    connector = %context.id.connector,
-                    task = context.id.task,
-                    "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover \
-                     until manually restarted: {}",
-                    error.trace().trim_end()
-                );
-                context.listener.on_failure(&context.id, error.trace());
-            }
-        }
+        worker_task::end(&context, &stopping, task.stop(), outcome).await;
     }
 }
 
 async fn run_task(
     context: &mut TaskContext,
     task: &mut Box<dyn SinkTask>,
-    _producers: &ProducerPool,
+    producers: &ProducerPool,
     stopping: &CancellationToken,
 ) -> Result<End> {
-    if context.is_stopping() {
+    if !wait_for_start(context).await {
         return Ok(End::Stopped);
     }
-    if context.is_paused() {
-        context.metrics.set_state(false, true);
-        context.listener.on_pause(&context.id);
-        while context.is_paused() && !context.is_stopping() {
-            tokio::select! {
-                changed = context.target_state.changed() => {
-                    if changed.is_err() {
-                        context.stopping.cancelled().await;
-                    }
-                }
-                () = context.stopping.cancelled() => {}
-            }
-        }
-        if context.is_stopping() {
-            return Ok(End::Stopped);
-        }
-    }
     let settings = ErrorSettings::from_props(&context.connector_props)?;
-    if let Some(topic) = &settings.dead_letter_topic {
-        return Err(ConnectError::unsupported(format!(
-            "errors.deadletterqueue.topic.name is set to \"{topic}\", but dead letter queues are not available in this \
-             version; remove the key, or set errors.log.enable to see failed records in the log"
-        )));
-    }
-    let reports = settings.log;
-    let operator = Arc::new(ErrorOperator::new(
+    let dead_letters = DeadLetterQueue::open(context, &settings, producers)
+        .await?
+        .map(Arc::new);
+    let reports = settings.log || dead_letters.is_some();
+    let mut operator = ErrorOperator::new(
         context.id.clone(),
         settings,
         Arc::clone(&context.metrics.errors),
         stopping.clone(),
         context.cancelled.clone(),
-    ));
-    let reporter =
-        reports.then(|| Arc::new(Reporter::new(Arc::clone(&operator), Box::new(as_raw))));
+    );
+    if let Some(queue) = &dead_letters {
+        operator = operator.with_reporter(queue.clone());
+    }
+    let operator = Arc::new(operator);
+    let reporter = reports.then(|| {
+        Arc::new(Reporter::new(
+            Arc::clone(&operator),
+            Arc::clone(&context.plugins),
+        ))
+    });
     let subscription = Subscription::of(context)?;
     let (config, max_records) = client_configs::consumer_config(context)?;
     let consumer = SinkConsumer::new(&config, max_records)?;
@@ -208,6 +170,7 @@ async fn run_task(
         plugin: plugin_context,
         operator,
         reporter,
+        dead_letters,
         batch: Vec::new(),
         raw: Vec::new(),
         events: Vec::new(),
@@ -248,26 +211,6 @@ async fn run_task(
     ended
 }
 
-/// The consumed form of a record that only its task still has: keys and values as text.
-fn as_raw(record: &SinkRecord) -> RawRecord {
-    let bytes = |value: &sluice_api::Value| match value {
-        sluice_api::Value::Null => None,
-        sluice_api::Value::Bytes(bytes) => Some(bytes.clone()),
-        sluice_api::Value::String(text) => Some(text.as_bytes().clone()),
-        other => Some(other.to_string().into()),
-    };
-    RawRecord {
-        topic: record.original_topic.clone(),
-        partition: record.original_kafka_partition,
-        offset: record.original_kafka_offset,
-        timestamp: record.record.timestamp.unwrap_or(-1),
-        timestamp_type: record.timestamp_type,
-        key: bytes(&record.record.key),
-        value: bytes(&record.record.value),
-        headers: Vec::new(),
-    }
-}
-
 /// A commit on its way.
 struct Committing {
     seq: u64,
@@ -282,6 +225,7 @@ struct Loop<'a> {
     plugin: Arc<SinkContext>,
     operator: Arc<ErrorOperator>,
     reporter: Option<Arc<Reporter>>,
+    dead_letters: Option<Arc<DeadLetterQueue>>,
     /// Converted records that no `put` took yet.
     batch: Vec<SinkRecord>,
     raw: Vec<RawRecord>,
@@ -511,7 +455,10 @@ impl Loop<'_> {
         self.context.metrics.on_bytes(bytes);
         // The room is used again.
         self.raw = raw;
-        self.raw.clear();
+        match &self.reporter {
+            Some(reporter) => reporter.keep(&mut self.raw),
+            None => self.raw.clear(),
+        }
         Ok(())
     }
 
@@ -696,6 +643,9 @@ impl Loop<'_> {
                     self.current.insert(tp, OffsetAndMetadata::new(offset));
                 }
                 self.batch.clear();
+                if let Some(reporter) = &self.reporter {
+                    reporter.forget_batch();
+                }
                 if self.put_failed {
                     self.put_failed = false;
                     if !self.paused {
@@ -912,6 +862,9 @@ impl Loop<'_> {
     ) -> Result<()> {
         if let Some(reporter) = &self.reporter {
             reporter.settle().await;
+        }
+        if let Some(dead_letters) = &self.dead_letters {
+            dead_letters.settle().await;
         }
         let offsets: SinkOffsets = self
             .current

@@ -96,7 +96,7 @@ pub struct TaskContext {
     /// Settings of the worker.
     pub settings: Arc<WorkerTaskSettings>,
     /// Converters and transformations.
-    pub plugins: TaskPlugins,
+    pub plugins: Arc<TaskPlugins>,
     /// Hears of state changes.
     pub listener: Arc<dyn TaskStatusListener>,
     /// Hears of topics.

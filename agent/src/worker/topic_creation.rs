@@ -87,6 +87,22 @@ impl TopicCreationRules {
         Ok(Some(Self { groups, default }))
     }
 
+    /// Rules that create every topic alike, for topics of the framework.
+    #[must_use]
+    pub fn fixed(partitions: i32, replication: i32) -> Self {
+        Self {
+            groups: Vec::new(),
+            default: TopicCreationGroup {
+                name: DEFAULT_GROUP.to_owned(),
+                include: Vec::new(),
+                exclude: Vec::new(),
+                partitions,
+                replication,
+                configs: Vec::new(),
+            },
+        }
+    }
+
     /// The group that creates a topic: the first that matches, else the default.
     #[must_use]
     pub fn group_of(&self, topic: &str) -> &TopicCreationGroup {

@@ -4,10 +4,12 @@
 //!   everything else to the herder's task as a job.
 //! * `tick` is that task: one loop over group events, changes of the config topic and jobs. Only it touches the group
 //!   membership and decides what runs, so nothing there needs a lock.
-//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of connectors.
+//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of connectors, `fencing`
+//!   keeps zombies of exactly-once source tasks out.
 //!
 //! Invariant: jobs run only while no rebalance is under way, so they see a settled assignment.
 
+mod fencing;
 mod reconfiguration;
 mod requests;
 mod tick;

@@ -81,10 +81,7 @@ enum Publication {
     /// They are as stored, or were written.
     Done,
     /// This leader has to be sent them.
-    Send {
-        leader_url: String,
-        session_key: Option<Vec<u8>>,
-    },
+    Send { leader_url: String },
 }
 
 impl Tick {
@@ -161,12 +158,7 @@ impl Tick {
             )
             .into());
         }
-        let configs = self.shared.configs.snapshot();
-        let session_key = configs.session_key().map(|key| key.key.clone());
-        Ok(Publication::Send {
-            leader_url,
-            session_key,
-        })
+        Ok(Publication::Send { leader_url })
     }
 
     /// Writes task configs as the leader.
@@ -232,19 +224,7 @@ async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Resul
         .map_err(plain)?;
     match publication {
         Publication::Done => Ok(()),
-        Publication::Send {
-            leader_url,
-            session_key,
-        } => {
-            send(
-                herder,
-                connector,
-                &leader_url,
-                session_key.as_deref(),
-                &configs,
-            )
-            .await
-        }
+        Publication::Send { leader_url } => send(herder, connector, &leader_url, &configs).await,
     }
 }
 
@@ -252,26 +232,42 @@ async fn send(
     herder: &DistributedHerder,
     connector: &ConnectorName,
     leader_url: &str,
-    session_key: Option<&[u8]>,
     configs: &[ConfigMap],
 ) -> Result<(), RestError> {
-    let failed = |error: &dyn std::fmt::Display| {
+    let body = serde_json::to_vec(configs).map_err(|error| {
         RestError::internal(format!("cannot send task configs to the leader: {error}"))
+    })?;
+    let client = &herder.shared.client;
+    let call = |url| client.post(url).header("Content-Type", "application/json");
+    call_leader(herder, leader_url, connector, "tasks", body, call).await
+}
+
+/// Makes an internal, signed request to the leader: `call` of `connectors/NAME/WHAT` with a body (KIP-507).
+///
+/// # Errors
+/// The leader could not be reached, or its answer.
+pub(super) async fn call_leader(
+    herder: &DistributedHerder,
+    leader_url: &str,
+    connector: &ConnectorName,
+    what: &str,
+    body: Vec<u8>,
+    call: impl FnOnce(reqwest::Url) -> reqwest::RequestBuilder,
+) -> Result<(), RestError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        RestError::internal(format!(
+            "the leader cannot be asked for {what} of connector {connector}: {error}"
+        ))
     };
     let mut url = reqwest::Url::parse(leader_url).map_err(|error| failed(&error))?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty()
-            .extend(["connectors", connector.as_str(), "tasks"]);
+            .extend(["connectors", connector.as_str(), what]);
     }
-    let body = serde_json::to_vec(configs).map_err(|error| failed(&error))?;
-    let mut request = herder
-        .shared
-        .client
-        .post(url)
-        .header("Content-Type", "application/json");
-    if let Some(key) = session_key {
+    let mut request = call(url);
+    if let Some(key) = herder.shared.configs.snapshot().session_key() {
         request = request
-            .header(SIGNATURE_HEADER, sign(key, &body))
+            .header(SIGNATURE_HEADER, sign(&key.key, &body))
             .header(ALGORITHM_HEADER, HMAC_SHA256);
     }
     let reply = request

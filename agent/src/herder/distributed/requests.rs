@@ -1,5 +1,7 @@
 //! The calls of the REST API on a distributed worker: which run on the herder's task, which on the leader or owner.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sluice_protocol::config_topic::RestartRequest;
 use sluice_protocol::group::Subprotocol;
@@ -9,7 +11,7 @@ use sluice_protocol::rest::{
     ServerInfo, TaskInfo, TaskState,
 };
 use sluice_protocol::telemetry::{Caller, ConfigAction, Event, Severity};
-use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType, TargetState};
 
 use super::super::restart_plan::RestartPlan;
 use super::super::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions, answers};
@@ -21,6 +23,7 @@ use crate::rest::signature::RequestSignature;
 use crate::storage::StorageError;
 use crate::telemetry::metrics;
 use crate::validation;
+use crate::worker_config::ExactlyOnceSupport;
 
 fn storage(error: &StorageError) -> HerderError {
     RestError::internal(match std::error::Error::source(error) {
@@ -31,7 +34,7 @@ fn storage(error: &StorageError) -> HerderError {
 }
 
 impl Tick {
-    fn as_leader(&self) -> HerderResult<()> {
+    pub(super) fn as_leader(&self) -> HerderResult<()> {
         if self.group.is_leader() {
             return Ok(());
         }
@@ -40,7 +43,7 @@ impl Tick {
         })
     }
 
-    fn existing(&self, name: &str) -> HerderResult<()> {
+    pub(super) fn existing(&self, name: &str) -> HerderResult<()> {
         if self.snapshot.contains(name) {
             return Ok(());
         }
@@ -490,31 +493,22 @@ impl Herder for DistributedHerder {
         offsets: Option<ConnectorOffsets>,
         caller: &Caller,
     ) -> HerderResult<Message> {
-        let wanted = ConnectorName::from(name);
-        let config = self
-            .on_herder(move |tick| {
-                Box::pin(async move {
-                    tick.as_leader()?;
-                    let limit = tick.shared.config.millis("worker.sync.timeout.ms");
-                    tick.shared.configs.refresh(limit).await.map_err(|_| {
-                        RestError::internal(
-                            "Failed to read to end of config topic before modifying connector offsets",
-                        )
-                    })?;
-                    let configs = tick.shared.configs.snapshot();
-                    let Some(config) = configs.connector_config(&wanted) else {
-                        return Err(RestError::connector_not_found(&wanted).into());
-                    };
-                    if configs.target_state(&wanted) != Some(TargetState::Stopped)
-                        || configs.task_count(&wanted) != 0
-                    {
-                        return Err(crate::herder::offsets::not_stopped(&wanted).into());
-                    }
-                    Ok(config.clone())
-                })
-            })
-            .await?;
         let name = ConnectorName::from(name);
+        let mut config = self.stopped_connector(&name).await?;
+        let kind = answers::connector_type(self.shared.worker.plugins(), Some(&config));
+        let exactly_once = self.shared.config.exactly_once() == ExactlyOnceSupport::Enabled;
+        if exactly_once && kind == ConnectorType::Source {
+            self.fence_producers(&name).await.map_err(|error| match error {
+                HerderError::Rest(error) => {
+                    tracing::warn!(connector = %name, %error, "zombie fencing before a change of offsets");
+                    HerderError::Rest(RestError::internal(
+                        "Failed to perform zombie fencing for source connector prior to modifying offsets",
+                    ))
+                }
+                not_here @ HerderError::NotHere { .. } => not_here,
+            })?;
+            config = self.stopped_connector(&name).await?;
+        }
         let changed = self.offset_access().modify(&name, &config, offsets).await?;
         self.shared.events.record(
             Severity::Info,
@@ -556,29 +550,7 @@ impl Herder for DistributedHerder {
 
     async fn fence(&self, name: &str, signature: RequestSignature) -> HerderResult<()> {
         self.verify(&signature)?;
-        let wanted = name.to_owned();
-        self.on_herder(move |tick| {
-            Box::pin(async move {
-                tick.as_leader()?;
-                tick.existing(&wanted)?;
-                let config = tick
-                    .snapshot
-                    .connector_config(&wanted)
-                    .map(|config| &**config);
-                let kind = answers::connector_type(tick.shared.worker.plugins(), config);
-                if kind != sluice_protocol::ConnectorType::Source {
-                    return Err(RestError::bad_request(format!(
-                        "Connector {wanted} is not a source connector"
-                    ))
-                    .into());
-                }
-                Err(RestError::internal(
-                    "this version does not support exactly-once source connectors",
-                )
-                .into())
-            })
-        })
-        .await
+        self.fence_producers(&ConnectorName::from(name)).await
     }
 
     fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
@@ -659,11 +631,38 @@ impl DistributedHerder {
         Ok(signature.verify(sessioned, allowed, key)?)
     }
 
+    /// The config of a connector whose offsets may be changed now.
+    async fn stopped_connector(&self, name: &ConnectorName) -> HerderResult<Arc<ConfigMap>> {
+        let name = name.clone();
+        self.on_herder(move |tick| {
+            Box::pin(async move {
+                tick.as_leader()?;
+                let limit = tick.shared.config.millis("worker.sync.timeout.ms");
+                tick.shared.configs.refresh(limit).await.map_err(|_| {
+                    RestError::internal(
+                        "Failed to read to end of config topic before modifying connector offsets",
+                    )
+                })?;
+                let configs = tick.shared.configs.snapshot();
+                let Some(config) = configs.connector_config(&name) else {
+                    return Err(RestError::connector_not_found(&name).into());
+                };
+                if configs.target_state(&name) != Some(TargetState::Stopped)
+                    || configs.task_count(&name) != 0
+                {
+                    return Err(crate::herder::offsets::not_stopped(&name).into());
+                }
+                Ok(config.clone())
+            })
+        })
+        .await
+    }
+
     fn offset_access(&self) -> OffsetAccess<'_> {
         OffsetAccess {
             plugins: self.shared.worker.plugins(),
             config: &self.shared.config,
-            offsets: self.shared.offsets.as_ref(),
+            offsets: self.shared.worker.offsets(),
             groups: &self.shared.groups,
         }
     }

@@ -14,11 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::restart_plan::RestartPlan;
 use super::super::{RestartOptions, answers};
+use super::fencing::{Fencings, TaskChecks};
 use super::reconfiguration::Reconfigurations;
 use super::{DistributedHerder, HerderFailure, Job, Shared};
 use crate::group::{GroupEvent, Rebalance, WorkerCoordinator};
 use crate::storage::{ClusterConfigState, ConfigUpdate, StorageError};
 use crate::telemetry::now;
+use crate::worker::lifecycle::TaskStart;
+use crate::worker::source_task::ProducerChecks;
+use crate::worker_config::ExactlyOnceSupport;
 
 /// Failed reads of the config topic before all own work is stopped.
 const BACKOFF_STEPS: u32 = 5;
@@ -31,6 +35,7 @@ pub(super) struct Tick {
     /// The picture of the config topic that decisions are made on.
     pub(super) snapshot: Arc<ClusterConfigState>,
     pub(super) reconfigurations: Reconfigurations,
+    pub(super) fencings: Fencings,
     updates: mpsc::UnboundedReceiver<ConfigUpdate>,
     jobs: mpsc::UnboundedReceiver<Job>,
     changes: Changes,
@@ -80,6 +85,7 @@ impl Tick {
             group,
             snapshot: Arc::new(ClusterConfigState::empty()),
             reconfigurations: Reconfigurations::default(),
+            fencings: Fencings::default(),
             updates,
             jobs,
             changes: Changes::default(),
@@ -129,6 +135,9 @@ impl Tick {
     /// One step: whatever comes first. Cancelled only at shutdown.
     async fn turn(&mut self) {
         if !self.config_topic_readable && !self.catch_up().await {
+            return;
+        }
+        if !self.claim_write_privileges().await {
             return;
         }
         self.act_on_changes().await;
@@ -199,6 +208,8 @@ impl Tick {
         self.stop_work(&rebalance.revoked).await;
         if rebalance.is_leader {
             self.forget_deleted();
+            // A failure is repeated before the next step.
+            self.claim_write_privileges().await;
         }
         self.report_rebalance(&rebalance);
         self.pending = Some(rebalance);
@@ -276,6 +287,7 @@ impl Tick {
                     .rejoin
                     .get_or_insert_with(|| format!("connector {connector} has new tasks"));
                 if !applied.is_empty() {
+                    self.fencings.supersede(&connector);
                     changes.tasks.insert(connector);
                 }
             }
@@ -441,11 +453,18 @@ impl Tick {
         ) else {
             return false;
         };
-        let count = self.snapshot.task_count(&id.connector);
-        self.shared
-            .worker
-            .start_task(id, &connector, &task, count, target)
-            .is_ok()
+        let start = TaskStart {
+            connector_config: &connector,
+            task_config: &task,
+            task_count: self.snapshot.task_count(&id.connector),
+            target,
+        };
+        let exactly_once = self.shared.config.exactly_once() == ExactlyOnceSupport::Enabled;
+        let checks = exactly_once.then(|| {
+            let generation = self.snapshot.task_config_generation(&id.connector);
+            Arc::new(TaskChecks::new(&self.herder, id, generation)) as Arc<dyn ProducerChecks>
+        });
+        self.shared.worker.start_task(id, start, checks).is_ok()
     }
 
     pub(super) fn holds_task(&self, id: &ConnectorTaskId) -> bool {
@@ -547,6 +566,28 @@ impl Tick {
             }
             Err(error) => {
                 self.trouble(&format!("cannot read the config topic: {error}"), false);
+                self.back_off().await;
+                false
+            }
+        }
+    }
+
+    /// A leader that writes in transactions fences earlier leaders before it writes, and again after a write failed;
+    /// false if that did not work.
+    async fn claim_write_privileges(&mut self) -> bool {
+        if !self.group.is_leader() || !self.shared.configs.lacks_write_privileges() {
+            return true;
+        }
+        self.shared
+            .enter("reclaiming write privileges to the config topic");
+        match self.shared.configs.claim_write_privileges().await {
+            Ok(()) => {
+                self.shared.leave();
+                self.backoff_steps_left = BACKOFF_STEPS;
+                true
+            }
+            Err(error) => {
+                self.trouble(&format!("cannot claim the right to write: {error}"), false);
                 self.back_off().await;
                 false
             }

@@ -1,0 +1,307 @@
+//! Rounds of zombie fencing before exactly-once source tasks start (KIP-618, control plane 8.6).
+//!
+//! After every new set of task configs the leader fences the producers of the earlier tasks, once, and records how many
+//! producers the new set may have. There is one round at a time per connector; whoever asks meanwhile shares its result.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared as SharedFuture};
+use sluice_api::ConnectError;
+use sluice_api::config::Props;
+use sluice_protocol::rest::RestError;
+use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType};
+use tokio_util::sync::CancellationToken;
+
+use super::reconfiguration::call_leader;
+use super::tick::Tick;
+use super::{DistributedHerder, HerderError, HerderResult};
+use crate::group::admin::GroupAdmin;
+use crate::herder::answers;
+use crate::validation::given;
+use crate::worker::client_configs::connector_admin_props;
+use crate::worker::lifecycle::transactional_id;
+use crate::worker::source_task::ProducerChecks;
+
+/// Transactional ids fenced at the same time.
+const PARALLEL: usize = 8;
+
+type Outcome = SharedFuture<BoxFuture<'static, Result<(), RestError>>>;
+
+/// The rounds under way.
+#[derive(Default)]
+pub(super) struct Fencings(HashMap<ConnectorName, Fencing>);
+
+struct Fencing {
+    outcome: Outcome,
+    /// New task configs came during the round.
+    superseded: CancellationToken,
+}
+
+impl Fencings {
+    /// New task configs of a connector were applied: a round under way is worth nothing any more.
+    pub(super) fn supersede(&mut self, connector: &ConnectorName) {
+        if let Some(fencing) = self.0.remove(connector) {
+            fencing.superseded.cancel();
+        }
+    }
+
+    fn under_way(&self, connector: &ConnectorName) -> Option<Outcome> {
+        let fencing = self.0.get(connector)?;
+        fencing
+            .outcome
+            .peek()
+            .is_none()
+            .then(|| fencing.outcome.clone())
+    }
+}
+
+/// What a round does, as decided from the config topic.
+struct Round {
+    connector: ConnectorName,
+    /// Transactional ids to fence first.
+    fence: Vec<String>,
+    /// Client properties for that.
+    admin: Props,
+    /// Task count to record.
+    tasks: u32,
+    generation: Option<u32>,
+}
+
+fn not_here(error: HerderError) -> RestError {
+    match error {
+        HerderError::Rest(error) => error,
+        HerderError::NotHere { .. } => RestError::no_leader(),
+    }
+}
+
+impl Tick {
+    /// Joins or begins a round for a connector; `None` if none is needed.
+    async fn begin_fencing(&mut self, connector: ConnectorName) -> HerderResult<Option<Outcome>> {
+        self.as_leader()?;
+        self.existing(&connector)?;
+        let config = self.snapshot.connector_config(&connector).cloned();
+        let kind = answers::connector_type(self.shared.worker.plugins(), config.as_deref());
+        if kind != ConnectorType::Source {
+            let text = format!("Connector {connector} is not a source connector");
+            return Err(RestError::bad_request(text).into());
+        }
+        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        self.shared.configs.refresh(limit).await.map_err(|_| {
+            RestError::internal(
+                "Failed to read to end of config topic before performing zombie fencing",
+            )
+        })?;
+        self.take_snapshot();
+        if !self.snapshot.pending_fencing(&connector) {
+            return Ok(None);
+        }
+        if let Some(outcome) = self.fencings.under_way(&connector) {
+            return Ok(Some(outcome));
+        }
+        let tasks = self.snapshot.task_count(&connector);
+        let fence = match self.snapshot.task_count_record(&connector) {
+            None => 0,
+            // The new producer fences the old one by itself.
+            Some(1) if tasks == 1 => 0,
+            Some(earlier) => earlier,
+        };
+        let round = Round {
+            fence: (0..fence)
+                .map(|task| {
+                    let id = ConnectorTaskId::new(connector.clone(), task);
+                    transactional_id(&self.shared.config, &id)
+                })
+                .collect(),
+            admin: connector_admin_props(
+                &self.shared.config.raw,
+                &config.map(|config| given(&config)).unwrap_or_default(),
+            ),
+            tasks,
+            generation: self.snapshot.task_config_generation(&connector),
+            connector: connector.clone(),
+        };
+        let superseded = CancellationToken::new();
+        let running = tokio::spawn(run_round(self.herder.clone(), round, superseded.clone()));
+        let outcome = async move {
+            running
+                .await
+                .unwrap_or_else(|error| Err(RestError::internal(error.to_string())))
+        };
+        let outcome = outcome.boxed().shared();
+        self.fencings.0.insert(
+            connector,
+            Fencing {
+                outcome: outcome.clone(),
+                superseded,
+            },
+        );
+        Ok(Some(outcome))
+    }
+
+    /// Records the task count after the producers were fenced.
+    async fn finish_fencing(
+        &mut self,
+        connector: &ConnectorName,
+        tasks: u32,
+        generation: Option<u32>,
+    ) -> HerderResult<()> {
+        self.as_leader()?;
+        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        self.shared.configs.refresh(limit).await.map_err(|_| {
+            RestError::internal(
+                "Failed to read to end of config topic when finishing zombie fencing",
+            )
+        })?;
+        let configs = self.shared.configs.snapshot();
+        if configs.task_config_generation(connector) != generation {
+            return Err(RestError::conflict(
+                "Failed to complete zombie fencing because a new set of task configs was generated",
+            )
+            .into());
+        }
+        self.shared
+            .configs
+            .put_task_count_record(connector, tasks)
+            .await
+            .map_err(|error| RestError::internal(error.to_string()).into())
+    }
+}
+
+async fn run_round(
+    herder: DistributedHerder,
+    round: Round,
+    superseded: CancellationToken,
+) -> Result<(), RestError> {
+    let Round {
+        connector,
+        fence,
+        admin,
+        tasks,
+        generation,
+    } = round;
+    let fencing = async {
+        if fence.is_empty() {
+            return Ok::<(), RestError>(());
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            RestError::internal(format!("Failed to perform zombie fencing: {error}"))
+        };
+        let admin = GroupAdmin::new(&admin).map_err(|error| failed(&error))?;
+        tracing::info!(%connector, producers = fence.len(), "fencing the producers of earlier tasks");
+        for ids in fence.chunks(PARALLEL) {
+            futures::future::try_join_all(ids.iter().map(|id| admin.fence_producer(id)))
+                .await
+                .map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        fenced = fencing => fenced?,
+        () = superseded.cancelled() => {
+            return Err(RestError::conflict(
+                "Fencing failed because new task configurations were generated for the connector",
+            ));
+        }
+    }
+    herder
+        .on_herder(move |tick| {
+            Box::pin(async move { tick.finish_fencing(&connector, tasks, generation).await })
+        })
+        .await
+        .map_err(not_here)
+}
+
+impl DistributedHerder {
+    /// Makes sure, as the leader, that producers of earlier task configs of a connector are fenced.
+    ///
+    /// # Errors
+    /// This worker does not lead, the connector is unknown or no source, or the round failed.
+    pub(super) async fn fence_producers(&self, connector: &ConnectorName) -> HerderResult<()> {
+        let name = connector.clone();
+        let round = self
+            .on_herder(move |tick| Box::pin(tick.begin_fencing(name)))
+            .await?;
+        match round {
+            None => Ok(()),
+            Some(outcome) => Ok(outcome.await?),
+        }
+    }
+}
+
+/// What an exactly-once task asks before and after its producer starts.
+pub(super) struct TaskChecks {
+    herder: DistributedHerder,
+    id: ConnectorTaskId,
+    /// Generation of the task configs it was started with.
+    generation: Option<u32>,
+}
+
+impl TaskChecks {
+    pub(super) fn new(
+        herder: &DistributedHerder,
+        id: &ConnectorTaskId,
+        generation: Option<u32>,
+    ) -> Self {
+        Self {
+            herder: herder.clone(),
+            id: id.clone(),
+            generation,
+        }
+    }
+}
+
+fn refused(doing: &str, error: RestError) -> ConnectError {
+    ConnectError::connect(doing).caused_by(ConnectError::connect(error.message))
+}
+
+#[async_trait]
+impl ProducerChecks for TaskChecks {
+    async fn before(&self) -> sluice_api::Result<()> {
+        let connector = &self.id.connector;
+        let doing = "Failed to perform round of zombie fencing";
+        match self.herder.fence_producers(connector).await {
+            Ok(()) => Ok(()),
+            Err(HerderError::Rest(error)) => Err(refused(doing, error)),
+            Err(HerderError::NotHere { url }) => {
+                let url = url.unwrap_or_default();
+                let client = &self.herder.shared.client;
+                let call = |url| client.put(url);
+                call_leader(&self.herder, &url, connector, "fence", Vec::new(), call)
+                    .await
+                    .map_err(|error| refused(doing, error))
+            }
+        }
+    }
+
+    async fn after(&self) -> sluice_api::Result<()> {
+        let (id, generation) = (self.id.clone(), self.generation);
+        let current = self
+            .herder
+            .on_herder(move |tick| {
+                Box::pin(async move {
+                    let limit = tick.shared.config.millis("worker.sync.timeout.ms");
+                    tick.shared
+                        .configs
+                        .refresh(limit)
+                        .await
+                        .map_err(|error| RestError::internal(error.to_string()))?;
+                    let configs = tick.shared.configs.snapshot();
+                    let unchanged = configs.task_config_generation(&id.connector) == generation;
+                    Ok((unchanged, tick.holds_task(&id)))
+                })
+            })
+            .await
+            .map_err(|error| refused("Failed to read the config topic", not_here(error)))?;
+        let why = match current {
+            (true, true) => return Ok(()),
+            (false, _) => "the connector has already generated a new set of task configs",
+            (true, false) => "it has already been revoked from this worker",
+        };
+        Err(ConnectError::connect(format!(
+            "Cannot start source task {} with exactly-once support as {why}",
+            self.id
+        )))
+    }
+}

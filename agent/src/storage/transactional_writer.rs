@@ -1,0 +1,116 @@
+//! Writes of the leader in transactions (KIP-618): a leader that was replaced can write no more.
+
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use sluice_api::config::Props;
+use sluice_protocol::config_topic::ConfigRecord;
+
+use super::StorageError;
+use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
+
+/// See the module.
+pub(super) struct TransactionalWriter {
+    producer: FutureProducer<TracingContext>,
+    topic: String,
+}
+
+impl TransactionalWriter {
+    /// A writer that has to be initialised.
+    pub(super) fn new(
+        worker: &Props,
+        client_id: &str,
+        transactional_id: &str,
+        topic: &str,
+    ) -> Result<Self, StorageError> {
+        let own: Props = [
+            ("client.id", client_id),
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("transactional.id", transactional_id),
+            ("linger.ms", "0"),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+        let producer = librdkafka_config(ClientKind::Producer, worker, &own)?
+            .create_with_context(TracingContext::new(client_id))
+            .map_err(|source| StorageError::Kafka {
+                topic: topic.to_owned(),
+                doing: "cannot make a transactional producer",
+                source,
+            })?;
+        Ok(Self {
+            producer,
+            topic: topic.to_owned(),
+        })
+    }
+
+    /// Fences earlier writers with the same transactional id.
+    pub(super) async fn initialise(&self, limit: Duration) -> Result<(), StorageError> {
+        self.blocking("a claim of write privileges", move |producer| {
+            producer.init_transactions(limit)
+        })
+        .await
+    }
+
+    /// Writes records in one transaction; answers the offset of the last one.
+    pub(super) async fn write(
+        &self,
+        what: &'static str,
+        records: &[ConfigRecord],
+        limit: Duration,
+    ) -> Result<i64, StorageError> {
+        self.blocking(what, |producer| producer.begin_transaction())
+            .await?;
+        let mut sent = Vec::with_capacity(records.len());
+        for record in records {
+            let encoded = record.encode();
+            let mut message = FutureRecord::<[u8], [u8]>::to(&self.topic).key(encoded.key.as_ref());
+            if let Some(value) = &encoded.value {
+                message = message.payload(value.as_ref());
+            }
+            sent.push(
+                self.producer
+                    .send_result(message)
+                    .map_err(|(error, _)| self.failed(what, &error))?,
+            );
+        }
+        self.blocking(what, move |producer| producer.commit_transaction(limit))
+            .await?;
+        let mut last = -1;
+        for delivery in sent {
+            match delivery.await {
+                Ok(Ok(delivered)) => last = last.max(delivered.offset),
+                Ok(Err((error, _))) => return Err(self.failed(what, &error)),
+                Err(_) => return Err(self.failed(what, &KafkaError::Canceled)),
+            }
+        }
+        Ok(last)
+    }
+
+    async fn blocking(
+        &self,
+        what: &'static str,
+        call: impl FnOnce(&FutureProducer<TracingContext>) -> Result<(), KafkaError> + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let producer = self.producer.clone();
+        match tokio::task::spawn_blocking(move || call(&producer)).await {
+            Ok(result) => result.map_err(|error| self.failed(what, &error)),
+            Err(error) => Err(StorageError::PrivilegedWrite {
+                what,
+                topic: self.topic.clone(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn failed(&self, what: &'static str, error: &KafkaError) -> StorageError {
+        StorageError::PrivilegedWrite {
+            what,
+            topic: self.topic.clone(),
+            reason: error.to_string(),
+        }
+    }
+}

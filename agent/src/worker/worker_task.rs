@@ -1,0 +1,110 @@
+//! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end, where panics become errors
+//! and the listener hears how it went.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use sluice_api::{ConnectError, ErrorKind, Result};
+use tokio_util::sync::CancellationToken;
+
+use super::task_context::TaskContext;
+
+/// Why a loop ended without an error.
+pub(super) enum End {
+    /// In order.
+    Stopped,
+    /// The time for an orderly end is over.
+    Cancelled,
+}
+
+/// Reports PAUSED and waits for another target state if a task is started while its connector is paused; false if it is
+/// to end at once.
+pub(super) async fn wait_for_start(context: &mut TaskContext) -> bool {
+    if context.is_paused() && !context.is_stopping() {
+        context.metrics.set_state(false, true);
+        context.listener.on_pause(&context.id);
+        while context.is_paused() && !context.is_stopping() {
+            target_state_changed(context).await;
+        }
+    }
+    !context.is_stopping()
+}
+
+/// Waits for another target state, or to be asked to stop.
+pub(super) async fn target_state_changed(context: &mut TaskContext) {
+    tokio::select! {
+        changed = context.target_state.changed() => {
+            if changed.is_err() {
+                // Nobody can change the state any more: only a stop can follow.
+                context.stopping.cancelled().await;
+            }
+        }
+        () = context.stopping.cancelled() => {}
+    }
+}
+
+/// Ends a task: calls its `stop`, and tells the listener how it went unless the task was cancelled.
+pub(super) async fn end(
+    context: &TaskContext,
+    stopping: &CancellationToken,
+    stop: impl Future<Output = Result<()>>,
+    outcome: Result<End>,
+) {
+    stopping.cancel();
+    if let Err(error) = catch(stop).await {
+        tracing::warn!(task = %context.id, "stopping the task failed: {}", error.trace());
+    }
+    context.metrics.set_state(false, false);
+    if context.cancelled.is_cancelled() {
+        return;
+    }
+    match outcome {
+        Ok(End::Stopped) => context.listener.on_shutdown(&context.id),
+        Ok(End::Cancelled) => {}
+        Err(error) => {
+            tracing::error!(
+                connector = %context.id.connector,
+                task = context.id.task,
+                "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
+                 manually restarted: {}",
+                error.trace().trim_end()
+            );
+            context.listener.on_failure(&context.id, error.trace());
+        }
+    }
+}
+
+/// Runs a step of a plugin; a panic in it becomes an error.
+pub(super) async fn catch<T>(step: impl Future<Output = Result<T>>) -> Result<T> {
+    match AssertUnwindSafe(step).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(panic_error(panic.as_ref())),
+    }
+}
+
+fn panic_error(panic: &(dyn Any + Send)) -> ConnectError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a plugin panicked".to_owned());
+    ConnectError::new(ErrorKind::Panic, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_with_its_text() {
+        let error = catch(async {
+            let empty: Vec<i32> = Vec::new();
+            Ok(empty.first().copied().expect("nothing here"))
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panic);
+        assert_eq!(error.message(), "nothing here");
+    }
+}
