@@ -20,8 +20,8 @@ use kafka_protocol::messages::offset_delete_request::{
 };
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    BrokerId, DeleteGroupsRequest, DescribeGroupsRequest, FetchRequest, InitProducerIdRequest, ListGroupsRequest,
-    ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest,
+    BrokerId, DeleteGroupsRequest, DescribeGroupsRequest, FetchRequest, InitProducerIdRequest,
+    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;

@@ -31,7 +31,9 @@ pub enum StorageError {
         reason: String,
     },
     /// A privileged write before its producer was initialised.
-    #[error("Cannot produce to config topic without claiming write privileges first (topic {topic:?})")]
+    #[error(
+        "Cannot produce to config topic without claiming write privileges first (topic {topic:?})"
+    )]
     NoWritePrivileges {
         /// The topic.
         topic: String,

@@ -13,11 +13,11 @@ use tokio::sync::OnceCell;
 
 use super::config_state::ConfigStateMachine;
 use super::kafka_based_log::{KafkaBasedLog, LogRecord, TopicSettings};
+use super::transactional_writer::TransactionalWriter;
 use super::{
     ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, ConfigUpdateListener,
     StorageError,
 };
-use super::transactional_writer::TransactionalWriter;
 use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// How long a write and its read back may take.

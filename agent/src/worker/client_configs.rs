@@ -34,8 +34,7 @@ fn fixed(pairs: &[(&str, String)]) -> Props {
 }
 
 fn to_librdkafka(kind: ClientKind, worker: &Props, own: &Props) -> Result<ClientConfig> {
-    librdkafka_config(kind, worker, own)
-        .map_err(|error| ConnectError::config(error.to_string()))
+    librdkafka_config(kind, worker, own).map_err(|error| ConnectError::config(error.to_string()))
 }
 
 fn set_default(config: &mut ClientConfig, name: &str, value: &str) {

@@ -235,7 +235,8 @@ impl OffsetStores {
         props: &Props,
         exactly_once: bool,
     ) -> Result<Arc<OwnStore>, StorageError> {
-        let clients = client_configs::offset_clients(&self.config.raw, props, connector, exactly_once);
+        let clients =
+            client_configs::offset_clients(&self.config.raw, props, connector, exactly_once);
         let key: OwnKey = (
             topic.to_owned(),
             [&clients.base, &clients.consumer, &clients.producer]

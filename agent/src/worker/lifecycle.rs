@@ -18,11 +18,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
+use super::connector_offsets::OffsetStores;
 use super::metrics::TaskMetrics;
+use super::offset_writer::OffsetReader;
 use super::producer::ProducerPool;
 use super::sink_task::SinkTaskLoop;
-use super::connector_offsets::OffsetStores;
-use super::offset_writer::OffsetReader;
 use super::source_task::{ExactlyOnce, ProducerChecks, SourceTaskLoop};
 use super::task_context::{
     NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
@@ -136,8 +136,7 @@ impl Worker {
         let started = match self.plugins.connector(&class) {
             Ok(plugin) => {
                 self.reporter.connector_starts(name, Some(plugin.version()));
-                let reader =
-                    OffsetReader::new(name.clone(), self.offsets.lazily(name, &props));
+                let reader = OffsetReader::new(name.clone(), self.offsets.lazily(name, &props));
                 let connector = Arc::new(WorkerConnector::spawn(ConnectorParts {
                     name: name.clone(),
                     instance: plugin.new_connector(),

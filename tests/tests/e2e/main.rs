@@ -7,6 +7,7 @@ mod bad_input;
 mod context;
 mod conversation;
 mod delivery;
+mod exactly_once;
 mod takeover;
 mod terminal;
 
@@ -27,6 +28,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         bad_input::TESTS,
         terminal::TESTS,
         delivery::TESTS,
+        exactly_once::TESTS,
     ]
     .into_iter()
     .flatten()

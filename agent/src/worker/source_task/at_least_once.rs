@@ -382,10 +382,11 @@ impl Loop<'_> {
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
             let size = batch.len().min(MAX_CHUNK);
-            let open =
-                self.sender
-                    .producer
-                    .open_chunk(size, &self.sender.signal, self.sender.keep_records);
+            let open = self.sender.producer.open_chunk(
+                size,
+                &self.sender.signal,
+                self.sender.keep_records,
+            );
             let chunk = open.chunk();
             self.submitted.begin_chunk(Arc::clone(chunk));
             let mut last_topic = ByteString::new();

@@ -339,15 +339,18 @@ impl Loop<'_> {
         batch: Vec<SourceRecord>,
         task: &mut Box<dyn SourceTask>,
     ) -> Result<()> {
-        self.context.metrics.set_active(self.sent + batch.len() as u64);
+        self.context
+            .metrics
+            .set_active(self.sent + batch.len() as u64);
         let requests = self.transactions.boundary.requests();
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
             let size = batch.len().min(MAX_CHUNK);
-            let open =
-                self.sender
-                    .producer
-                    .open_chunk(size, &self.sender.signal, self.sender.keep_records);
+            let open = self.sender.producer.open_chunk(
+                size,
+                &self.sender.signal,
+                self.sender.keep_records,
+            );
             let chunk = Arc::clone(open.chunk());
             self.chunks.push(Arc::clone(&chunk));
             for (index, record) in batch.drain(..size).enumerate() {
@@ -483,7 +486,8 @@ impl Loop<'_> {
     /// Tells the task of its records and of the commit.
     async fn tell(&mut self, task: &mut Box<dyn SourceTask>) {
         if !self.remembered.is_empty() {
-            let committed: Vec<CommittedRecord> = self.remembered.drain(..).map(committed).collect();
+            let committed: Vec<CommittedRecord> =
+                self.remembered.drain(..).map(committed).collect();
             if let Err(error) = catch(task.commit_records(&committed)).await {
                 tracing::error!(
                     task = %self.context.id,

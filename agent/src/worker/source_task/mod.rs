@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use sluice_api::config::Props;
 use sluice_api::{
-    ConnectError, OffsetStorageReader, Result, SourceRecord, SourceTask, SourceTaskContext, TransactionContext,
+    ConnectError, OffsetStorageReader, Result, SourceRecord, SourceTask, SourceTaskContext,
+    TransactionContext,
 };
 use tokio_util::sync::CancellationToken;
 
