@@ -47,6 +47,7 @@ struct RunningTask {
 }
 
 /// How a task is started.
+#[derive(Clone, Copy)]
 pub struct TaskStart<'a> {
     /// Config of the connector, as stored.
     pub connector_config: &'a ConfigMap,

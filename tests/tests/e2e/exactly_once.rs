@@ -76,7 +76,11 @@ impl Files {
 
     fn config(&self, number: usize) -> Value {
         // Boundaries of each kind that a file source can have.
-        let boundary = if number % 2 == 0 { "poll" } else { "interval" };
+        let boundary = if number.is_multiple_of(2) {
+            "poll"
+        } else {
+            "interval"
+        };
         json!({
             "connector.class": "FileStreamSource",
             "tasks.max": "1",

@@ -134,6 +134,10 @@ impl RecordSender {
 
     /// Sends a record that needs nothing but its converters, without the cost of a future. Gives the record back for
     /// [`RecordSender::dispatch`] if it needs more, or if anything went wrong, which happens there again.
+    #[expect(
+        clippy::result_large_err,
+        reason = "not an error: the record goes on by value, a box would be an allocation for each"
+    )]
     pub(super) fn dispatch_at_once(
         &mut self,
         chunk: &Arc<AckChunk>,
