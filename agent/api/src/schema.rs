@@ -214,6 +214,19 @@ impl Schema {
         }
     }
 
+    /// This schema with another name or version, where given; everything else stays, the default unchecked.
+    #[must_use]
+    pub fn with_metadata(&self, name: Option<&str>, version: Option<i32>) -> Arc<Self> {
+        let mut schema = self.clone();
+        if let Some(name) = name {
+            schema.name = Some(name.to_owned());
+        }
+        if version.is_some() {
+            schema.version = version;
+        }
+        Arc::new(schema)
+    }
+
     /// Checks that a value fits, with Kafka's texts (`ConnectSchema.validateValue`).
     pub fn validate(&self, value: &Value) -> Result<()> {
         validate_at(self, value, &Location::Value)
@@ -484,6 +497,23 @@ impl SchemaBuilder {
         builder.schema.key_schema = key_schema;
         builder.schema.value_schema = value_schema;
         builder
+    }
+
+    /// Takes over name, version, documentation and parameters of a schema, but neither type, default nor whether it is
+    /// optional (`SchemaUtil.copySchemaBasics`).
+    #[must_use]
+    pub fn basics_of(mut self, source: &Schema) -> Self {
+        self.schema.name.clone_from(&source.name);
+        self.schema.version = source.version;
+        self.schema.doc.clone_from(&source.doc);
+        self.schema.parameters.clone_from(&source.parameters);
+        self
+    }
+
+    /// Physical type of the schema to be.
+    #[must_use]
+    pub fn schema_type(&self) -> SchemaType {
+        self.schema.schema_type
     }
 
     fn fail(&mut self, error: ConnectError) {
