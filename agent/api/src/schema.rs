@@ -227,6 +227,33 @@ impl Schema {
         Arc::new(schema)
     }
 
+    /// Whether a value is of the class that this schema wants; logical names come first. Members are not looked at.
+    #[must_use]
+    pub fn accepts(&self, value: &Value) -> bool {
+        match self.name() {
+            Some(logical::DECIMAL) => return matches!(value, Value::Decimal(_)),
+            Some(logical::DATE | logical::TIME | logical::TIMESTAMP) => {
+                return matches!(value, Value::Date(_));
+            }
+            _ => {}
+        }
+        matches!(
+            (self.schema_type, value),
+            (SchemaType::Int8, Value::Int8(_))
+                | (SchemaType::Int16, Value::Int16(_))
+                | (SchemaType::Int32, Value::Int32(_))
+                | (SchemaType::Int64, Value::Int64(_))
+                | (SchemaType::Float32, Value::Float32(_))
+                | (SchemaType::Float64, Value::Float64(_))
+                | (SchemaType::Boolean, Value::Boolean(_))
+                | (SchemaType::String, Value::String(_))
+                | (SchemaType::Bytes, Value::Bytes(_))
+                | (SchemaType::Array, Value::Array(_))
+                | (SchemaType::Map, Value::Map(_))
+                | (SchemaType::Struct, Value::Struct(_))
+        )
+    }
+
     /// Checks that a value fits, with Kafka's texts (`ConnectSchema.validateValue`).
     pub fn validate(&self, value: &Value) -> Result<()> {
         validate_at(self, value, &Location::Value)
@@ -335,7 +362,7 @@ fn validate_at(schema: &Schema, value: &Value, location: &Location<'_>) -> Resul
             schema.schema_type
         )));
     }
-    if !accepts(schema, value) {
+    if !schema.accepts(value) {
         let name = schema
             .name()
             .map(|name| format!(" \"{name}\""))
@@ -377,32 +404,6 @@ fn validate_at(schema: &Schema, value: &Value, location: &Location<'_>) -> Resul
         }
         _ => Ok(()),
     }
-}
-
-/// Whether the value is of the class that the schema wants; logical names come first.
-fn accepts(schema: &Schema, value: &Value) -> bool {
-    match schema.name() {
-        Some(logical::DECIMAL) => return matches!(value, Value::Decimal(_)),
-        Some(logical::DATE | logical::TIME | logical::TIMESTAMP) => {
-            return matches!(value, Value::Date(_));
-        }
-        _ => {}
-    }
-    matches!(
-        (schema.schema_type, value),
-        (SchemaType::Int8, Value::Int8(_))
-            | (SchemaType::Int16, Value::Int16(_))
-            | (SchemaType::Int32, Value::Int32(_))
-            | (SchemaType::Int64, Value::Int64(_))
-            | (SchemaType::Float32, Value::Float32(_))
-            | (SchemaType::Float64, Value::Float64(_))
-            | (SchemaType::Boolean, Value::Boolean(_))
-            | (SchemaType::String, Value::String(_))
-            | (SchemaType::Bytes, Value::Bytes(_))
-            | (SchemaType::Array, Value::Array(_))
-            | (SchemaType::Map, Value::Map(_))
-            | (SchemaType::Struct, Value::Struct(_))
-    )
 }
 
 /// Builds a [`Schema`]; attributes can be set once, as `SchemaBuilder` in Kafka.

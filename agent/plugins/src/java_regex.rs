@@ -47,13 +47,17 @@ impl JavaRegex {
 
     /// Whether the expression matches all of a text (`Matcher.matches`).
     pub(crate) fn matches(&self, text: &str) -> Result<bool> {
-        self.whole.is_match(text).map_err(too_hard)
+        self.whole.is_match(text).map_err(|error| too_hard(&error))
     }
 
     /// Replaces the first match within a text (`Matcher.replaceFirst`): `$1` and `${name}` stand for groups, a
     /// backslash for the character after it.
     pub(crate) fn replace_first(&self, text: &str, replacement: &str) -> Result<String> {
-        let Some(captures) = self.first.captures(text).map_err(too_hard)? else {
+        let Some(captures) = self
+            .first
+            .captures(text)
+            .map_err(|error| too_hard(&error))?
+        else {
             return Ok(text.to_owned());
         };
         let (start, end) = captures
@@ -66,7 +70,7 @@ impl JavaRegex {
     }
 }
 
-fn too_hard(error: fancy_regex::Error) -> ConnectError {
+fn too_hard(error: &fancy_regex::Error) -> ConnectError {
     ConnectError::connect(format!("regular expression: {error}"))
 }
 

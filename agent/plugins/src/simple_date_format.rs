@@ -183,7 +183,7 @@ impl SimpleDateFormat {
             match item {
                 Item::Literal(literal) => text.push_str(literal),
                 Item::Field(letter, count) => {
-                    write_field(&mut text, *letter, *count, &date, of_day)
+                    write_field(&mut text, *letter, *count, &date, of_day);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! `DropHeaders`: removes all headers of some names. The others keep their order.
 
-use sluice_api::config::{ConfigType, validators};
+use sluice_api::config::ConfigType;
 use sluice_api::{ConfigDef, ConnectRecord, Props, RecordOrigin, Result, Transformation};
 
 use super::keys::required;
@@ -14,7 +14,7 @@ fn config_def() -> ConfigDef {
             ConfigType::List,
             "The name of the headers to be removed.",
         )
-        .validator(validators::distinct_list(false, false)),
+        .distinct(false),
     )
 }
 

@@ -7,7 +7,7 @@ use sluice_api::config::{ConfigType, validators};
 use sluice_api::error::ErrorKind;
 use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Headers, Props, RecordOrigin, Result, Schema,
-    SchemaBuilder, Transformation, Value,
+    SchemaBuilder, Struct, Transformation, Value,
 };
 
 use super::keys::{REPLACE_NULL_WITH_DEFAULT, non_empty_list, replace_null_with_default, required};
@@ -81,7 +81,7 @@ impl HeaderFrom {
         }
     }
 
-    fn without_moved(&self, schema: &Schema) -> Result<Arc<Schema>> {
+    fn remaining_schema(&self, schema: &Schema) -> Result<Arc<Schema>> {
         let mut builder = SchemaBuilder::structure().basics_of(schema);
         for field in schema.fields() {
             if !self.is_moved(field.name()) {
@@ -108,27 +108,39 @@ impl HeaderFrom {
     fn apply_to_struct(&self, value: Value, headers: &mut Headers) -> Result<(Arc<Schema>, Value)> {
         let value = requirements::structure(value, self.purpose())?;
         let schema = Arc::clone(value.schema());
-        for (name, header) in &self.pairs {
+        let moved: Vec<Option<(Arc<Schema>, Value)>> = self
+            .pairs
+            .iter()
+            .map(|(name, _)| {
+                let field = schema.field(name)?;
+                let read = read(&value, field, self.defaults);
+                Some((Arc::clone(field.schema()), read))
+            })
+            .collect();
+        let (schema, value) = if self.moves {
+            self.without_moved(value)?
+        } else {
+            (schema, Value::Struct(value))
+        };
+        for ((_, header), moved) in self.pairs.iter().zip(moved) {
             // The JVM dereferences null here.
-            let field = schema.field(name).ok_or_else(|| {
+            let (schema, value) = moved.ok_or_else(|| {
                 ConnectError::new(
                     ErrorKind::NullPointer,
                     "Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of \
                      \"org.apache.kafka.connect.data.Schema.field(String)\" is null",
                 )
             })?;
-            headers.add(
-                header.clone(),
-                Some(Arc::clone(field.schema())),
-                read(&value, field, self.defaults),
-            )?;
+            headers.add(header.clone(), Some(schema), value)?;
         }
-        if !self.moves {
-            return Ok((schema, Value::Struct(value)));
-        }
+        Ok((schema, value))
+    }
+
+    fn without_moved(&self, value: Arc<Struct>) -> Result<(Arc<Schema>, Value)> {
+        let schema = Arc::clone(value.schema());
         let remaining = self
             .remaining
-            .get(&schema, |schema| self.without_moved(schema))?;
+            .get(&schema, |schema| self.remaining_schema(schema))?;
         let value = rebuild(value, |values| {
             let kept: Result<Vec<Value>> = schema
                 .fields()

@@ -21,7 +21,7 @@ fn config_def() -> ConfigDef {
     ConfigDef::new()
         .define(
             required("fields", ConfigType::List, "Names of fields to mask.")
-                .validator(validators::distinct_list(false, false)),
+                .distinct(false),
         )
         .define(
             ConfigKey::new("replacement", ConfigType::String)
@@ -95,7 +95,7 @@ impl Replacement {
     #[expect(clippy::cast_possible_truncation, reason = "as Java's Number methods")]
     fn like(&self, value: &Value) -> Result<Value> {
         let integer = || {
-            self.number().map(|number| {
+            self.number("a number").map(|number| {
                 sluice_api::values::convert_to_i64(None, &Value::from(number.clone()))
                     .ok()
                     .flatten()
@@ -108,9 +108,9 @@ impl Replacement {
             Value::Int16(_) => Value::Int16(integer()? as i16),
             Value::Int32(_) => Value::Int32(integer()? as i32),
             Value::Int64(_) => Value::Int64(integer()?),
-            Value::Float32(_) => Value::Float32(self.number()?.to_f32()),
-            Value::Float64(_) => Value::Float64(self.number()?.to_f64()),
-            Value::Decimal(_) => self.number()?.clone().into(),
+            Value::Float32(_) => Value::Float32(self.number("a number")?.to_f32()),
+            Value::Float64(_) => Value::Float64(self.number("a number")?.to_f64()),
+            Value::Decimal(_) => self.number("number")?.clone().into(),
             other => {
                 return Err(ConnectError::data(format!(
                     "Cannot mask value of type class {} with custom replacement.",
@@ -120,10 +120,11 @@ impl Replacement {
         })
     }
 
-    fn number(&self) -> Result<&Decimal> {
+    /// The number, or a fault in the words of the conversion that the JVM uses.
+    fn number(&self, what: &str) -> Result<&Decimal> {
         self.number.as_ref().ok_or_else(|| {
             ConnectError::data(format!(
-                "Unable to convert {} (class java.lang.String) to number",
+                "Unable to convert {} (class java.lang.String) to {what}",
                 self.text
             ))
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use sluice_api::config::{ConfigKey, ConfigType, ConfigValue, validators};
+use sluice_api::config::{ConfigKey, ConfigType, ConfigValue};
 use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Schema, SchemaBuilder,
     Transformation, Value,
@@ -24,13 +24,13 @@ fn config_def() -> ConfigDef {
         .define(
             ConfigKey::new("exclude", ConfigType::List)
                 .default("")
-                .validator(validators::distinct_list(true, false))
+                .distinct(true)
                 .doc("Fields to exclude. This takes precedence over the fields to include."),
         )
         .define(
             ConfigKey::new("include", ConfigType::List)
                 .default("")
-                .validator(validators::distinct_list(true, false))
+                .distinct(true)
                 .doc("Fields to include. If specified, only these fields will be used."),
         )
         .define(

@@ -82,6 +82,8 @@ impl Transformation for SetSchemaMetadata {
             ));
         };
         let updated = self.schemas.get(schema, |schema| {
+            // The JVM copies the fields of whatever schema, which fails for others than structs.
+            schema.try_fields()?;
             Ok(schema.with_metadata(self.name.as_deref(), self.version))
         })?;
         let value = match value {

@@ -167,7 +167,7 @@ impl Precision {
         }
     }
 
-    fn from_millis(self, millis: i64) -> i64 {
+    fn of_millis(self, millis: i64) -> i64 {
         match self {
             Self::Coarser(factor) => millis / factor,
             Self::Finer(factor) => millis.saturating_mul(factor),
@@ -199,7 +199,7 @@ impl Conversion {
                 Some(format) => Value::from(format.format(millis)),
                 None => return Err(no_format()),
             },
-            Kind::Unix => Value::Int64(self.precision.from_millis(millis)),
+            Kind::Unix => Value::Int64(self.precision.of_millis(millis)),
             Kind::Date => Value::Date(millis - millis.rem_euclid(MILLIS_PER_DAY)),
             Kind::Time => Value::Date(millis.rem_euclid(MILLIS_PER_DAY)),
             Kind::Timestamp => Value::Date(millis),

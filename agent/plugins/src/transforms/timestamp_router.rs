@@ -45,11 +45,12 @@ impl Transformation for TimestampRouter {
     fn apply(
         &self,
         mut record: ConnectRecord,
-        _origin: &RecordOrigin<'_>,
+        origin: &RecordOrigin<'_>,
     ) -> Result<Option<ConnectRecord>> {
         let Some(timestamp) = record.timestamp else {
             return Err(ConnectError::data(format!(
-                "Timestamp missing on record: {record}"
+                "Timestamp missing on record: {}",
+                origin.text_of(&record)
             )));
         };
         let timestamp = match &self.timestamp_format {

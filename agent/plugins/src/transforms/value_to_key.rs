@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_api::config::{ConfigType, validators};
+use sluice_api::config::ConfigType;
 use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Schema, SchemaBuilder,
     Struct, Transformation, Value,
@@ -24,7 +24,7 @@ fn config_def() -> ConfigDef {
                 ConfigType::List,
                 "Field names on the record value to extract as the record key.",
             )
-            .validator(validators::distinct_list(false, false)),
+            .distinct(false),
         )
         .define(replace_null_with_default())
 }
