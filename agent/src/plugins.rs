@@ -91,8 +91,8 @@ impl Plugins {
                 sluice_connector_file::SOURCE,
                 sluice_connector_datagen::SOURCE,
             ],
-            transformations: Vec::new(),
-            predicates: Vec::new(),
+            transformations: sluice_plugins::transforms::transformations(),
+            predicates: sluice_plugins::predicates::predicates(),
             converters: sluice_plugins::converters(),
             header_converters: sluice_plugins::header_converters(),
         };

@@ -304,6 +304,8 @@ pub struct ConfigKey {
     pub dependents: Vec<String>,
     /// Suggests values.
     pub recommender: Option<Recommender>,
+    /// Whether repeated elements of a list are dropped when it is parsed. Validation still reports them.
+    pub drops_duplicates: bool,
 }
 
 impl fmt::Debug for ConfigKey {
@@ -332,7 +334,16 @@ impl ConfigKey {
             width: Width::None,
             dependents: Vec::new(),
             recommender: None,
+            drops_duplicates: false,
         }
+    }
+
+    /// Makes it a list of distinct, non-empty elements (`ConfigDef.ValidList.anyNonDuplicateValues`): validation
+    /// refuses repeated ones, parsing drops them.
+    #[must_use]
+    pub fn distinct(mut self, allow_empty: bool) -> Self {
+        self.drops_duplicates = true;
+        self.validator(validators::distinct_list(allow_empty, false))
     }
 
     /// Sets the default, written as a user would write it.
@@ -538,11 +549,17 @@ impl ConfigDef {
     pub fn parse(&self, props: &Props) -> Result<ParsedConfig, ConfigError> {
         let mut values = HashMap::with_capacity(self.keys.len());
         for key in self.keys() {
-            let value = match (props.get(&key.name), &key.default) {
+            let mut value = match (props.get(&key.name), &key.default) {
                 (Some(text), _) => ConfigValue::parse(&key.name, text, key.kind)?,
                 (None, DefaultValue::Required) => return Err(ConfigError::missing(&key.name)),
                 (None, DefaultValue::Value(value)) => value.clone(),
             };
+            if key.drops_duplicates
+                && let ConfigValue::List(list) = &mut value
+            {
+                let mut seen = std::collections::HashSet::new();
+                list.retain(|element| seen.insert(element.clone()));
+            }
             if let Some(validator) = &key.validator {
                 validator(&key.name, &value)?;
             }
@@ -729,7 +746,9 @@ pub mod validators {
     pub fn distinct_list(allow_empty: bool, allow_null: bool) -> Validator {
         Arc::new(move |name, value| match value {
             ConfigValue::Null if allow_null => Ok(()),
-            ConfigValue::Null => Err(ConfigError::invalid(name, "null", "Value must be non-null")),
+            ConfigValue::Null => Err(ConfigError(format!(
+                "Configuration '{name}' values must not be null."
+            ))),
             ConfigValue::List(list) if list.is_empty() && !allow_empty => {
                 Err(ConfigError(format!(
                     "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
@@ -806,6 +825,18 @@ mod tests {
         assert_eq!(parsed.password("secret").reveal(), "hunter2");
         assert!(!format!("{parsed:?}").contains("hunter2"));
         assert_eq!(parsed.value("secret").display().unwrap(), "[hidden]");
+    }
+
+    #[test]
+    fn repeated_elements_of_a_distinct_list_are_told_by_validation_and_dropped_by_parsing() {
+        let def =
+            ConfigDef::new().define(ConfigKey::new("names", ConfigType::List).distinct(false));
+        let given = props(&[("names", "a,b,a")]);
+        assert_eq!(
+            def.validate(&given)[0].errors,
+            ["Configuration 'names' values must not be duplicated."]
+        );
+        assert_eq!(def.parse(&given).unwrap().list("names"), ["a", "b"]);
     }
 
     #[test]

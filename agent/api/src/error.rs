@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::config::ConfigError;
 
 /// Result of plugin methods.
-pub type Result<T> = std::result::Result<T, ConnectError>;
+pub type Result<T, E = ConnectError> = std::result::Result<T, E>;
 
 /// Which of Kafka's exceptions an error stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +53,10 @@ pub enum ErrorKind {
     IllegalState,
     /// `java.lang.NullPointerException`: a required value is missing.
     NullPointer,
+    /// `java.lang.ClassCastException`: data of another shape than the code goes by.
+    ClassCast,
+    /// `java.lang.IndexOutOfBoundsException`.
+    IndexOutOfBounds,
     /// `java.io.IOException`.
     Io,
     /// `java.lang.Error`: a plugin panicked; always a bug.
@@ -84,6 +88,8 @@ impl ErrorKind {
             Self::IllegalArgument => "java.lang.IllegalArgumentException",
             Self::IllegalState => "java.lang.IllegalStateException",
             Self::NullPointer => "java.lang.NullPointerException",
+            Self::ClassCast => "java.lang.ClassCastException",
+            Self::IndexOutOfBounds => "java.lang.IndexOutOfBoundsException",
             Self::Io => "java.io.IOException",
             Self::Panic => "java.lang.Error",
         }

@@ -44,6 +44,12 @@ pub static TIME_SCHEMA: LazyLock<Arc<Schema>> =
 /// Required Timestamp.
 pub static TIMESTAMP_SCHEMA: LazyLock<Arc<Schema>> =
     LazyLock::new(|| fixed(SchemaBuilder::int64(), TIMESTAMP, false));
+/// Optional Date.
+pub static OPTIONAL_DATE_SCHEMA: LazyLock<Arc<Schema>> =
+    LazyLock::new(|| fixed(SchemaBuilder::int32(), DATE, true));
+/// Optional Time.
+pub static OPTIONAL_TIME_SCHEMA: LazyLock<Arc<Schema>> =
+    LazyLock::new(|| fixed(SchemaBuilder::int32(), TIME, true));
 /// Optional Timestamp.
 pub static OPTIONAL_TIMESTAMP_SCHEMA: LazyLock<Arc<Schema>> =
     LazyLock::new(|| fixed(SchemaBuilder::int64(), TIMESTAMP, true));

@@ -94,7 +94,7 @@ impl Headers {
         }
     }
 
-    /// Adds a header; the value must fit the schema, if there is one.
+    /// Adds a header; the value's class must fit the schema, if there is one (`ConnectHeaders.checkSchemaMatches`).
     pub fn add(
         &mut self,
         key: impl Into<ByteString>,
@@ -102,7 +102,16 @@ impl Headers {
         value: Value,
     ) -> Result<()> {
         if let Some(schema) = &schema {
-            schema.validate(&value)?;
+            if value.is_null() && !schema.is_optional() {
+                return Err(ConnectError::data(format!(
+                    "A null value requires an optional schema but was {schema}"
+                )));
+            }
+            if !value.is_null() && !schema.accepts(&value) {
+                return Err(ConnectError::data(format!(
+                    "The value {value} is not compatible with the schema {schema}"
+                )));
+            }
         }
         self.list.push(Header {
             key: key.into(),

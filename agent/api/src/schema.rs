@@ -214,6 +214,46 @@ impl Schema {
         }
     }
 
+    /// This schema with another name or version, where given; everything else stays, the default unchecked.
+    #[must_use]
+    pub fn with_metadata(&self, name: Option<&str>, version: Option<i32>) -> Arc<Self> {
+        let mut schema = self.clone();
+        if let Some(name) = name {
+            schema.name = Some(name.to_owned());
+        }
+        if version.is_some() {
+            schema.version = version;
+        }
+        Arc::new(schema)
+    }
+
+    /// Whether a value is of the class that this schema wants; logical names come first. Members are not looked at.
+    #[must_use]
+    pub fn accepts(&self, value: &Value) -> bool {
+        match self.name() {
+            Some(logical::DECIMAL) => return matches!(value, Value::Decimal(_)),
+            Some(logical::DATE | logical::TIME | logical::TIMESTAMP) => {
+                return matches!(value, Value::Date(_));
+            }
+            _ => {}
+        }
+        matches!(
+            (self.schema_type, value),
+            (SchemaType::Int8, Value::Int8(_))
+                | (SchemaType::Int16, Value::Int16(_))
+                | (SchemaType::Int32, Value::Int32(_))
+                | (SchemaType::Int64, Value::Int64(_))
+                | (SchemaType::Float32, Value::Float32(_))
+                | (SchemaType::Float64, Value::Float64(_))
+                | (SchemaType::Boolean, Value::Boolean(_))
+                | (SchemaType::String, Value::String(_))
+                | (SchemaType::Bytes, Value::Bytes(_))
+                | (SchemaType::Array, Value::Array(_))
+                | (SchemaType::Map, Value::Map(_))
+                | (SchemaType::Struct, Value::Struct(_))
+        )
+    }
+
     /// Checks that a value fits, with Kafka's texts (`ConnectSchema.validateValue`).
     pub fn validate(&self, value: &Value) -> Result<()> {
         validate_at(self, value, &Location::Value)
@@ -322,7 +362,7 @@ fn validate_at(schema: &Schema, value: &Value, location: &Location<'_>) -> Resul
             schema.schema_type
         )));
     }
-    if !accepts(schema, value) {
+    if !schema.accepts(value) {
         let name = schema
             .name()
             .map(|name| format!(" \"{name}\""))
@@ -364,32 +404,6 @@ fn validate_at(schema: &Schema, value: &Value, location: &Location<'_>) -> Resul
         }
         _ => Ok(()),
     }
-}
-
-/// Whether the value is of the class that the schema wants; logical names come first.
-fn accepts(schema: &Schema, value: &Value) -> bool {
-    match schema.name() {
-        Some(logical::DECIMAL) => return matches!(value, Value::Decimal(_)),
-        Some(logical::DATE | logical::TIME | logical::TIMESTAMP) => {
-            return matches!(value, Value::Date(_));
-        }
-        _ => {}
-    }
-    matches!(
-        (schema.schema_type, value),
-        (SchemaType::Int8, Value::Int8(_))
-            | (SchemaType::Int16, Value::Int16(_))
-            | (SchemaType::Int32, Value::Int32(_))
-            | (SchemaType::Int64, Value::Int64(_))
-            | (SchemaType::Float32, Value::Float32(_))
-            | (SchemaType::Float64, Value::Float64(_))
-            | (SchemaType::Boolean, Value::Boolean(_))
-            | (SchemaType::String, Value::String(_))
-            | (SchemaType::Bytes, Value::Bytes(_))
-            | (SchemaType::Array, Value::Array(_))
-            | (SchemaType::Map, Value::Map(_))
-            | (SchemaType::Struct, Value::Struct(_))
-    )
 }
 
 /// Builds a [`Schema`]; attributes can be set once, as `SchemaBuilder` in Kafka.
@@ -484,6 +498,23 @@ impl SchemaBuilder {
         builder.schema.key_schema = key_schema;
         builder.schema.value_schema = value_schema;
         builder
+    }
+
+    /// Takes over name, version, documentation and parameters of a schema, but neither type, default nor whether it is
+    /// optional (`SchemaUtil.copySchemaBasics`).
+    #[must_use]
+    pub fn basics_of(mut self, source: &Schema) -> Self {
+        self.schema.name.clone_from(&source.name);
+        self.schema.version = source.version;
+        self.schema.doc.clone_from(&source.doc);
+        self.schema.parameters.clone_from(&source.parameters);
+        self
+    }
+
+    /// Physical type of the schema to be.
+    #[must_use]
+    pub fn schema_type(&self) -> SchemaType {
+        self.schema.schema_type
     }
 
     fn fail(&mut self, error: ConnectError) {

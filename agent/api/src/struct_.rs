@@ -46,6 +46,19 @@ impl Struct {
         &self.schema
     }
 
+    /// Values of all fields in order, as they were put.
+    #[must_use]
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// Takes the values of all fields in order and leaves the struct without any; for changes in place that put new
+    /// values, or another struct, in their stead.
+    #[must_use]
+    pub fn take_values(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.values)
+    }
+
     fn lookup(&self, name: &str) -> Result<&Field> {
         self.schema
             .field(name)

@@ -23,6 +23,33 @@ pub enum RecordOrigin<'a> {
     },
 }
 
+impl RecordOrigin<'_> {
+    /// The text of a record of this origin, as `SourceRecord.toString` and `SinkRecord.toString` give it.
+    ///
+    /// The original coordinates of a sink record are taken from the record as it is now.
+    #[must_use]
+    pub fn text_of(&self, record: &ConnectRecord) -> String {
+        match self {
+            Self::Source { partition, offset } => {
+                let partition = partition.map_or("null".to_owned(), ToString::to_string);
+                let offset = offset.map_or("null".to_owned(), ToString::to_string);
+                format!(
+                    "SourceRecord{{sourcePartition={partition}, sourceOffset={offset}}} {record}"
+                )
+            }
+            Self::Sink {
+                offset,
+                timestamp_type,
+            } => format!(
+                "SinkRecord{{kafkaOffset={offset}, timestampType={timestamp_type}, originalTopic={}, \
+                 originalKafkaPartition={}, originalKafkaOffset={offset}}} {record}",
+                record.topic,
+                record.kafka_partition.unwrap_or_default(),
+            ),
+        }
+    }
+}
+
 /// Changes one record, or drops it.
 pub trait Transformation: Send + Sync {
     /// Takes its properties, without prefix.

@@ -1,12 +1,17 @@
-//! Converters and header converters under Kafka's class names.
+//! Converters, header converters, transformations and predicates under Kafka's class names.
 //!
-//! [`converters`] and [`header_converters`] list them all; the worker's list of plugins takes them from there.
+//! [`converters`], [`header_converters`], [`transforms::transformations`] and [`predicates::predicates`] list them all;
+//! the worker's list of plugins takes them from there.
 
 pub mod byte_array;
+mod java_regex;
 pub mod json;
 pub mod number;
+pub mod predicates;
+mod simple_date_format;
 pub mod simple_header;
 pub mod string;
+pub mod transforms;
 
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 

@@ -1,0 +1,130 @@
+//! Days since the epoch as dates, in the Gregorian calendar from 15 October 1582 on and the Julian one before.
+
+/// 15 October 1582 in days since the epoch.
+const CUTOVER: i64 = -141_427;
+
+/// A date. `year` counts 1 BC as 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Date {
+    pub(super) days: i64,
+    pub(super) year: i64,
+    pub(super) month: i64,
+    pub(super) day: i64,
+}
+
+impl Date {
+    /// The date of a day, counted from the epoch.
+    pub(super) fn of_days(days: i64) -> Self {
+        // Years are counted from March, so that leap days come last; 400 Gregorian and 4 Julian years repeat.
+        let (year_of_march, day_of_year) = if days >= CUTOVER {
+            let shifted = days + 719_468;
+            let era = shifted.div_euclid(146_097);
+            let of_era = shifted.rem_euclid(146_097);
+            let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+            (
+                era * 400 + year,
+                of_era - (365 * year + year / 4 - year / 100),
+            )
+        } else {
+            let shifted = days + 719_470;
+            let era = shifted.div_euclid(1461);
+            let of_era = shifted.rem_euclid(1461);
+            let year = (of_era - of_era / 1460) / 365;
+            (era * 4 + year, of_era - 365 * year)
+        };
+        let from_march = (5 * day_of_year + 2) / 153;
+        let month = if from_march < 10 {
+            from_march + 3
+        } else {
+            from_march - 9
+        };
+        Self {
+            days,
+            year: year_of_march + i64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * from_march + 2) / 5 + 1,
+        }
+    }
+
+    /// 0 for Sunday.
+    pub(super) fn weekday(&self) -> i64 {
+        weekday(self.days)
+    }
+
+    /// From 1.
+    pub(super) fn day_of_year(&self) -> i64 {
+        self.days - days_of(self.year, 1, 1) + 1
+    }
+
+    /// From 1; weeks start on Sunday.
+    pub(super) fn week_of_month(&self) -> i64 {
+        let first = self.days - (self.day - 1);
+        (self.day - 1 + weekday(first)) / 7 + 1
+    }
+
+    /// Week year and week within; the week of 1 January is the first.
+    pub(super) fn week_year(&self) -> (i64, i64) {
+        let next = days_in_week_year(self.year + 1);
+        let (year, start) = if self.days >= next {
+            (self.year + 1, next)
+        } else {
+            (self.year, days_in_week_year(self.year))
+        };
+        (year, (self.days - start) / 7 + 1)
+    }
+}
+
+/// 0 for Sunday.
+pub(super) fn weekday(days: i64) -> i64 {
+    (days + 4).rem_euclid(7)
+}
+
+/// The Sunday on which a week year starts.
+pub(super) fn days_in_week_year(year: i64) -> i64 {
+    let first = days_of(year, 1, 1);
+    first - weekday(first)
+}
+
+/// Days since the epoch of a date whose month and day may be out of range.
+pub(super) fn days_of(year: i64, month: i64, day: i64) -> i64 {
+    let year = year + (month - 1).div_euclid(12);
+    let month = (month - 1).rem_euclid(12) + 1;
+    let (march_year, from_march) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let of_year = (153 * from_march + 2) / 5 + day - 1;
+    let julian_days = march_year * 365 + march_year.div_euclid(4);
+    let gregorian =
+        julian_days - march_year.div_euclid(100) + march_year.div_euclid(400) + of_year - 719_468;
+    if gregorian >= CUTOVER {
+        gregorian
+    } else {
+        julian_days + of_year - 719_470
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_dates_are_inverse() {
+        for days in (-800_000..800_000)
+            .step_by(37)
+            .chain([CUTOVER - 1, CUTOVER])
+        {
+            let date = Date::of_days(days);
+            assert_eq!(days_of(date.year, date.month, date.day), days, "{date:?}");
+        }
+    }
+
+    #[test]
+    fn the_calendar_changes_in_october_1582() {
+        let last = Date::of_days(CUTOVER - 1);
+        assert_eq!((last.year, last.month, last.day), (1582, 10, 4));
+        let first = Date::of_days(CUTOVER);
+        assert_eq!((first.year, first.month, first.day), (1582, 10, 15));
+    }
+}
