@@ -9,12 +9,14 @@
 //! * [`files`]: files full of distinguishable lines, and what was lost or repeated on their way.
 //! * [`wait`]: waiting for a condition, with a deadline and a text that says what did not happen.
 //! * [`pipeline`]: a file through a topic into a file.
+//! * [`corpus`]: records of every shape, valid and broken.
 //! * [`pty`]: a program in a pseudo terminal, its keys and its screen.
 //! * [`conversation`]: a REST conversation as data, played to a worker, and the comparison of two of its recordings.
 //!
 //! Everything blocks; a test is a plain function that returns a `Result`. Nothing here mocks anything.
 
 pub mod conversation;
+pub mod corpus;
 pub mod differences;
 pub mod files;
 pub mod kafka;

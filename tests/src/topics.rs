@@ -8,9 +8,11 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+
+use crate::corpus::CorpusRecord;
 
 /// A record as it is in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
+    /// The headers in order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// Creates a topic and waits until clients see it; one that exists already is fine.
@@ -59,10 +63,48 @@ pub fn produce<'a>(
         .set("linger.ms", "5")
         .set("message.max.bytes", "20000000")
         .create()?;
-    for (key, value) in records {
+    let records = records.into_iter().map(|(key, value)| (key, value, None));
+    send_all(&producer, topic, records)
+}
+
+/// Writes records with their headers and timestamps of 2023 and waits until all are acknowledged.
+///
+/// # Errors
+/// When the broker does not take one.
+pub fn produce_corpus(bootstrap: &str, topic: &str, records: &[CorpusRecord]) -> Result<()> {
+    let producer: BaseProducer = config(bootstrap).set("acks", "all").create()?;
+    let records = records.iter().map(|record| {
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header {
+                    key,
+                    value: value.as_ref(),
+                })
+            });
+        (
+            record.key.as_deref(),
+            record.value.as_deref(),
+            Some(headers),
+        )
+    });
+    send_all(&producer, topic, records)
+}
+
+fn send_all<'a>(
+    producer: &BaseProducer,
+    topic: &str,
+    records: impl Iterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>, Option<OwnedHeaders>)>,
+) -> Result<()> {
+    /// The corpus is the same in every run, its times too.
+    const TIMESTAMP: i64 = 1_700_000_000_000;
+    for (key, value, headers) in records {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic);
         record.key = key;
         record.payload = value;
+        record.timestamp = headers.is_some().then_some(TIMESTAMP);
+        record.headers = headers;
         while let Err((error, back)) = producer.send(record) {
             if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
                 return Err(error).context("produce");
@@ -113,6 +155,12 @@ pub fn consume_all(bootstrap: &str, topic: &str) -> Result<Vec<Record>> {
                 offset: message.offset(),
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
+                headers: message
+                    .headers()
+                    .into_iter()
+                    .flat_map(Headers::iter)
+                    .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+                    .collect(),
             }),
         }
     }

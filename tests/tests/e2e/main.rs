@@ -7,6 +7,7 @@ mod bad_input;
 mod context;
 mod conversation;
 mod delivery;
+mod differential;
 mod exactly_once;
 mod takeover;
 mod terminal;
@@ -29,6 +30,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         terminal::TESTS,
         delivery::TESTS,
         exactly_once::TESTS,
+        differential::TESTS,
     ]
     .into_iter()
     .flatten()
