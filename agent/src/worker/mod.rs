@@ -10,6 +10,7 @@
 //! * [`metrics`]: counters of each task.
 
 pub mod client_configs;
+mod config_secrets;
 pub mod connector;
 pub mod consumer;
 pub mod errors;
