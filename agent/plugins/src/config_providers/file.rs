@@ -33,9 +33,9 @@ impl ConfigProvider for FileConfigProvider {
             tracing::error!(path, reason, "could not read properties");
             ConnectError::config(format!("Could not read properties from file {path}"))
         };
-        let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+        let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
         let mut data = HashMap::new();
-        java_properties::PropertiesIter::new(escaped(&text).as_bytes())
+        java_properties::PropertiesIter::new_with_encoding(bytes.as_slice(), encoding_rs::UTF_8)
             .read_into(|key, value| {
                 if keys.contains(&key) {
                     data.insert(key, value);
@@ -45,23 +45,6 @@ impl ConfigProvider for FileConfigProvider {
             .map_err(|_| unreadable("not in the format of properties".to_owned()))?;
         Ok(ConfigData { data, ttl: None })
     }
-}
-
-/// A text in ASCII with escapes, for the parser, which takes other bytes as ISO 8859-1. This provider's files are UTF-8.
-fn escaped(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut result = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii() {
-            result.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a String can't fail.
-                let _ = write!(result, "\\u{unit:04x}");
-            }
-        }
-    }
-    result
 }
 
 #[cfg(test)]
