@@ -1,6 +1,7 @@
 //! The worker: group membership, herder, task loops, storage, REST and telemetry of a Kafka Connect node.
 
 pub mod client_overrides;
+pub mod config_transformer;
 pub mod connector_config;
 pub mod group;
 pub mod herder;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sluice_agent::process::{LogOptions, Role, run};
+use sluice_agent::process::{Environment, LogOptions, Role, run};
 
 const USAGE: &str = "\
 usage: sluice-agent WORKER.properties                 join a cluster, as connect-distributed
@@ -34,8 +34,9 @@ fn main() -> ExitCode {
             connectors: files,
         }
     };
-    let ended = log_options()
-        .and_then(|log| run(role, &log).map_err(|error| (error.chain(), error.exit_code())));
+    let ended = log_options().and_then(|log| {
+        run(role, &log, &environment()).map_err(|error| (error.chain(), error.exit_code()))
+    });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err((text, code)) => {
@@ -54,4 +55,11 @@ fn log_options() -> Result<LogOptions, (String, u8)> {
         log.format = format.parse().map_err(|error| (error, 1))?;
     }
     Ok(log)
+}
+
+/// The variables of the environment whose names and values are text, for config providers.
+fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -6,8 +6,8 @@
 use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
 use sluice_api::plugin::{
-    ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, SinkConnectorPlugin,
-    SourceConnectorPlugin, TransformationPlugin,
+    ConfigProviderPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin,
+    SinkConnectorPlugin, SourceConnectorPlugin, TransformationPlugin,
 };
 use sluice_protocol::ConnectorType;
 use sluice_protocol::rest::{PluginInfo, PluginType, RestError};
@@ -103,6 +103,11 @@ impl Plugins {
         plugins.converters.sort_by_key(|plugin| plugin.class);
         plugins.header_converters.sort_by_key(|plugin| plugin.class);
         plugins
+    }
+
+    /// The config providers of this build, which `config.providers.A.class` can name.
+    pub fn config_providers() -> Vec<ConfigProviderPlugin> {
+        sluice_plugins::config_providers::config_providers()
     }
 
     /// Finds a connector by class name or alias.

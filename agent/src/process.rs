@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use sluice_api::plugin::Environment;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -90,19 +91,23 @@ impl ProcessError {
 ///
 /// # Errors
 /// Why the worker did not start, or did not go on.
-pub fn run(role: Role, log: &LogOptions) -> Result<(), ProcessError> {
+pub fn run(role: Role, log: &LogOptions, environment: &Environment) -> Result<(), ProcessError> {
     let loggers =
         logging::init(log.format, &log.level, std::io::stderr).map_err(ProcessError::Logging)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(until_signal(role, Arc::new(loggers)));
+    let ended = runtime.block_on(until_signal(role, Arc::new(loggers), environment));
     // Plugins that were abandoned may still hold threads of the runtime.
     runtime.shutdown_background();
     ended
 }
 
-async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessError> {
+async fn until_signal(
+    role: Role,
+    loggers: Arc<Loggers>,
+    environment: &Environment,
+) -> Result<(), ProcessError> {
     let stop = CancellationToken::new();
     let mut signals = [
         ("SIGTERM", signal(SignalKind::terminate())?),
@@ -124,19 +129,19 @@ async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessEr
     let ready: Ready = Box::new(|_| ());
     match role {
         Role::Distributed { worker } => {
-            let config = load(&worker, Mode::Distributed)?;
+            let config = load(&worker, Mode::Distributed, environment)?;
             run_distributed(config, loggers, stop, ready).await?;
         }
         Role::Standalone { worker, connectors } => {
-            let config = load(&worker, Mode::Standalone)?;
+            let config = load(&worker, Mode::Standalone, environment)?;
             run_standalone(config, &connectors, loggers, stop, ready).await?;
         }
     }
     Ok(())
 }
 
-fn load(path: &Path, mode: Mode) -> Result<WorkerConfig, WorkerError> {
-    let config = WorkerConfig::load(path, mode)?;
+fn load(path: &Path, mode: Mode, environment: &Environment) -> Result<WorkerConfig, WorkerError> {
+    let config = WorkerConfig::load(path, mode, environment)?;
     check_converters(&config)?;
     Ok(config)
 }

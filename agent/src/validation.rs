@@ -3,8 +3,8 @@
 
 use indexmap::IndexMap;
 use sluice_api::config::{
-    ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, DefaultValue, Importance, Props,
-    ValidatedKey, Width,
+    ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, DefaultValue, Importance, Password,
+    Props, ValidatedKey, Width,
 };
 use sluice_api::connector::{Connector, ExactlyOnceSupport};
 use sluice_protocol::rest::{
@@ -13,6 +13,7 @@ use sluice_protocol::rest::{
 use sluice_protocol::{ConfigMap, ConnectorType};
 
 use crate::client_overrides::OverridePolicy;
+use crate::config_transformer::Resolved;
 use crate::connector_config::{self, ConverterSuggestion, Suggestions};
 use crate::plugin_version::VersionRange;
 use crate::plugins::{ConnectorPlugin, Plugins};
@@ -27,7 +28,44 @@ pub async fn validate(
     worker: &WorkerConfig,
     config: &ConfigMap,
 ) -> Result<ConfigInfos, RestError> {
-    let props = given(config);
+    let resolved = worker
+        .transformer
+        .resolve(&given(config))
+        .map_err(|error| RestError::internal(error.to_string()))?;
+    match validate_resolved(plugins, worker, config, &resolved.props).await {
+        Ok(infos) => Ok(with_variables(infos, &resolved)),
+        Err(error) => Err(RestError::new(error.status, resolved.hide(&error.message))),
+    }
+}
+
+/// Shows the text with variables instead of the values that came from config providers. (A JVM worker shows the values.)
+fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
+    if resolved.is_plain() {
+        return infos;
+    }
+    for value in infos
+        .configs
+        .iter_mut()
+        .filter_map(|config| config.value.as_mut())
+    {
+        if let (Some(raw), Some(shown)) = (resolved.raw(&value.name), value.value.as_mut())
+            && *shown != Password::HIDDEN
+        {
+            raw.clone_into(shown);
+        }
+        for error in &mut value.errors {
+            *error = resolved.hide(error);
+        }
+    }
+    infos
+}
+
+async fn validate_resolved(
+    plugins: &Plugins,
+    worker: &WorkerConfig,
+    config: &ConfigMap,
+    props: &Props,
+) -> Result<ConfigInfos, RestError> {
     let class = props
         .get("connector.class")
         .filter(|class| !class.is_empty())
@@ -38,7 +76,7 @@ pub async fn validate(
             ))
         })?;
     let plugin = plugins.connector(class)?;
-    if let Some(infos) = wrong_version(&plugin, class, &props)? {
+    if let Some(infos) = wrong_version(&plugin, class, props)? {
         return Ok(infos);
     }
     let connector = plugin.new_connector();
@@ -46,25 +84,25 @@ pub async fn validate(
 
     let mut framework_def = connector_config::definition(
         plugin.kind(),
-        &suggestions(plugins, worker, &props, plugin.version()),
+        &suggestions(plugins, worker, props, plugin.version()),
     );
     let mut alias_faults = Vec::new();
     add_aliased(
         &mut framework_def,
         &mut alias_faults,
         plugins,
-        &props,
+        props,
         Aliased::Transforms,
     );
     add_aliased(
         &mut framework_def,
         &mut alias_faults,
         plugins,
-        &props,
+        props,
         Aliased::Predicates,
     );
     let mut values: IndexMap<String, ValidatedKey> = framework_def
-        .validate(&props)
+        .validate(props)
         .into_iter()
         .map(|value| (value.name.clone(), value))
         .collect();
@@ -72,8 +110,8 @@ pub async fn validate(
         add_fault(&mut values, &key, fault);
     }
     match plugin.kind() {
-        ConnectorType::Sink => sink_rules(&mut values, worker, &props),
-        ConnectorType::Source => source_rules(&mut values, worker, connector.as_ref(), &props),
+        ConnectorType::Sink => sink_rules(&mut values, worker, props),
+        ConnectorType::Source => source_rules(&mut values, worker, connector.as_ref(), props),
         ConnectorType::Unknown => {}
     }
 
@@ -87,14 +125,14 @@ pub async fn validate(
         }
     }
 
-    let converters = converter_entries(plugins, &mut values, &props);
-    let overrides = override_entries(worker, plugin.kind(), &props);
+    let converters = converter_entries(plugins, &mut values, props);
+    let overrides = override_entries(worker, plugin.kind(), props);
 
-    for result in connector_def.validate(&props) {
+    for result in connector_def.validate(props) {
         // The connector's word on a key replaces the framework's.
         values.insert(result.name.clone(), result);
     }
-    for fault in connector.validate(&props).await {
+    for fault in connector.validate(props).await {
         add_fault(&mut values, &fault.key, fault.message);
     }
 

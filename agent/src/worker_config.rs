@@ -12,7 +12,11 @@ use sluice_api::config::validators::{
     at_least, between, distinct_list, non_empty, one_of_ignoring_case,
 };
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, ParsedConfig, Props};
+use sluice_api::plugin::Environment;
 use url::Url;
+
+use crate::config_transformer::ConfigTransformer;
+use crate::plugins::Plugins;
 
 /// Why a worker cannot run with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +78,10 @@ pub enum ExactlyOnceSupport {
 pub struct WorkerConfig {
     /// Distributed or standalone.
     pub mode: Mode,
-    /// All properties as given.
+    /// All properties as given, with values for variables.
     pub raw: Props,
+    /// The config providers.
+    pub transformer: ConfigTransformer,
     parsed: ParsedConfig,
     /// The listeners of the REST server, in order.
     pub listeners: Vec<Listener>,
@@ -134,19 +140,50 @@ impl Listener {
 }
 
 impl WorkerConfig {
-    /// Reads and checks a properties file.
+    /// Reads and checks a properties file. Config providers may look into the environment.
     ///
     /// # Errors
     /// All faults of the file at once.
-    pub fn load(path: &Path, mode: Mode) -> Result<Self, WorkerConfigError> {
-        Self::from_props(read_properties(path)?, mode)
+    pub fn load(
+        path: &Path,
+        mode: Mode,
+        environment: &Environment,
+    ) -> Result<Self, WorkerConfigError> {
+        Self::with_environment(&read_properties(path)?, mode, environment)
     }
 
-    /// Checks properties.
+    /// Checks properties, without an environment.
     ///
     /// # Errors
     /// All faults at once.
     pub fn from_props(raw: Props, mode: Mode) -> Result<Self, WorkerConfigError> {
+        Self::with_environment(&raw, mode, &Environment::new())
+    }
+
+    fn with_environment(
+        raw: &Props,
+        mode: Mode,
+        environment: &Environment,
+    ) -> Result<Self, WorkerConfigError> {
+        let transformer =
+            ConfigTransformer::from_props(raw, &Plugins::config_providers(), environment)
+                .map_err(WorkerConfigError::Invalid)?;
+        let resolved = transformer
+            .resolve(raw)
+            .map_err(|error| WorkerConfigError::Invalid(vec![error.to_string()]))?;
+        Self::checked(resolved.props.clone(), mode, transformer).map_err(|error| match error {
+            WorkerConfigError::Invalid(faults) => WorkerConfigError::Invalid(
+                faults.iter().map(|fault| resolved.hide(fault)).collect(),
+            ),
+            other => other,
+        })
+    }
+
+    fn checked(
+        raw: Props,
+        mode: Mode,
+        transformer: ConfigTransformer,
+    ) -> Result<Self, WorkerConfigError> {
         let def = definition(mode);
         let mut faults: Vec<String> = def
             .validate(&raw)
@@ -186,6 +223,7 @@ impl WorkerConfig {
         let config = Self {
             mode,
             raw,
+            transformer,
             parsed,
             listeners: main,
             admin_listeners,
@@ -225,13 +263,6 @@ impl WorkerConfig {
                     self.long("session.timeout.ms")
                 ));
             }
-        }
-        if self
-            .raw
-            .keys()
-            .any(|key| key.starts_with("config.providers"))
-        {
-            faults.push("config.providers: this version has no config providers".to_owned());
         }
         for class in self.list("rest.extension.classes") {
             faults.push(format!(
@@ -573,7 +604,7 @@ fn both_modes(def: &mut ConfigDef) {
             "config.providers",
             List,
             Some(""),
-            "aliases of config providers",
+            "aliases of config providers; each has config.providers.ALIAS.class and config.providers.ALIAS.param.*",
         ),
         (
             "connector.client.config.override.policy",

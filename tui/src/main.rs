@@ -31,7 +31,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
-use sluice_agent::process::{LogOptions, Role};
+use sluice_agent::process::{Environment, LogOptions, Role};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -171,7 +171,7 @@ fn work(role: Role, log: &cli::Log) -> ExitCode {
             level: log.log_level.clone(),
         })
         .and_then(|log| {
-            sluice_agent::process::run(role, &log)
+            sluice_agent::process::run(role, &log, &environment())
                 .map_err(|error| (error.chain(), error.exit_code()))
         });
     match ended {
@@ -214,4 +214,11 @@ fn surroundings() -> anyhow::Result<Surroundings> {
         no_color: set("NO_COLOR"),
         history: state.map(|folder| folder.join("sluice/history")),
     })
+}
+
+/// The variables of the environment whose names and values are text, for config providers.
+fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use crate::config::Props;
 use crate::error::Result;
 
@@ -28,11 +26,13 @@ impl std::fmt::Debug for ConfigData {
 }
 
 /// Gives values of variables.
-#[async_trait]
+///
+/// Called when a configuration is validated and when connectors and tasks start, never per record. As with the JVM
+/// worker, calls hold up what they are made for, so they are to be short: a read of a file, not a long wait for a server.
 pub trait ConfigProvider: Send + Sync {
     /// Takes its properties, without prefix.
     fn configure(&mut self, props: &Props) -> Result<()>;
 
     /// Values of the given keys under a path; keys that do not exist are left out.
-    async fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData>;
+    fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData>;
 }

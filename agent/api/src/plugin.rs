@@ -81,7 +81,16 @@ simple_plugin! {
     /// A predicate.
     PredicatePlugin, Predicate
 }
-simple_plugin! {
-    /// A config provider.
-    ConfigProviderPlugin, ConfigProvider
+/// Variables of the process's environment. Only the binaries read them; everything else is given this.
+pub type Environment = std::collections::HashMap<String, String>;
+
+/// A config provider.
+#[derive(Clone, Copy)]
+pub struct ConfigProviderPlugin {
+    /// Full class name.
+    pub class: &'static str,
+    /// Version.
+    pub version: &'static str,
+    /// A new, unconfigured instance, which may look into the environment.
+    pub new: fn(&Environment) -> Box<dyn ConfigProvider>,
 }

@@ -4,6 +4,7 @@
 //! the worker's list of plugins takes them from there.
 
 pub mod byte_array;
+pub mod config_providers;
 mod java_regex;
 pub mod json;
 pub mod number;

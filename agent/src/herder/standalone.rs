@@ -261,6 +261,18 @@ impl ConnectorRequests for Requests {
             }
         });
     }
+
+    fn request_restart(&self, connector: &ConnectorName) {
+        let (herder, connector) = (self.herder.clone(), connector.clone());
+        tokio::spawn(async move {
+            if let Err(error) = herder
+                .restart_connector(&connector, &Caller::default())
+                .await
+            {
+                tracing::error!(%connector, %error, "cannot restart the connector");
+            }
+        });
+    }
 }
 
 #[async_trait]

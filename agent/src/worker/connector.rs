@@ -34,6 +34,8 @@ pub trait ConnectorStatusListener: Send + Sync {
 pub trait ConnectorRequests: Send + Sync {
     /// Make new task configs.
     fn request_task_reconfiguration(&self, connector: &ConnectorName);
+    /// Stop and start the connector's instance, since values of its config have expired.
+    fn request_restart(&self, connector: &ConnectorName);
 }
 
 /// Everything a connector is started with.
@@ -361,6 +363,8 @@ mod tests {
 
     impl ConnectorRequests for Heard {
         fn request_task_reconfiguration(&self, _: &ConnectorName) {}
+
+        fn request_restart(&self, _: &ConnectorName) {}
     }
 
     struct Plugin {

@@ -14,9 +14,10 @@ use sluice_api::error::ConnectError;
 use sluice_api::{Converter, HeaderConverter};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use super::config_secrets::{hiding, hiding_of_task};
 use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
 use super::connector_offsets::OffsetStores;
 use super::metrics::TaskMetrics;
@@ -28,6 +29,7 @@ use super::task_context::{
     NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
 };
 use super::transformation_chain::{TransformationChain, TransformationStage};
+use crate::config_transformer::{Resolved, reverse};
 use crate::herder::status_reporter::StatusReporter;
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::storage::OffsetBackingStore;
@@ -80,6 +82,8 @@ pub struct Worker {
     producers: Arc<ProducerPool>,
     connectors: Mutex<HashMap<ConnectorName, (Arc<WorkerConnector>, ConnectorPlugin)>>,
     tasks: Mutex<HashMap<ConnectorTaskId, RunningTask>>,
+    /// Restarts to come of connectors whose configs have values that expire.
+    reloads: Mutex<HashMap<ConnectorName, AbortHandle>>,
 }
 
 impl Worker {
@@ -107,6 +111,7 @@ impl Worker {
             producers: Arc::new(ProducerPool::default()),
             connectors: Mutex::default(),
             tasks: Mutex::default(),
+            reloads: Mutex::default(),
         }
     }
 
@@ -132,17 +137,29 @@ impl Worker {
         requests: Arc<dyn ConnectorRequests>,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
         use super::connector::ConnectorStatusListener as _;
-        let props = given(config);
-        let class = props.get("connector.class").cloned().unwrap_or_default();
-        let started = match self.plugins.connector(&class) {
-            Ok(plugin) => {
+        let raw = given(config);
+        let resolved = self.config.transformer.resolve(&raw);
+        let class = resolved
+            .as_ref()
+            .map_or(&raw, |resolved| &resolved.props)
+            .get("connector.class")
+            .cloned()
+            .unwrap_or_default();
+        let found = self
+            .plugins
+            .connector(&class)
+            .map_err(|error| ConnectError::connect(error.message));
+        let started = match resolved.and_then(|resolved| Ok((found?, resolved))) {
+            Ok((plugin, resolved)) => {
+                let resolved = Arc::new(resolved);
+                self.reload_after_expiry(name, &resolved, &requests);
                 self.reporter.connector_starts(name, Some(plugin.version()));
-                let reader = OffsetReader::new(name.clone(), self.offsets.lazily(name, &props));
+                let reader = OffsetReader::new(name.clone(), self.offsets.lazily(name, &resolved.props));
                 let connector = Arc::new(WorkerConnector::spawn(ConnectorParts {
                     name: name.clone(),
                     instance: plugin.new_connector(),
-                    props,
-                    listener: self.reporter.clone(),
+                    props: resolved.props.clone(),
+                    listener: hiding(self.reporter.clone(), &resolved),
                     requests,
                     offsets: matches!(plugin, ConnectorPlugin::Source(_))
                         .then(|| Arc::new(reader) as Arc<_>),
@@ -153,13 +170,48 @@ impl Worker {
                 Ok(connector.transition(target))
             }
             Err(error) => {
-                let error = ConnectError::connect(error.message);
                 self.reporter.connector_starts(name, None);
                 self.reporter.on_failure(name, error.trace());
                 Err(error)
             }
         };
         async move { started?.await }
+    }
+
+    /// Asks for a restart of the connector when the first of its values from config providers is no longer good,
+    /// unless `config.action.reload` says otherwise. One that is to come is replaced.
+    fn reload_after_expiry(
+        &self,
+        name: &ConnectorName,
+        resolved: &Resolved,
+        requests: &Arc<dyn ConnectorRequests>,
+    ) {
+        let wanted = resolved
+            .props
+            .get("config.action.reload")
+            .is_none_or(|action| !action.trim().eq_ignore_ascii_case("none"));
+        let Some(ttl) = resolved.ttl.filter(|_| wanted) else {
+            return;
+        };
+        tracing::info!(connector = %name, ttl_ms = ttl.as_millis(), "the connector restarts when its config expires");
+        let (requests, connector) = (Arc::clone(requests), name.clone());
+        let waiting = tokio::spawn(async move {
+            tokio::time::sleep(ttl).await;
+            requests.request_restart(&connector);
+        });
+        if let Some(older) = self
+            .reloads
+            .lock()
+            .insert(name.clone(), waiting.abort_handle())
+        {
+            older.abort();
+        }
+    }
+
+    fn cancel_reload(&self, name: &ConnectorName) {
+        if let Some(waiting) = self.reloads.lock().remove(name) {
+            waiting.abort();
+        }
     }
 
     /// Moves a running connector to a target state; `None` if it does not run here.
@@ -179,7 +231,12 @@ impl Worker {
         config: &ConfigMap,
     ) -> Option<impl Future<Output = Result<Vec<ConfigMap>, ConnectError>> + Send + use<>> {
         let (connector, plugin) = self.connectors.lock().get(name)?.clone();
-        let props = given(config);
+        let resolved = self.config.transformer.resolve(&given(config));
+        let raw = config.clone();
+        let props = match &resolved {
+            Ok(resolved) => resolved.props.clone(),
+            Err(_) => Props::new(),
+        };
         let max_tasks = props
             .get("tasks.max")
             .and_then(|text| text.trim().parse::<usize>().ok())
@@ -187,7 +244,11 @@ impl Worker {
         let enforced = enforces_tasks_max(&props);
         let name = name.to_owned();
         Some(async move {
-            let configs = connector.task_configs(max_tasks).await?;
+            let resolved = resolved?;
+            let configs = connector
+                .task_configs(max_tasks)
+                .await
+                .map_err(|error| resolved.hide_in(&error))?;
             if enforced && configs.len() > max_tasks {
                 let error = too_many_tasks(&name, configs.len(), max_tasks);
                 connector.fail(error.clone());
@@ -203,6 +264,7 @@ impl Worker {
                             task.set(key, value.clone());
                         }
                     }
+                    reverse(&raw, &mut task);
                     task
                 })
                 .collect())
@@ -253,6 +315,7 @@ impl Worker {
             names
                 .iter()
                 .filter_map(|name| {
+                    self.cancel_reload(name);
                     let (connector, _) = connectors.remove(name)?;
                     Some((name.clone(), connector.shutdown()))
                 })
@@ -306,7 +369,9 @@ impl Worker {
             task_count,
             target,
         } = start;
-        let connector_props = given(connector_config);
+        let resolve = |config| self.config.transformer.resolve(&given(config)).map(Arc::new);
+        let (connector, task) = (resolve(connector_config)?, resolve(task_config)?);
+        let connector_props = connector.props.clone();
         let class = connector_props
             .get("connector.class")
             .cloned()
@@ -330,11 +395,14 @@ impl Worker {
         let context = TaskContext {
             id: id.clone(),
             task_class: plugin.task_class().to_owned(),
-            plugins: Arc::new(self.task_plugins(&connector_props)?),
+            plugins: self
+                .task_plugins(&connector_props)
+                .map(Arc::new)
+                .map_err(|error| connector.hide_in(&error))?,
             connector_props,
-            task_props: given(task_config),
+            task_props: task.props.clone(),
             settings: self.settings.clone(),
-            listener: self.reporter.clone(),
+            listener: hiding_of_task(self.reporter.clone(), &connector, &task),
             topics: self.topics.clone(),
             target_state,
             stopping: stopping.clone(),

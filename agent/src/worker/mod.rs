@@ -11,6 +11,7 @@
 //! * [`metrics`]: counters of each task.
 
 pub mod client_configs;
+mod config_secrets;
 pub mod connector;
 pub mod connector_offsets;
 pub mod consumer;

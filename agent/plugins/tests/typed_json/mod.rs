@@ -1,5 +1,10 @@
 //! Records, schemas and values in the form of `golden/README.md`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a form that is not well-formed is a fault of the test's files"
+)]
+
 use std::sync::Arc;
 
 use base64::Engine as _;

@@ -42,6 +42,17 @@ impl ConnectorRequests for Requests {
             })
         });
     }
+
+    fn request_restart(&self, connector: &ConnectorName) {
+        let connector = connector.clone();
+        self.herder.send_job(move |tick| {
+            Box::pin(async move {
+                if tick.shared.worker.has_connector(&connector) {
+                    tick.restart_instance(&connector).await;
+                }
+            })
+        });
+    }
 }
 
 /// One retried attempt per connector; a newer one replaces it.
