@@ -85,8 +85,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 .bootstrap_servers
                 .context("sluice demo needs a Kafka to work on: --bootstrap-servers HOST:PORT")?;
             let surroundings = surroundings()?;
+            let say = |text: &str| {
+                // The terminal may be gone; then nobody is left to be told.
+                let _ = writeln!(std::io::stderr(), "sluice demo: {text}");
+            };
             runtime
-                .block_on(demo::run(&bootstrap, surroundings))
+                .block_on(demo::run(&bootstrap, surroundings, &say))
                 .map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {

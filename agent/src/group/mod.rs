@@ -47,8 +47,6 @@ pub mod discovery;
 mod error_code;
 mod heartbeat;
 #[cfg(test)]
-mod live_security_tests;
-#[cfg(test)]
 mod live_tests;
 mod sasl;
 mod tls;

@@ -7,6 +7,10 @@ mod bad_input;
 mod context;
 mod conversation;
 mod delivery;
+mod demo;
+mod headless;
+mod https;
+mod secured;
 mod takeover;
 mod terminal;
 
@@ -26,6 +30,10 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         takeover::TESTS,
         bad_input::TESTS,
         terminal::TESTS,
+        headless::TESTS,
+        https::TESTS,
+        secured::TESTS,
+        demo::TESTS,
         delivery::TESTS,
     ]
     .into_iter()
