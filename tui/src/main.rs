@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
+use sluice_agent::causes::with_causes;
 use sluice_agent::process::{LogOptions, Role};
 
 fn main() -> ExitCode {
@@ -176,7 +177,7 @@ fn work(role: Role, log: &cli::Log) -> ExitCode {
         })
         .and_then(|log| {
             sluice_agent::process::run(role, &log)
-                .map_err(|error| (error.chain(), error.exit_code()))
+                .map_err(|error| (with_causes(&error), error.exit_code()))
         });
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,6 +31,7 @@ use super::config::{ClientSettings, GroupConfigError};
 use super::connection::{BrokerConnection, ConnectionError};
 use super::discovery::{self, DiscoveryError};
 use super::{error_code, group_of};
+use crate::causes::with_causes;
 
 /// Timestamp in ListOffsets that asks for the end.
 const LATEST: i64 = -1;
@@ -564,7 +565,7 @@ impl GroupAdmin {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) if error.is_retriable() => {
                     tracing::debug!(what, %error, "admin call failed, trying again");
-                    last = super::chain(&error);
+                    last = with_causes(&error);
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(AdminError::Timeout { what, limit, last }),

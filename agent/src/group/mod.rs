@@ -151,15 +151,3 @@ fn group_of(id: &str) -> kafka_protocol::messages::GroupId {
         id.to_owned(),
     ))
 }
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
