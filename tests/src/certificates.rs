@@ -110,6 +110,49 @@ impl Identity {
     }
 }
 
+/// The password of Java key stores made here; they hold nothing that lives on.
+pub const STORE_PASSWORD: &str = "changeit";
+
+/// Writes a PKCS#12 store with a key and its certificate, for Java programs that read no PEM.
+///
+/// # Errors
+/// When `openssl` refuses.
+pub fn write_key_store(file: &Path, identity: &Identity) -> Result<String> {
+    let pem = file.with_extension("store.pem");
+    write_pem(&pem, &identity.pem())?;
+    let (pem, file) = (pem.display().to_string(), file.display().to_string());
+    let password = format!("pass:{STORE_PASSWORD}");
+    finish(Command::new("openssl").args([
+        "pkcs12", "-export", "-in", &pem, "-out", &file, "-passout", &password,
+    ]))?;
+    Ok(file)
+}
+
+/// Writes a PKCS#12 store with the certificate of an authority to trust, for Java programs that read no PEM.
+///
+/// # Errors
+/// When `keytool`, which comes with Java, refuses.
+pub fn write_trust_store(file: &Path, authority: &Authority) -> Result<String> {
+    let pem = file.with_extension("store.pem");
+    write_pem(&pem, authority.pem())?;
+    let (pem, file) = (pem.display().to_string(), file.display().to_string());
+    finish(Command::new("keytool").args([
+        "-importcert",
+        "-noprompt",
+        "-alias",
+        "authority",
+        "-file",
+        &pem,
+        "-storetype",
+        "PKCS12",
+        "-keystore",
+        &file,
+        "-storepass",
+        STORE_PASSWORD,
+    ]))?;
+    Ok(file)
+}
+
 /// Writes PEM text to a file and returns its path as text.
 ///
 /// # Errors
@@ -117,6 +160,20 @@ impl Identity {
 pub fn write_pem(file: &Path, pem: &str) -> Result<String> {
     std::fs::write(file, pem).with_context(|| file.display().to_string())?;
     Ok(file.display().to_string())
+}
+
+/// Runs a command to its good end.
+fn finish(command: &mut Command) -> Result<()> {
+    let done = command
+        .output()
+        .with_context(|| format!("{command:?} cannot be started"))?;
+    ensure!(
+        done.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+    Ok(())
 }
 
 /// Runs `openssl` in a folder, with arguments that hold no blanks, and a subject's name if there is one.
@@ -128,13 +185,5 @@ fn openssl(folder: &Path, arguments: &str, name: &str) -> Result<()> {
     if !name.is_empty() {
         command.args(["-subj", &format!("/CN={name}")]);
     }
-    let done = command
-        .output()
-        .context("certificates are made by openssl, which cannot be started")?;
-    ensure!(
-        done.status.success(),
-        "openssl {arguments}: {}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-    Ok(())
+    finish(&mut command)
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::certificates::{Authority, write_pem};
+use crate::certificates::{
+    Authority, STORE_PASSWORD, write_key_store, write_pem, write_trust_store,
+};
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::rest::Rest;
@@ -74,28 +76,46 @@ impl WorkerProperties {
 
     /// The same worker with a REST API over TLS: a certificate of `authority`, whom it trusts in return.
     ///
-    /// `client_auth` is the value of `ssl.client.auth`; unless it is `none`, [`Self::rest`] has a certificate to show.
+    /// Agents get PEM files, JVM workers, whose REST server reads no PEM, stores. `client_auth` is the value of
+    /// `ssl.client.auth`; unless it is `none`, [`Self::rest`] has a certificate to show.
     ///
     /// # Errors
     /// When a certificate or its file in `folder` cannot be made.
     pub fn with_https(
         mut self,
+        kind: Kind,
         folder: &Path,
         authority: &Authority,
         client_auth: &str,
     ) -> Result<Self> {
         let port = self.port;
-        let own = folder.join(format!("worker-{port}.pem"));
-        let own = write_pem(&own, &authority.issue("worker")?.pem())?;
-        let trusted = folder.join(format!("worker-{port}-trusted.pem"));
-        let trusted = write_pem(&trusted, authority.pem())?;
-        for (key, value) in [
-            ("keystore.type", "PEM"),
+        let identity = authority.issue("worker")?;
+        let file = |name: &str| folder.join(format!("worker-{port}-{name}"));
+        let (form, own, trusted) = match kind {
+            Kind::Agent => (
+                "PEM",
+                write_pem(&file("own.pem"), &identity.pem())?,
+                write_pem(&file("trusted.pem"), authority.pem())?,
+            ),
+            Kind::Jvm => (
+                "PKCS12",
+                write_key_store(&file("own.p12"), &identity)?,
+                write_trust_store(&file("trusted.p12"), authority)?,
+            ),
+        };
+        let mut values = vec![
+            ("keystore.type", form),
             ("keystore.location", &own),
-            ("truststore.type", "PEM"),
+            ("truststore.type", form),
             ("truststore.location", &trusted),
             ("client.auth", client_auth),
-        ] {
+        ];
+        if kind == Kind::Jvm {
+            for key in ["keystore.password", "key.password", "truststore.password"] {
+                values.push((key, STORE_PASSWORD));
+            }
+        }
+        for (key, value) in values {
             let key = format!("listeners.https.ssl.{key}");
             self.values.insert(key, value.to_owned());
         }

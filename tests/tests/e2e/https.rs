@@ -59,13 +59,13 @@ fn forwards<'a>(context: &'a Context, kinds: &[Kind], client_auth: &str) -> Resu
         let properties =
             cluster
                 .properties()?
-                .with_https(&cluster.folder, &authority, client_auth)?;
+                .with_https(*kind, &cluster.folder, &authority, client_auth)?;
         workers.push(cluster.worker(*kind, &properties)?);
     }
     let mut pipeline = Pipeline::new(&cluster.folder, &cluster.name, "pipe");
     pipeline.add_lines(100)?;
     pipeline.create(workers[0].rest())?;
-    for worker in &workers {
+    for (turn, worker) in workers.iter().enumerate() {
         let rest = worker.rest();
         ensure!(rest.url().starts_with("https://"), "{}", rest.url());
         pipeline.wait_running(rest, seconds(60))?;
@@ -76,7 +76,7 @@ fn forwards<'a>(context: &'a Context, kinds: &[Kind], client_auth: &str) -> Resu
             rest.wait_running(&connector, 1, seconds(30))?;
         }
         let mut config = pipeline.source_config();
-        config["batch.size"] = worker.worker_id().len().to_string().into();
+        config["batch.size"] = (2001 + turn).to_string().into();
         rest.put_config(&pipeline.source(), &config)?;
         pipeline.wait_running(rest, seconds(60))?;
         pipeline.add_lines(100)?;
@@ -170,7 +170,7 @@ fn wrong_authority(context: &Context) -> Result<()> {
     let properties = |authority: &Authority| {
         cluster
             .properties()?
-            .with_https(&cluster.folder, authority, "none")
+            .with_https(Kind::Agent, &cluster.folder, authority, "none")
     };
     let leader = cluster.worker(Kind::Agent, &properties(&authority)?)?;
     // This one has a certificate the first would not accept, and does not accept the first one's.
@@ -207,9 +207,10 @@ fn wrong_authority(context: &Context) -> Result<()> {
 fn silent_connection(context: &Context) -> Result<()> {
     let cluster = context.cluster("https-silent")?;
     let authority = Authority::new("sluice tests")?;
-    let properties = cluster
-        .properties()?
-        .with_https(&cluster.folder, &authority, "none")?;
+    let properties =
+        cluster
+            .properties()?
+            .with_https(Kind::Agent, &cluster.folder, &authority, "none")?;
     let worker = cluster.worker(Kind::Agent, &properties)?;
     let address = worker.worker_id();
     let silent: Vec<TcpStream> = (0..200)
@@ -248,7 +249,7 @@ fn unusable(context: &Context) -> Result<()> {
     ] {
         let properties = cluster
             .properties()?
-            .with_https(&cluster.folder, &authority, "none")?
+            .with_https(Kind::Agent, &cluster.folder, &authority, "none")?
             .with(&format!("{store}.{key}"), value);
         let mut worker = cluster.launch(Kind::Agent, &properties)?;
         let status = worker.process().wait_exit(seconds(30))?;
