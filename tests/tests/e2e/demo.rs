@@ -180,7 +180,14 @@ fn shows_a_cluster_at_work(context: &Context) -> Result<()> {
     let before = count_lines(&file)?;
     press(&mut demo.terminal, "restart payments-source", "failed only")?;
     demo.terminal
-        .wait_line(&[" HEALTHY", "payments-source"], seconds(30))?;
+        .wait_screen("payments-source to be well", seconds(30), |screen| {
+            let mut lines = screen.lines();
+            lines.any(|line| {
+                line.contains("payments-source")
+                    && line.contains("HEALTHY")
+                    && !line.contains("UNHEALTHY")
+            })
+        })?;
     wait_until("payments to flow again", seconds(30), || {
         Ok(count_lines(&file)? > before + 20)
     })?;
