@@ -387,13 +387,32 @@ fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), 
 
 /// Client context that sends what librdkafka says to `tracing`, under the target `librdkafka`.
 ///
-/// Lost connections are reported by librdkafka at every attempt to connect; here at most every ten seconds.
+/// Lost connections are reported by librdkafka at every attempt to connect, and twice: as a log line and as an event.
+/// Here each of them is passed on at most every ten seconds, what comes between at level debug.
 #[derive(Debug, Default)]
 pub struct TracingContext {
     /// Name put before each message, usually the client id.
     client: String,
-    /// When a lost connection was last reported.
-    reported: Mutex<Option<Instant>>,
+    logged: Reports,
+    told: Reports,
+}
+
+/// Reports of one kind that are due again only after a pause.
+#[derive(Debug, Default)]
+struct Reports {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Reports {
+    /// Whether the next one is due; then it counts as made.
+    fn due(&self) -> bool {
+        let mut last = self.last.lock();
+        let due = last.is_none_or(|at| at.elapsed() > REPORT_PAUSE);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
 }
 
 /// How often a client may report that it can't reach brokers.
@@ -404,22 +423,20 @@ impl TracingContext {
     pub fn new(client: impl Into<String>) -> Self {
         Self {
             client: client.into(),
-            reported: Mutex::default(),
+            ..Self::default()
         }
-    }
-
-    fn may_report(&self) -> bool {
-        let mut reported = self.reported.lock();
-        let due = reported.is_none_or(|at| at.elapsed() > REPORT_PAUSE);
-        if due {
-            *reported = Some(Instant::now());
-        }
-        due
     }
 }
 
 impl ClientContext for TracingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // `FAIL` is a connection that could not be made or broke, `ERROR` the event below once more.
+        let connection = matches!(facility, "FAIL" | "ERROR");
+        let level = if connection && !self.logged.due() {
+            RDKafkaLogLevel::Debug
+        } else {
+            level
+        };
         log_librdkafka(&self.client, level, facility, message);
     }
 
@@ -437,7 +454,7 @@ impl ClientContext for TracingContext {
                     | RDKafkaErrorCode::OperationTimedOut
             )
         );
-        if lost && !self.may_report() {
+        if lost && !self.told.due() {
             tracing::debug!(target: "librdkafka", client = %self.client, %error, "{reason}");
         } else {
             tracing::warn!(target: "librdkafka", client = %self.client, %error, "{reason}");
@@ -537,6 +554,47 @@ mod tests {
         assert_eq!(config.get("isolation.level"), Some("read_uncommitted"));
         assert_eq!(config.get("acks"), None);
         let _: BaseConsumer = config.create().unwrap();
+    }
+
+    #[test]
+    fn a_client_that_reaches_no_broker_says_so_now_and_then_and_not_at_every_attempt() {
+        let context = TracingContext::new("c");
+        let lost = || KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        let written = capture(|| {
+            for _ in 0..100 {
+                context.log(RDKafkaLogLevel::Error, "FAIL", "connection refused");
+                context.error(lost(), "all brokers are down");
+            }
+            context.log(RDKafkaLogLevel::Error, "PROTOERR", "not about connections");
+        });
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!(lines.len(), 3, "{written}");
+        assert!(lines[2].contains("not about connections"), "{written}");
+    }
+
+    /// What is logged from level info on while `work` runs.
+    fn capture(work: impl FnOnce()) -> String {
+        #[derive(Clone, Default)]
+        struct Written(std::sync::Arc<Mutex<Vec<u8>>>);
+        impl std::io::Write for Written {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::INFO)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = written.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Logs of the worker: structured events to stderr, as text or JSON, with levels that can be changed while it runs.
 //!
 //! A logger of the REST API is a target of `tracing`, such as `sluice_agent::herder`; `root` is the level of all
-//! others. Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
+//! others. Java's names of loggers, as runbooks have them, set the targets that do the same work, see [`JAVA_LOGGERS`].
+//! Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -52,6 +53,70 @@ const KNOWN_LOGGERS: [&str; 9] = [
     "sluice_agent::telemetry",
     "sluice_agent::worker",
 ];
+
+/// Packages and classes of Kafka, and the target that does their work here.
+const JAVA_LOGGERS: [(&str, &str); 15] = [
+    ("org.apache.kafka.clients", "librdkafka"),
+    ("org.apache.kafka.connect", "sluice_agent"),
+    ("org.apache.kafka.connect.converters", "sluice_plugins"),
+    ("org.apache.kafka.connect.file", "sluice_connector_file"),
+    ("org.apache.kafka.connect.json", "sluice_plugins"),
+    ("org.apache.kafka.connect.runtime", "sluice_agent"),
+    (
+        "org.apache.kafka.connect.runtime.distributed",
+        "sluice_agent::group",
+    ),
+    (
+        "org.apache.kafka.connect.runtime.distributed.DistributedHerder",
+        "sluice_agent::herder",
+    ),
+    (
+        "org.apache.kafka.connect.runtime.rest",
+        "sluice_agent::rest",
+    ),
+    (
+        "org.apache.kafka.connect.runtime.standalone",
+        "sluice_agent::herder",
+    ),
+    (
+        "org.apache.kafka.connect.runtime.Worker",
+        "sluice_agent::worker",
+    ),
+    (
+        "org.apache.kafka.connect.runtime.WorkerSinkTask",
+        "sluice_agent::worker::sink_task",
+    ),
+    (
+        "org.apache.kafka.connect.runtime.WorkerSourceTask",
+        "sluice_agent::worker::source_task",
+    ),
+    ("org.apache.kafka.connect.storage", "sluice_agent::storage"),
+    ("org.apache.kafka.connect.transforms", "sluice_plugins"),
+];
+
+/// Our targets behind a Java logger: those of all packages and classes whose names start alike, as with other loggers,
+/// else the one of the narrowest package it is in; none for names that are not Kafka's.
+fn targets_of_java(name: &str) -> Vec<&'static str> {
+    let below: Vec<&str> = JAVA_LOGGERS
+        .iter()
+        .filter(|(java, _)| java.starts_with(name))
+        .map(|(_, target)| *target)
+        .collect();
+    if !below.is_empty() {
+        return below;
+    }
+    let within = |java: &str| {
+        name.strip_prefix(java)
+            .is_some_and(|rest| rest.starts_with(['.', '$']))
+    };
+    JAVA_LOGGERS
+        .iter()
+        .filter(|(java, _)| within(java))
+        .max_by_key(|(java, _)| java.len())
+        .map(|(_, target)| *target)
+        .into_iter()
+        .collect()
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Level {
@@ -150,20 +215,28 @@ impl Loggers {
             .collect()
     }
 
-    /// The level of one logger.
+    /// The level of one logger; of a Java logger nobody has set, that of the target behind it.
     ///
     /// # Errors
     /// 404 if nobody has heard of it.
     pub fn get(&self, name: &str) -> Result<LoggerLevel, RestError> {
-        self.set
-            .lock()
-            .get(canonical(name))
+        let set = self.set.lock();
+        let behind = || {
+            let target = targets_of_java(name).into_iter().next()?;
+            // The targets of classes are within those of packages.
+            set.iter()
+                .filter(|(logger, _)| target.starts_with(logger.as_str()))
+                .max_by_key(|(logger, _)| logger.len())
+                .map(|(_, set)| set)
+        };
+        set.get(canonical(name))
+            .or_else(behind)
             .map(Set::info)
             .ok_or_else(|| RestError::not_found(format!("Logger {name} not found.")))
     }
 
-    /// Sets a logger and every other whose name starts with its name; root sets all. Returns, sorted, those whose
-    /// level changed.
+    /// Sets a logger and every other whose name starts with its name; root sets all, a Java logger also the targets
+    /// behind it. Returns, sorted, those whose level changed.
     ///
     /// # Errors
     /// 404 for a level that does not exist, 500 for none.
@@ -176,13 +249,18 @@ impl Loggers {
             .and_then(|since| i64::try_from(since.as_millis()).ok());
         let mut set = self.set.lock();
         let root = set.get(ROOT).map_or(new, |root| root.level);
-        set.entry(name.to_owned()).or_insert(Set {
-            level: root,
-            last_modified: None,
-        });
+        let behind = targets_of_java(name);
+        for logger in behind.iter().copied().chain([name]) {
+            set.entry(logger.to_owned()).or_insert(Set {
+                level: root,
+                last_modified: None,
+            });
+        }
         let mut changed = Vec::new();
         for (logger, current) in set.iter_mut() {
-            let hit = name == ROOT || logger.starts_with(name);
+            let hit = name == ROOT
+                || logger.starts_with(name)
+                || behind.iter().any(|target| logger.starts_with(target));
             if hit && current.level != new {
                 *current = Set {
                     level: new,
@@ -300,6 +378,43 @@ mod tests {
         assert_eq!(loggers.get("a.b").unwrap_err().status, 404);
         assert_eq!(loggers.set("a.b", "trace").unwrap(), ["a.b"]);
         assert_eq!(loggers.get("a.b").unwrap().level, "TRACE");
+    }
+
+    #[test]
+    fn a_java_logger_sets_the_targets_that_do_its_work() {
+        let loggers = Loggers::detached();
+        let task = "org.apache.kafka.connect.runtime.WorkerSinkTask";
+        assert_eq!(loggers.get(task).unwrap().level, "INFO");
+        assert_eq!(
+            loggers.set(task, "DEBUG").unwrap(),
+            [task, "sluice_agent::worker::sink_task"]
+        );
+        assert_eq!(loggers.get("sluice_agent::worker").unwrap().level, "INFO");
+        assert_eq!(loggers.get(task).unwrap().level, "DEBUG");
+        // A class inside a package we know, and a package with everything below it.
+        let class = "org.apache.kafka.connect.runtime.rest.RestServer";
+        let changed = loggers.set(class, "TRACE").unwrap();
+        assert!(changed.contains(&"sluice_agent::rest".to_owned()));
+        let changed = loggers.set("org.apache.kafka", "WARN").unwrap();
+        for logger in [
+            "librdkafka",
+            "sluice_agent::storage",
+            "sluice_plugins",
+            task,
+        ] {
+            assert!(
+                changed.contains(&logger.to_owned()),
+                "{logger}: {changed:?}"
+            );
+        }
+        assert_eq!(
+            loggers.set("org.example", "DEBUG").unwrap(),
+            ["org.example"]
+        );
+        assert_eq!(
+            loggers.get("org.apache.kafkaesque").unwrap_err().status,
+            404
+        );
     }
 
     #[test]

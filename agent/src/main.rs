@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use sluice_agent::causes::with_causes;
 use sluice_agent::process::{Environment, LogOptions, Role, run};
 
 const USAGE: &str = "\
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         }
     };
     let ended = log_options().and_then(|log| {
-        run(role, &log, &environment()).map_err(|error| (error.chain(), error.exit_code()))
+        run(role, &log, &environment()).map_err(|error| (with_causes(&error), error.exit_code()))
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -71,20 +71,6 @@ impl ProcessError {
             Self::Logging(_) | Self::System(_) => 1,
         }
     }
-
-    /// The error with its causes, one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let more = error.to_string();
-            if !text.contains(&more) {
-                text = format!("{text}: {more}");
-            }
-            cause = error.source();
-        }
-        text
-    }
 }
 
 /// Runs until a signal, or until the worker fails.

@@ -1,24 +1,63 @@
 //! A real one-node Kafka broker that can be stopped and started again on its data and ports.
 
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::certificates::{Authority, write_pem};
 use crate::ports::free_port;
 use crate::process::Process;
-use crate::servers::Servers;
+use crate::servers::{Servers, tests_folder};
 use crate::wait::{seconds, wait_until};
 
 /// A broker (and its controller) in one process, with its data in a folder of its own.
+///
+/// How it is set up stands in `tests/servers/broker.properties` and, for the secured one, `broker-secured.properties`.
 #[derive(Debug)]
 pub struct Kafka {
     servers: Servers,
     folder: TempDir,
     port: u16,
+    secured: Option<Secured>,
     process: Option<Process>,
 }
+
+/// What else a secured broker has.
+#[derive(Debug)]
+struct Secured {
+    ssl: u16,
+    sasl_ssl: u16,
+    sasl_plaintext: u16,
+}
+
+/// The listeners of a secured broker besides the open one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// TLS; clients show a certificate.
+    Ssl,
+    /// A password over TLS.
+    SaslSsl,
+    /// A password without TLS.
+    SaslPlaintext,
+}
+
+impl Listener {
+    /// The value of `security.protocol` for it.
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Self::Ssl => "SSL",
+            Self::SaslSsl => "SASL_SSL",
+            Self::SaslPlaintext => "SASL_PLAINTEXT",
+        }
+    }
+}
+
+/// The user a secured broker knows, by all mechanisms.
+pub const USER: &str = "alice";
+/// The password of [`USER`]; nothing that is written or shown may contain it.
+pub const PASSWORD: &str = "open-sesame-4711";
 
 impl Kafka {
     /// Starts a broker with empty data and waits until it answers.
@@ -26,35 +65,99 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start(servers: &Servers) -> Result<Self> {
+        Self::start_with(servers, None)
+    }
+
+    /// The same with listeners for TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) beside the open one.
+    ///
+    /// It has a certificate of `authority`, and trusts those who have one too.
+    ///
+    /// # Errors
+    /// When it does not come up; the end of its log is in the error.
+    pub fn start_secured(servers: &Servers, authority: &Authority) -> Result<Self> {
+        Self::start_with(servers, Some(authority))
+    }
+
+    fn start_with(servers: &Servers, authority: Option<&Authority>) -> Result<Self> {
         let folder = TempDir::with_prefix("sluice-kafka-")?;
-        let port = free_port()?;
-        let controller = free_port()?;
-        let file = folder.path().join("server.properties");
-        std::fs::write(&file, properties(folder.path(), port, controller))?;
-        let mut format = servers.java("256m", "warn");
-        format.extend(
-            [
-                "kafka.tools.StorageTool",
-                "format",
-                "-t",
-                "c2x1aWNlLXRlc3RzLTAwMQ",
-                "-c",
-            ]
-            .map(str::to_owned),
-        );
-        format.push(file.display().to_string());
-        let log = folder.path().join("format.log");
-        let mut format = Process::start("format of the broker's storage", &format, &[], &log)?;
-        let status = format.wait_exit(seconds(60))?;
-        anyhow::ensure!(status.success(), "{}", format.log_end(20));
         let mut kafka = Self {
             servers: servers.clone(),
-            folder,
-            port,
+            port: free_port()?,
+            secured: None,
             process: None,
+            folder,
         };
+        let mut filled = vec![
+            ("PORT", kafka.port.to_string()),
+            ("CONTROLLER", free_port()?.to_string()),
+            ("FOLDER", kafka.folder.path().display().to_string()),
+        ];
+        let mut files = vec!["broker.properties"];
+        let mut users = Vec::new();
+        if let Some(authority) = authority {
+            let secured = Secured {
+                ssl: free_port()?,
+                sasl_ssl: free_port()?,
+                sasl_plaintext: free_port()?,
+            };
+            filled.extend([
+                ("SSL", secured.ssl.to_string()),
+                ("SASL_SSL", secured.sasl_ssl.to_string()),
+                ("SASL_PLAINTEXT", secured.sasl_plaintext.to_string()),
+                ("USER", USER.to_owned()),
+                ("PASSWORD", PASSWORD.to_owned()),
+            ]);
+            files.push("broker-secured.properties");
+            write_pem(&kafka.path("broker.pem"), &authority.issue("broker")?.pem())?;
+            write_pem(&kafka.path("authority.pem"), authority.pem())?;
+            for hash in ["256", "512"] {
+                users.push("--add-scram".to_owned());
+                users.push(format!(
+                    "SCRAM-SHA-{hash}=[name={USER},password={PASSWORD}]"
+                ));
+            }
+            kafka.secured = Some(secured);
+        }
+        std::fs::write(
+            kafka.path("server.properties"),
+            properties(&files, &filled)?,
+        )?;
+        kafka.format(&users)?;
         kafka.restart()?;
         Ok(kafka)
+    }
+
+    fn format(&self, users: &[String]) -> Result<()> {
+        let mut command = self.servers.java("256m", "warn");
+        let tool = [
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            "c2x1aWNlLXRlc3RzLTAwMQ",
+            "-c",
+        ];
+        command.extend(tool.map(str::to_owned));
+        command.push(self.path("server.properties").display().to_string());
+        command.extend_from_slice(users);
+        let log = self.path("format.log");
+        let mut format = Process::start("format of the broker's storage", &command, &[], &log)?;
+        let status = format.wait_exit(seconds(60))?;
+        anyhow::ensure!(status.success(), "{}", format.log_end(20));
+        Ok(())
+    }
+
+    /// The address of a listener of a secured broker, `host:port`.
+    ///
+    /// # Errors
+    /// When the broker is not secured.
+    pub fn address(&self, listener: Listener) -> Result<String> {
+        let secured = self.secured.as_ref().context("the broker is not secured")?;
+        let port = match listener {
+            Listener::Ssl => secured.ssl,
+            Listener::SaslSsl => secured.sasl_ssl,
+            Listener::SaslPlaintext => secured.sasl_plaintext,
+        };
+        Ok(format!("127.0.0.1:{port}"))
     }
 
     /// The address for clients, `host:port`.
@@ -113,29 +216,15 @@ impl Kafka {
     }
 }
 
-/// The properties of a single node: everything replicated once, groups formed without waiting for more members.
-fn properties(folder: &Path, port: u16, controller: u16) -> String {
-    format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
-         controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         controller.listener.names=CONTROLLER\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-         inter.broker.listener.name=PLAINTEXT\n\
-         log.dirs={data}\n\
-         default.replication.factor=1\n\
-         min.insync.replicas=1\n\
-         offsets.topic.num.partitions=5\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.num.partitions=5\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n\
-         share.coordinator.state.topic.replication.factor=1\n\
-         share.coordinator.state.topic.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\n\
-         num.partitions=1\n",
-        data = folder.join("data").display(),
-    )
+/// The text of properties files of `tests/servers`, one behind the other, with every `@NAME@` filled in.
+fn properties(files: &[&str], filled: &[(&str, String)]) -> Result<String> {
+    let mut text = String::new();
+    for file in files {
+        let path = tests_folder().join("servers").join(file);
+        text += &std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    }
+    for (name, value) in filled {
+        text = text.replace(&format!("@{name}@"), value);
+    }
+    Ok(text)
 }

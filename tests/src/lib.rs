@@ -2,6 +2,8 @@
 //!
 //! * [`servers`]: where the jars of Kafka and JVM Connect are, or why there are none.
 //! * [`process`]: a child process that can be stopped, killed and frozen and never outlives the test run.
+//! * [`certificates`]: certificates for loopback, signed by authorities of the test's own.
+//! * [`command`]: a program that runs to its end, and what it wrote.
 //! * [`kafka`]: a real one-node Kafka broker that can be stopped and started again on its data and ports.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
@@ -15,6 +17,8 @@
 //!
 //! Everything blocks; a test is a plain function that returns a `Result`. Nothing here mocks anything.
 
+pub mod certificates;
+pub mod command;
 pub mod conversation;
 pub mod corpus;
 pub mod differences;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Method};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -67,16 +67,27 @@ impl Rest {
     /// # Panics
     /// When no HTTP client can be made on this machine.
     pub fn new(url: &str) -> Self {
-        // Whoever comes first installs it for the process; a second call is refused, and that is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             url: url.trim_end_matches('/').to_owned(),
-            client: Client::builder()
-                .timeout(seconds(100))
-                .no_proxy()
-                .build()
-                .expect("an HTTP client"),
+            client: builder().build().expect("an HTTP client"),
         }
+    }
+
+    /// A client for the worker at `url` (`https://host:port`) that trusts the PEM certificates `trusted` alone, and
+    /// shows the PEM key and certificate `identity` if asked for one.
+    ///
+    /// # Errors
+    /// When they are not PEM.
+    pub fn over_tls(url: &str, trusted: &str, identity: Option<&str>) -> Result<Self> {
+        let trusted = Certificate::from_pem_bundle(trusted.as_bytes())?;
+        let mut client = builder().tls_certs_only(trusted);
+        if let Some(identity) = identity {
+            client = client.identity(Identity::from_pem(identity.as_bytes())?);
+        }
+        Ok(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            client: client.build()?,
+        })
     }
 
     /// The address without a slash at the end.
@@ -324,6 +335,12 @@ impl States {
         let tasks: Vec<String> = self.tasks.iter().map(part).collect();
         format!("connector {}; tasks {tasks:?}", part(&self.connector))
     }
+}
+
+fn builder() -> ClientBuilder {
+    // Whoever comes first installs it for the process; a second call is refused, and that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().timeout(seconds(100)).no_proxy()
 }
 
 fn runtime() -> &'static Runtime {

@@ -168,6 +168,57 @@ pub fn consume_all(bootstrap: &str, topic: &str) -> Result<Vec<Record>> {
     Ok(records)
 }
 
+/// The names of all topics whose name begins with `prefix`.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn topics_beginning_with(bootstrap: &str, prefix: &str) -> Result<Vec<String>> {
+    let consumer: BaseConsumer = config(bootstrap).create()?;
+    let metadata = consumer.fetch_metadata(None, Duration::from_secs(20))?;
+    let names = metadata
+        .topics()
+        .iter()
+        .map(|topic| topic.name().to_owned());
+    Ok(names.filter(|name| name.starts_with(prefix)).collect())
+}
+
+/// The names of all groups, of any protocol type, whose name begins with `prefix`.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn groups_beginning_with(bootstrap: &str, prefix: &str) -> Result<Vec<String>> {
+    let consumer: BaseConsumer = config(bootstrap).create()?;
+    let list = consumer.fetch_group_list(None, Duration::from_secs(20))?;
+    let names = list.groups().iter().map(|group| group.name().to_owned());
+    Ok(names.filter(|name| name.starts_with(prefix)).collect())
+}
+
+/// How many records of a topic its consumer group has not committed yet.
+///
+/// # Errors
+/// When the topic does not exist or the broker does not answer.
+pub fn group_lag(bootstrap: &str, group: &str, topic: &str) -> Result<i64> {
+    let timeout = Duration::from_secs(20);
+    let consumer: BaseConsumer = config(bootstrap).set("group.id", group).create()?;
+    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let found = metadata.topics().first().context("no metadata")?;
+    let mut list = TopicPartitionList::new();
+    for partition in found.partitions() {
+        list.add_partition(topic, partition.id());
+    }
+    let mut lag = 0;
+    for committed in consumer.committed_offsets(list, timeout)?.elements() {
+        let (first, end) = consumer.fetch_watermarks(topic, committed.partition(), timeout)?;
+        lag += end
+            - committed
+                .offset()
+                .to_raw()
+                .filter(|at| *at >= 0)
+                .unwrap_or(first);
+    }
+    Ok(lag)
+}
+
 fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap);

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::certificates::{
+    Authority, STORE_PASSWORD, write_key_store, write_pem, write_trust_store,
+};
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::rest::Rest;
@@ -18,6 +21,16 @@ use crate::wait::{seconds, wait_until};
 pub struct WorkerProperties {
     values: BTreeMap<String, String>,
     port: u16,
+    https: Option<Https>,
+}
+
+/// What a client of a worker with TLS needs.
+#[derive(Debug, Clone)]
+pub struct Https {
+    /// Certificates of authorities to trust, PEM.
+    pub trusted: String,
+    /// Own key and certificate, PEM, for workers that ask for one.
+    pub identity: Option<String>,
 }
 
 impl WorkerProperties {
@@ -57,7 +70,65 @@ impl WorkerProperties {
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect(),
             port,
+            https: None,
         })
+    }
+
+    /// The same worker with a REST API over TLS: a certificate of `authority`, whom it trusts in return.
+    ///
+    /// Agents get PEM files, JVM workers, whose REST server reads no PEM, stores. `client_auth` is the value of
+    /// `ssl.client.auth`; unless it is `none`, [`Self::rest`] has a certificate to show.
+    ///
+    /// # Errors
+    /// When a certificate or its file in `folder` cannot be made.
+    pub fn with_https(
+        mut self,
+        kind: Kind,
+        folder: &Path,
+        authority: &Authority,
+        client_auth: &str,
+    ) -> Result<Self> {
+        let port = self.port;
+        let identity = authority.issue("worker")?;
+        let file = |name: &str| folder.join(format!("worker-{port}-{name}"));
+        let (form, own, trusted) = match kind {
+            Kind::Agent => (
+                "PEM",
+                write_pem(&file("own.pem"), &identity.pem())?,
+                write_pem(&file("trusted.pem"), authority.pem())?,
+            ),
+            Kind::Jvm => (
+                "PKCS12",
+                write_key_store(&file("own.p12"), &identity)?,
+                write_trust_store(&file("trusted.p12"), authority)?,
+            ),
+        };
+        let mut values = vec![
+            ("keystore.type", form),
+            ("keystore.location", &own),
+            ("truststore.type", form),
+            ("truststore.location", &trusted),
+            ("client.auth", client_auth),
+        ];
+        if kind == Kind::Jvm {
+            for key in ["keystore.password", "key.password", "truststore.password"] {
+                values.push((key, STORE_PASSWORD));
+            }
+        }
+        for (key, value) in values {
+            let key = format!("listeners.https.ssl.{key}");
+            self.values.insert(key, value.to_owned());
+        }
+        let listener = format!("https://127.0.0.1:{port}");
+        self.values.insert("listeners".to_owned(), listener);
+        self.https = Some(Https {
+            trusted: authority.pem().to_owned(),
+            identity: match client_auth {
+                "none" => None,
+                _ => Some(authority.issue("client")?.pem()),
+            },
+        });
+        Ok(self)
     }
 
     /// The same properties with one more or another value.
@@ -79,7 +150,23 @@ impl WorkerProperties {
 
     /// The address of its REST API, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.https.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// A client for its REST API.
+    ///
+    /// # Errors
+    /// When its certificates cannot be used.
+    pub fn rest(&self) -> Result<Rest> {
+        match &self.https {
+            None => Ok(Rest::new(&self.url())),
+            Some(https) => Rest::over_tls(&self.url(), &https.trusted, https.identity.as_deref()),
+        }
     }
 
     /// The text of the properties file.
@@ -147,7 +234,7 @@ impl Worker {
         let process = Process::start(&name, &command, &[], &log)?;
         Ok(Self {
             kind,
-            rest: Rest::new(&properties.url()),
+            rest: properties.rest()?,
             properties: properties.clone(),
             process,
         })

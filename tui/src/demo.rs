@@ -14,11 +14,14 @@ use anyhow::{Context as _, bail};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::types::RDKafkaErrorCode;
 use serde_json::json;
 use sluice_agent::logging::Loggers;
-use sluice_agent::run::run_distributed;
+use sluice_agent::run::{WorkerError, run_distributed};
 use sluice_agent::worker_config::{Mode, WorkerConfig};
-use tokio::task::JoinHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::contexts::{Context, Contexts};
@@ -26,7 +29,12 @@ use crate::runtime::{self, Surroundings};
 
 const AGENTS: usize = 3;
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long brokers may take for their first answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long a person waits for the prompt without being told why.
+const SILENCE: Duration = Duration::from_secs(3);
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// One pipeline: a generator, a topic and a file.
 struct Pipeline {
@@ -84,33 +92,61 @@ const PIPELINES: [Pipeline; 5] = [
     },
 ];
 
-/// Runs the demo on the brokers at `bootstrap` until the terminal is left.
-pub(crate) async fn run(bootstrap: &str, surroundings: Surroundings) -> anyhow::Result<()> {
+/// Runs the demo on the brokers at `bootstrap` until the terminal is left, then takes everything back.
+///
+/// A signal while it starts ends it in the same good order; one while it takes things back leaves them where they are.
+/// `say` tells a person what is being waited for.
+///
+/// # Errors
+/// When Kafka does not answer, an agent or connector does not start, or something of the demo stays on the brokers.
+pub(crate) async fn run(
+    bootstrap: &str,
+    surroundings: Surroundings,
+    say: &(dyn Fn(&str) + Sync),
+) -> anyhow::Result<()> {
     let demo = Demo::new(bootstrap)?;
     let stop = CancellationToken::new();
-    let mut agents = Vec::new();
-    let shown = async {
-        demo.create_topics().await?;
-        let mut urls = Vec::new();
-        for _ in 0..AGENTS {
-            let (url, agent) = demo.start_agent(&stop).await?;
-            urls.push(url);
-            agents.push(agent);
-        }
-        demo.create_pipelines(&urls, &stop).await?;
-        runtime::run(demo.contexts(&urls)?, surroundings).await?;
-        Ok(())
-    }
-    .await;
+    let mut agents = Agents::new();
+    say(&format!(
+        "starting {AGENTS} agents and {} pipelines on {bootstrap}",
+        PIPELINES.len()
+    ));
+    let started = tokio::select! {
+        biased;
+        signalled = signalled() => signalled.map(|()| None).map_err(Into::into),
+        urls = demo.start(&mut agents, &stop) => urls.map(Some),
+    };
+    let shown = match started {
+        Ok(Some(urls)) => demo.show(&urls, surroundings).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
     stop.cancel();
-    for agent in agents {
-        if tokio::time::timeout(STOP_LIMIT, agent).await.is_err() {
-            break;
-        }
-    }
-    let cleaned = demo.clean_up().await;
-    shown.and(cleaned)
+    let taken_back = tokio::select! {
+        biased;
+        signalled = signalled() => signalled.map_err(Into::into).and_then(|()| {
+            bail!("interrupted: {}", demo.still_there())
+        }),
+        taken_back = demo.take_back(&mut agents, say) => taken_back,
+    };
+    shown.and(taken_back)
 }
+
+/// Waits for a signal that asks the process to end.
+async fn signalled() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// The agents that run; one that ends early says why.
+type Agents = JoinSet<Result<(), WorkerError>>;
 
 struct Demo {
     bootstrap: String,
@@ -140,8 +176,29 @@ impl Demo {
         })
     }
 
-    fn internal(&self, topic: &str) -> String {
-        format!("{}-{topic}", self.id)
+    /// A name of the demo's own, for a topic or a group.
+    fn internal(&self, name: &str) -> String {
+        format!("{}-{name}", self.id)
+    }
+
+    /// Creates topics, agents and pipelines; returns the URLs of the agents.
+    async fn start(
+        &self,
+        agents: &mut Agents,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Vec<String>> {
+        self.create_topics().await?;
+        let mut urls = Vec::new();
+        for _ in 0..AGENTS {
+            urls.push(self.start_agent(agents, stop).await?);
+        }
+        self.create_pipelines(&urls, stop).await?;
+        Ok(urls)
+    }
+
+    /// Shows the terminal until it is left.
+    async fn show(&self, urls: &[String], surroundings: Surroundings) -> anyhow::Result<()> {
+        Ok(runtime::run(self.contexts(urls)?, surroundings).await?)
     }
 
     async fn create_topics(&self) -> anyhow::Result<()> {
@@ -154,7 +211,7 @@ impl Demo {
             .zip(&names)
             .map(|(one, name)| NewTopic::new(name, one.partitions, TopicReplication::Fixed(-1)))
             .collect();
-        let options = AdminOptions::new().operation_timeout(Some(START_LIMIT));
+        let options = AdminOptions::new().request_timeout(Some(ANSWER_LIMIT));
         let created = self
             .admin
             .create_topics(&topics, &options)
@@ -170,8 +227,9 @@ impl Demo {
 
     async fn start_agent(
         &self,
+        agents: &mut Agents,
         stop: &CancellationToken,
-    ) -> anyhow::Result<(String, JoinHandle<()>)> {
+    ) -> anyhow::Result<String> {
         let props = [
             ("bootstrap.servers", self.bootstrap.clone()),
             ("group.id", self.id.clone()),
@@ -203,22 +261,23 @@ impl Demo {
         let config = WorkerConfig::from_props(props, Mode::Distributed)?;
         let (ready, url) = tokio::sync::oneshot::channel();
         let stop = stop.clone();
-        let agent = tokio::spawn(async move {
+        agents.spawn(async move {
             let ready = Box::new(move |url: &str| {
                 // Nobody waits any more when the demo is given up meanwhile.
                 let _ = ready.send(url.to_owned());
             });
-            let loggers = Arc::new(Loggers::detached());
-            if let Err(error) = run_distributed(config, loggers, stop, ready).await {
-                tracing::error!(%error, "demo agent ended");
-            }
+            run_distributed(config, Arc::new(Loggers::detached()), stop, ready).await
         });
-        let url = tokio::time::timeout(START_LIMIT, url)
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .with_context(|| format!("an agent does not start on {}", self.bootstrap))?;
-        Ok((url, agent))
+        let failed = || format!("an agent does not start on {}", self.bootstrap);
+        tokio::select! {
+            biased;
+            Ok(url) = url => Ok(url),
+            Some(ended) = agents.join_next() => {
+                ended.with_context(failed)?.with_context(failed)?;
+                bail!("{}", failed())
+            }
+            () = tokio::time::sleep(START_LIMIT) => bail!("{}", failed()),
+        }
     }
 
     async fn create_pipelines(
@@ -244,11 +303,13 @@ impl Demo {
             if let (Some(records), Some(source)) = (one.fails_after, source.as_object_mut()) {
                 source.insert("fail.after".to_owned(), json!(records));
             }
+            // The usual group, named after the connector alone, may be somebody's on these brokers.
             let sink = json!({
                 "connector.class": "FileStreamSink",
                 "topics": topic,
                 "file": file,
                 "tasks.max": "1",
+                "consumer.override.group.id": self.sink_group(one),
             });
             for (kind, config) in [("source", source), ("sink", sink)] {
                 let name = format!("{}-{kind}", one.name);
@@ -266,7 +327,7 @@ impl Demo {
         name: &str,
         config: &serde_json::Value,
     ) -> anyhow::Result<()> {
-        let deadline = tokio::time::Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + START_LIMIT;
         loop {
             let reply = client
                 .put(format!("{url}connectors/{name}/config"))
@@ -279,10 +340,10 @@ impl Demo {
                 return Ok(());
             }
             let text = reply.text().await.unwrap_or_default();
-            if status.as_u16() != 409 || tokio::time::Instant::now() > deadline {
+            if status.as_u16() != 409 || Instant::now() > deadline {
                 bail!("connector {name} cannot be created: {status} {text}");
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
@@ -312,17 +373,90 @@ impl Demo {
         })
     }
 
-    /// Deletes the topics and groups of the demo; the folder goes by itself.
-    async fn clean_up(&self) -> anyhow::Result<()> {
-        let options = AdminOptions::new().operation_timeout(Some(STOP_LIMIT));
-        let groups: Vec<String> = PIPELINES
+    /// The consumer group of a pipeline's sink.
+    fn sink_group(&self, pipeline: &Pipeline) -> String {
+        self.internal(&format!("{}-sink", pipeline.name))
+    }
+
+    /// What is to be said when the demo's traces could not be removed.
+    fn still_there(&self) -> String {
+        format!(
+            "topics and groups {}-* are still on {}",
+            self.id, self.bootstrap
+        )
+    }
+
+    /// Stops the agents, deletes topics and groups; the folder goes by itself. Says so when that takes long.
+    async fn take_back(
+        &self,
+        agents: &mut Agents,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> anyhow::Result<()> {
+        let work = async {
+            let all_ended = async {
+                while let Some(ended) = agents.join_next().await {
+                    if let Ok(Err(error)) = ended {
+                        say(&format!(
+                            "an agent failed: {:#}",
+                            anyhow::Error::from(error)
+                        ));
+                    }
+                }
+            };
+            // Agents that still wait for a broker have had their time; deleting tells whether it is there.
+            let _ = tokio::time::timeout(STOP_LIMIT, all_ended).await;
+            self.delete_groups().await?;
+            self.delete_topics().await
+        };
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(SILENCE) => say(&format!(
+                "waiting for {} to take back topics and groups {}-*; ctrl-c leaves them there",
+                self.bootstrap, self.id
+            )),
+        }
+        work.await
+    }
+
+    async fn delete_groups(&self) -> anyhow::Result<()> {
+        let options = AdminOptions::new().request_timeout(Some(STOP_LIMIT));
+        let mut left: Vec<String> = PIPELINES
             .iter()
-            .map(|one| format!("connect-{}-sink", one.name))
+            .map(|one| self.sink_group(one))
             .chain([self.id.clone()])
             .collect();
-        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-        // A group that never came to be cannot be deleted; that is as good as deleted.
-        let _ = self.admin.delete_groups(&groups, &options).await;
+        let deadline = Instant::now() + STOP_LIMIT;
+        loop {
+            let names: Vec<&str> = left.iter().map(String::as_str).collect();
+            let results = self
+                .admin
+                .delete_groups(&names, &options)
+                .await
+                .with_context(|| self.still_there())?;
+            left = Vec::new();
+            for result in results {
+                match result {
+                    // A group that never came to be is as good as deleted.
+                    Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+                    // A member that could not say goodbye is dropped when its session ends.
+                    Err((group, RDKafkaErrorCode::NonEmptyGroup)) if Instant::now() < deadline => {
+                        left.push(group);
+                    }
+                    Err((group, code)) => {
+                        bail!("group {group} is still on {}: {code}", self.bootstrap)
+                    }
+                }
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn delete_topics(&self) -> anyhow::Result<()> {
+        let options = AdminOptions::new().request_timeout(Some(STOP_LIMIT));
         let topics: Vec<String> = PIPELINES
             .iter()
             .map(|one| one.name)
@@ -330,15 +464,18 @@ impl Demo {
             .map(|topic| self.internal(topic))
             .collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.admin
+        let results = self
+            .admin
             .delete_topics(&topics, &options)
             .await
-            .with_context(|| {
-                format!(
-                    "the demo's topics {}-* are still on {}",
-                    self.id, self.bootstrap
-                )
-            })?;
+            .with_context(|| self.still_there())?;
+        for result in results {
+            match result {
+                // Left before it was created.
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((topic, code)) => bail!("topic {topic} is still on {}: {code}", self.bootstrap),
+            }
+        }
         Ok(())
     }
 }

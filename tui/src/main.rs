@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
+use sluice_agent::causes::with_causes;
 use sluice_agent::process::{Environment, LogOptions, Role};
 
 fn main() -> ExitCode {
@@ -85,8 +86,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 .bootstrap_servers
                 .context("sluice demo needs a Kafka to work on: --bootstrap-servers HOST:PORT")?;
             let surroundings = surroundings()?;
+            let say = |text: &str| {
+                // The terminal may be gone; then nobody is left to be told.
+                let _ = writeln!(std::io::stderr(), "sluice demo: {text}");
+            };
             runtime
-                .block_on(demo::run(&bootstrap, surroundings))
+                .block_on(demo::run(&bootstrap, surroundings, &say))
                 .map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {
@@ -172,7 +177,7 @@ fn work(role: Role, log: &cli::Log) -> ExitCode {
         })
         .and_then(|log| {
             sluice_agent::process::run(role, &log, &environment())
-                .map_err(|error| (error.chain(), error.exit_code()))
+                .map_err(|error| (with_causes(&error), error.exit_code()))
         });
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,7 @@ use super::config::{ClientSettings, GroupConfigError};
 use super::connection::{BrokerConnection, ConnectionError};
 use super::discovery::{self, DiscoveryError};
 use super::{error_code, group_of};
+use crate::causes::with_causes;
 
 const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
@@ -640,7 +641,7 @@ impl GroupAdmin {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) if error.is_retriable() => {
                     tracing::debug!(what, %error, "admin call failed, trying again");
-                    last = super::chain(&error);
+                    last = with_causes(&error);
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(AdminError::Timeout { what, limit, last }),

@@ -19,7 +19,8 @@ use super::assignor::incremental::IncrementalAssignor;
 use super::config::GroupConfig;
 use super::connection::{BrokerConnection, ConnectionError, PendingResponse};
 use super::heartbeat::{Heartbeat, Membership, PollWatch, Signal, leave};
-use super::{CurrentAssignment, GroupEvent, Rebalance, chain, discovery, error_code, group_of};
+use super::{CurrentAssignment, GroupEvent, Rebalance, discovery, error_code, group_of};
+use crate::causes::with_causes;
 use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
 use join::{JoinError, send_join, send_sync};
 
@@ -412,14 +413,14 @@ impl WorkerCoordinator {
                 None
             }
             Err(error) if error.is_fatal() => Some(GroupEvent::Failed {
-                reason: chain(&error),
+                reason: with_causes(&error),
             }),
             Err(error) => {
-                tracing::debug!(error = chain(&error), "no group coordinator yet");
+                tracing::debug!(error = with_causes(&error), "no group coordinator yet");
                 self.back_off();
                 if since.elapsed() >= self.config.heartbeat_interval && self.allocation.is_some() {
                     tracing::warn!(
-                        error = chain(&error),
+                        error = with_causes(&error),
                         "no group coordinator can be found, giving up all work"
                     );
                     let work = self.forget_assignment();

@@ -47,8 +47,6 @@ pub mod discovery;
 mod error_code;
 mod heartbeat;
 #[cfg(test)]
-mod live_security_tests;
-#[cfg(test)]
 mod live_tests;
 mod sasl;
 mod tls;
@@ -152,16 +150,4 @@ fn group_of(id: &str) -> kafka_protocol::messages::GroupId {
     kafka_protocol::messages::GroupId(kafka_protocol::protocol::StrBytes::from_string(
         id.to_owned(),
     ))
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

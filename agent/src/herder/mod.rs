@@ -16,13 +16,19 @@ pub mod status_reporter;
 use async_trait::async_trait;
 use sluice_protocol::rest::{
     ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
-    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, RestError, ServerInfo, TaskInfo,
-    TaskState,
+    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError, ServerInfo,
+    TaskInfo, TaskState,
 };
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 
+use crate::causes::with_causes;
+use crate::logging::Loggers;
+use crate::plugins::Plugins;
 use crate::rest::signature::RequestSignature;
+use crate::storage::{StatusBackingStore, StorageError};
+use crate::validation;
+use crate::worker_config::WorkerConfig;
 
 /// Why a call of the herder failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +42,13 @@ pub enum HerderError {
         /// Advertised URL of that worker, with a trailing slash.
         url: Option<String>,
     },
+}
+
+impl From<StorageError> for HerderError {
+    /// A store that fails is an internal error, told with its causes.
+    fn from(error: StorageError) -> Self {
+        RestError::internal(with_causes(&error)).into()
+    }
 }
 
 /// Result of a herder's call.
@@ -59,9 +72,27 @@ pub struct RestartOptions {
     pub only_failed: bool,
 }
 
+/// What a worker answers calls with that concern itself or the stores alone, whatever kind of herder it has.
+pub struct OwnParts<'a> {
+    /// The worker's configuration.
+    pub config: &'a WorkerConfig,
+    /// Its plugins.
+    pub plugins: &'a Plugins,
+    /// States and active topics.
+    pub statuses: &'a dyn StatusBackingStore,
+    /// Log levels.
+    pub loggers: &'a Loggers,
+}
+
 /// The calls of the REST API. See the module for who answers them.
+///
+/// A herder has to say what only it knows; calls that every worker answers alike are provided, from its
+/// [`own_parts`](Herder::own_parts).
 #[async_trait]
 pub trait Herder: Send + Sync + 'static {
+    /// What the calls that need no decision are answered with.
+    fn own_parts(&self) -> OwnParts<'_>;
+
     /// Version and Kafka cluster.
     fn server_info(&self) -> ServerInfo;
     /// Whether the herder still answers (KIP-1017).
@@ -76,7 +107,9 @@ pub trait Herder: Send + Sync + 'static {
     /// States of a connector and its tasks, from the status store.
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo>;
     /// State of a task, from the status store.
-    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState>;
+    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
+        Ok(answers::task_status(self.own_parts().statuses, id)?)
+    }
     /// Tasks with their configs.
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>>;
 
@@ -121,9 +154,19 @@ pub trait Herder: Send + Sync + 'static {
     async fn restart_task(&self, id: &ConnectorTaskId, caller: &Caller) -> HerderResult<()>;
 
     /// Topics a connector has used since the last reset.
-    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics>;
+    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
+        let own = self.own_parts();
+        Ok(answers::active_topics(own.config, own.statuses, name)?)
+    }
     /// Forgets the topics a connector has used.
-    async fn reset_active_topics(&self, name: &str) -> HerderResult<()>;
+    fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
+        let own = self.own_parts();
+        Ok(answers::reset_active_topics(
+            own.config,
+            own.statuses,
+            name,
+        )?)
+    }
 
     /// Offsets of a connector.
     async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets>;
@@ -146,20 +189,37 @@ pub trait Herder: Send + Sync + 'static {
     async fn fence(&self, name: &str, signature: RequestSignature) -> HerderResult<()>;
 
     /// All plugins, or connectors only.
-    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo>;
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        let connector =
+            |info: &PluginInfo| matches!(info.plugin_type, PluginType::Sink | PluginType::Source);
+        let infos = self.own_parts().plugins.infos();
+        infos
+            .filter(|info| !connectors_only || connector(info))
+            .collect()
+    }
     /// Definition of a plugin's keys.
     fn plugin_config(
         &self,
         plugin: &str,
         version: Option<&str>,
-    ) -> HerderResult<Vec<ConfigKeyInfo>>;
+    ) -> HerderResult<Vec<ConfigKeyInfo>> {
+        let plugins = self.own_parts().plugins;
+        Ok(validation::plugin_config(plugins, plugin, version)?)
+    }
     /// Validates a connector config.
-    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos>;
+    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {
+        let own = self.own_parts();
+        Ok(validation::validate(own.plugins, own.config, &config).await?)
+    }
 
     /// Levels of all loggers.
-    fn loggers(&self) -> LoggerLevels;
+    fn loggers(&self) -> LoggerLevels {
+        self.own_parts().loggers.all()
+    }
     /// Level of one logger.
-    fn logger(&self, name: &str) -> HerderResult<LoggerLevel>;
+    fn logger(&self, name: &str) -> HerderResult<LoggerLevel> {
+        Ok(self.own_parts().loggers.get(name)?)
+    }
     /// Sets a level and answers with the loggers changed here; `None` for the cluster scope.
     async fn set_logger(
         &self,

@@ -61,12 +61,22 @@ impl OffsetAccess<'_> {
             .connector(config.text("connector.class").unwrap_or_default())
     }
 
+    /// The connector's config with values for variables.
+    fn props(&self, name: &str, config: &ConfigMap) -> Result<Props, RestError> {
+        match self.config.transformer.resolve(&given(config)) {
+            Ok(resolved) => Ok(resolved.props),
+            Err(error) => Err(RestError::internal(format!(
+                "Failed to resolve the configuration of connector {name}: {error}"
+            ))),
+        }
+    }
+
     /// The group of a sink's consumers: the last of these that is given wins.
-    fn group(&self, name: &str, config: &ConfigMap) -> String {
-        config
-            .text("consumer.override.group.id")
-            .or_else(|| self.config.raw.get("consumer.group.id").map(String::as_str))
-            .map_or_else(|| format!("connect-{name}"), str::to_owned)
+    fn group(&self, name: &str, props: &Props) -> String {
+        props
+            .get("consumer.override.group.id")
+            .or_else(|| self.config.raw.get("consumer.group.id"))
+            .map_or_else(|| format!("connect-{name}"), Clone::clone)
     }
 
     /// The offsets of a connector.
@@ -78,6 +88,7 @@ impl OffsetAccess<'_> {
         name: &ConnectorName,
         config: &ConfigMap,
     ) -> Result<ConnectorOffsets, RestError> {
+        let props = self.props(name, config)?;
         match self.plugin(config)? {
             ConnectorPlugin::Source(_) => {
                 let failed = |error: &dyn std::fmt::Display| {
@@ -86,7 +97,7 @@ impl OffsetAccess<'_> {
                         "Failed to retrieve offsets for source connector {name}"
                     ))
                 };
-                let store = self.offsets.lazily(name, &given(config));
+                let store = self.offsets.lazily(name, &props);
                 let partitions = store
                     .connector_partitions(name)
                     .await
@@ -106,7 +117,7 @@ impl OffsetAccess<'_> {
                 Ok(ConnectorOffsets { offsets })
             }
             ConnectorPlugin::Sink(_) => {
-                let group = self.group(name, config);
+                let group = self.group(name, &props);
                 let committed = self.groups.list_offsets(&group).await.map_err(|error| {
                     tracing::warn!(connector = %name, group, %error, "cannot read group offsets");
                     RestError::internal(format!(
@@ -168,7 +179,7 @@ impl OffsetAccess<'_> {
                 "Failed to modify offsets for source connector {name}: {error}"
             ))
         };
-        let props = given(config);
+        let props = self.props(name, config)?;
         let store = self.offsets.lazily(name, &props);
         let change: Vec<(JsonObject, Option<JsonObject>)> = match offsets {
             Some(given) => last_of_each(given)?,
@@ -243,7 +254,8 @@ impl OffsetAccess<'_> {
         plugin: &ConnectorPlugin,
         offsets: Option<ConnectorOffsets>,
     ) -> Result<(bool, u64), RestError> {
-        let group = self.group(name, config);
+        let props = self.props(name, config)?;
+        let group = self.group(name, &props);
         let change: SinkChange = match &offsets {
             Some(given) => sink_change(given)?,
             None => self
@@ -261,7 +273,7 @@ impl OffsetAccess<'_> {
         };
         let handled = plugin
             .new_connector()
-            .alter_sink_offsets(&given(config), &change)
+            .alter_sink_offsets(&props, &change)
             .await
             .map_err(|error| hook_failed(name, &error))?;
         if change.values().flatten().any(|offset| *offset < 0) {

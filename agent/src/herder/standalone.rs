@@ -8,9 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sluice_api::error::ConnectError;
 use sluice_protocol::rest::{
-    ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
-    Health, HealthStatus, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError,
-    ServerInfo, TaskInfo, TaskState,
+    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, RestError,
+    ServerInfo, TaskInfo,
 };
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
@@ -19,12 +18,13 @@ use tokio::sync::Mutex;
 use super::offsets::{OffsetAccess, not_stopped};
 use super::restart_plan::RestartPlan;
 use super::status_reporter::StatusReporter;
-use super::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions, answers};
+use super::{Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers};
+use crate::causes::with_causes;
 use crate::group::admin::GroupAdmin;
 use crate::logging::Loggers;
 use crate::rest::signature::RequestSignature;
 use crate::storage::{
-    ClusterConfigState, ConfigBackingStore, OffsetBackingStore, StatusBackingStore, StorageError,
+    ClusterConfigState, ConfigBackingStore, OffsetBackingStore, StatusBackingStore,
 };
 use crate::telemetry::metrics;
 use crate::validation;
@@ -63,10 +63,6 @@ pub struct StandaloneHerder {
 struct Shared {
     parts: Parts,
     changing: Mutex<()>,
-}
-
-fn storage(error: &StorageError) -> HerderError {
-    RestError::internal(error.to_string()).into()
 }
 
 impl StandaloneHerder {
@@ -144,7 +140,7 @@ impl StandaloneHerder {
                 .configs
                 .put_task_configs(name, new)
                 .await
-                .map_err(|error| ConnectError::connect(error.to_string()))?;
+                .map_err(|error| ConnectError::connect(with_causes(&error)))?;
         }
         self.start_tasks(name);
         Ok(())
@@ -161,7 +157,7 @@ impl StandaloneHerder {
             .configs
             .put_task_configs(name, Vec::new())
             .await
-            .map_err(|error| ConnectError::connect(error.to_string()))
+            .map_err(|error| ConnectError::connect(with_causes(&error)))
     }
 
     fn start_tasks(&self, name: &ConnectorName) {
@@ -224,8 +220,7 @@ impl StandaloneHerder {
         parts
             .configs
             .put_connector_config(name, config, initial_state)
-            .await
-            .map_err(|error| storage(&error))?;
+            .await?;
         if let Err(error) = self.start(name).await {
             return Err(RestError::internal(error.to_string()).into());
         }
@@ -277,6 +272,16 @@ impl ConnectorRequests for Requests {
 
 #[async_trait]
 impl Herder for StandaloneHerder {
+    fn own_parts(&self) -> OwnParts<'_> {
+        let parts = self.parts();
+        OwnParts {
+            config: &parts.config,
+            plugins: parts.worker.plugins(),
+            statuses: parts.statuses.as_ref(),
+            loggers: &parts.loggers,
+        }
+    }
+
     fn server_info(&self) -> ServerInfo {
         super::server_info(Some(self.parts().kafka_cluster_id.clone()))
     }
@@ -316,10 +321,6 @@ impl Herder for StandaloneHerder {
             parts.worker.plugins(),
             name,
         )?)
-    }
-
-    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
-        Ok(answers::task_status(self.parts().statuses.as_ref(), id)?)
     }
 
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
@@ -368,11 +369,7 @@ impl Herder for StandaloneHerder {
             .worker
             .stop_connectors(std::slice::from_ref(&name))
             .await;
-        parts
-            .configs
-            .remove_connector_config(&name)
-            .await
-            .map_err(|error| storage(&error))?;
+        parts.configs.remove_connector_config(&name).await?;
         parts.reporter.connector_deleted(&name);
         for topic in parts.statuses.topics(&name) {
             parts.statuses.delete_topic(&name, &topic.name);
@@ -391,11 +388,7 @@ impl Herder for StandaloneHerder {
             return Err(RestError::unknown_connector(name).into());
         }
         let (parts, name) = (self.parts(), ConnectorName::from(name));
-        parts
-            .configs
-            .put_target_state(&name, target)
-            .await
-            .map_err(|error| storage(&error))?;
+        parts.configs.put_target_state(&name, target).await?;
         parts.worker.set_task_target(&name, target);
         if let Some(transition) = parts.worker.transition_connector(&name, target) {
             let herder = self.clone();
@@ -423,8 +416,7 @@ impl Herder for StandaloneHerder {
         parts
             .configs
             .put_target_state(&name, TargetState::Stopped)
-            .await
-            .map_err(|error| storage(&error))?;
+            .await?;
         if let Some(transition) = parts
             .worker
             .transition_connector(&name, TargetState::Stopped)
@@ -501,24 +493,6 @@ impl Herder for StandaloneHerder {
         }
     }
 
-    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
-        let parts = self.parts();
-        Ok(answers::active_topics(
-            &parts.config,
-            parts.statuses.as_ref(),
-            name,
-        )?)
-    }
-
-    async fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
-        let parts = self.parts();
-        Ok(answers::reset_active_topics(
-            &parts.config,
-            parts.statuses.as_ref(),
-            name,
-        )?)
-    }
-
     async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
         self.existing(name)?;
         let config = self
@@ -564,41 +538,6 @@ impl Herder for StandaloneHerder {
             "Kafka Connect in standalone mode does not support exactly-once source connectors.",
         )
         .into())
-    }
-
-    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
-        let connector =
-            |info: &PluginInfo| matches!(info.plugin_type, PluginType::Sink | PluginType::Source);
-        let plugins = self.parts().worker.plugins();
-        plugins
-            .infos()
-            .filter(|info| !connectors_only || connector(info))
-            .collect()
-    }
-
-    fn plugin_config(
-        &self,
-        plugin: &str,
-        version: Option<&str>,
-    ) -> HerderResult<Vec<ConfigKeyInfo>> {
-        Ok(validation::plugin_config(
-            self.parts().worker.plugins(),
-            plugin,
-            version,
-        )?)
-    }
-
-    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {
-        let parts = self.parts();
-        Ok(validation::validate(parts.worker.plugins(), &parts.config, &config).await?)
-    }
-
-    fn loggers(&self) -> LoggerLevels {
-        self.parts().loggers.all()
-    }
-
-    fn logger(&self, name: &str) -> HerderResult<LoggerLevel> {
-        Ok(self.parts().loggers.get(name)?)
     }
 
     async fn set_logger(

@@ -144,7 +144,7 @@ impl Call<'_> {
             }
             Route::ActiveTopics(name) => ok(local(herder.active_topics(&name))),
             Route::ResetActiveTopics(name) => {
-                local(herder.reset_active_topics(&name).await)?;
+                local(herder.reset_active_topics(&name))?;
                 Ok(empty(StatusCode::ACCEPTED))
             }
             Route::Offsets(name) => ok(local(herder.offsets(&name).await)),

@@ -4,6 +4,8 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 use sluice_protocol::rest::{ErrorMessage, RestError};
 
+use crate::causes::with_causes;
+
 /// A request as it is passed on.
 pub(super) struct Forward<'a> {
     pub(super) method: &'a Method,
@@ -51,7 +53,7 @@ pub(super) async fn forward(
     let io_error = |error: reqwest::Error| {
         RestError::internal(format!(
             "IO Error trying to forward REST request: {}",
-            without_url(error)
+            with_causes(&error.without_url())
         ))
     };
     let reply = outgoing.send().await.map_err(io_error)?;
@@ -73,13 +75,4 @@ pub(super) async fn forward(
         "Unexpected status code when handling forwarded request: {}",
         status.as_u16()
     )))
-}
-
-fn without_url(error: reqwest::Error) -> String {
-    use std::error::Error as _;
-    let error = error.without_url();
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use sluice_api::config::Props;
 
+use crate::causes::with_causes;
 use crate::worker_config::WorkerConfig;
 
 /// A TLS setting that cannot be used.
@@ -106,9 +107,9 @@ pub fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, 
 /// If a certificate is not PEM.
 pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
     let (prefix, props) = properties(config, "listeners.https.");
-    let fault = |error: String| TlsError {
-        key: format!("{prefix}ssl.*"),
-        reason: error,
+    let fault = |key: &str, error: reqwest::Error| TlsError {
+        key: format!("{prefix}{key}"),
+        reason: with_causes(&error),
     };
     let mut builder = reqwest::Client::builder()
         .user_agent("kafka-connect")
@@ -122,7 +123,7 @@ pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
             "ssl.truststore.certificates",
         )? {
             let certificates = reqwest::Certificate::from_pem_bundle(&trusted)
-                .map_err(|error| fault(error.to_string()))?;
+                .map_err(|error| fault("ssl.truststore.location", error))?;
             builder = builder.tls_certs_only(certificates);
         }
         let chain = pem(
@@ -136,7 +137,8 @@ pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
             identity.extend_from_slice(b"\n");
             identity.extend_from_slice(&key);
             builder = builder.identity(
-                reqwest::Identity::from_pem(&identity).map_err(|error| fault(error.to_string()))?,
+                reqwest::Identity::from_pem(&identity)
+                    .map_err(|error| fault("ssl.keystore.location", error))?,
             );
         }
         if props
@@ -146,7 +148,7 @@ pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
             builder = builder.tls_danger_accept_invalid_hostnames(true);
         }
     }
-    builder.build().map_err(|error| fault(error.to_string()))
+    builder.build().map_err(|error| fault("ssl.*", error))
 }
 
 fn trusted(prefix: &str, props: &Props) -> Result<Option<RootCertStore>, TlsError> {

@@ -154,7 +154,8 @@ impl Worker {
                 let resolved = Arc::new(resolved);
                 self.reload_after_expiry(name, &resolved, &requests);
                 self.reporter.connector_starts(name, Some(plugin.version()));
-                let reader = OffsetReader::new(name.clone(), self.offsets.lazily(name, &resolved.props));
+                let reader =
+                    OffsetReader::new(name.clone(), self.offsets.lazily(name, &resolved.props));
                 let connector = Arc::new(WorkerConnector::spawn(ConnectorParts {
                     name: name.clone(),
                     instance: plugin.new_connector(),
@@ -369,7 +370,12 @@ impl Worker {
             task_count,
             target,
         } = start;
-        let resolve = |config| self.config.transformer.resolve(&given(config)).map(Arc::new);
+        let resolve = |config| {
+            self.config
+                .transformer
+                .resolve(&given(config))
+                .map(Arc::new)
+        };
         let (connector, task) = (resolve(connector_config)?, resolve(task_config)?);
         let connector_props = connector.props.clone();
         let class = connector_props

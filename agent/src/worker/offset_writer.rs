@@ -102,13 +102,7 @@ pub fn source_offset(object: JsonObject) -> Result<SourceOffset> {
 
 /// A store's error with its causes in one text.
 pub(super) fn storage_error(error: &StorageError) -> ConnectError {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    ConnectError::new(ErrorKind::Kafka, text)
+    ConnectError::new(ErrorKind::Kafka, crate::causes::with_causes(error))
 }
 
 /// Reads the stored offsets of one connector.

@@ -7,8 +7,12 @@ mod bad_input;
 mod context;
 mod conversation;
 mod delivery;
+mod demo;
 mod differential;
 mod exactly_once;
+mod headless;
+mod https;
+mod secured;
 mod takeover;
 mod terminal;
 
@@ -28,6 +32,10 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         takeover::TESTS,
         bad_input::TESTS,
         terminal::TESTS,
+        headless::TESTS,
+        https::TESTS,
+        secured::TESTS,
+        demo::TESTS,
         delivery::TESTS,
         exactly_once::TESTS,
         differential::TESTS,

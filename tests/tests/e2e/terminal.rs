@@ -117,7 +117,7 @@ impl<'a> Stage<'a> {
 }
 
 /// Narrows the list to one connector, which is then the one under the cursor.
-fn choose(terminal: &mut Terminal, connector: &str) -> Result<()> {
+pub(crate) fn choose(terminal: &mut Terminal, connector: &str) -> Result<()> {
     terminal.send(&format!("/{connector}"))?;
     terminal.send(keys::ENTER)?;
     terminal.wait_text("connectors[1/", seconds(10))?;
@@ -132,7 +132,7 @@ fn unfilter(terminal: &mut Terminal) -> Result<()> {
 }
 
 /// Chooses the button `label` of the open dialog and presses it.
-fn press(terminal: &mut Terminal, title: &str, label: &str) -> Result<()> {
+pub(crate) fn press(terminal: &mut Terminal, title: &str, label: &str) -> Result<()> {
     terminal.wait_text(title, seconds(10))?;
     let screen = terminal.screen();
     let buttons = screen

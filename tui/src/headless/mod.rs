@@ -54,7 +54,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Call(#[from] CallError),
     /// The brokers said nothing.
-    #[error("brokers: {0}")]
+    #[error("{0}")]
     Brokers(Text),
     /// Brokers are needed.
     #[error("lag is read from the brokers: give --bootstrap-servers HOST:PORT")]

@@ -107,6 +107,15 @@ impl Tick {
             Some(1) if tasks == 1 => 0,
             Some(earlier) => earlier,
         };
+        let props = given(&config.unwrap_or_default());
+        let props = self
+            .shared
+            .config
+            .transformer
+            .resolve(&props)
+            .map_err(|error| {
+                RestError::internal(format!("config of connector {connector}: {error}"))
+            })?;
         let round = Round {
             fence: (0..fence)
                 .map(|task| {
@@ -114,10 +123,7 @@ impl Tick {
                     transactional_id(&self.shared.config, &id)
                 })
                 .collect(),
-            admin: connector_admin_props(
-                &self.shared.config.raw,
-                &config.map(|config| given(&config)).unwrap_or_default(),
-            ),
+            admin: connector_admin_props(&self.shared.config.raw, &props.props),
             tasks,
             generation: self.snapshot.task_config_generation(&connector),
             connector: connector.clone(),

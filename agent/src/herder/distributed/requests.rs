@@ -6,32 +6,24 @@ use async_trait::async_trait;
 use sluice_protocol::config_topic::RestartRequest;
 use sluice_protocol::group::Subprotocol;
 use sluice_protocol::rest::{
-    ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
-    Health, HealthStatus, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError,
-    ServerInfo, TaskInfo, TaskState,
+    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, RestError,
+    ServerInfo, TaskInfo,
 };
 use sluice_protocol::telemetry::{Caller, ConfigAction, Event, Severity};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType, TargetState};
 
 use super::super::restart_plan::RestartPlan;
-use super::super::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions, answers};
+use super::super::{
+    Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers,
+};
 use super::tick::Tick;
 use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
 use crate::herder::offsets::OffsetAccess;
 use crate::logging::Loggers;
 use crate::rest::signature::RequestSignature;
-use crate::storage::StorageError;
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker_config::ExactlyOnceSupport;
-
-fn storage(error: &StorageError) -> HerderError {
-    RestError::internal(match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    })
-    .into()
-}
 
 impl Tick {
     pub(super) fn as_leader(&self) -> HerderResult<()> {
@@ -81,8 +73,7 @@ impl Tick {
         self.shared
             .configs
             .put_connector_config(&name, config, initial_state)
-            .await
-            .map_err(|error| storage(&error))?;
+            .await?;
         let action = action.unwrap_or(if exists {
             ConfigAction::Update
         } else {
@@ -100,19 +91,12 @@ impl Tick {
         }
         self.as_leader()?;
         let configs = self.shared.configs.clone();
-        configs
-            .put_task_configs(&name, Vec::new())
-            .await
-            .map_err(|error| storage(&error))?;
+        configs.put_task_configs(&name, Vec::new()).await?;
         configs
             .put_target_state(&name, TargetState::Stopped)
-            .await
-            .map_err(|error| storage(&error))?;
+            .await?;
         let limit = self.shared.config.millis("worker.sync.timeout.ms");
-        configs
-            .refresh(limit)
-            .await
-            .map_err(|error| storage(&error))?;
+        configs.refresh(limit).await?;
         self.shared
             .config_written(&name, ConfigAction::Stop, Vec::new(), &caller);
         Ok(())
@@ -161,6 +145,15 @@ impl Shared {
 
 #[async_trait]
 impl Herder for DistributedHerder {
+    fn own_parts(&self) -> OwnParts<'_> {
+        OwnParts {
+            config: &self.shared.config,
+            plugins: self.shared.worker.plugins(),
+            statuses: self.shared.statuses.as_ref(),
+            loggers: &self.shared.loggers,
+        }
+    }
+
     fn server_info(&self) -> ServerInfo {
         crate::herder::server_info(Some(self.shared.kafka_cluster_id.clone()))
     }
@@ -239,10 +232,6 @@ impl Herder for DistributedHerder {
         )?)
     }
 
-    fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
-        Ok(answers::task_status(self.shared.statuses.as_ref(), id)?)
-    }
-
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
         let name = name.to_owned();
         self.on_herder(move |tick| {
@@ -305,11 +294,7 @@ impl Herder for DistributedHerder {
             Box::pin(async move {
                 tick.as_leader()?;
                 tick.existing(&name)?;
-                tick.shared
-                    .configs
-                    .remove_connector_config(&name)
-                    .await
-                    .map_err(|error| storage(&error))?;
+                tick.shared.configs.remove_connector_config(&name).await?;
                 tick.shared
                     .config_written(&name, ConfigAction::Delete, Vec::new(), &caller);
                 Ok(())
@@ -328,11 +313,7 @@ impl Herder for DistributedHerder {
             return Err(RestError::unknown_connector(name).into());
         }
         let name = ConnectorName::from(name);
-        self.shared
-            .configs
-            .put_target_state(&name, target)
-            .await
-            .map_err(|error| storage(&error))?;
+        self.shared.configs.put_target_state(&name, target).await?;
         let action = if target == TargetState::Paused {
             ConfigAction::Pause
         } else {
@@ -414,11 +395,7 @@ impl Herder for DistributedHerder {
                     include_tasks: options.include_tasks,
                     only_failed: options.only_failed,
                 };
-                shared
-                    .configs
-                    .put_restart_request(request)
-                    .await
-                    .map_err(|error| storage(&error))?;
+                shared.configs.put_restart_request(request).await?;
                 shared.restart_asked(&name, None, options, &caller);
                 Ok(RestartPlan::new(options, state).state)
             })
@@ -452,22 +429,6 @@ impl Herder for DistributedHerder {
             })
         })
         .await
-    }
-
-    fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
-        Ok(answers::active_topics(
-            &self.shared.config,
-            self.shared.statuses.as_ref(),
-            name,
-        )?)
-    }
-
-    async fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
-        Ok(answers::reset_active_topics(
-            &self.shared.config,
-            self.shared.statuses.as_ref(),
-            name,
-        )?)
     }
 
     async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
@@ -553,42 +514,6 @@ impl Herder for DistributedHerder {
         self.fence_producers(&ConnectorName::from(name)).await
     }
 
-    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
-        let connector =
-            |info: &PluginInfo| matches!(info.plugin_type, PluginType::Sink | PluginType::Source);
-        self.shared
-            .worker
-            .plugins()
-            .infos()
-            .filter(|info| !connectors_only || connector(info))
-            .collect()
-    }
-
-    fn plugin_config(
-        &self,
-        plugin: &str,
-        version: Option<&str>,
-    ) -> HerderResult<Vec<ConfigKeyInfo>> {
-        Ok(validation::plugin_config(
-            self.shared.worker.plugins(),
-            plugin,
-            version,
-        )?)
-    }
-
-    async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {
-        let plugins = self.shared.worker.plugins();
-        Ok(validation::validate(plugins, &self.shared.config, &config).await?)
-    }
-
-    fn loggers(&self) -> LoggerLevels {
-        self.shared.loggers.all()
-    }
-
-    fn logger(&self, name: &str) -> HerderResult<LoggerLevel> {
-        Ok(self.shared.loggers.get(name)?)
-    }
-
     async fn set_logger(
         &self,
         name: &str,
@@ -599,11 +524,7 @@ impl Herder for DistributedHerder {
             LoggerScope::Worker => Ok(Some(self.shared.loggers.set(name, level)?)),
             LoggerScope::Cluster => {
                 Loggers::validate_level(level)?;
-                self.shared
-                    .configs
-                    .put_logger_level(name, level)
-                    .await
-                    .map_err(|error| storage(&error))?;
+                self.shared.configs.put_logger_level(name, level).await?;
                 Ok(None)
             }
         }

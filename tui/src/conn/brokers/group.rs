@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::groups::GroupInfo;
 use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol};
 use url::Url;
 
+use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT};
 use crate::conn::now;
 use crate::conn::rest::Known;
@@ -27,7 +28,7 @@ pub(super) struct GroupWatch {
 
 impl GroupWatch {
     /// Looks once.
-    pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer) {
+    pub(super) fn look(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
         if let Some(report) = self.report(shared, consumer) {
             shared.feed.send_blocking(Update::Group(report));
         }
@@ -37,7 +38,7 @@ impl GroupWatch {
     pub(super) fn report(
         &mut self,
         shared: &Shared,
-        consumer: &BaseConsumer,
+        consumer: &BrokerConsumer,
     ) -> Option<GroupReport> {
         if self.id.is_none() {
             self.search(shared, consumer);
@@ -48,7 +49,7 @@ impl GroupWatch {
         Some(report(group, &mut self.leader))
     }
 
-    fn search(&mut self, shared: &Shared, consumer: &BaseConsumer) {
+    fn search(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
         if let Some(id) = &shared.wanted.group {
             self.id = Some(id.clone());
             shared.note("group", id.clone());

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
 use regex::Regex;
 use sluice_protocol::ConnectorName;
 
+use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT, lock};
 use crate::conn::now;
 use crate::conn::rest::Sink;
@@ -30,7 +31,7 @@ const TOLD_FOR: Duration = Duration::from_secs(45);
 /// What is kept between looks.
 #[derive(Default)]
 pub(super) struct LagWatch {
-    clients: HashMap<String, BaseConsumer>,
+    clients: HashMap<String, BrokerConsumer>,
     looked: HashMap<String, Instant>,
 }
 
@@ -39,7 +40,7 @@ type Place = (String, i32);
 
 impl LagWatch {
     /// Looks at the groups whose turn it is, those waiting longest first.
-    pub(super) fn look(&mut self, shared: &Shared, consumer: &BaseConsumer, metadata: &Metadata) {
+    pub(super) fn look(&mut self, shared: &Shared, consumer: &BrokerConsumer, metadata: &Metadata) {
         let reports = self.collect(shared, consumer, metadata, TURN);
         if !reports.is_empty() {
             shared.feed.send_blocking(Update::Lag {
@@ -53,7 +54,7 @@ impl LagWatch {
     pub(super) fn collect(
         &mut self,
         shared: &Shared,
-        consumer: &BaseConsumer,
+        consumer: &BrokerConsumer,
         metadata: &Metadata,
         turn: Duration,
     ) -> Vec<LagReport> {
@@ -173,7 +174,7 @@ fn places(sink: &Sink, metadata: &Metadata) -> BTreeSet<Place> {
 }
 
 /// End offsets, in one request to each broker.
-fn end_offsets(consumer: &BaseConsumer, places: &[&Place]) -> BTreeMap<Place, Option<i64>> {
+fn end_offsets(consumer: &BrokerConsumer, places: &[&Place]) -> BTreeMap<Place, Option<i64>> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in places {
         // The timestamp -1 asks for the end (ListOffsets, LATEST).
@@ -201,7 +202,7 @@ fn end_offsets(consumer: &BaseConsumer, places: &[&Place]) -> BTreeMap<Place, Op
 }
 
 /// Which task reads which partition: members of a sink's group are named `connector-consumer-NAME-N`.
-fn owners(consumer: &BaseConsumer, sink: &Sink) -> BTreeMap<Place, u32> {
+fn owners(consumer: &BrokerConsumer, sink: &Sink) -> BTreeMap<Place, u32> {
     let Ok(list) = consumer.fetch_group_list(Some(&sink.group), TIMEOUT) else {
         return BTreeMap::new();
     };

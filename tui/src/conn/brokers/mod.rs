@@ -3,6 +3,7 @@
 //! Threads of their own, because librdkafka blocks: one per followed topic (status, config, telemetry) and one that
 //! looks at the group and at the lag of sinks. They only read, join no group and commit nothing.
 
+mod consumer;
 mod group;
 mod lag;
 mod tail;
@@ -16,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::ClientConfig;
-use rdkafka::config::FromClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use tokio::sync::watch;
 
+use self::consumer::{BrokerConsumer, LastFailure, explain};
 use super::rest::{Known, RestSource};
 use super::{DataSource, Feed, Wish, now};
 use crate::contexts::Context;
@@ -74,7 +76,7 @@ impl Shared {
     }
 
     /// A consumer with the context's client properties; `group` is only named, never joined.
-    fn consumer(&self, group: &str) -> KafkaResult<BaseConsumer> {
+    fn consumer(&self, group: &str) -> KafkaResult<BrokerConsumer> {
         let mut config = ClientConfig::new();
         for (key, value) in &self.config {
             config.set(key, value);
@@ -92,7 +94,7 @@ impl Shared {
             .set("fetch.wait.max.ms", "500")
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.message.max.bytes", "1048576");
-        BaseConsumer::from_config(&config)
+        BrokerConsumer::from_config_and_context(&config, LastFailure::default())
     }
 
     /// Puts a note on what was found into the help.
@@ -215,7 +217,10 @@ pub(crate) fn look_once(
     let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
     let metadata = consumer
         .fetch_metadata(None, Duration::from_secs(10))
-        .map_err(fail)?;
+        .map_err(|error| {
+            let why = explain(&consumer, &error);
+            Text::line(&format!("{bootstrap}: {why}"))
+        })?;
     let group = group::GroupWatch::default().report(&shared, &consumer);
     let lag =
         lag::LagWatch::default().collect(&shared, &consumer, &metadata, Duration::from_secs(300));
@@ -256,6 +261,7 @@ fn watch_brokers(shared: &Shared) {
     while !shared.is_over() {
         match consumer.fetch_metadata(None, TIMEOUT) {
             Ok(metadata) => {
+                consumer.context().forget();
                 attempt = 0;
                 since = None;
                 if told_up != Some(true) {
@@ -269,7 +275,8 @@ fn watch_brokers(shared: &Shared) {
                 attempt += 1;
                 let since = *since.get_or_insert_with(now);
                 told_up = Some(false);
-                let error = Text::line(&format!("{}: {error}", shared.bootstrap));
+                let why = explain(&consumer, &error);
+                let error = Text::line(&format!("{}: {why}", shared.bootstrap));
                 shared.feed.send_blocking(Update::Brokers(Link::Down {
                     error,
                     since,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
@@ -13,6 +13,7 @@ use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{ConnectorName, TargetState};
 
+use super::consumer::BrokerConsumer;
 use super::topics::Subjects;
 use super::{Shared, TIMEOUT};
 use crate::conn::now;
@@ -34,7 +35,11 @@ pub(super) enum Start {
 }
 
 /// Assigns all partitions of a topic to a consumer of its own; returns how many there are.
-pub(super) fn assign(shared: &Shared, topic: &str, start: Start) -> Option<(BaseConsumer, usize)> {
+pub(super) fn assign(
+    shared: &Shared,
+    topic: &str,
+    start: Start,
+) -> Option<(BrokerConsumer, usize)> {
     let consumer = shared.consumer("sluice-terminal").ok()?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
     let partitions: Vec<i32> = metadata
@@ -61,7 +66,7 @@ pub(super) fn assign(shared: &Shared, topic: &str, start: Start) -> Option<(Base
 /// Reads from the beginning to the end; false when it could not be read in `time`.
 fn read_to_end(
     shared: &Shared,
-    consumer: &BaseConsumer,
+    consumer: &BrokerConsumer,
     partitions: usize,
     time: Duration,
     mut record: impl FnMut(&BorrowedMessage<'_>),

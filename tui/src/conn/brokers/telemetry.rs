@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 use sluice_protocol::telemetry::{
     Caller, ConfigAction, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry,
@@ -11,6 +11,7 @@ use sluice_protocol::telemetry::{
 };
 use sluice_protocol::{ConnectorName, ConnectorType};
 
+use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT, lock, tail};
 use crate::conn::now;
 use crate::message::{LagReport, TaskReport, Update, WorkerReport};
@@ -47,7 +48,7 @@ pub(super) fn follow(shared: &Shared, topic: &str) {
 }
 
 /// Assigns all partitions from some minutes ago.
-fn assign(shared: &Shared, topic: &str) -> Option<BaseConsumer> {
+fn assign(shared: &Shared, topic: &str) -> Option<BrokerConsumer> {
     let consumer = shared.consumer("sluice-terminal").ok()?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
     let mut wanted = TopicPartitionList::new();
