@@ -1,7 +1,7 @@
 //! Logs of the worker: structured events to stderr, as text or JSON, with levels that can be changed while it runs.
 //!
 //! A logger of the REST API is a target of `tracing`, such as `sluice_agent::herder`; `root` is the level of all
-//! others. Java's names of loggers, as runbooks have them, set the targets that do the same work, see [`JAVA_LOGGERS`].
+//! others. Java's names of loggers, as runbooks have them, set the targets that do the same work.
 //! Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
 
 use std::collections::BTreeMap;
