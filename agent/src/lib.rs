@@ -2,6 +2,7 @@
 
 pub mod client_overrides;
 pub mod connector_config;
+pub mod embedded;
 pub mod group;
 pub mod herder;
 pub mod kafka_client;

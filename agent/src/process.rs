@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sluice_api::config::Props;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::embedded::{self, EmbeddedError};
 use crate::logging::{self, LogFormat, Loggers};
 use crate::plugins::Plugins;
 use crate::run::{Ready, WorkerError, run_distributed, run_standalone};
-use crate::worker_config::{Mode, WorkerConfig, WorkerConfigError};
+use crate::worker_config::{Mode, WorkerConfig, WorkerConfigError, read_properties};
 
 /// How the process logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,9 @@ pub enum ProcessError {
     /// The system gives no runtime or no signals.
     #[error("cannot start")]
     System(#[from] std::io::Error),
+    /// The broker of the process.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
     /// The worker.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -67,7 +72,7 @@ impl ProcessError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Worker(error) => error.exit_code(),
-            Self::Logging(_) | Self::System(_) => 1,
+            Self::Embedded(_) | Self::Logging(_) | Self::System(_) => 1,
         }
     }
 
@@ -121,24 +126,36 @@ async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessEr
         tracing::info!(signal = name, "stopping");
         stopped.cancel();
     });
-    let ready: Ready = Box::new(|_| ());
-    match role {
-        Role::Distributed { worker } => {
-            let config = load(&worker, Mode::Distributed)?;
-            run_distributed(config, loggers, stop, ready).await?;
-        }
-        Role::Standalone { worker, connectors } => {
-            let config = load(&worker, Mode::Standalone)?;
-            run_standalone(config, &connectors, loggers, stop, ready).await?;
-        }
+    let (worker, mode) = match &role {
+        Role::Distributed { worker } => (worker, Mode::Distributed),
+        Role::Standalone { worker, .. } => (worker, Mode::Standalone),
+    };
+    let mut props = read_properties(worker).map_err(WorkerError::from)?;
+    let broker = embedded::start(&mut props).await?;
+    let ended = work(&role, props, mode, loggers, stop).await;
+    // The worker is a client of the broker, so the broker goes last.
+    if let Some(broker) = broker {
+        broker.shutdown().await;
     }
-    Ok(())
+    Ok(ended?)
 }
 
-fn load(path: &Path, mode: Mode) -> Result<WorkerConfig, WorkerError> {
-    let config = WorkerConfig::load(path, mode)?;
+async fn work(
+    role: &Role,
+    props: Props,
+    mode: Mode,
+    loggers: Arc<Loggers>,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
+    let config = WorkerConfig::from_props(props, mode)?;
     check_converters(&config)?;
-    Ok(config)
+    let ready: Ready = Box::new(|_| ());
+    match role {
+        Role::Distributed { .. } => run_distributed(config, loggers, stop, ready).await,
+        Role::Standalone { connectors, .. } => {
+            run_standalone(config, connectors, loggers, stop, ready).await
+        }
+    }
 }
 
 /// A worker whose converters do not exist could not run any task, so it does not start.
