@@ -17,7 +17,9 @@ const PORT: &str = "embedded.port";
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// `embedded.port` is no port.
-    #[error("invalid value {0} for configuration embedded.port: it must be a number from 0 to 65535")]
+    #[error(
+        "invalid value {0} for configuration embedded.port: it must be a number from 0 to 65535"
+    )]
     Port(String),
     /// The broker.
     #[error("the embedded broker cannot start")]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sluice_api::config::Props;
+use sluice_broker::{Broker, BrokerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -107,8 +108,49 @@ pub fn run(role: Role, log: &LogOptions) -> Result<(), ProcessError> {
     ended
 }
 
+/// Runs a broker until a signal; `ready` is told its address for clients.
+///
+/// # Errors
+/// Why it did not start.
+pub fn run_broker(
+    config: BrokerConfig,
+    log: &LogOptions,
+    ready: impl FnOnce(&str),
+) -> Result<(), ProcessError> {
+    logging::init(log.format, &log.level, std::io::stderr).map_err(ProcessError::Logging)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        stop_at_signals(&stop)?;
+        let broker = Broker::start(config).await.map_err(EmbeddedError::from)?;
+        ready(&broker.bootstrap());
+        stop.cancelled().await;
+        broker.shutdown().await;
+        Ok(())
+    })
+}
+
 async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessError> {
     let stop = CancellationToken::new();
+    stop_at_signals(&stop)?;
+    let (worker, mode) = match &role {
+        Role::Distributed { worker } => (worker, Mode::Distributed),
+        Role::Standalone { worker, .. } => (worker, Mode::Standalone),
+    };
+    let mut props = read_properties(worker).map_err(WorkerError::from)?;
+    let broker = embedded::start(&mut props).await?;
+    let ended = work(&role, props, mode, loggers, stop).await;
+    // The worker is a client of the broker, so the broker goes last.
+    if let Some(broker) = broker {
+        broker.shutdown().await;
+    }
+    Ok(ended?)
+}
+
+/// Cancels `stop` at the first signal that asks for an end.
+fn stop_at_signals(stop: &CancellationToken) -> std::io::Result<()> {
     let mut signals = [
         ("SIGTERM", signal(SignalKind::terminate())?),
         ("SIGINT", signal(SignalKind::interrupt())?),
@@ -126,18 +168,7 @@ async fn until_signal(role: Role, loggers: Arc<Loggers>) -> Result<(), ProcessEr
         tracing::info!(signal = name, "stopping");
         stopped.cancel();
     });
-    let (worker, mode) = match &role {
-        Role::Distributed { worker } => (worker, Mode::Distributed),
-        Role::Standalone { worker, .. } => (worker, Mode::Standalone),
-    };
-    let mut props = read_properties(worker).map_err(WorkerError::from)?;
-    let broker = embedded::start(&mut props).await?;
-    let ended = work(&role, props, mode, loggers, stop).await;
-    // The worker is a client of the broker, so the broker goes last.
-    if let Some(broker) = broker {
-        broker.shutdown().await;
-    }
-    Ok(ended?)
+    Ok(())
 }
 
 async fn work(

@@ -1,4 +1,4 @@
-//! A real one-node Kafka broker that can be stopped and started again on its data and ports.
+//! A one-node broker, Kafka or the embedded one, that can be stopped and started again on its data and ports.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ use tempfile::TempDir;
 
 use crate::ports::free_port;
 use crate::process::Process;
-use crate::servers::Servers;
+use crate::servers::{BrokerKind, Servers, sluice_binary};
 use crate::wait::{seconds, wait_until};
 
 /// A broker (and its controller) in one process, with its data in a folder of its own.
 #[derive(Debug)]
 pub struct Kafka {
     servers: Servers,
+    kind: BrokerKind,
     folder: TempDir,
     port: u16,
     process: Option<Process>,
@@ -26,29 +27,22 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start(servers: &Servers) -> Result<Self> {
+        Self::start_kind(servers, servers.broker())
+    }
+
+    /// The same with a broker of this kind.
+    ///
+    /// # Errors
+    /// When it does not come up; the end of its log is in the error.
+    pub fn start_kind(servers: &Servers, kind: BrokerKind) -> Result<Self> {
         let folder = TempDir::with_prefix("sluice-kafka-")?;
         let port = free_port()?;
-        let controller = free_port()?;
-        let file = folder.path().join("server.properties");
-        std::fs::write(&file, properties(folder.path(), port, controller))?;
-        let mut format = servers.java("256m", "warn");
-        format.extend(
-            [
-                "kafka.tools.StorageTool",
-                "format",
-                "-t",
-                "c2x1aWNlLXRlc3RzLTAwMQ",
-                "-c",
-            ]
-            .map(str::to_owned),
-        );
-        format.push(file.display().to_string());
-        let log = folder.path().join("format.log");
-        let mut format = Process::start("format of the broker's storage", &format, &[], &log)?;
-        let status = format.wait_exit(seconds(60))?;
-        anyhow::ensure!(status.success(), "{}", format.log_end(20));
+        if kind == BrokerKind::Kafka {
+            format_storage(servers, &folder, port)?;
+        }
         let mut kafka = Self {
             servers: servers.clone(),
+            kind,
             folder,
             port,
             process: None,
@@ -95,9 +89,24 @@ impl Kafka {
     /// When it does not come up; the end of its log is in the error.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
-        let mut command = self.servers.java("512m", "warn");
-        command.push("kafka.Kafka".to_owned());
-        command.push(self.path("server.properties").display().to_string());
+        let command = match self.kind {
+            BrokerKind::Kafka => {
+                let mut command = self.servers.java("512m", "warn")?;
+                command.push("kafka.Kafka".to_owned());
+                command.push(self.path("server.properties").display().to_string());
+                command
+            }
+            BrokerKind::Embedded => vec![
+                sluice_binary()?.display().to_string(),
+                "broker".to_owned(),
+                "--dir".to_owned(),
+                self.path("data").display().to_string(),
+                "--port".to_owned(),
+                self.port.to_string(),
+                "--log-level".to_owned(),
+                "WARN".to_owned(),
+            ],
+        };
         let mut process = Process::start("broker", &command, &[], &self.path("broker.log"))?;
         let port = self.port;
         wait_until("the broker to listen", seconds(90), || {
@@ -111,6 +120,30 @@ impl Kafka {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// Makes the data folder of a Kafka with an address on `port`.
+fn format_storage(servers: &Servers, folder: &TempDir, port: u16) -> Result<()> {
+    let controller = free_port()?;
+    let file = folder.path().join("server.properties");
+    std::fs::write(&file, properties(folder.path(), port, controller))?;
+    let mut format = servers.java("256m", "warn")?;
+    format.extend(
+        [
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            "c2x1aWNlLXRlc3RzLTAwMQ",
+            "-c",
+        ]
+        .map(str::to_owned),
+    );
+    format.push(file.display().to_string());
+    let log = folder.path().join("format.log");
+    let mut format = Process::start("format of the broker's storage", &format, &[], &log)?;
+    let status = format.wait_exit(seconds(60))?;
+    anyhow::ensure!(status.success(), "{}", format.log_end(20));
+    Ok(())
 }
 
 /// The properties of a single node: everything replicated once, groups formed without waiting for more members.

@@ -75,7 +75,11 @@ impl Core {
         &self,
         read: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        let _place = self.readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let _place = self
+            .readers
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
         let store = self.store.clone();
         let read = tokio::task::spawn_blocking(move || read(&*store.get()?));
         read.await.unwrap_or(Err(StoreError::Closed))

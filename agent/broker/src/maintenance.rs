@@ -12,8 +12,8 @@ use crate::log::partition::PartitionId;
 use crate::log::read;
 use crate::log::view::PartitionView;
 use crate::state::Topic;
-use crate::store::keys::{self, tag};
 use crate::store::StoreError;
+use crate::store::keys::{self, tag};
 
 /// Batches removed or written by one job.
 const STEP: usize = 512;
@@ -97,9 +97,7 @@ async fn round(core: &Arc<Core>) -> Result<(), StoreError> {
 
 /// Removes the batches of partitions that were deleted.
 async fn purge_deleted(core: &Arc<Core>) -> Result<(), StoreError> {
-    let deleted = core
-        .blocking(|store| store.prefix(&[tag::DELETED]))
-        .await?;
+    let deleted = core.blocking(|store| store.prefix(&[tag::DELETED])).await?;
     for (key, _) in deleted {
         let id = key
             .get(1..9)

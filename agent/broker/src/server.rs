@@ -134,11 +134,7 @@ async fn begin(core: &Arc<Core>, (frame, held): (Bytes, Held), peer: &Peer) -> O
     }
 }
 
-async fn write(
-    mut writer: impl AsyncWrite + Unpin,
-    mut due: mpsc::Receiver<Due>,
-    limit: Duration,
-) {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut due: mpsc::Receiver<Due>, limit: Duration) {
     while let Some(due) = due.recv().await {
         match due.await {
             Outgoing::Answer(bytes, held) => {

@@ -199,7 +199,9 @@ impl State {
             let (id, transaction) = keys::parse_named(&key)
                 .zip(Transaction::decode(&value))
                 .ok_or(StoreError::Damaged("transaction"))?;
-            state.transactional.insert(transaction.producer_id, id.clone());
+            state
+                .transactional
+                .insert(transaction.producer_id, id.clone());
             state.transactions.insert(id, transaction);
         }
         Ok(state)

@@ -52,7 +52,12 @@ const fn one_of(
 
 /// All keys a topic may have.
 pub(crate) const KEYS: &[ConfigKey] = &[
-    one_of("cleanup.policy", ConfigType::List, "delete", &["delete", "compact"]),
+    one_of(
+        "cleanup.policy",
+        ConfigType::List,
+        "delete",
+        &["delete", "compact"],
+    ),
     one_of(
         "compression.type",
         ConfigType::String,
@@ -66,15 +71,35 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     key("file.delete.delay.ms", ConfigType::Long, "60000"),
     key("flush.messages", ConfigType::Long, "9223372036854775807"),
     key("flush.ms", ConfigType::Long, "9223372036854775807"),
-    key("follower.replication.throttled.replicas", ConfigType::List, ""),
+    key(
+        "follower.replication.throttled.replicas",
+        ConfigType::List,
+        "",
+    ),
     key("index.interval.bytes", ConfigType::Int, "4096"),
-    key("leader.replication.throttled.replicas", ConfigType::List, ""),
+    key(
+        "leader.replication.throttled.replicas",
+        ConfigType::List,
+        "",
+    ),
     key("local.retention.bytes", ConfigType::Long, "-2"),
     key("local.retention.ms", ConfigType::Long, "-2"),
-    key("max.compaction.lag.ms", ConfigType::Long, "9223372036854775807"),
+    key(
+        "max.compaction.lag.ms",
+        ConfigType::Long,
+        "9223372036854775807",
+    ),
     key("max.message.bytes", ConfigType::Int, "1048588"),
-    key("message.timestamp.after.max.ms", ConfigType::Long, "3600000"),
-    key("message.timestamp.before.max.ms", ConfigType::Long, "9223372036854775807"),
+    key(
+        "message.timestamp.after.max.ms",
+        ConfigType::Long,
+        "3600000",
+    ),
+    key(
+        "message.timestamp.before.max.ms",
+        ConfigType::Long,
+        "9223372036854775807",
+    ),
     one_of(
         "message.timestamp.type",
         ConfigType::String,
@@ -94,7 +119,11 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     key("segment.index.bytes", ConfigType::Int, "10485760"),
     key("segment.jitter.ms", ConfigType::Long, "0"),
     key("segment.ms", ConfigType::Long, "604800000"),
-    key("unclean.leader.election.enable", ConfigType::Boolean, "false"),
+    key(
+        "unclean.leader.election.enable",
+        ConfigType::Boolean,
+        "false",
+    ),
 ];
 
 /// The key with this name.

@@ -74,21 +74,65 @@ fn broker_configs(core: &Core) -> Vec<(&'static str, ConfigType, String)> {
     let limits = &config.limits;
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
     vec![
-        ("advertised.listeners", ConfigType::List, format!("PLAINTEXT://{}:{}", core.host, core.port)),
-        ("auto.create.topics.enable", ConfigType::Boolean, config.auto_create_topics.to_string()),
+        (
+            "advertised.listeners",
+            ConfigType::List,
+            format!("PLAINTEXT://{}:{}", core.host, core.port),
+        ),
+        (
+            "auto.create.topics.enable",
+            ConfigType::Boolean,
+            config.auto_create_topics.to_string(),
+        ),
         ("broker.id", ConfigType::Int, NODE.to_string()),
-        ("default.replication.factor", ConfigType::Int, "1".to_owned()),
-        ("group.initial.rebalance.delay.ms", ConfigType::Int, "0".to_owned()),
+        (
+            "default.replication.factor",
+            ConfigType::Int,
+            "1".to_owned(),
+        ),
+        (
+            "group.initial.rebalance.delay.ms",
+            ConfigType::Int,
+            "0".to_owned(),
+        ),
         ("log.cleanup.policy", ConfigType::List, "delete".to_owned()),
-        ("log.dirs", ConfigType::List, config.dir.display().to_string()),
-        ("log.retention.check.interval.ms", ConfigType::Long, millis(config.maintenance_interval)),
-        ("message.max.bytes", ConfigType::Int, limits.batch_bytes.to_string()),
+        (
+            "log.dirs",
+            ConfigType::List,
+            config.dir.display().to_string(),
+        ),
+        (
+            "log.retention.check.interval.ms",
+            ConfigType::Long,
+            millis(config.maintenance_interval),
+        ),
+        (
+            "message.max.bytes",
+            ConfigType::Int,
+            limits.batch_bytes.to_string(),
+        ),
         ("min.insync.replicas", ConfigType::Int, "1".to_owned()),
         ("node.id", ConfigType::Int, NODE.to_string()),
-        ("num.partitions", ConfigType::Int, config.default_partitions.to_string()),
-        ("offsets.retention.minutes", ConfigType::Int, (config.offsets_retention.as_secs() / 60).to_string()),
-        ("socket.request.max.bytes", ConfigType::Int, limits.request_bytes.to_string()),
-        ("transaction.max.timeout.ms", ConfigType::Int, millis(config.longest_transaction)),
+        (
+            "num.partitions",
+            ConfigType::Int,
+            config.default_partitions.to_string(),
+        ),
+        (
+            "offsets.retention.minutes",
+            ConfigType::Int,
+            (config.offsets_retention.as_secs() / 60).to_string(),
+        ),
+        (
+            "socket.request.max.bytes",
+            ConfigType::Int,
+            limits.request_bytes.to_string(),
+        ),
+        (
+            "transaction.max.timeout.ms",
+            ConfigType::Int,
+            millis(config.longest_transaction),
+        ),
     ]
 }
 
@@ -201,9 +245,12 @@ pub(super) async fn alter(core: &Arc<Core>, request: AlterConfigsRequest) -> Alt
             }
         }
         let outcome = if resource.resource_type == TOPIC {
-            change(core, &resource.resource_name, request.validate_only, move |_| {
-                Ok(configs.clone())
-            })
+            change(
+                core,
+                &resource.resource_name,
+                request.validate_only,
+                move |_| Ok(configs.clone()),
+            )
             .await
         } else {
             Err(only_topics())
@@ -238,13 +285,18 @@ pub(super) async fn alter_incrementally(
             })
             .collect();
         let outcome = if resource.resource_type == TOPIC {
-            change(core, &resource.resource_name, request.validate_only, move |before| {
-                changes
-                    .iter()
-                    .try_fold(before.clone(), |configs, (name, operation, value)| {
-                        apply(configs, name, *operation, value.as_deref())
-                    })
-            })
+            change(
+                core,
+                &resource.resource_name,
+                request.validate_only,
+                move |before| {
+                    changes
+                        .iter()
+                        .try_fold(before.clone(), |configs, (name, operation, value)| {
+                            apply(configs, name, *operation, value.as_deref())
+                        })
+                },
+            )
             .await
         } else {
             Err(only_topics())
@@ -277,12 +329,8 @@ fn apply(
     operation: i8,
     value: Option<&str>,
 ) -> Result<BTreeMap<String, String>, Refusal> {
-    let key = topic_config::find(name).ok_or_else(|| {
-        (
-            INVALID_CONFIG,
-            format!("Unknown topic config name: {name}"),
-        )
-    })?;
+    let key = topic_config::find(name)
+        .ok_or_else(|| (INVALID_CONFIG, format!("Unknown topic config name: {name}")))?;
     let value = value.unwrap_or_default();
     let mut list: Vec<String> = configs
         .get(name)
@@ -317,10 +365,7 @@ fn apply(
             configs.insert(name.to_owned(), list.join(","));
         }
         other => {
-            return Err((
-                INVALID_REQUEST,
-                format!("Operation {other} is not known."),
-            ));
+            return Err((INVALID_REQUEST, format!("Operation {other} is not known.")));
         }
     }
     Ok(configs)

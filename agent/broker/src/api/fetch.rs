@@ -172,8 +172,7 @@ fn is_ready(wanted: &[Wanted], committed: bool) -> bool {
             Err(_) => true,
             Ok(view) => {
                 let published = view.read();
-                !in_range(&published, wanted.offset)
-                    || limit(&published, committed) > wanted.offset
+                !in_range(&published, wanted.offset) || limit(&published, committed) > wanted.offset
             }
         })
 }

@@ -17,12 +17,15 @@ use crate::broker::Core;
 use crate::error_code::{GROUP_ID_NOT_FOUND, NONE};
 use crate::groups::LiveGroup;
 use crate::groups::group::GroupState;
-use crate::store::keys::{self, tag};
 use crate::store::StoreError;
+use crate::store::keys::{self, tag};
 
 pub(super) fn list(core: &Core, request: &ListGroupsRequest) -> ListGroupsResponse {
     let fits = |filter: &[StrBytes], value: &str| {
-        filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+        filter.is_empty()
+            || filter
+                .iter()
+                .any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
     let mut groups: Vec<ListedGroup> = core
         .groups

@@ -14,9 +14,7 @@ use uuid::Uuid;
 
 use super::text;
 use crate::broker::Core;
-use crate::error_code::{
-    COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, NONE, UNKNOWN_MEMBER_ID,
-};
+use crate::error_code::{COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, NONE, UNKNOWN_MEMBER_ID};
 use crate::groups::group::{JoinAnswer, JoinRequest, Speaker, SyncAnswer};
 use crate::server::Peer;
 use crate::store::keys::{self, tag};

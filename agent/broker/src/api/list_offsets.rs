@@ -47,8 +47,8 @@ pub(super) async fn handle(
                 Some(_) if asked.current_leader_epoch > 0 => Err(UNKNOWN_LEADER_EPOCH),
                 Some(view) => offset(core, view, asked.timestamp, committed, version).await,
             };
-            let part = ListOffsetsPartitionResponse::default()
-                .with_partition_index(asked.partition_index);
+            let part =
+                ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
             partitions.push(match outcome {
                 Ok((timestamp, offset)) => part
                     .with_timestamp(timestamp)

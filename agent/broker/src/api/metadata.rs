@@ -10,9 +10,7 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 use super::cluster::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{NODE, text, topic_name};
 use crate::broker::Core;
-use crate::error_code::{
-    INVALID_TOPIC, NONE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
-};
+use crate::error_code::{INVALID_TOPIC, NONE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::state::{NewTopic, Topic, TopicError, is_internal, legal_name};
 
 pub(super) async fn handle(
@@ -54,7 +52,9 @@ pub(super) async fn handle(
     };
     for topic in wanted {
         let described = match topic.name {
-            Some(name) => by_name(core, &name.0, request.allow_auto_topic_creation, operations).await,
+            Some(name) => {
+                by_name(core, &name.0, request.allow_auto_topic_creation, operations).await
+            }
             None => match core.shared.topics().by_id.get(&topic.topic_id) {
                 Some(found) => describe(found, operations),
                 None => MetadataResponseTopic::default()

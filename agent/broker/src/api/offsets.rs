@@ -21,8 +21,9 @@ use kafka_protocol::protocol::Decodable;
 use super::{text, topic_name};
 use crate::broker::Core;
 use crate::error_code::{
-    GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, ILLEGAL_GENERATION, INVALID_GROUP_ID, NONE,
-    NON_EMPTY_GROUP, OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION, UNSTABLE_OFFSET_COMMIT,
+    GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, ILLEGAL_GENERATION, INVALID_GROUP_ID,
+    NON_EMPTY_GROUP, NONE, OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION,
+    UNSTABLE_OFFSET_COMMIT,
 };
 use crate::groups::LiveGroup;
 use crate::groups::group::{GroupState, Speaker};
@@ -154,7 +155,8 @@ pub(super) async fn fetch(
                     .map(|topic| (topic.name, topic.partition_indexes))
                     .collect()
             });
-            let response = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
+            let response =
+                OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
             answer.groups.push(
                 match find(core, group.group_id.to_string(), topics, stable).await {
                     Err(error) => response.with_error_code(super::storage_error(&error)),
@@ -236,8 +238,7 @@ async fn find(
         None
     }
     .unwrap_or_default();
-    let held_back =
-        move |topic: &str, index: i32| unstable.contains(&(topic.to_owned(), index));
+    let held_back = move |topic: &str, index: i32| unstable.contains(&(topic.to_owned(), index));
     core.blocking(move |store| match topics {
         None => all(store, &group),
         Some(topics) => topics

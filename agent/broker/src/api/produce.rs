@@ -144,12 +144,7 @@ fn check(
         ));
     }
     match BatchHeader::check(&bytes) {
-        Ok(header) => Ok((
-            partition.id,
-            header,
-            bytes,
-            topic.settings.log_append_time,
-        )),
+        Ok(header) => Ok((partition.id, header, bytes, topic.settings.log_append_time)),
         Err(error) => {
             let code = match error {
                 BatchError::Incomplete | BatchError::Checksum => CORRUPT_MESSAGE,

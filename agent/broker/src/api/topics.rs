@@ -48,10 +48,7 @@ pub(super) async fn create(
     for topic in request.topics {
         let name = topic.name.clone();
         let outcome = if twice.contains(&name.0) {
-            Err((
-                INVALID_REQUEST,
-                "Duplicate topic name.".to_owned(),
-            ))
+            Err((INVALID_REQUEST, "Duplicate topic name.".to_owned()))
         } else {
             create_one(core, &topic, request.validate_only).await
         };
@@ -308,8 +305,8 @@ pub(super) async fn delete_records(
                 None => Err(UNKNOWN_TOPIC_OR_PARTITION),
                 Some(id) => delete_before(core, id, asked.offset).await,
             };
-            let part = DeleteRecordsPartitionResult::default()
-                .with_partition_index(asked.partition_index);
+            let part =
+                DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
             partitions.push(match outcome {
                 Ok(low) => part.with_low_watermark(low),
                 Err(code) => part.with_error_code(code).with_low_watermark(-1),

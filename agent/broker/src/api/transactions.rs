@@ -109,9 +109,7 @@ async fn init_producer(
     };
     let given = core
         .writer
-        .run(move |state, commit| {
-            state.init_producer(commit, &transactional_id, timeout, current)
-        })
+        .run(move |state, commit| state.init_producer(commit, &transactional_id, timeout, current))
         .await
         .map_err(|error| storage_error(&error))?;
     given.map_err(|error| match error {
@@ -214,9 +212,9 @@ pub(super) async fn commit_offsets(
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let known = core
-        .groups
-        .with(&group, |group, now, _| group.check_commit(now, speaker, true));
+    let known = core.groups.with(&group, |group, now, _| {
+        group.check_commit(now, speaker, true)
+    });
     let mut refused = match known {
         Some(code) => code,
         None if speaker.generation < 0 => NONE,

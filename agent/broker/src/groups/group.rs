@@ -10,8 +10,8 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::error_code::{
-    FENCED_INSTANCE_ID, ILLEGAL_GENERATION, INCONSISTENT_GROUP_PROTOCOL,
-    INVALID_SESSION_TIMEOUT, MEMBER_ID_REQUIRED, NONE, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID,
+    FENCED_INSTANCE_ID, ILLEGAL_GENERATION, INCONSISTENT_GROUP_PROTOCOL, INVALID_SESSION_TIMEOUT,
+    MEMBER_ID_REQUIRED, NONE, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID,
 };
 
 /// Bounds of session timeouts in milliseconds (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`).
@@ -238,7 +238,11 @@ impl<J, S> Group<J, S> {
                         .all(|member| member.protocols.iter().any(|(known, _)| known == name))
                 })
         };
-        if agrees { NONE } else { INCONSISTENT_GROUP_PROTOCOL }
+        if agrees {
+            NONE
+        } else {
+            INCONSISTENT_GROUP_PROTOCOL
+        }
     }
 
     /// A member with an instance id takes the place of the one that had it before (KIP-345).
@@ -295,7 +299,9 @@ impl<J, S> Group<J, S> {
                 .push((old, JoinAnswer::error(FENCED_INSTANCE_ID, old_id)));
         }
         if let Some(old) = member.syncing.take() {
-            answers.syncs.push((old, SyncAnswer::error(FENCED_INSTANCE_ID)));
+            answers
+                .syncs
+                .push((old, SyncAnswer::error(FENCED_INSTANCE_ID)));
         }
         if self.leader.as_deref() == Some(old_id) {
             self.leader = Some(new_id.clone());
@@ -414,8 +420,8 @@ impl<J, S> Group<J, S> {
     }
 
     fn try_complete_join(&mut self, now: i64, answers: &mut Answers<J, S>) {
-        let complete = self.pending.is_empty()
-            && self.members.values().all(|member| member.joining.is_some());
+        let complete =
+            self.pending.is_empty() && self.members.values().all(|member| member.joining.is_some());
         if self.state == GroupState::PreparingRebalance && complete {
             self.complete_join(now, answers);
         }
@@ -668,7 +674,9 @@ impl<J, S> Group<J, S> {
                 .push((reply, JoinAnswer::error(UNKNOWN_MEMBER_ID, id)));
         }
         if let Some(reply) = member.syncing {
-            answers.syncs.push((reply, SyncAnswer::error(UNKNOWN_MEMBER_ID)));
+            answers
+                .syncs
+                .push((reply, SyncAnswer::error(UNKNOWN_MEMBER_ID)));
         }
         if self.members.is_empty() && self.pending.is_empty() {
             self.become_empty(now);
@@ -689,11 +697,14 @@ impl<J, S> Group<J, S> {
         if speaker.generation < 0 && self.state == GroupState::Empty {
             return NONE;
         }
-        let anonymous = speaker.generation < 0
-            && speaker.member_id.is_empty()
-            && speaker.instance_id.is_none();
+        let anonymous =
+            speaker.generation < 0 && speaker.member_id.is_empty() && speaker.instance_id.is_none();
         if anonymous {
-            return if transactional { NONE } else { UNKNOWN_MEMBER_ID };
+            return if transactional {
+                NONE
+            } else {
+                UNKNOWN_MEMBER_ID
+            };
         }
         let error = self.check(speaker);
         if error != NONE {

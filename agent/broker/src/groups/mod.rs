@@ -186,7 +186,10 @@ impl Groups {
         let mut groups = self.groups.lock();
         let mut next: Option<i64> = None;
         for group in groups.values_mut() {
-            if group.next_deadline().is_some_and(|deadline| deadline <= now) {
+            if group
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
                 group.tick(now, &mut answers);
             }
             next = [next, group.next_deadline()].into_iter().flatten().min();

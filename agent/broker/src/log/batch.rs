@@ -384,7 +384,9 @@ fn unpack_snappy(packed: &[u8]) -> Result<Vec<u8>, BatchError> {
         if size as u64 > room {
             return Err(BatchError::Records);
         }
-        decoder.decompress_vec(bytes).map_err(|_| BatchError::Records)
+        decoder
+            .decompress_vec(bytes)
+            .map_err(|_| BatchError::Records)
     };
     if !packed.starts_with(MAGIC) {
         return block(packed, LARGEST_UNPACKED);

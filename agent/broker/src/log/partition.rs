@@ -193,7 +193,9 @@ impl PartitionLog {
     /// Accounts for a batch that ends at `last_offset`.
     fn grow(&mut self, last_offset: i64, size: u64, timestamp: i64) {
         if self.open.bytes > 0 && self.open.bytes + size > SEGMENT_BYTES {
-            self.changes.segments.insert(self.open.base_offset, Some(self.open));
+            self.changes
+                .segments
+                .insert(self.open.base_offset, Some(self.open));
             Arc::make_mut(&mut self.closed).push(self.open);
             self.open = Segment::new(self.end);
         }
@@ -212,7 +214,10 @@ impl PartitionLog {
             .skip(1)
             .map(|segment| segment.base_offset)
             .chain([self.open.base_offset]);
-        let whole = ends.take_while(|end| *end <= offset).count().min(self.closed.len());
+        let whole = ends
+            .take_while(|end| *end <= offset)
+            .count()
+            .min(self.closed.len());
         for gone in Arc::make_mut(&mut self.closed).drain(..whole) {
             self.bytes = self.bytes.saturating_sub(gone.bytes);
             self.changes.segments.insert(gone.base_offset, None);
@@ -229,7 +234,9 @@ impl PartitionLog {
             .collect();
         if !gone.is_empty() {
             Arc::make_mut(&mut self.aborted).retain(|aborted| aborted.last_offset >= offset);
-            self.changes.aborted.extend(gone.into_iter().map(|last| (last, None)));
+            self.changes
+                .aborted
+                .extend(gone.into_iter().map(|last| (last, None)));
         }
         self.compacted = self.compacted.max(offset);
     }
@@ -251,7 +258,8 @@ impl PartitionLog {
         }
         for (segment, end) in segments {
             let expired = oldest.is_some_and(|oldest| segment.max_timestamp < oldest);
-            let too_much = largest.is_some_and(|largest| bytes.saturating_sub(segment.bytes) >= largest);
+            let too_much =
+                largest.is_some_and(|largest| bytes.saturating_sub(segment.bytes) >= largest);
             if !(expired || too_much) || end > self.stable() {
                 break;
             }
@@ -301,7 +309,9 @@ impl PartitionLog {
         let at = closed.partition_point(|segment| segment.base_offset <= offset);
         if let Some(segment) = at.checked_sub(1).and_then(|at| closed.get_mut(at)) {
             segment.bytes = segment.bytes.saturating_sub(bytes);
-            self.changes.segments.insert(segment.base_offset, Some(*segment));
+            self.changes
+                .segments
+                .insert(segment.base_offset, Some(*segment));
         }
     }
 

@@ -83,7 +83,9 @@ impl State {
         if self.topics.contains_key(&new.name) {
             return Err(TopicError::Exists);
         }
-        commit.check_space().map_err(|_: StoreError| TopicError::Full)?;
+        commit
+            .check_space()
+            .map_err(|_: StoreError| TopicError::Full)?;
         let mut record = TopicRecord {
             id: Uuid::new_v4(),
             configs: new.configs,
@@ -126,7 +128,9 @@ impl State {
         let mut record = self.topics.get(name).cloned().ok_or(TopicError::Unknown)?;
         let now = record.partitions.len();
         if count == now {
-            return Err(TopicError::Partitions(format!("Topic already has {now} partition(s).")));
+            return Err(TopicError::Partitions(format!(
+                "Topic already has {now} partition(s)."
+            )));
         }
         if count < now {
             return Err(TopicError::Partitions(format!(
@@ -136,7 +140,9 @@ impl State {
         if validate_only {
             return Ok(());
         }
-        commit.check_space().map_err(|_: StoreError| TopicError::Full)?;
+        commit
+            .check_space()
+            .map_err(|_: StoreError| TopicError::Full)?;
         self.add_partitions(commit, name, &mut record, count);
         commit.put(keys::named(tag::TOPIC, name), record.encode());
         self.topics.insert(name.to_owned(), record);
@@ -159,7 +165,11 @@ impl State {
     }
 
     /// Deletes a topic at once; its batches are removed later.
-    pub(crate) fn delete_topic(&mut self, commit: &mut Commit, name: &str) -> Result<Uuid, TopicError> {
+    pub(crate) fn delete_topic(
+        &mut self,
+        commit: &mut Commit,
+        name: &str,
+    ) -> Result<Uuid, TopicError> {
         let record = self.topics.remove(name).ok_or(TopicError::Unknown)?;
         commit.remove(keys::named(tag::TOPIC, name));
         for id in record.partitions {

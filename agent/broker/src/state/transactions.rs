@@ -103,13 +103,16 @@ impl Transaction {
             .i64(self.updated)
             .list(self.partitions.iter(), |writer, id| writer.u64(*id))
             .list(self.groups.iter(), |writer, group| writer.text(group))
-            .list(self.offsets.iter(), |writer, ((group, topic, partition), entry)| {
-                writer
-                    .text(group)
-                    .text(topic)
-                    .i32(*partition)
-                    .bytes(&entry.encode())
-            })
+            .list(
+                self.offsets.iter(),
+                |writer, ((group, topic, partition), entry)| {
+                    writer
+                        .text(group)
+                        .text(topic)
+                        .i32(*partition)
+                        .bytes(&entry.encode())
+                },
+            )
             .finish()
     }
 
@@ -373,7 +376,10 @@ impl State {
             }
         }
         for (id, transaction) in late {
-            tracing::info!(transactional_id = id, "transaction is open for too long and was aborted");
+            tracing::info!(
+                transactional_id = id,
+                "transaction is open for too long and was aborted"
+            );
             self.fence(commit, &id, transaction);
         }
         for (id, producer_id) in gone {
@@ -385,7 +391,8 @@ impl State {
 
     fn put_transaction(&mut self, commit: &mut Commit, id: &str, transaction: Transaction) {
         commit.put(keys::named(tag::TRANSACTION, id), transaction.encode());
-        self.transactional.insert(transaction.producer_id, id.to_owned());
+        self.transactional
+            .insert(transaction.producer_id, id.to_owned());
         self.transactions.insert(id.to_owned(), transaction);
         self.transactions_changed = true;
     }

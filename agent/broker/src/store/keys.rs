@@ -47,7 +47,11 @@ pub(crate) fn in_partition(tag: u8, id: PartitionId, number: i64) -> Vec<u8> {
 
 /// Partition and number of a key made by [`in_partition`].
 pub(crate) fn parse_in_partition(key: &[u8]) -> Option<(PartitionId, i64)> {
-    let id = key.get(1..9)?.try_into().ok().map(PartitionId::from_be_bytes)?;
+    let id = key
+        .get(1..9)?
+        .try_into()
+        .ok()
+        .map(PartitionId::from_be_bytes)?;
     let number = key.get(9..17)?.try_into().ok().map(i64::from_be_bytes)?;
     Some((id, number))
 }

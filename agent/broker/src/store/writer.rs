@@ -410,8 +410,9 @@ impl Space {
         self.used = 0;
         self.looked = Some(Instant::now());
         // A system that does not tell is one on which writes themselves have to fail.
-        let enough = rustix::fs::statvfs(&self.path)
-            .map_or(true, |stat| stat.f_bavail.saturating_mul(stat.f_frsize) >= self.least);
+        let enough = rustix::fs::statvfs(&self.path).map_or(true, |stat| {
+            stat.f_bavail.saturating_mul(stat.f_frsize) >= self.least
+        });
         if enough != self.enough {
             self.enough = enough;
             if enough {

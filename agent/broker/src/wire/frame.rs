@@ -94,7 +94,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     async fn body(&mut self, length: usize) -> Result<(Bytes, Held), FrameError> {
         let held = if length > SMALL {
-            let units = u32::try_from(length / UNIT).unwrap_or(u32::MAX).min(self.units);
+            let units = u32::try_from(length / UNIT)
+                .unwrap_or(u32::MAX)
+                .min(self.units);
             let permit = Arc::clone(&self.budget).acquire_many_owned(units).await;
             Some(permit.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?)
         } else {
