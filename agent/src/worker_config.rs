@@ -140,18 +140,6 @@ impl Listener {
 }
 
 impl WorkerConfig {
-    /// Reads and checks a properties file. Config providers may look into the environment.
-    ///
-    /// # Errors
-    /// All faults of the file at once.
-    pub fn load(
-        path: &Path,
-        mode: Mode,
-        environment: &Environment,
-    ) -> Result<Self, WorkerConfigError> {
-        Self::with_environment(&read_properties(path)?, mode, environment)
-    }
-
     /// Checks properties, without an environment.
     ///
     /// # Errors
@@ -160,7 +148,11 @@ impl WorkerConfig {
         Self::with_environment(&raw, mode, &Environment::new())
     }
 
-    fn with_environment(
+    /// Checks properties. Config providers may look into the environment.
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub fn with_environment(
         raw: &Props,
         mode: Mode,
         environment: &Environment,
