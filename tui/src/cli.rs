@@ -237,8 +237,18 @@ pub(crate) enum Command {
     /// Any Kafka client can use it. Whoever reaches its port may do everything, so it listens on the loopback interface
     /// unless --host says otherwise. A worker with bootstrap.servers=embedded:DIR runs the same broker in its process.
     Broker(Broker),
-    /// Show three agents and five pipelines at work (needs --bootstrap-servers); takes everything back at exit.
-    Demo,
+    /// Show three agents and five pipelines at work, on a Kafka of its own or on --bootstrap-servers.
+    ///
+    /// Its own Kafka is the one of `sluice broker`: one node, no replication, no users, on the loopback interface; any
+    /// client can look at it. Everything is taken back at exit, unless --dir keeps it.
+    Demo {
+        /// Keep the data of the demo's own Kafka in this folder, and go on with it next time.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Port of the demo's own Kafka; 0 takes a free one.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
     /// Print a script that completes commands in a shell.
     Completions {
         /// Shell.

@@ -83,17 +83,21 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         .build()?;
     let outcome = match cli.command {
         None => runtime.block_on(open_terminal(contexts)),
-        Some(Command::Demo) => {
-            let bootstrap = cli
-                .bootstrap_servers
-                .context("sluice demo needs a Kafka to work on: --bootstrap-servers HOST:PORT")?;
+        Some(Command::Demo { dir, port }) => {
+            let place = match (cli.bootstrap_servers, dir) {
+                (Some(bootstrap), None) => demo::Place::Brokers(bootstrap),
+                (Some(_), Some(_)) => anyhow::bail!(
+                    "--dir is the folder of the demo's own Kafka, --bootstrap-servers names another: give one of them"
+                ),
+                (None, dir) => demo::Place::Embedded { dir, port },
+            };
             let surroundings = surroundings()?;
             let say = |text: &str| {
                 // The terminal may be gone; then nobody is left to be told.
                 let _ = writeln!(std::io::stderr(), "sluice demo: {text}");
             };
             runtime
-                .block_on(demo::run(&bootstrap, surroundings, &say))
+                .block_on(demo::run(place, surroundings, &say))
                 .map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {
@@ -233,7 +237,7 @@ fn broker_config(options: &cli::Broker) -> BrokerConfig {
 }
 
 async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
-    runtime::run(contexts, surroundings()?).await?;
+    runtime::run(contexts, surroundings()?, None).await?;
     Ok(ExitCode::SUCCESS)
 }
 
