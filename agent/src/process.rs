@@ -2,7 +2,7 @@
 //!
 //! SIGTERM, SIGINT and SIGHUP stop it in order. What the environment says is for `main` to read and pass in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sluice_api::config::Props;

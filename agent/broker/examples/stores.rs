@@ -20,7 +20,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
-    report("store", "batch", "commits/s", "MB/s in", "MB/s out", "MB on disk", "MB of memory more");
+    report(
+        "store",
+        "batch",
+        "commits/s",
+        "MB/s in",
+        "MB/s out",
+        "MB on disk",
+        "MB of memory more",
+    );
     for (size, commits) in [(1_000, 2_000_u64), (16_000, 2_000)] {
         fjall_run(folder.path(), size, commits, PersistMode::Buffer)?;
         fjall_run(folder.path(), size, commits / 10, PersistMode::SyncData)?;
@@ -30,7 +38,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a measurement")]
-fn report(store: &str, batch: &str, commits: &str, input: &str, output: &str, disk: &str, memory: &str) {
+fn report(
+    store: &str,
+    batch: &str,
+    commits: &str,
+    input: &str,
+    output: &str,
+    disk: &str,
+    memory: &str,
+) {
     println!("{store:<14} {batch:>7} {commits:>10} {input:>8} {output:>9} {disk:>11} {memory:>18}");
 }
 
@@ -86,17 +102,36 @@ fn size_of(path: &Path) -> Result<u64, Box<dyn Error>> {
     Ok(size)
 }
 
-fn fjall_run(folder: &Path, size: usize, commits: u64, mode: PersistMode) -> Result<(), Box<dyn Error>> {
-    let name = format!("fjall {}", if mode == PersistMode::Buffer { "buffer" } else { "sync" });
+fn fjall_run(
+    folder: &Path,
+    size: usize,
+    commits: u64,
+    mode: PersistMode,
+) -> Result<(), Box<dyn Error>> {
+    let name = format!(
+        "fjall {}",
+        if mode == PersistMode::Buffer {
+            "buffer"
+        } else {
+            "sync"
+        }
+    );
     let path = folder.join(format!("{name}-{size}"));
     let before = memory()?;
-    let database = Database::builder(&path).cache_size(8 << 20).worker_threads(1).open()?;
+    let database = Database::builder(&path)
+        .cache_size(8 << 20)
+        .worker_threads(1)
+        .open()?;
     let log = database.keyspace("log", || {
         KeyspaceCreateOptions::default()
             .max_memtable_size(8 << 20)
-            .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(512)))
+            .with_kv_separation(Some(
+                KvSeparationOptions::default().separation_threshold(512),
+            ))
     })?;
-    let state = database.keyspace("state", || KeyspaceCreateOptions::default().max_memtable_size(2 << 20))?;
+    let state = database.keyspace("state", || {
+        KeyspaceCreateOptions::default().max_memtable_size(2 << 20)
+    })?;
     let values: Vec<Vec<u8>> = (0..64).map(|number| value(size, number)).collect();
     let begin = Instant::now();
     for commit in 0..commits {
@@ -117,7 +152,15 @@ fn fjall_run(folder: &Path, size: usize, commits: u64, mode: PersistMode) -> Res
     }
     let read = begin.elapsed().as_secs_f64();
     assert_eq!(seen as u64, commits * BATCHES * size as u64);
-    result(&name, size, commits, write, read, size_of(&path)?, memory()? - before);
+    result(
+        &name,
+        size,
+        commits,
+        write,
+        read,
+        size_of(&path)?,
+        memory()? - before,
+    );
     Ok(())
 }
 
@@ -126,7 +169,9 @@ fn redb_run(folder: &Path, size: usize, commits: u64) -> Result<(), Box<dyn Erro
     const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
     let path = folder.join(format!("redb-{size}"));
     let before = memory()?;
-    let database = redb::Builder::new().set_cache_size(16 << 20).create(&path)?;
+    let database = redb::Builder::new()
+        .set_cache_size(16 << 20)
+        .create(&path)?;
     let values: Vec<Vec<u8>> = (0..64).map(|number| value(size, number)).collect();
     let begin = Instant::now();
     for commit in 0..commits {
@@ -152,6 +197,14 @@ fn redb_run(folder: &Path, size: usize, commits: u64) -> Result<(), Box<dyn Erro
     }
     let read = begin.elapsed().as_secs_f64();
     assert_eq!(seen as u64, commits * BATCHES * size as u64);
-    result("redb sync", size, commits, write, read, size_of(&path)?, memory()? - before);
+    result(
+        "redb sync",
+        size,
+        commits,
+        write,
+        read,
+        size_of(&path)?,
+        memory()? - before,
+    );
     Ok(())
 }

@@ -54,7 +54,10 @@ fn program(bootstrap: &str) -> Result<Vec<String>> {
     send(&first, "committed")?;
     results.push(format!("open: {:?}", read(bootstrap, "read_committed")?));
     first.commit_transaction(LIMIT)?;
-    results.push(format!("committed: {:?}", read(bootstrap, "read_committed")?));
+    results.push(format!(
+        "committed: {:?}",
+        read(bootstrap, "read_committed")?
+    ));
     results.push(format!("all: {:?}", read(bootstrap, "read_uncommitted")?));
 
     let consumer: BaseConsumer = ClientConfig::new()
@@ -81,18 +84,30 @@ fn program(bootstrap: &str) -> Result<Vec<String>> {
     send(&first, "fenced")?;
     let second = producer(bootstrap)?;
     second.init_transactions(LIMIT)?;
-    results.push(format!("fenced commit: {}", outcome(first.commit_transaction(LIMIT))));
-    results.push(format!("fenced begin: {}", outcome(first.begin_transaction())));
+    results.push(format!(
+        "fenced commit: {}",
+        outcome(first.commit_transaction(LIMIT))
+    ));
+    results.push(format!(
+        "fenced begin: {}",
+        outcome(first.begin_transaction())
+    ));
     second.begin_transaction()?;
     send(&second, "second")?;
     second.commit_transaction(LIMIT)?;
-    results.push(format!("after fencing: {:?}", read(bootstrap, "read_committed")?));
+    results.push(format!(
+        "after fencing: {:?}",
+        read(bootstrap, "read_committed")?
+    ));
 
     // The new instance can abort as well.
     second.begin_transaction()?;
     send(&second, "before the end")?;
     second.abort_transaction(LIMIT)?;
-    results.push(format!("at the end: {:?}", read(bootstrap, "read_committed")?));
+    results.push(format!(
+        "at the end: {:?}",
+        read(bootstrap, "read_committed")?
+    ));
     Ok(results)
 }
 

@@ -85,7 +85,11 @@ fn tools(context: &Context) -> Result<()> {
     );
     call(TOPICS, "--alter --topic t --partitions 3", "")?;
     let lines: String = (0..300).map(|number| format!("line {number}\n")).collect();
-    call("org.apache.kafka.tools.ConsoleProducer", "--topic t", &lines)?;
+    call(
+        "org.apache.kafka.tools.ConsoleProducer",
+        "--topic t",
+        &lines,
+    )?;
     let read = call(
         CONSUMER,
         "--topic t --from-beginning --max-messages 300 --timeout-ms 30000 --group g",
@@ -100,7 +104,10 @@ fn tools(context: &Context) -> Result<()> {
     ensure!(groups.lines().any(|line| line == "g"), "{groups}");
     let group = call(GROUPS, "--describe --group g", "")?;
     let lag_is_zero = |line: &str| line.split_whitespace().nth(5) == Some("0");
-    let partitions: Vec<&str> = group.lines().filter(|line| line.starts_with("g ")).collect();
+    let partitions: Vec<&str> = group
+        .lines()
+        .filter(|line| line.starts_with("g "))
+        .collect();
     ensure!(
         partitions.len() == 3 && partitions.iter().all(|line| lag_is_zero(line)),
         "{group}"
@@ -169,7 +176,11 @@ fn kcat(context: &Context) -> Result<()> {
     let read = call("-C -t k -o beginning -e -q", "")?;
     ensure!(read == lines.repeat(5), "{} lines", read.lines().count());
     let read = call("-G g -e -q -X auto.offset.reset=earliest k", "")?;
-    ensure!(read.lines().count() == 5000, "{} lines", read.lines().count());
+    ensure!(
+        read.lines().count() == 5000,
+        "{} lines",
+        read.lines().count()
+    );
     let found = call("-Q -t k:0:-1", "")?;
     ensure!(found.contains("offset 5000"), "{found}");
     Ok(())

@@ -38,9 +38,14 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
 
 /// Tests that compare with a JVM worker or Kafka itself; without jars they are reported as ignored.
 fn needs_java(name: &str) -> bool {
-    ["conversation::the_golden_file", "takeover::", "java_clients::", "both_brokers::"]
-        .iter()
-        .any(|module| name.starts_with(module))
+    [
+        "conversation::the_golden_file",
+        "takeover::",
+        "java_clients::",
+        "both_brokers::",
+    ]
+    .iter()
+    .any(|module| name.starts_with(module))
 }
 
 fn main() -> ExitCode {

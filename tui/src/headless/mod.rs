@@ -144,6 +144,7 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
         // `main` carries these out itself.
         Command::Agent { .. }
         | Command::Standalone { .. }
+        | Command::Broker(_)
         | Command::Demo
         | Command::Completions { .. } => Ok(Report::default()),
     }

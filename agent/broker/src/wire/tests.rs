@@ -12,7 +12,9 @@ fn metadata(version: i16) -> Bytes {
         .with_client_id(Some(StrBytes::from_static_str("client")));
     let mut bytes = BytesMut::new();
     encode_request_header_into_buffer(&mut bytes, &header).unwrap();
-    MetadataRequest::default().encode(&mut bytes, version).unwrap();
+    MetadataRequest::default()
+        .encode(&mut bytes, version)
+        .unwrap();
     bytes.freeze()
 }
 
@@ -34,7 +36,10 @@ fn every_offered_api_has_a_layout_to_be_checked_by() {
         for version in oldest..=newest {
             let zeros = vec![0; 64];
             let judged = (0..64).any(|length| shape::is_sound(api, version, &zeros[..length]));
-            assert!(judged, "{api:?} version {version}: no run of zeros is sound");
+            assert!(
+                judged,
+                "{api:?} version {version}: no run of zeros is sound"
+            );
         }
     }
 }

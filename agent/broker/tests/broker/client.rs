@@ -1,13 +1,13 @@
 //! A bare client: one connection, requests in a version of the test's choice.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{
-    CreateTopicsRequest, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse, RequestHeader,
-    ResponseHeader, TopicName,
-};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    CreateTopicsRequest, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
+    RequestHeader, ResponseHeader, TopicName,
+};
 use kafka_protocol::protocol::{
     Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
 };
@@ -32,7 +32,11 @@ impl Client {
         self.stream.write_all(bytes).await
     }
 
-    pub(crate) async fn send<R: Request>(&mut self, request: &R, version: i16) -> std::io::Result<()> {
+    pub(crate) async fn send<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> std::io::Result<()> {
         self.next += 1;
         let bytes = frame(request, version, self.next);
         self.send_raw(&bytes).await
@@ -46,7 +50,10 @@ impl Client {
         Ok(Bytes::from(body))
     }
 
-    pub(crate) async fn receive<R: Request>(&mut self, version: i16) -> std::io::Result<R::Response> {
+    pub(crate) async fn receive<R: Request>(
+        &mut self,
+        version: i16,
+    ) -> std::io::Result<R::Response> {
         let mut body = self.receive_raw().await?;
         ResponseHeader::decode(&mut body, R::Response::header_version(version))
             .and_then(|header| {
@@ -66,7 +73,11 @@ impl Client {
         self.receive::<R>(version).await
     }
 
-    pub(crate) async fn create_topic(&mut self, name: &str, partitions: i32) -> std::io::Result<i16> {
+    pub(crate) async fn create_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+    ) -> std::io::Result<i16> {
         let topic = CreatableTopic::default()
             .with_name(topic_name(name))
             .with_num_partitions(partitions)
@@ -79,14 +90,23 @@ impl Client {
     }
 
     /// Appends a batch to partition 0; error code and base offset.
-    pub(crate) async fn produce(&mut self, topic: &str, batch: Bytes) -> std::io::Result<(i16, i64)> {
+    pub(crate) async fn produce(
+        &mut self,
+        topic: &str,
+        batch: Bytes,
+    ) -> std::io::Result<(i16, i64)> {
         let answer: ProduceResponse = self.call(&produce_request(topic, batch), 9).await?;
         let part = &answer.responses[0].partition_responses[0];
         Ok((part.error_code, part.base_offset))
     }
 
     /// Everything of partition 0 from `offset` on that one fetch gives: the answer for the partition's batches.
-    pub(crate) async fn fetch(&mut self, topic: &str, offset: i64, wait: i32) -> std::io::Result<FetchResponse> {
+    pub(crate) async fn fetch(
+        &mut self,
+        topic: &str,
+        offset: i64,
+        wait: i32,
+    ) -> std::io::Result<FetchResponse> {
         self.call(&fetch_request(topic, offset, wait, 0), 12).await
     }
 
@@ -159,6 +179,14 @@ pub(crate) fn fetch_request(topic: &str, offset: i64, wait: i32, isolation: i8) 
         ])
 }
 
+/// Milliseconds since 1970: older records would be subject to retention.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
 /// Who writes a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Producer {
@@ -177,7 +205,11 @@ pub(crate) const ANYBODY: Producer = Producer {
 };
 
 /// A batch of records, written by hand: key (or none) and value each.
-pub(crate) fn batch(producer: Producer, timestamp: i64, records: &[(Option<&str>, Option<&str>)]) -> Bytes {
+pub(crate) fn batch(
+    producer: Producer,
+    timestamp: i64,
+    records: &[(Option<&str>, Option<&str>)],
+) -> Bytes {
     let mut body = Vec::new();
     for (delta, (key, value)) in records.iter().enumerate() {
         let mut record = vec![0];

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest}
 use kafka_protocol::protocol::StrBytes;
 use sluice_broker::{Broker, BrokerConfig};
 
-use super::client::{ANYBODY, Client, batch, topic_name};
+use super::client::{ANYBODY, Client, batch, now, topic_name};
 
 /// Names the folder of a broker that is to run in a process of its own.
 const FOLDER: &str = "SLUICE_TEST_BROKER_FOLDER";
@@ -67,14 +67,22 @@ impl Drop for Victim {
 }
 
 /// Appends numbers until the broker is gone; returns the next number and notes what was acknowledged.
-async fn append(address: String, topic: &'static str, mut next: u64, acknowledged: &mut Vec<u64>) -> u64 {
+async fn append(
+    address: String,
+    topic: &'static str,
+    mut next: u64,
+    acknowledged: &mut Vec<u64>,
+) -> u64 {
     let Ok(mut client) = Client::connect(&address).await else {
         return next;
     };
     loop {
         let value = next.to_string();
         next += 1;
-        match client.produce(topic, batch(ANYBODY, 1, &[(None, Some(&value))])).await {
+        match client
+            .produce(topic, batch(ANYBODY, now(), &[(None, Some(&value))]))
+            .await
+        {
             Ok((0, _)) => acknowledged.push(next - 1),
             Ok((code, _)) => panic!("error {code}"),
             Err(_) => return next,
@@ -138,7 +146,10 @@ async fn what_was_acknowledged_survives_fifty_kills() {
                 assert_eq!(client.create_topic(topic, 1).await.unwrap(), 0);
             }
         } else {
-            assert!(committed(&mut client).await >= offset, "round {round}: a committed offset is lost");
+            assert!(
+                committed(&mut client).await >= offset,
+                "round {round}: a committed offset is lost"
+            );
         }
         let [first, second] = &mut acknowledged;
         let life = Duration::from_millis(20 + rand::random_range(0..150));
@@ -157,20 +168,33 @@ async fn what_was_acknowledged_survives_fifty_kills() {
     let (_victim, address) = Victim::start(folder.path()).await;
     let mut client = Client::connect(&address).await.unwrap();
     for (topic, acknowledged) in topics.iter().zip(&acknowledged) {
-        assert!(acknowledged.len() > ROUNDS, "the load was too small to tell");
+        assert!(
+            acknowledged.len() > ROUNDS,
+            "the load was too small to tell"
+        );
         let read = client.read_all(topic).await.unwrap();
         let numbers: Vec<u64> = read
             .iter()
             .map(|(_, value)| std::str::from_utf8(value).unwrap().parse().unwrap())
             .collect();
         assert!(numbers.is_sorted_by(|a, b| a < b), "out of order, or twice");
-        let missing = acknowledged.iter().filter(|number| numbers.binary_search(number).is_err()).count();
+        let missing = acknowledged
+            .iter()
+            .filter(|number| numbers.binary_search(number).is_err())
+            .count();
         assert_eq!(missing, 0, "acknowledged records of {topic} are lost");
         let offsets = read.iter().map(|(offset, _)| *offset);
-        assert!(offsets.eq(0..i64::try_from(read.len()).unwrap()), "offsets have gaps");
+        assert!(
+            offsets.eq(0..i64::try_from(read.len()).unwrap()),
+            "offsets have gaps"
+        );
     }
     assert!(committed(&mut client).await >= offset);
     for name in made {
-        assert_eq!(client.create_topic(&name, 1).await.unwrap(), 36, "topic {name} is lost");
+        assert_eq!(
+            client.create_topic(&name, 1).await.unwrap(),
+            36,
+            "topic {name} is lost"
+        );
     }
 }

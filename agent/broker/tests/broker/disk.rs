@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sluice_broker::{Broker, BrokerConfig};
 
 use super::Served;
-use super::client::{ANYBODY, Client, batch};
+use super::client::{ANYBODY, Client, batch, now};
 
 /// `KAFKA_STORAGE_ERROR`.
 const STORAGE_ERROR: i16 = 56;
@@ -42,7 +42,11 @@ impl Drop for SmallDisk {
 async fn fill(client: &mut Client, value: &str, mut taken: usize) -> usize {
     loop {
         let text = format!("{taken} {value}");
-        match client.produce("t", batch(ANYBODY, 1, &[(None, Some(&text))])).await.unwrap() {
+        match client
+            .produce("t", batch(ANYBODY, now(), &[(None, Some(&text))]))
+            .await
+            .unwrap()
+        {
             (0, _) => taken += 1,
             (STORAGE_ERROR, _) => return taken,
             (code, _) => panic!("error {code}"),
@@ -72,7 +76,13 @@ async fn full_and_free_again(reserve: u64) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let more = loop {
         let text = format!("{taken} {value}");
-        if client.produce("t", batch(ANYBODY, 1, &[(None, Some(&text))])).await.unwrap().0 == 0 {
+        if client
+            .produce("t", batch(ANYBODY, now(), &[(None, Some(&text))]))
+            .await
+            .unwrap()
+            .0
+            == 0
+        {
             break taken + 1;
         }
         assert!(Instant::now() < deadline, "appends are still refused");
@@ -81,7 +91,11 @@ async fn full_and_free_again(reserve: u64) {
     check(&mut client, more).await;
     broker.shutdown().await;
     let broker = Broker::start(config).await.unwrap();
-    check(&mut Client::connect(&broker.bootstrap()).await.unwrap(), more).await;
+    check(
+        &mut Client::connect(&broker.bootstrap()).await.unwrap(),
+        more,
+    )
+    .await;
     broker.shutdown().await;
 }
 

@@ -8,7 +8,10 @@ use super::client::{self, Client};
 
 async fn still_answers(served: &Served) {
     let mut client = served.client().await;
-    client.call(&ApiVersionsRequest::default(), 0).await.unwrap();
+    client
+        .call(&ApiVersionsRequest::default(), 0)
+        .await
+        .unwrap();
 }
 
 /// Sends bytes and waits for the end of the connection.
@@ -33,7 +36,9 @@ async fn malformed_requests_end_their_connection_and_nothing_else() {
     is_closed(&served, &[0, 0, 0, 10, 0x7f, 0, 0, 0, 0, 0, 0, 1, 0, 0]).await;
     is_closed(&served, &[0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0, 0]).await;
     // Metadata version 1 that claims two billion topics.
-    let lie = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff];
+    let lie = [
+        0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff,
+    ];
     is_closed(&served, &lie).await;
 }
 

@@ -53,7 +53,10 @@ async fn end(client: &mut Client, producer: Producer, committed: bool) -> i16 {
 
 /// Records, last stable offset and first offsets of aborted transactions, as a reader of committed records gets them.
 async fn committed(client: &mut Client) -> (Vec<(i64, bytes::Bytes)>, i64, Vec<i64>) {
-    let answer = client.call::<FetchRequest>(&fetch_request("t", 0, 0, 1), 12).await.unwrap();
+    let answer = client
+        .call::<FetchRequest>(&fetch_request("t", 0, 0, 1), 12)
+        .await
+        .unwrap();
     let part = &answer.responses[0].partitions[0];
     let aborted = part.aborted_transactions.clone().unwrap_or_default();
     (
@@ -71,7 +74,11 @@ async fn committed_readers_wait_for_open_transactions_and_learn_of_aborted_ones(
     let mut producer = init(&mut client, 60_000).await;
     let record = |producer| batch(producer, 1, &[(None, Some("v"))]);
 
-    assert_eq!(client.produce("t", record(producer)).await.unwrap().0, 48, "INVALID_TXN_STATE: not added");
+    assert_eq!(
+        client.produce("t", record(producer)).await.unwrap().0,
+        48,
+        "INVALID_TXN_STATE: not added"
+    );
     assert_eq!(add(&mut client, producer).await, 0);
     assert_eq!(client.produce("t", record(producer)).await.unwrap(), (0, 0));
     let (seen, stable, _) = committed(&mut client).await;
@@ -79,7 +86,11 @@ async fn committed_readers_wait_for_open_transactions_and_learn_of_aborted_ones(
     assert_eq!(stable, 0);
 
     assert_eq!(end(&mut client, producer, false).await, 0);
-    assert_eq!(end(&mut client, producer, false).await, 0, "the same answer when asked again");
+    assert_eq!(
+        end(&mut client, producer, false).await,
+        0,
+        "the same answer when asked again"
+    );
     let (_, stable, aborted) = committed(&mut client).await;
     assert_eq!((stable, aborted), (2, vec![0]));
 
@@ -98,13 +109,23 @@ async fn a_new_instance_fences_the_old_one_and_aborts_its_transaction() {
     client.create_topic("t", 1).await.unwrap();
     let old = init(&mut client, 60_000).await;
     add(&mut client, old).await;
-    client.produce("t", batch(old, 1, &[(None, Some("v"))])).await.unwrap();
+    client
+        .produce("t", batch(old, 1, &[(None, Some("v"))]))
+        .await
+        .unwrap();
     let new = init(&mut client, 60_000).await;
     assert!(new.epoch > old.epoch);
     let (_, stable, aborted) = committed(&mut client).await;
     assert_eq!((stable, aborted), (2, vec![0]));
     let late = Producer { sequence: 1, ..old };
-    assert_eq!(client.produce("t", batch(late, 1, &[(None, Some("w"))])).await.unwrap().0, 47);
+    assert_eq!(
+        client
+            .produce("t", batch(late, 1, &[(None, Some("w"))]))
+            .await
+            .unwrap()
+            .0,
+        47
+    );
     assert_eq!(end(&mut client, old, true).await, 90, "PRODUCER_FENCED");
     assert_eq!(add(&mut client, old).await, 90);
     assert_eq!(add(&mut client, new).await, 0);
@@ -117,7 +138,10 @@ async fn a_transaction_that_is_open_for_too_long_is_aborted() {
     client.create_topic("t", 1).await.unwrap();
     let producer = init(&mut client, 100).await;
     add(&mut client, producer).await;
-    client.produce("t", batch(producer, 1, &[(None, Some("v"))])).await.unwrap();
+    client
+        .produce("t", batch(producer, 1, &[(None, Some("v"))]))
+        .await
+        .unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while committed(&mut client).await.1 != 2 {
         assert!(std::time::Instant::now() < deadline, "still open");

@@ -96,12 +96,19 @@ fn everybody_is_told_of_a_rebalance_by_the_heartbeat_and_gets_what_the_leader_as
     join(&mut group, 3, request("a", "-"), 7);
     let answers = join(&mut group, 3, request("b", "-"), 8);
     assert_eq!(answers.joins.len(), 3);
-    let leader = answers.joins.iter().find(|(reply, _)| *reply == 7).map(|(_, answer)| answer);
+    let leader = answers
+        .joins
+        .iter()
+        .find(|(reply, _)| *reply == 7)
+        .map(|(_, answer)| answer);
     assert_eq!(leader.map(|answer| answer.members.len()), Some(3));
     sync(&mut group, 3, speaker("c", 3), &[], 9);
     let answers = sync(&mut group, 3, speaker("a", 3), &[("c", "C")], 10);
     let given = answers.syncs.iter().find(|(reply, _)| *reply == 9);
-    assert_eq!(given.map(|(_, answer)| answer.assignment.clone()), Some(Bytes::from_static(b"C")));
+    assert_eq!(
+        given.map(|(_, answer)| answer.assignment.clone()),
+        Some(Bytes::from_static(b"C"))
+    );
     let late = sync(&mut group, 4, speaker("b", 3), &[], 11);
     assert_eq!(late.syncs[0].1.error, NONE, "who syncs late gets it too");
 }
@@ -114,7 +121,10 @@ fn a_member_that_is_not_heard_of_makes_place_for_the_others() {
     let mut answers = Answers::default();
     group.tick(10_000, &mut answers);
     assert_eq!(group.members.len(), 1);
-    assert_eq!(group.heartbeat(10_001, speaker("a", 2)), REBALANCE_IN_PROGRESS);
+    assert_eq!(
+        group.heartbeat(10_001, speaker("a", 2)),
+        REBALANCE_IN_PROGRESS
+    );
     assert_eq!(group.heartbeat(10_001, speaker("b", 2)), UNKNOWN_MEMBER_ID);
 }
 
@@ -123,8 +133,14 @@ fn members_that_do_not_join_again_in_time_are_left_behind() {
     let mut group = stable_pair();
     join(&mut group, 0, request("", "c"), 6);
     for time in [9_000, 18_000, 27_000, 36_000, 45_000, 54_000] {
-        assert_eq!(group.heartbeat(time, speaker("a", 2)), REBALANCE_IN_PROGRESS);
-        assert_eq!(group.heartbeat(time, speaker("b", 2)), REBALANCE_IN_PROGRESS);
+        assert_eq!(
+            group.heartbeat(time, speaker("a", 2)),
+            REBALANCE_IN_PROGRESS
+        );
+        assert_eq!(
+            group.heartbeat(time, speaker("b", 2)),
+            REBALANCE_IN_PROGRESS
+        );
     }
     let mut answers = Answers::default();
     group.tick(60_000, &mut answers);
@@ -184,9 +200,18 @@ fn members_that_share_no_protocol_are_refused() {
 fn commits_are_taken_from_members_of_the_generation_only() {
     let mut group = stable_pair();
     assert_eq!(group.check_commit(1, speaker("a", 2), false), NONE);
-    assert_eq!(group.check_commit(1, speaker("a", 1), false), ILLEGAL_GENERATION);
-    assert_eq!(group.check_commit(1, speaker("x", 2), false), UNKNOWN_MEMBER_ID);
-    assert_eq!(group.check_commit(1, speaker("", -1), false), UNKNOWN_MEMBER_ID);
+    assert_eq!(
+        group.check_commit(1, speaker("a", 1), false),
+        ILLEGAL_GENERATION
+    );
+    assert_eq!(
+        group.check_commit(1, speaker("x", 2), false),
+        UNKNOWN_MEMBER_ID
+    );
+    assert_eq!(
+        group.check_commit(1, speaker("", -1), false),
+        UNKNOWN_MEMBER_ID
+    );
     assert_eq!(group.check_commit(1, speaker("", -1), true), NONE);
     let mut empty = Tested::new(None, 3, 0);
     assert_eq!(empty.check_commit(1, speaker("", -1), false), NONE);
