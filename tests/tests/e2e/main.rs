@@ -8,6 +8,7 @@ mod both_brokers;
 mod context;
 mod conversation;
 mod delivery;
+mod embedded;
 mod java_clients;
 mod takeover;
 mod terminal;
@@ -29,6 +30,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         bad_input::TESTS,
         terminal::TESTS,
         delivery::TESTS,
+        embedded::TESTS,
         both_brokers::TESTS,
         java_clients::TESTS,
     ]
