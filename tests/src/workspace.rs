@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The lock file may list this many packages; a change that needs more says why it is worth them.
-const MOST_PACKAGES: usize = 380;
+const MOST_PACKAGES: usize = 420;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -13,6 +13,7 @@ mod differential;
 mod exactly_once;
 mod headless;
 mod https;
+mod embedded;
 mod java_clients;
 mod secured;
 mod takeover;
@@ -41,6 +42,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         delivery::TESTS,
         exactly_once::TESTS,
         differential::TESTS,
+        embedded::TESTS,
         both_brokers::TESTS,
         java_clients::TESTS,
     ]

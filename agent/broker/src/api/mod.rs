@@ -31,16 +31,19 @@ pub(crate) const NODE: i32 = 1;
 /// request is held until then, or until it is handled.
 pub(crate) async fn begin(core: &Arc<Core>, request: Request, held: Held, peer: &Peer) -> Due {
     let core = Arc::clone(core);
-    match request {
+    let (header, request) = match request {
+        Request::Known(header, request) => (header, request),
         Request::UnknownApiVersions(header) => {
             let header = Header {
                 version: 0,
                 ..header
             };
             let answer = ResponseKind::ApiVersions(cluster::api_versions(UNSUPPORTED_VERSION));
-            Box::pin(async move { finish(&header, &answer, None) })
+            return Box::pin(async move { finish(&header, &answer, None) });
         }
-        Request::Known(header, RequestKind::Produce(request)) => {
+    };
+    match *request {
+        RequestKind::Produce(request) => {
             let due = produce::begin(&core, request).await;
             Box::pin(async move {
                 let answer = due.await;
@@ -51,12 +54,12 @@ pub(crate) async fn begin(core: &Arc<Core>, request: Request, held: Held, peer: 
                 }
             })
         }
-        Request::Known(header, RequestKind::Fetch(request)) => Box::pin(async move {
+        RequestKind::Fetch(request) => Box::pin(async move {
             let (answer, budget) = fetch::handle(&core, request, header.version).await;
             drop(held);
             finish(&header, &ResponseKind::Fetch(answer), budget)
         }),
-        Request::Known(header, request) => {
+        request => {
             let peer = peer.clone();
             Box::pin(async move {
                 let answer = handle(&core, &header, request, &peer).await;

@@ -358,8 +358,8 @@ fn subscriptions(group: &LiveGroup) -> Vec<String> {
             if metadata.len() < 6 {
                 return None;
             }
-            let count = metadata.slice(2..6);
-            let claimed = usize::try_from(bytes::Buf::get_i32(&mut count.clone())).ok()?;
+            let mut count = metadata.slice(2..6);
+            let claimed = usize::try_from(bytes::Buf::get_i32(&mut count)).ok()?;
             if claimed > metadata.len() {
                 return None;
             }

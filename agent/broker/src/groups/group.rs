@@ -216,11 +216,11 @@ impl<J, S> Group<J, S> {
                 answers.joins.push((reply, answer));
             } else {
                 let id = request.fresh_id.clone();
-                self.add(now, id, request, reply, answers);
+                self.add(now, &id, request, reply, answers);
             }
         } else {
             let id = request.member_id.clone();
-            self.join_known(now, id, request, reply, answers);
+            self.join_known(now, &id, request, reply, answers);
         }
     }
 
@@ -259,7 +259,7 @@ impl<J, S> Group<J, S> {
             None if request.member_id.is_empty() => {
                 let id = request.fresh_id.clone();
                 self.statics.insert(instance.to_owned(), id.clone());
-                self.add(now, id, request, reply, answers);
+                self.add(now, &id, request, reply, answers);
             }
             None => {
                 let answer = JoinAnswer::error(UNKNOWN_MEMBER_ID, &request.member_id);
@@ -269,7 +269,7 @@ impl<J, S> Group<J, S> {
                 self.replace_static(now, instance, &id, request, reply, answers);
             }
             Some(id) if id == request.member_id => {
-                self.join_known(now, id, request, reply, answers);
+                self.join_known(now, &id, request, reply, answers);
             }
             Some(_) => {
                 let answer = JoinAnswer::error(FENCED_INSTANCE_ID, &request.member_id);
@@ -290,7 +290,7 @@ impl<J, S> Group<J, S> {
         let new_id = request.fresh_id.clone();
         self.statics.insert(instance.to_owned(), new_id.clone());
         let Some(mut member) = self.members.shift_remove(old_id) else {
-            self.add(now, new_id, request, reply, answers);
+            self.add(now, &new_id, request, reply, answers);
             return;
         };
         if let Some(old) = member.joining.take() {
@@ -330,19 +330,19 @@ impl<J, S> Group<J, S> {
     fn join_known(
         &mut self,
         now: i64,
-        id: String,
+        id: &str,
         request: JoinRequest,
         reply: J,
         answers: &mut Answers<J, S>,
     ) {
-        if self.pending.remove(&id).is_some() {
+        if self.pending.remove(id).is_some() {
             self.add(now, id, request, reply, answers);
             return;
         }
-        let is_leader = self.leader.as_ref() == Some(&id);
+        let is_leader = self.leader.as_deref() == Some(id);
         let state = self.state;
-        let Some(member) = self.members.get_mut(&id) else {
-            let answer = JoinAnswer::error(UNKNOWN_MEMBER_ID, &id);
+        let Some(member) = self.members.get_mut(id) else {
+            let answer = JoinAnswer::error(UNKNOWN_MEMBER_ID, id);
             answers.joins.push((reply, answer));
             return;
         };
@@ -354,17 +354,17 @@ impl<J, S> Group<J, S> {
         };
         member.take_over(now, request);
         if stays {
-            let answer = self.current(&id);
+            let answer = self.current(id);
             answers.joins.push((reply, answer));
         } else {
-            self.await_join(now, &id, reply, answers);
+            self.await_join(now, id, reply, answers);
         }
     }
 
     fn add(
         &mut self,
         now: i64,
-        id: String,
+        id: &str,
         request: JoinRequest,
         reply: J,
         answers: &mut Answers<J, S>,
@@ -385,8 +385,8 @@ impl<J, S> Group<J, S> {
             syncing: None,
         };
         member.take_over(now, request);
-        self.members.insert(id.clone(), member);
-        self.await_join(now, &id, reply, answers);
+        self.members.insert(id.to_owned(), member);
+        self.await_join(now, id, reply, answers);
     }
 
     fn await_join(&mut self, now: i64, id: &str, reply: J, answers: &mut Answers<J, S>) {

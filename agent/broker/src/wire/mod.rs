@@ -52,7 +52,7 @@ pub(crate) enum RequestError {
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Can be handled.
-    Known(Header, RequestKind),
+    Known(Header, Box<RequestKind>),
     /// `ApiVersions` in a version that is not known: answered in version 0 with the known ones (KIP-511).
     UnknownApiVersions(Header),
 }
@@ -98,7 +98,7 @@ pub(crate) fn decode(mut frame: Bytes) -> Result<Request, RequestError> {
         return Err(malformed());
     }
     let kind = RequestKind::decode(api, &mut frame, version).map_err(|_| malformed())?;
-    Ok(Request::Known(header, kind))
+    Ok(Request::Known(header, Box::new(kind)))
 }
 
 fn client_id(frame: &mut Bytes) -> Option<StrBytes> {

@@ -179,6 +179,14 @@ pub(crate) fn fetch_request(topic: &str, offset: i64, wait: i32, isolation: i8) 
         ])
 }
 
+/// Milliseconds since 1970: older records would be subject to retention.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
 /// Who writes a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Producer {

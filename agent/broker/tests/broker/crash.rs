@@ -12,7 +12,7 @@ use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest}
 use kafka_protocol::protocol::StrBytes;
 use sluice_broker::{Broker, BrokerConfig};
 
-use super::client::{ANYBODY, Client, batch, topic_name};
+use super::client::{ANYBODY, Client, batch, now, topic_name};
 
 /// Names the folder of a broker that is to run in a process of its own.
 const FOLDER: &str = "SLUICE_TEST_BROKER_FOLDER";
@@ -80,7 +80,7 @@ async fn append(
         let value = next.to_string();
         next += 1;
         match client
-            .produce(topic, batch(ANYBODY, 1, &[(None, Some(&value))]))
+            .produce(topic, batch(ANYBODY, now(), &[(None, Some(&value))]))
             .await
         {
             Ok((0, _)) => acknowledged.push(next - 1),

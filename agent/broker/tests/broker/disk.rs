@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sluice_broker::{Broker, BrokerConfig};
 
 use super::Served;
-use super::client::{ANYBODY, Client, batch};
+use super::client::{ANYBODY, Client, batch, now};
 
 /// `KAFKA_STORAGE_ERROR`.
 const STORAGE_ERROR: i16 = 56;
@@ -43,7 +43,7 @@ async fn fill(client: &mut Client, value: &str, mut taken: usize) -> usize {
     loop {
         let text = format!("{taken} {value}");
         match client
-            .produce("t", batch(ANYBODY, 1, &[(None, Some(&text))]))
+            .produce("t", batch(ANYBODY, now(), &[(None, Some(&text))]))
             .await
             .unwrap()
         {
@@ -77,7 +77,7 @@ async fn full_and_free_again(reserve: u64) {
     let more = loop {
         let text = format!("{taken} {value}");
         if client
-            .produce("t", batch(ANYBODY, 1, &[(None, Some(&text))]))
+            .produce("t", batch(ANYBODY, now(), &[(None, Some(&text))]))
             .await
             .unwrap()
             .0

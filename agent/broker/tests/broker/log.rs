@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use sluice_broker::{Broker, BrokerConfig};
 
 use super::Served;
-use super::client::{ANYBODY, Client, Producer, batch, fetch_request, topic_name};
+use super::client::{ANYBODY, Client, Producer, batch, fetch_request, now, topic_name};
 
 async fn create(client: &mut Client, name: &str, configs: &[(&'static str, &'static str)]) {
     let configs = configs.iter().map(|(name, value)| {
@@ -54,7 +54,11 @@ async fn records_keep_their_order_over_a_restart() {
         let (code, offset) = client
             .produce(
                 "t",
-                batch(ANYBODY, 1, &[(None, Some(&value)), (None, Some("second"))]),
+                batch(
+                    ANYBODY,
+                    now(),
+                    &[(None, Some(&value)), (None, Some("second"))],
+                ),
             )
             .await
             .unwrap();
@@ -210,15 +214,8 @@ async fn old_records_go_and_new_ones_stay() {
             .await
             .unwrap();
     }
-    let now = i64::try_from(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_millis(),
-    )
-    .unwrap();
     client
-        .produce("t", batch(ANYBODY, now, &[(None, Some(&large))]))
+        .produce("t", batch(ANYBODY, now(), &[(None, Some(&large))]))
         .await
         .unwrap();
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
