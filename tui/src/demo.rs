@@ -410,10 +410,16 @@ impl Demo {
         tokio::pin!(work);
         tokio::select! {
             done = &mut work => return done,
-            () = tokio::time::sleep(SILENCE) => say(&format!(
-                "waiting for {} to take back topics and groups {}-*; ctrl-c leaves them there",
-                self.bootstrap, self.id
-            )),
+            () = tokio::time::sleep(SILENCE) => {
+                if self.takes_back {
+                    say(&format!(
+                        "waiting for {} to take back topics and groups {}-*; ctrl-c leaves them there",
+                        self.bootstrap, self.id
+                    ));
+                } else {
+                    say("waiting for the agents to stop; ctrl-c ends at once");
+                }
+            }
         }
         work.await
     }

@@ -25,14 +25,13 @@ impl Demo {
             .find(|connector| matches!(connector.health, Health::Unhealthy | Health::Degraded));
         if let Some(connector) = failed {
             let text = format!(
-                "{} has failed: go there, l shows why, r restarts it",
+                "{} failed: go there, l shows why, r restarts it",
                 connector.name
             );
             return (Tone::Bad, text);
         }
         if self.running < self.agents {
-            let text =
-                "an agent was killed: its work moves when the group notices; K starts it again";
+            let text = "an agent was killed: watch its work move in :workers; K starts one again";
             return (Tone::Warn, text.to_owned());
         }
         if listed.is_empty() {
