@@ -48,7 +48,7 @@ impl Default for Limits {
         Self {
             request_bytes: 100 << 20,
             batch_bytes: 1_048_588,
-            requests_in_memory: 128 << 20,
+            requests_in_memory: 32 << 20,
             fetch_bytes: 4 << 20,
             fetches_in_memory: 16 << 20,
             requests_per_connection: 8,

@@ -25,6 +25,8 @@ const PRODUCER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 const TRANSACTIONAL_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often transactions are looked at, as `transaction.abort.timed.out.transaction.cleanup.interval.ms`, but sooner.
 const TRANSACTIONS_EVERY: Duration = Duration::from_secs(1);
+/// Space that may lie waste on the disk, beside half of what is used.
+const WASTE: u64 = 64 << 20;
 /// A log is compacted when so much of it is new.
 const LEAST_DIRTY: u64 = 64 << 10;
 
@@ -54,8 +56,9 @@ pub(crate) async fn watch_transactions(core: Arc<Core>) {
 
 /// Looks around until the broker stops.
 pub(crate) async fn run(core: Arc<Core>) {
+    let mut reclaimed = 0;
     loop {
-        if let Err(error) = round(&core).await {
+        if let Err(error) = round(&core, &mut reclaimed).await {
             tracing::warn!(%error, "maintenance was broken off");
         }
         tokio::select! {
@@ -65,7 +68,7 @@ pub(crate) async fn run(core: Arc<Core>) {
     }
 }
 
-async fn round(core: &Arc<Core>) -> Result<(), StoreError> {
+async fn round(core: &Arc<Core>, reclaimed: &mut u64) -> Result<(), StoreError> {
     purge_deleted(core).await?;
     let topics = core.shared.topics();
     for topic in topics.by_name.values() {
@@ -92,7 +95,32 @@ async fn round(core: &Arc<Core>) -> Result<(), StoreError> {
             }
         })
         .await?;
-    core.groups.expire_offsets(core).await
+    core.groups.expire_offsets(core).await?;
+    reclaim(core, reclaimed).await
+}
+
+/// Has the store give back the space of what was removed, if that is much. `size` is what the log took when that was
+/// last done: what did not go then would not go now.
+async fn reclaim(core: &Arc<Core>, size: &mut u64) -> Result<(), StoreError> {
+    let topics = core.shared.topics();
+    let views = topics.by_name.values().flat_map(|topic| &topic.partitions);
+    let used: u64 = views.map(|view| view.read().bytes).sum();
+    let before = *size;
+    let after = core
+        .blocking(move |store| {
+            let taken = store.log_size();
+            if taken < used + used / 2 + WASTE || taken < before + WASTE / 2 {
+                return Ok(None);
+            }
+            store.reclaim()?;
+            Ok(Some(store.log_size()))
+        })
+        .await?;
+    if let Some(after) = after {
+        tracing::info!(bytes = after, used, "the log was reduced to what is used");
+        *size = after;
+    }
+    Ok(())
 }
 
 /// Removes the batches of partitions that were deleted.

@@ -192,7 +192,23 @@ impl State {
                 commit.remove(keys::in_partition(tag::ABORTED, id, aborted.last_offset));
             }
         }
+        Self::forget_offsets(commit, name);
         commit.topics_changed = true;
         Ok(record.id)
+    }
+
+    /// Removes what groups have committed for a topic that is gone.
+    fn forget_offsets(commit: &mut Commit, topic: &str) {
+        match commit.store().prefix(&[tag::OFFSET]) {
+            Ok(offsets) => {
+                for (key, _) in offsets {
+                    if keys::parse_offset(&key).is_some_and(|(_, named, _)| named == topic) {
+                        commit.remove(key.to_vec());
+                    }
+                }
+            }
+            // They do no harm but for a topic of the same name.
+            Err(error) => tracing::warn!(%error, topic, "offsets of a deleted topic stay"),
+        }
     }
 }

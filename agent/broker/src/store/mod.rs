@@ -15,16 +15,16 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Pers
 use parking_lot::RwLock;
 
 /// Bytes of batches in memory before they are sorted into files.
-const LOG_MEMTABLE: u64 = 8 << 20;
+const LOG_MEMTABLE: u64 = 4 << 20;
 /// The same for everything else.
-const STATE_MEMTABLE: u64 = 2 << 20;
+const STATE_MEMTABLE: u64 = 1 << 20;
 /// Blocks of files kept in memory.
 const CACHE: u64 = 8 << 20;
 /// Batches up to this size lie in the tables themselves; larger ones in files of their own, which are not rewritten when
 /// tables are merged.
-const SEPARATED_FROM: u32 = 512;
+const SEPARATED_FROM: u32 = 256;
 /// Size of the files of large batches.
-const BLOB_FILE: u64 = 32 << 20;
+const BLOB_FILE: u64 = 16 << 20;
 /// Journals are dropped when they reach this size and what is in them is in tables.
 const JOURNAL: u64 = 64 << 20;
 
@@ -127,6 +127,23 @@ impl Store {
         self.database
             .persist(PersistMode::SyncData)
             .map_err(StoreError::failed("force data to the disk"))
+    }
+
+    /// Bytes that the log takes on the disk.
+    pub(crate) fn log_size(&self) -> u64 {
+        self.log.disk_space()
+    }
+
+    /// Gives back the space of batches that were removed. Large batches lie in files of their own, so this writes little
+    /// but their keys.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub(crate) fn reclaim(&self) -> Result<(), StoreError> {
+        self.log
+            .rotate_memtable_and_wait()
+            .and_then(|()| self.log.major_compact())
+            .map_err(StoreError::failed("reclaim space"))
     }
 
     /// One value of the state.

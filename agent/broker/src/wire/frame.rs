@@ -1,7 +1,7 @@
 //! Frames from a socket: a length of four bytes, then the request.
 //!
-//! Room is made as bytes arrive, and large requests wait until the budget of the whole broker has room for them, so that
-//! neither a lie about a length nor many slow senders cost memory.
+//! Large requests wait until the budget of the whole broker has room for them, so that neither lies about lengths nor many
+//! slow senders cost more memory than that.
 
 use std::io;
 use std::sync::Arc;
@@ -102,6 +102,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         } else {
             None
         };
+        // The budget covers what is claimed, up to all of it; beyond, room is made as bytes arrive.
+        let covered = length.min(self.units as usize * UNIT);
+        self.buffer
+            .reserve(covered.saturating_sub(self.buffer.len()));
         while self.buffer.len() < length {
             let missing = length - self.buffer.len();
             if !self.more(missing.min(STEP)).await? {
