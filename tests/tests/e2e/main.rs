@@ -9,6 +9,7 @@ mod conversation;
 mod delivery;
 mod takeover;
 mod terminal;
+mod transformations;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         bad_input::TESTS,
         terminal::TESTS,
         delivery::TESTS,
+        transformations::TESTS,
     ]
     .into_iter()
     .flatten()
