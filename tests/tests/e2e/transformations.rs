@@ -91,7 +91,7 @@ fn written_by(context: &Context, kind: Kind) -> Result<Pairs> {
     if kind == Kind::Agent {
         let class = "FileStreamSource";
         let path = format!("/connector-plugins/{class}/config/validate");
-        let mut config = config.clone();
+        let mut config = config;
         // A value that is wrong, so that a fault names it.
         config["name"] = json!(connector);
         config["errors.tolerance"] = json!(variable(&secrets));
