@@ -131,7 +131,7 @@ async fn until_signal(
     };
     let mut props = read_properties(worker).map_err(WorkerError::from)?;
     let broker = embedded::start(&mut props).await?;
-    let ended = match WorkerConfig::with_environment(&props, mode, environment) {
+    let ended = match WorkerConfig::with_environment(props, mode, environment) {
         Ok(config) => work(&role, config, loggers, stop).await,
         Err(error) => Err(error.into()),
     };

@@ -18,6 +18,7 @@ mod java_clients;
 mod secured;
 mod takeover;
 mod terminal;
+mod transformations;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         embedded::TESTS,
         both_brokers::TESTS,
         java_clients::TESTS,
+        transformations::TESTS,
     ]
     .into_iter()
     .flatten()
