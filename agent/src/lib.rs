@@ -4,6 +4,7 @@ pub mod causes;
 pub mod client_overrides;
 pub mod config_transformer;
 pub mod connector_config;
+pub mod embedded;
 pub mod group;
 pub mod herder;
 pub mod kafka_client;

@@ -2,17 +2,19 @@
 //!
 //! SIGTERM, SIGINT and SIGHUP stop it in order. What the environment says is for `main` to read and pass in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use sluice_api::plugin::Environment;
+use sluice_broker::{Broker, BrokerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::embedded::{self, EmbeddedError};
 use crate::logging::{self, LogFormat, Loggers};
 use crate::plugins::Plugins;
 use crate::run::{Ready, WorkerError, run_distributed, run_standalone};
-use crate::worker_config::{Mode, WorkerConfig, WorkerConfigError};
+use crate::worker_config::{Mode, WorkerConfig, WorkerConfigError, read_properties};
 
 /// How the process logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,9 @@ pub enum ProcessError {
     /// The system gives no runtime or no signals.
     #[error("cannot start")]
     System(#[from] std::io::Error),
+    /// The broker of the process.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
     /// The worker.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -68,7 +73,7 @@ impl ProcessError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Worker(error) => error.exit_code(),
-            Self::Logging(_) | Self::System(_) => 1,
+            Self::Embedded(_) | Self::Logging(_) | Self::System(_) => 1,
         }
     }
 }
@@ -89,12 +94,56 @@ pub fn run(role: Role, log: &LogOptions, environment: &Environment) -> Result<()
     ended
 }
 
+/// Runs a broker until a signal; `ready` is told its address for clients.
+///
+/// # Errors
+/// Why it did not start.
+pub fn run_broker(
+    config: BrokerConfig,
+    log: &LogOptions,
+    ready: impl FnOnce(&str),
+) -> Result<(), ProcessError> {
+    logging::init(log.format, &log.level, std::io::stderr).map_err(ProcessError::Logging)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        stop_at_signals(&stop)?;
+        let broker = Broker::start(config).await.map_err(EmbeddedError::from)?;
+        ready(&broker.bootstrap());
+        stop.cancelled().await;
+        broker.shutdown().await;
+        Ok(())
+    })
+}
+
 async fn until_signal(
     role: Role,
     loggers: Arc<Loggers>,
     environment: &Environment,
 ) -> Result<(), ProcessError> {
     let stop = CancellationToken::new();
+    stop_at_signals(&stop)?;
+    let (worker, mode) = match &role {
+        Role::Distributed { worker } => (worker, Mode::Distributed),
+        Role::Standalone { worker, .. } => (worker, Mode::Standalone),
+    };
+    let mut props = read_properties(worker).map_err(WorkerError::from)?;
+    let broker = embedded::start(&mut props).await?;
+    let ended = match WorkerConfig::with_environment(props, mode, environment) {
+        Ok(config) => work(&role, config, loggers, stop).await,
+        Err(error) => Err(error.into()),
+    };
+    // The worker is a client of the broker, so the broker goes last.
+    if let Some(broker) = broker {
+        broker.shutdown().await;
+    }
+    Ok(ended?)
+}
+
+/// Cancels `stop` at the first signal that asks for an end.
+fn stop_at_signals(stop: &CancellationToken) -> std::io::Result<()> {
     let mut signals = [
         ("SIGTERM", signal(SignalKind::terminate())?),
         ("SIGINT", signal(SignalKind::interrupt())?),
@@ -112,24 +161,23 @@ async fn until_signal(
         tracing::info!(signal = name, "stopping");
         stopped.cancel();
     });
-    let ready: Ready = Box::new(|_| ());
-    match role {
-        Role::Distributed { worker } => {
-            let config = load(&worker, Mode::Distributed, environment)?;
-            run_distributed(config, loggers, stop, ready).await?;
-        }
-        Role::Standalone { worker, connectors } => {
-            let config = load(&worker, Mode::Standalone, environment)?;
-            run_standalone(config, &connectors, loggers, stop, ready).await?;
-        }
-    }
     Ok(())
 }
 
-fn load(path: &Path, mode: Mode, environment: &Environment) -> Result<WorkerConfig, WorkerError> {
-    let config = WorkerConfig::load(path, mode, environment)?;
+async fn work(
+    role: &Role,
+    config: WorkerConfig,
+    loggers: Arc<Loggers>,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
     check_converters(&config)?;
-    Ok(config)
+    let ready: Ready = Box::new(|_| ());
+    match role {
+        Role::Distributed { .. } => run_distributed(config, loggers, stop, ready).await,
+        Role::Standalone { connectors, .. } => {
+            run_standalone(config, connectors, loggers, stop, ready).await
+        }
+    }
 }
 
 /// A worker whose converters do not exist could not run any task, so it does not start.

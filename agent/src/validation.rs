@@ -1,10 +1,12 @@
 //! Validation of connector configurations: every fault of every key at once, in the composition of the REST answer
 //! (Kafka's `AbstractHerder.validateConnectorConfig`).
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use sluice_api::config::{
     ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, DefaultValue, Importance, Password,
-    Props, ValidatedKey, Width,
+    Props, Recommendation, Recommender, ValidatedKey, Width,
 };
 use sluice_api::connector::{Connector, ExactlyOnceSupport};
 use sluice_protocol::rest::{
@@ -86,17 +88,17 @@ async fn validate_resolved(
         plugin.kind(),
         &suggestions(plugins, worker, props, plugin.version()),
     );
-    let mut alias_faults = Vec::new();
+    let mut found = FoundAliases::default();
     add_aliased(
         &mut framework_def,
-        &mut alias_faults,
+        &mut found,
         plugins,
         props,
         Aliased::Transforms,
     );
     add_aliased(
         &mut framework_def,
-        &mut alias_faults,
+        &mut found,
         plugins,
         props,
         Aliased::Predicates,
@@ -106,7 +108,12 @@ async fn validate_resolved(
         .into_iter()
         .map(|value| (value.name.clone(), value))
         .collect();
-    for (key, fault) in alias_faults {
+    for (key, class) in found.classes {
+        if let Some(value) = values.get_mut(&key) {
+            value.value = class;
+        }
+    }
+    for (key, fault) in found.faults {
         add_fault(&mut values, &key, fault);
     }
     match plugin.kind() {
@@ -173,9 +180,14 @@ pub fn plugin_config(
     name: &str,
     version: Option<&str>,
 ) -> Result<Vec<ConfigKeyInfo>, RestError> {
-    let (info, def) = plugins
-        .any(name)
-        .ok_or_else(|| RestError::not_found(format!("Unknown plugin {name}.")))?;
+    let (info, def) = plugins.any(name).ok_or_else(|| {
+        if concrete_classes(plugins, name).is_empty() {
+            RestError::not_found(format!("Unknown plugin {name}."))
+        } else {
+            // The JVM worker tries to make an abstract class.
+            RestError::internal("Instantiation error")
+        }
+    })?;
     if let Some(version) = version {
         let installed = info.version.clone().unwrap_or_default();
         let range = VersionRange::parse(version).map_err(|_| {
@@ -342,10 +354,19 @@ enum Aliased {
     Predicates,
 }
 
+/// What was found out about declared transformations and predicates beside their keys.
+#[derive(Default)]
+struct FoundAliases {
+    /// Key and fault.
+    faults: Vec<(String, String)>,
+    /// Key of a type and the class to show for it.
+    classes: Vec<(String, ConfigValue)>,
+}
+
 /// Adds the keys of each declared transformation or predicate (`ConnectorConfig.EnrichablePlugin`).
 fn add_aliased(
     def: &mut ConfigDef,
-    faults: &mut Vec<(String, String)>,
+    found: &mut FoundAliases,
     plugins: &Plugins,
     props: &Props,
     kind: Aliased,
@@ -386,59 +407,149 @@ fn add_aliased(
                     title.to_lowercase().trim_end_matches('s')
                 ))
                 .group(&group, 0, Width::Long, &format!("{one} type for {alias}"))
-                .recommender(std::sync::Arc::new(move |_, _| {
-                    sluice_api::config::Recommendation {
-                        values: classes.clone(),
-                        visible: true,
-                    }
-                })),
+                .recommender(suggested(classes)),
         );
+        let plugin = props
+            .get(&type_key)
+            .map(|class| aliased_plugin(plugins, kind, one, class));
+        let version = match &plugin {
+            Some(Ok(plugin)) => Some(plugin.version.to_owned()),
+            _ => None,
+        };
         def.add(
-            ConfigKey::new(format!("{prefix}plugin.version"), ConfigType::String)
-                .optional()
-                .importance(Importance::High)
-                .doc(format!("Version of the '{alias}' plugin."))
-                .group(
-                    &group,
-                    1,
-                    Width::Long,
-                    &format!("{one} version for {alias}"),
-                ),
+            match &version {
+                Some(version) => ConfigKey::new(version_key(&prefix), ConfigType::String)
+                    .default(version)
+                    .recommender(suggested(vec![version.clone()])),
+                None => ConfigKey::new(version_key(&prefix), ConfigType::String).optional(),
+            }
+            .importance(Importance::High)
+            .doc(format!("Version of the '{alias}' plugin."))
+            .group(
+                &group,
+                1,
+                Width::Long,
+                &format!("{one} version for {alias}"),
+            ),
         );
-        let Some(class) = props.get(&type_key) else {
-            continue;
-        };
-        let own = match kind {
-            Aliased::Transforms => plugins
-                .transformation(class)
-                .map(|plugin| plugin.config_def),
-            Aliased::Predicates => plugins.predicate(class).map(|plugin| plugin.config_def),
-        };
-        let Some(own) = own else {
-            faults.push((
-                type_key.clone(),
-                ConfigError::invalid(
-                    &type_key,
-                    class,
-                    format!("Class {class} could not be found."),
-                )
-                .0,
-            ));
-            continue;
-        };
-        let negate = props.contains_key(&format!("{prefix}negate"));
-        if kind == Aliased::Transforms
-            && negate
-            && !props.contains_key(&format!("{prefix}predicate"))
-        {
-            faults.push((
-                type_key,
-                format!(
-                    "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
-                ),
-            ));
+        match plugin {
+            None => {}
+            Some(Ok(plugin)) => {
+                let class = ConfigValue::Class(plugin.class.to_owned());
+                found.classes.push((type_key.clone(), class));
+                if let Some(fault) = aliased_version_fault(props, &prefix, &plugin) {
+                    found.faults.push((type_key, fault.clone()));
+                    found.faults.push((version_key(&prefix), fault));
+                    continue;
+                }
+                let negate = props.contains_key(&format!("{prefix}negate"));
+                if kind == Aliased::Transforms
+                    && negate
+                    && !props.contains_key(&format!("{prefix}predicate"))
+                {
+                    found.faults.push((
+                        type_key,
+                        format!(
+                            "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
+                        ),
+                    ));
+                }
+                add_plugin_keys(def, &prefix, &group, &(plugin.config_def)(), kind);
+            }
+            Some(Err(WrongClass::Unknown(class))) => {
+                let why = format!("Class {class} could not be found.");
+                let fault = ConfigError::invalid(&type_key, class, why).0;
+                found.classes.push((type_key.clone(), ConfigValue::Null));
+                found.faults.push((type_key, fault));
+            }
+            Some(Err(WrongClass::Unfit(fault))) => found.faults.push((type_key, fault)),
         }
-        add_plugin_keys(def, &prefix, &group, &own(), kind);
+    }
+}
+
+fn version_key(prefix: &str) -> String {
+    format!("{prefix}plugin.version")
+}
+
+fn suggested(values: Vec<String>) -> Recommender {
+    Arc::new(move |_, _| Recommendation {
+        values: values.clone(),
+        visible: true,
+    })
+}
+
+/// A transformation or predicate, as far as validation goes.
+struct AliasedPlugin {
+    class: &'static str,
+    version: &'static str,
+    config_def: fn() -> ConfigDef,
+}
+
+/// Why a class can't be used.
+enum WrongClass {
+    /// There is none of that name.
+    Unknown(String),
+    /// There is, but not of that kind; with Kafka's text.
+    Unfit(String),
+}
+
+fn aliased_plugin(
+    plugins: &Plugins,
+    kind: Aliased,
+    one: &str,
+    class: &str,
+) -> Result<AliasedPlugin, WrongClass> {
+    let found = match kind {
+        Aliased::Transforms => plugins.transformation(class).map(|plugin| AliasedPlugin {
+            class: plugin.class,
+            version: plugin.version,
+            config_def: plugin.config_def,
+        }),
+        Aliased::Predicates => plugins.predicate(class).map(|plugin| AliasedPlugin {
+            class: plugin.class,
+            version: plugin.version,
+            config_def: plugin.config_def,
+        }),
+    };
+    if let Some(plugin) = found {
+        return Ok(plugin);
+    }
+    let nested = concrete_classes(plugins, class);
+    if !nested.is_empty() {
+        return Err(WrongClass::Unfit(format!(
+            "This class is abstract and cannot be created. Did you mean {}?",
+            nested.join(", ")
+        )));
+    }
+    match plugins.any(class) {
+        Some((info, _)) => Err(WrongClass::Unfit(format!(
+            "Class class {} does not implement the {one} interface",
+            info.class
+        ))),
+        None => Err(WrongClass::Unknown(class.to_owned())),
+    }
+}
+
+/// `Cast` is an abstract class in Java; `Cast$Key` and `Cast$Value` are what can be made of it.
+fn concrete_classes(plugins: &Plugins, class: &str) -> Vec<String> {
+    plugins
+        .infos()
+        .map(|info| info.class)
+        .filter(|known| {
+            known
+                .strip_prefix(class)
+                .is_some_and(|rest| rest.starts_with('$'))
+        })
+        .collect()
+}
+
+/// The fault of a `plugin.version` that the plugin there is does not have.
+fn aliased_version_fault(props: &Props, prefix: &str, plugin: &AliasedPlugin) -> Option<String> {
+    let wanted = props.get(&version_key(prefix))?;
+    match VersionRange::parse(wanted) {
+        Ok(range) if range.contains(plugin.version) => None,
+        Ok(range) => Some(no_such_version(plugin.class, &range, plugin.version)),
+        Err(fault) => Some(fault),
     }
 }
 
@@ -447,7 +558,7 @@ fn add_plugin_keys(def: &mut ConfigDef, prefix: &str, group: &str, own: &ConfigD
     if kind == Aliased::Transforms {
         keys.push(
             ConfigKey::new("predicate", ConfigType::String)
-                .default("")
+                .optional()
                 .doc("Alias of a predicate that decides whether the transformation applies."),
         );
         keys.push(
@@ -469,6 +580,11 @@ fn add_plugin_keys(def: &mut ConfigDef, prefix: &str, group: &str, own: &ConfigD
         rank(a).cmp(&rank(b))
     });
     for (index, mut key) in keys.into_iter().enumerate() {
+        // Checks of plugins name their own key without prefix, in the JVM too.
+        if let Some(check) = key.validator.take() {
+            let own = key.name.clone();
+            key.validator = Some(Arc::new(move |_, value| check(&own, value)));
+        }
         key.name = format!("{prefix}{}", key.name);
         key.group = Some(match key.group {
             Some(inner) => format!("{group}: {inner}"),

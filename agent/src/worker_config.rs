@@ -140,38 +140,35 @@ impl Listener {
 }
 
 impl WorkerConfig {
-    /// Reads and checks a properties file. Config providers may look into the environment.
-    ///
-    /// # Errors
-    /// All faults of the file at once.
-    pub fn load(
-        path: &Path,
-        mode: Mode,
-        environment: &Environment,
-    ) -> Result<Self, WorkerConfigError> {
-        Self::with_environment(&read_properties(path)?, mode, environment)
-    }
-
     /// Checks properties, without an environment.
     ///
     /// # Errors
     /// All faults at once.
     pub fn from_props(raw: Props, mode: Mode) -> Result<Self, WorkerConfigError> {
-        Self::with_environment(&raw, mode, &Environment::new())
+        Self::with_environment(raw, mode, &Environment::new())
     }
 
-    fn with_environment(
-        raw: &Props,
+    /// Checks properties. Config providers may look into the environment.
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub fn with_environment(
+        raw: Props,
         mode: Mode,
         environment: &Environment,
     ) -> Result<Self, WorkerConfigError> {
         let transformer =
-            ConfigTransformer::from_props(raw, &Plugins::config_providers(), environment)
+            ConfigTransformer::from_props(&raw, &Plugins::config_providers(), environment)
                 .map_err(WorkerConfigError::Invalid)?;
         let resolved = transformer
-            .resolve(raw)
+            .resolve(&raw)
             .map_err(|error| WorkerConfigError::Invalid(vec![error.to_string()]))?;
-        Self::checked(resolved.props.clone(), mode, transformer).map_err(|error| match error {
+        let props = if resolved.is_plain() {
+            raw
+        } else {
+            resolved.props.clone()
+        };
+        Self::checked(props, mode, transformer).map_err(|error| match error {
             WorkerConfigError::Invalid(faults) => WorkerConfigError::Invalid(
                 faults.iter().map(|fault| resolved.hide(fault)).collect(),
             ),

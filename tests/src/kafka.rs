@@ -1,4 +1,4 @@
-//! A real one-node Kafka broker that can be stopped and started again on its data and ports.
+//! A one-node broker, Kafka or the embedded one, that can be stopped and started again on its data and ports.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::certificates::{Authority, write_pem};
 use crate::ports::free_port;
 use crate::process::Process;
-use crate::servers::{Servers, tests_folder};
+use crate::servers::{BrokerKind, Servers, sluice_binary, tests_folder};
 use crate::wait::{seconds, wait_until};
 
 /// A broker (and its controller) in one process, with its data in a folder of its own.
@@ -18,6 +18,7 @@ use crate::wait::{seconds, wait_until};
 #[derive(Debug)]
 pub struct Kafka {
     servers: Servers,
+    kind: BrokerKind,
     folder: TempDir,
     port: u16,
     secured: Option<Secured>,
@@ -65,32 +66,53 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start(servers: &Servers) -> Result<Self> {
-        Self::start_with(servers, None)
+        Self::start_kind(servers, servers.broker())
     }
 
-    /// The same with listeners for TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) beside the open one.
+    /// The same with a broker of this kind.
+    ///
+    /// # Errors
+    /// When it does not come up; the end of its log is in the error.
+    pub fn start_kind(servers: &Servers, kind: BrokerKind) -> Result<Self> {
+        Self::start_with(servers, kind, None)
+    }
+
+    /// A Kafka with listeners for TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) beside the open one.
     ///
     /// It has a certificate of `authority`, and trusts those who have one too.
     ///
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start_secured(servers: &Servers, authority: &Authority) -> Result<Self> {
-        Self::start_with(servers, Some(authority))
+        Self::start_with(servers, BrokerKind::Kafka, Some(authority))
     }
 
-    fn start_with(servers: &Servers, authority: Option<&Authority>) -> Result<Self> {
-        let folder = TempDir::with_prefix("sluice-kafka-")?;
+    fn start_with(
+        servers: &Servers,
+        kind: BrokerKind,
+        authority: Option<&Authority>,
+    ) -> Result<Self> {
         let mut kafka = Self {
             servers: servers.clone(),
+            kind,
             port: free_port()?,
             secured: None,
             process: None,
-            folder,
+            folder: TempDir::with_prefix("sluice-kafka-")?,
         };
+        if kind == BrokerKind::Kafka {
+            kafka.set_up(authority)?;
+        }
+        kafka.restart()?;
+        Ok(kafka)
+    }
+
+    /// Writes the properties of a Kafka and makes its data folder.
+    fn set_up(&mut self, authority: Option<&Authority>) -> Result<()> {
         let mut filled = vec![
-            ("PORT", kafka.port.to_string()),
+            ("PORT", self.port.to_string()),
             ("CONTROLLER", free_port()?.to_string()),
-            ("FOLDER", kafka.folder.path().display().to_string()),
+            ("FOLDER", self.folder.path().display().to_string()),
         ];
         let mut files = vec!["broker.properties"];
         let mut users = Vec::new();
@@ -108,27 +130,22 @@ impl Kafka {
                 ("PASSWORD", PASSWORD.to_owned()),
             ]);
             files.push("broker-secured.properties");
-            write_pem(&kafka.path("broker.pem"), &authority.issue("broker")?.pem())?;
-            write_pem(&kafka.path("authority.pem"), authority.pem())?;
+            write_pem(&self.path("broker.pem"), &authority.issue("broker")?.pem())?;
+            write_pem(&self.path("authority.pem"), authority.pem())?;
             for hash in ["256", "512"] {
                 users.push("--add-scram".to_owned());
                 users.push(format!(
                     "SCRAM-SHA-{hash}=[name={USER},password={PASSWORD}]"
                 ));
             }
-            kafka.secured = Some(secured);
+            self.secured = Some(secured);
         }
-        std::fs::write(
-            kafka.path("server.properties"),
-            properties(&files, &filled)?,
-        )?;
-        kafka.format(&users)?;
-        kafka.restart()?;
-        Ok(kafka)
+        std::fs::write(self.path("server.properties"), properties(&files, &filled)?)?;
+        self.format(&users)
     }
 
     fn format(&self, users: &[String]) -> Result<()> {
-        let mut command = self.servers.java("256m", "warn");
+        let mut command = self.servers.java("256m", "warn")?;
         let tool = [
             "kafka.tools.StorageTool",
             "format",
@@ -198,9 +215,24 @@ impl Kafka {
     /// When it does not come up; the end of its log is in the error.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
-        let mut command = self.servers.java("512m", "warn");
-        command.push("kafka.Kafka".to_owned());
-        command.push(self.path("server.properties").display().to_string());
+        let command = match self.kind {
+            BrokerKind::Kafka => {
+                let mut command = self.servers.java("512m", "warn")?;
+                command.push("kafka.Kafka".to_owned());
+                command.push(self.path("server.properties").display().to_string());
+                command
+            }
+            BrokerKind::Embedded => vec![
+                sluice_binary()?.display().to_string(),
+                "broker".to_owned(),
+                "--dir".to_owned(),
+                self.path("data").display().to_string(),
+                "--port".to_owned(),
+                self.port.to_string(),
+                "--log-level".to_owned(),
+                "WARN".to_owned(),
+            ],
+        };
         let mut process = Process::start("broker", &command, &[], &self.path("broker.log"))?;
         let port = self.port;
         wait_until("the broker to listen", seconds(90), || {

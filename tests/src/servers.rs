@@ -1,7 +1,8 @@
 //! Where the jars of Kafka and JVM Connect are, or why there are none.
 //!
 //! `tests/servers/install` puts them into a cache outside the clone; `tests/run` calls it and sets
-//! `SLUICE_TEST_SERVERS=1`. Without that variable tests on real servers are reported as ignored, with the reason.
+//! `SLUICE_TEST_SERVERS=1`. Without that variable tests run on the embedded broker, and those that need Java are reported as
+//! ignored.
 
 use std::path::{Path, PathBuf};
 
@@ -10,21 +11,36 @@ use anyhow::{Context, Result, bail};
 /// The version of Kafka and Kafka Connect that tests run against.
 pub const KAFKA_VERSION: &str = "4.3.0";
 
-/// The installed jars of one Kafka version.
+/// Which broker tests run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerKind {
+    /// Kafka 4.3, which is the judge.
+    Kafka,
+    /// `sluice broker`, which needs no Java.
+    Embedded,
+}
+
+/// The installed jars of one Kafka version, if there are any, and the broker to start.
 #[derive(Debug, Clone)]
 pub struct Servers {
-    libs: PathBuf,
+    libs: Option<PathBuf>,
+    broker: BrokerKind,
 }
 
 impl Servers {
-    /// Finds the jars.
+    /// Finds the jars, if tests on real servers were asked for (`SLUICE_TEST_SERVERS`), and chooses the broker: Kafka
+    /// with jars, unless `SLUICE_TEST_BROKER=embedded`, else the embedded one.
     ///
     /// # Errors
-    /// When tests on servers were not asked for (`SLUICE_TEST_SERVERS` unset) or the jars are not in the cache; the
-    /// text is fit for telling why tests are skipped.
+    /// When jars were asked for and are not in the cache, or there is no built `sluice` to be the broker; the text is
+    /// fit for telling why tests are skipped.
     pub fn find() -> Result<Self> {
         if !wanted() {
-            bail!("SLUICE_TEST_SERVERS is not set: tests/run starts real servers");
+            sluice_binary()?;
+            return Ok(Self {
+                libs: None,
+                broker: BrokerKind::Embedded,
+            });
         }
         let folder = cache()?.join(format!("kafka-{KAFKA_VERSION}"));
         if !folder.join("complete").is_file() {
@@ -33,14 +49,39 @@ impl Servers {
                 folder.display()
             );
         }
+        let broker = match std::env::var("SLUICE_TEST_BROKER") {
+            Ok(kind) if kind == "embedded" => BrokerKind::Embedded,
+            Ok(kind) if !kind.is_empty() && kind != "kafka" => {
+                bail!("SLUICE_TEST_BROKER is {kind:?}, not kafka or embedded")
+            }
+            _ => BrokerKind::Kafka,
+        };
         Ok(Self {
-            libs: folder.join("libs"),
+            libs: Some(folder.join("libs")),
+            broker,
         })
     }
 
+    /// The broker that tests share.
+    pub fn broker(&self) -> BrokerKind {
+        self.broker
+    }
+
+    /// Whether there are jars, so that Kafka and JVM workers can be started.
+    pub fn have_java(&self) -> bool {
+        self.libs.is_some()
+    }
+
     /// The command line up to the main class: `java`, memory limit, logging, class path.
-    pub fn java(&self, heap: &str, log_level: &str) -> Vec<String> {
-        vec![
+    ///
+    /// # Errors
+    /// When there are no jars.
+    pub fn java(&self, heap: &str, log_level: &str) -> Result<Vec<String>> {
+        let libs = self
+            .libs
+            .as_ref()
+            .context("no jars: tests/run starts real servers")?;
+        Ok(vec![
             "java".to_owned(),
             format!("-Xmx{heap}"),
             // Short-lived servers on few cores: the second compiler would cost more than it gives.
@@ -52,8 +93,8 @@ impl Servers {
                 tests_folder().join("servers/log4j2.properties").display()
             ),
             "-cp".to_owned(),
-            format!("{}/*", self.libs.display()),
-        ]
+            format!("{}/*", libs.display()),
+        ])
     }
 }
 

@@ -320,7 +320,7 @@ pub fn command(kind: Kind, servers: &Servers, file: &Path) -> Result<Vec<String>
     let file = file.display().to_string();
     Ok(match kind {
         Kind::Jvm => {
-            let mut command = servers.java("512m", "info");
+            let mut command = servers.java("512m", "info")?;
             command.push("org.apache.kafka.connect.cli.ConnectDistributed".to_owned());
             command.push(file);
             command

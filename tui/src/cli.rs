@@ -107,6 +107,52 @@ pub(crate) struct Log {
     pub(crate) log_level: String,
 }
 
+/// The broker for this machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Broker {
+    /// Folder of the data; made if missing, used by one broker at a time.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Port to listen on; 0 takes a free one. The address is printed.
+    #[arg(long, value_name = "PORT", default_value_t = 9092)]
+    pub(crate) port: u16,
+    /// Address to listen on.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// Host that clients are told to connect to, if it is not the one listened on.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) advertised_host: Option<String>,
+    /// When data is forced to the disk: always (before each acknowledgement), never (when the system likes), or at most
+    /// every so many milliseconds. What was acknowledged survives a kill of the process in any case.
+    #[arg(long, value_name = "POLICY", default_value = "1000", value_parser = fsync_policy)]
+    pub(crate) fsync: FsyncPolicy,
+    /// How it logs.
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+/// When data is forced to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FsyncPolicy {
+    /// Before each acknowledgement.
+    Always,
+    /// When the system likes.
+    Never,
+    /// At most every so many milliseconds.
+    Millis(u64),
+}
+
+fn fsync_policy(text: &str) -> Result<FsyncPolicy, String> {
+    match text {
+        "always" => Ok(FsyncPolicy::Always),
+        "never" => Ok(FsyncPolicy::Never),
+        millis => millis
+            .parse()
+            .map(FsyncPolicy::Millis)
+            .map_err(|_| "expected always, never or a number of milliseconds".to_owned()),
+    }
+}
+
 /// Commands for scripts. Exit status: 0 fine, 1 error, 2 something is unhealthy.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -186,8 +232,23 @@ pub(crate) enum Command {
         #[command(flatten)]
         log: Log,
     },
-    /// Show three agents and five pipelines at work (needs --bootstrap-servers); takes everything back at exit.
-    Demo,
+    /// Run a Kafka broker for this machine: one node, no replication, no users and no rights.
+    ///
+    /// Any Kafka client can use it. Whoever reaches its port may do everything, so it listens on the loopback interface
+    /// unless --host says otherwise. A worker with bootstrap.servers=embedded:DIR runs the same broker in its process.
+    Broker(Broker),
+    /// Show three agents and five pipelines at work, on a Kafka of its own or on --bootstrap-servers.
+    ///
+    /// Its own Kafka is the one of `sluice broker`: one node, no replication, no users, on the loopback interface; any
+    /// client can look at it. Everything is taken back at exit, unless --dir keeps it.
+    Demo {
+        /// Keep the data of the demo's own Kafka in this folder, and go on with it next time.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Port of the demo's own Kafka; 0 takes a free one.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
     /// Print a script that completes commands in a shell.
     Completions {
         /// Shell.

@@ -1,13 +1,13 @@
 //! `sluice demo`: three agents in this process, five pipelines on them, and the terminal to watch and steer it all.
 //!
-//! Everything lives in topics and groups of its own and in a temporary folder, and is taken back at exit. One pipeline
-//! fails now and then, one falls behind because whoever reads its output is slow.
+//! By default on a Kafka of its own, the embedded broker, in a temporary folder or in one that is kept. On somebody's
+//! brokers everything lives in topics and groups of its own and is taken back at exit. One pipeline fails now and then, one
+//! falls behind because whoever reads its output is slow; agents can be killed and started.
 
-use std::fs::OpenOptions;
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::sync::Arc;
+mod agents;
+mod pipelines;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -16,16 +16,19 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
 use serde_json::json;
-use sluice_agent::logging::Loggers;
-use sluice_agent::run::{WorkerError, run_distributed};
 use sluice_agent::worker_config::{Mode, WorkerConfig};
+use sluice_broker::{Broker, BrokerConfig};
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::agents::Agents;
+use self::pipelines::{PIPELINES, Pipeline, drain_slowly};
 use crate::contexts::{Context, Contexts};
-use crate::runtime::{self, Surroundings};
+use crate::runtime::{self, DemoControls, Surroundings};
+use crate::text::Text;
 
 const AGENTS: usize = 3;
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -36,63 +39,20 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
-/// One pipeline: a generator, a topic and a file.
-struct Pipeline {
-    name: &'static str,
-    generator: &'static str,
-    /// Records per second.
-    rate: &'static str,
-    partitions: i32,
-    /// The source fails after so many records.
-    fails_after: Option<&'static str>,
-    /// The output is a pipe that is read at this many bytes per second.
-    drained_at: Option<usize>,
+/// Which Kafka the demo works on.
+pub(crate) enum Place {
+    /// Somebody's brokers.
+    Brokers(String),
+    /// A broker of its own in this process.
+    Embedded {
+        /// Where its data stays; `None` for a temporary folder.
+        dir: Option<PathBuf>,
+        /// Port, 0 for a free one.
+        port: u16,
+    },
 }
 
-const PIPELINES: [Pipeline; 5] = [
-    Pipeline {
-        name: "orders",
-        generator: "orders",
-        rate: "200",
-        partitions: 4,
-        fails_after: None,
-        drained_at: None,
-    },
-    Pipeline {
-        name: "clicks",
-        generator: "clicks",
-        rate: "2000",
-        partitions: 4,
-        fails_after: None,
-        drained_at: None,
-    },
-    Pipeline {
-        name: "sensors",
-        generator: "sensors",
-        rate: "50",
-        partitions: 2,
-        fails_after: None,
-        drained_at: None,
-    },
-    Pipeline {
-        name: "payments",
-        generator: "orders",
-        rate: "40",
-        partitions: 1,
-        fails_after: Some("1200"),
-        drained_at: None,
-    },
-    Pipeline {
-        name: "audit",
-        generator: "clicks",
-        rate: "300",
-        partitions: 2,
-        fails_after: None,
-        drained_at: Some(20_000),
-    },
-];
-
-/// Runs the demo on the brokers at `bootstrap` until the terminal is left, then takes everything back.
+/// Runs the demo until the terminal is left, then takes everything back that is not to stay.
 ///
 /// A signal while it starts ends it in the same good order; one while it takes things back leaves them where they are.
 /// `say` tells a person what is being waited for.
@@ -100,36 +60,16 @@ const PIPELINES: [Pipeline; 5] = [
 /// # Errors
 /// When Kafka does not answer, an agent or connector does not start, or something of the demo stays on the brokers.
 pub(crate) async fn run(
-    bootstrap: &str,
+    place: Place,
     surroundings: Surroundings,
     say: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<()> {
-    let demo = Demo::new(bootstrap)?;
-    let stop = CancellationToken::new();
-    let mut agents = Agents::new();
-    say(&format!(
-        "starting {AGENTS} agents and {} pipelines on {bootstrap}",
-        PIPELINES.len()
-    ));
-    let started = tokio::select! {
-        biased;
-        signalled = signalled() => signalled.map(|()| None).map_err(Into::into),
-        urls = demo.start(&mut agents, &stop) => urls.map(Some),
-    };
-    let shown = match started {
-        Ok(Some(urls)) => demo.show(&urls, surroundings).await,
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
-    stop.cancel();
-    let taken_back = tokio::select! {
-        biased;
-        signalled = signalled() => signalled.map_err(Into::into).and_then(|()| {
-            bail!("interrupted: {}", demo.still_there())
-        }),
-        taken_back = demo.take_back(&mut agents, say) => taken_back,
-    };
-    shown.and(taken_back)
+    let (demo, broker) = Demo::prepare(place).await?;
+    let ended = demo.run(surroundings, say).await;
+    if let Some(broker) = broker {
+        broker.shutdown().await;
+    }
+    ended
 }
 
 /// Waits for a signal that asks the process to end.
@@ -145,35 +85,91 @@ async fn signalled() -> std::io::Result<()> {
     Ok(())
 }
 
-/// The agents that run; one that ends early says why.
-type Agents = JoinSet<Result<(), WorkerError>>;
-
 struct Demo {
     bootstrap: String,
     /// In front of all names, so that nothing else on the brokers is touched.
     id: String,
-    folder: tempfile::TempDir,
+    /// Where pipelines write to.
+    output: PathBuf,
+    /// Everything that does not stay is in it.
+    _temporary: TempDir,
+    /// The brokers are somebody's: topics and groups are to be taken back.
+    takes_back: bool,
     admin: AdminClient<DefaultClientContext>,
 }
 
 impl Demo {
-    fn new(bootstrap: &str) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("sluice-demo-").tempdir()?;
-        let id = folder
+    async fn prepare(place: Place) -> anyhow::Result<(Self, Option<Broker>)> {
+        let temporary = tempfile::Builder::new().prefix("sluice-demo-").tempdir()?;
+        let unique = temporary
             .path()
             .file_name()
             .and_then(|name| name.to_str())
             .map(|name| name.replace('.', "-"))
             .context("the temporary folder has no name")?;
+        let takes_back = matches!(place, Place::Brokers(_));
+        let (bootstrap, broker, id, output) = match place {
+            Place::Brokers(bootstrap) => (bootstrap, None, unique, temporary.path().to_owned()),
+            Place::Embedded { dir, port } => {
+                let folder = dir.unwrap_or_else(|| temporary.path().to_owned());
+                let output = folder.join("output");
+                std::fs::create_dir_all(&output)
+                    .with_context(|| format!("cannot make the folder {}", output.display()))?;
+                let mut config = BrokerConfig::new(folder.join("kafka"));
+                config.port = port;
+                let broker = Broker::start(config).await?;
+                (broker.bootstrap(), Some(broker), "demo".to_owned(), output)
+            }
+        };
         let admin = ClientConfig::new()
-            .set("bootstrap.servers", bootstrap)
+            .set("bootstrap.servers", &bootstrap)
             .create()?;
-        Ok(Self {
-            bootstrap: bootstrap.to_owned(),
+        let demo = Self {
+            bootstrap,
             id,
-            folder,
+            output,
+            _temporary: temporary,
+            takes_back,
             admin,
-        })
+        };
+        Ok((demo, broker))
+    }
+
+    async fn run(
+        &self,
+        surroundings: Surroundings,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> anyhow::Result<()> {
+        let stop = CancellationToken::new();
+        let mut agents = Agents::new(self.worker_config()?);
+        say(&format!(
+            "starting {AGENTS} agents and {} pipelines on {}",
+            PIPELINES.len(),
+            self.bootstrap
+        ));
+        let started = tokio::select! {
+            biased;
+            signalled = signalled() => signalled.map(|()| false).map_err(Into::into),
+            started = self.start(&mut agents) => started.map(|()| true),
+        };
+        let shown = match started {
+            Ok(true) => self.show(&mut agents, surroundings, &stop).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        stop.cancel();
+        agents.ask_to_stop();
+        let taken_back = tokio::select! {
+            biased;
+            signalled = signalled() => signalled.map_err(Into::into).and_then(|()| {
+                if self.takes_back {
+                    bail!("interrupted: {}", self.still_there())
+                }
+                Ok(())
+            }),
+            taken_back = self.take_back(&mut agents, say) => taken_back,
+        };
+        shown.and(taken_back)
     }
 
     /// A name of the demo's own, for a topic or a group.
@@ -181,24 +177,52 @@ impl Demo {
         format!("{}-{name}", self.id)
     }
 
-    /// Creates topics, agents and pipelines; returns the URLs of the agents.
-    async fn start(
-        &self,
-        agents: &mut Agents,
-        stop: &CancellationToken,
-    ) -> anyhow::Result<Vec<String>> {
+    /// Creates topics and starts agents.
+    async fn start(&self, agents: &mut Agents) -> anyhow::Result<()> {
         self.create_topics().await?;
-        let mut urls = Vec::new();
-        for _ in 0..AGENTS {
-            urls.push(self.start_agent(agents, stop).await?);
-        }
-        self.create_pipelines(&urls, stop).await?;
-        Ok(urls)
+        agents
+            .start(AGENTS)
+            .await
+            .with_context(|| format!("on {}", self.bootstrap))
     }
 
-    /// Shows the terminal until it is left.
-    async fn show(&self, urls: &[String], surroundings: Surroundings) -> anyhow::Result<()> {
-        Ok(runtime::run(self.contexts(urls)?, surroundings).await?)
+    /// Shows the terminal until it is left, creates the pipelines meanwhile, kills and starts agents when asked to.
+    async fn show(
+        &self,
+        agents: &mut Agents,
+        surroundings: Surroundings,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let urls = agents.urls();
+        let (toggle, mut toggled) = mpsc::channel(1);
+        let (running, seen) = watch::channel(agents.running());
+        let controls = DemoControls {
+            shown: crate::model::demo::Demo {
+                bootstrap: Text::line(&self.bootstrap),
+                running: agents.running(),
+                agents: AGENTS,
+            },
+            toggle,
+            running: seen,
+        };
+        let terminal = runtime::run(self.contexts(&urls)?, surroundings, Some(controls));
+        let pipelines = self.create_pipelines(&urls, stop);
+        tokio::pin!(terminal, pipelines);
+        let mut creating = true;
+        loop {
+            tokio::select! {
+                ended = &mut terminal => return Ok(ended?),
+                // What cannot be created would be missing for no visible reason.
+                created = &mut pipelines, if creating => {
+                    created?;
+                    creating = false;
+                }
+                Some(()) = toggled.recv() => {
+                    agents.toggle().await?;
+                    running.send_replace(agents.running());
+                }
+            }
+        }
     }
 
     async fn create_topics(&self) -> anyhow::Result<()> {
@@ -218,18 +242,16 @@ impl Demo {
             .await
             .with_context(|| format!("no Kafka answers at {}", self.bootstrap))?;
         for result in created {
-            if let Err((topic, code)) = result {
+            if let Err((topic, code)) = result
+                && code != RDKafkaErrorCode::TopicAlreadyExists
+            {
                 bail!("cannot create topic {topic} on {}: {code}", self.bootstrap);
             }
         }
         Ok(())
     }
 
-    async fn start_agent(
-        &self,
-        agents: &mut Agents,
-        stop: &CancellationToken,
-    ) -> anyhow::Result<String> {
+    fn worker_config(&self) -> anyhow::Result<WorkerConfig> {
         let props = [
             ("bootstrap.servers", self.bootstrap.clone()),
             ("group.id", self.id.clone()),
@@ -251,33 +273,17 @@ impl Demo {
             ("offset.storage.partitions", "1".to_owned()),
             ("status.storage.partitions", "1".to_owned()),
             ("offset.flush.interval.ms", "1000".to_owned()),
-            ("scheduled.rebalance.max.delay.ms", "10000".to_owned()),
+            // Quick, so that somebody who watches sees a killed agent's work move.
+            ("heartbeat.interval.ms", "300".to_owned()),
+            ("session.timeout.ms", "6000".to_owned()),
+            ("scheduled.rebalance.max.delay.ms", "5000".to_owned()),
             ("listeners", "http://127.0.0.1:0".to_owned()),
         ];
         let props = props
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        let config = WorkerConfig::from_props(props, Mode::Distributed)?;
-        let (ready, url) = tokio::sync::oneshot::channel();
-        let stop = stop.clone();
-        agents.spawn(async move {
-            let ready = Box::new(move |url: &str| {
-                // Nobody waits any more when the demo is given up meanwhile.
-                let _ = ready.send(url.to_owned());
-            });
-            run_distributed(config, Arc::new(Loggers::detached()), stop, ready).await
-        });
-        let failed = || format!("an agent does not start on {}", self.bootstrap);
-        tokio::select! {
-            biased;
-            Ok(url) = url => Ok(url),
-            Some(ended) = agents.join_next() => {
-                ended.with_context(failed)?.with_context(failed)?;
-                bail!("{}", failed())
-            }
-            () = tokio::time::sleep(START_LIMIT) => bail!("{}", failed()),
-        }
+        Ok(WorkerConfig::from_props(props, Mode::Distributed)?)
     }
 
     async fn create_pipelines(
@@ -288,7 +294,7 @@ impl Demo {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let url = urls.first().context("no agent")?;
         for one in &PIPELINES {
-            let file = self.folder.path().join(format!("{}.jsonl", one.name));
+            let file = self.output.join(format!("{}.jsonl", one.name));
             if let Some(bytes_per_second) = one.drained_at {
                 drain_slowly(&file, bytes_per_second, stop.clone())?;
             }
@@ -393,28 +399,27 @@ impl Demo {
         say: &(dyn Fn(&str) + Sync),
     ) -> anyhow::Result<()> {
         let work = async {
-            let all_ended = async {
-                while let Some(ended) = agents.join_next().await {
-                    if let Ok(Err(error)) = ended {
-                        say(&format!(
-                            "an agent failed: {:#}",
-                            anyhow::Error::from(error)
-                        ));
-                    }
-                }
-            };
             // Agents that still wait for a broker have had their time; deleting tells whether it is there.
-            let _ = tokio::time::timeout(STOP_LIMIT, all_ended).await;
+            let _ = tokio::time::timeout(STOP_LIMIT, agents.stopped(say)).await;
+            if !self.takes_back {
+                return Ok(());
+            }
             self.delete_groups().await?;
             self.delete_topics().await
         };
         tokio::pin!(work);
         tokio::select! {
             done = &mut work => return done,
-            () = tokio::time::sleep(SILENCE) => say(&format!(
-                "waiting for {} to take back topics and groups {}-*; ctrl-c leaves them there",
-                self.bootstrap, self.id
-            )),
+            () = tokio::time::sleep(SILENCE) => {
+                if self.takes_back {
+                    say(&format!(
+                        "waiting for {} to take back topics and groups {}-*; ctrl-c leaves them there",
+                        self.bootstrap, self.id
+                    ));
+                } else {
+                    say("waiting for the agents to stop; ctrl-c ends at once");
+                }
+            }
         }
         work.await
     }
@@ -478,46 +483,4 @@ impl Demo {
         }
         Ok(())
     }
-}
-
-/// Makes a named pipe and reads it at a limited rate, so that whoever writes it falls behind.
-fn drain_slowly(
-    path: &Path,
-    bytes_per_second: usize,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        path,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .with_context(|| format!("cannot make the pipe {}", path.display()))?;
-    // Opened for reading and writing: it opens at once, and never ends while writers come and go.
-    let mut pipe = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .with_context(|| format!("cannot open the pipe {}", path.display()))?;
-    tokio::spawn(async move {
-        let mut buffer = vec![0; bytes_per_second / 10];
-        let mut interval = tokio::time::interval(Duration::from_millis(100));
-        loop {
-            tokio::select! {
-                _ = interval.tick() => {
-                    // Empty for the moment is an error of a pipe that does not block.
-                    let _ = pipe.read(&mut buffer);
-                }
-                () = stop.cancelled() => break,
-            }
-        }
-        // A writer that waits for room has to get on, or its task could not stop.
-        while pipe.read(&mut buffer).is_ok_and(|read| read > 0) {
-            tokio::task::yield_now().await;
-        }
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    });
-    Ok(())
 }

@@ -23,6 +23,8 @@ pub(crate) enum Effect {
         /// All tasks, for the same.
         all_tasks: Vec<u32>,
     },
+    /// Kill an agent of the demo, or start the one that was killed.
+    ToggleAgent,
     /// Look at everything now.
     Refresh,
     /// Look often (an action is under way) or at the usual pace.

@@ -152,6 +152,7 @@ pub(crate) enum Command {
     Full,
     NextMatch,
     PreviousMatch,
+    ToggleAgent,
 }
 
 impl Command {
@@ -362,8 +363,15 @@ const HELP: &[Binding] = &[
     more(Key::ch('q'), Command::Back, "back"),
 ];
 
-/// The groups of keys of a screen: heading and lines. The first line that has a key wins.
-pub(crate) fn groups(screen: &Screen) -> Vec<(&'static str, &'static [Binding])> {
+/// Keys of the demo alone.
+const DEMO: &[Binding] = &[show(
+    Key::ch('K'),
+    Command::ToggleAgent,
+    "kill, start agent",
+)];
+
+/// The groups of keys of a screen, in the demo or not: heading and lines. The first line that has a key wins.
+pub(crate) fn groups(screen: &Screen, demo: bool) -> Vec<(&'static str, &'static [Binding])> {
     let mut groups: Vec<(&str, &[Binding])> = match screen {
         Screen::Connectors => vec![
             ("verbs", CONNECTOR_VERBS),
@@ -383,6 +391,9 @@ pub(crate) fn groups(screen: &Screen) -> Vec<(&'static str, &'static [Binding])>
         Screen::Contexts => vec![("here", CONTEXTS)],
         Screen::Help => vec![("here", HELP)],
     };
+    if demo {
+        groups.push(("demo", DEMO));
+    }
     groups.push(("everywhere", GLOBAL));
     groups.push(("move", MOVES));
     if !matches!(screen, Screen::Help) {
@@ -391,9 +402,9 @@ pub(crate) fn groups(screen: &Screen) -> Vec<(&'static str, &'static [Binding])>
     groups
 }
 
-/// The command of a key on a screen.
-pub(crate) fn lookup(screen: &Screen, key: Key) -> Option<Command> {
-    groups(screen)
+/// The command of a key on a screen, in the demo or not.
+pub(crate) fn lookup(screen: &Screen, demo: bool, key: Key) -> Option<Command> {
+    groups(screen, demo)
         .into_iter()
         .flat_map(|(_, bindings)| bindings)
         .find(|binding| binding.key == key)
@@ -420,7 +431,7 @@ mod tests {
     #[test]
     fn no_key_is_bound_twice_within_a_group() {
         for screen in screens() {
-            for (name, bindings) in groups(&screen) {
+            for (name, bindings) in groups(&screen, true) {
                 for (i, a) in bindings.iter().enumerate() {
                     let twice = bindings.iter().skip(i + 1).any(|b| b.key == a.key);
                     assert!(!twice, "{screen:?} {name} {}", a.key.name());
@@ -432,7 +443,7 @@ mod tests {
     #[test]
     fn keys_that_terminals_eat_are_not_used_alone() {
         for screen in screens() {
-            for (_, bindings) in groups(&screen) {
+            for (_, bindings) in groups(&screen, true) {
                 for binding in bindings {
                     let forbidden = [
                         "ctrl-h", "ctrl-a", "ctrl-k", "ctrl-i", "ctrl-m", "ctrl-s", "ctrl-q",

@@ -33,6 +33,7 @@ use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
 use sluice_agent::causes::with_causes;
 use sluice_agent::process::{Environment, LogOptions, Role};
+use sluice_broker::{BrokerConfig, FsyncPolicy};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -72,6 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }) => {
             return Ok(work(Role::Standalone { worker, connectors }, &log));
         }
+        Some(Command::Broker(broker)) => return Ok(run_broker(&broker)),
         _ => {}
     }
     let contexts = contexts(&cli)?;
@@ -81,17 +83,21 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         .build()?;
     let outcome = match cli.command {
         None => runtime.block_on(open_terminal(contexts)),
-        Some(Command::Demo) => {
-            let bootstrap = cli
-                .bootstrap_servers
-                .context("sluice demo needs a Kafka to work on: --bootstrap-servers HOST:PORT")?;
+        Some(Command::Demo { dir, port }) => {
+            let place = match (cli.bootstrap_servers, dir) {
+                (Some(bootstrap), None) => demo::Place::Brokers(bootstrap),
+                (Some(_), Some(_)) => anyhow::bail!(
+                    "--dir is the folder of the demo's own Kafka, --bootstrap-servers names another: give one of them"
+                ),
+                (None, dir) => demo::Place::Embedded { dir, port },
+            };
             let surroundings = surroundings()?;
             let say = |text: &str| {
                 // The terminal may be gone; then nobody is left to be told.
                 let _ = writeln!(std::io::stderr(), "sluice demo: {text}");
             };
             runtime
-                .block_on(demo::run(&bootstrap, surroundings, &say))
+                .block_on(demo::run(place, surroundings, &say))
                 .map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {
@@ -188,8 +194,50 @@ fn work(role: Role, log: &cli::Log) -> ExitCode {
     }
 }
 
+/// Runs the broker as the whole of this process; its address is the one line on standard output.
+fn run_broker(options: &cli::Broker) -> ExitCode {
+    let log = &options.log;
+    let ended = log
+        .log_format
+        .parse()
+        .map(|format| LogOptions {
+            format,
+            level: log.log_level.clone(),
+        })
+        .map_err(|error: String| error)
+        .and_then(|log| {
+            sluice_agent::process::run_broker(broker_config(options), &log, |bootstrap| {
+                // Nobody may be reading.
+                let _ = writeln!(std::io::stdout().lock(), "{bootstrap}");
+            })
+            .map_err(|error| with_causes(&error))
+        });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            complain(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn broker_config(options: &cli::Broker) -> BrokerConfig {
+    let mut config = BrokerConfig::new(&options.dir);
+    config.host.clone_from(&options.host);
+    config.port = options.port;
+    config.advertised_host.clone_from(&options.advertised_host);
+    config.fsync = match options.fsync {
+        cli::FsyncPolicy::Always => FsyncPolicy::Always,
+        cli::FsyncPolicy::Never => FsyncPolicy::Never,
+        cli::FsyncPolicy::Millis(millis) => {
+            FsyncPolicy::Every(std::time::Duration::from_millis(millis))
+        }
+    };
+    config
+}
+
 async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
-    runtime::run(contexts, surroundings()?).await?;
+    runtime::run(contexts, surroundings()?, None).await?;
     Ok(ExitCode::SUCCESS)
 }
 

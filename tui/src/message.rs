@@ -38,6 +38,8 @@ pub(crate) enum Message {
     EditorClosed(Box<EditSession>, Result<String, Text>),
     /// A configuration was validated.
     Validated(Box<EditSession>, Result<Box<ConfigInfos>, Text>),
+    /// So many agents of the demo run.
+    AgentsRun(usize),
     /// Copying worked or not.
     Copied(Result<usize, Text>),
 }

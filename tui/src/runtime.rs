@@ -24,6 +24,7 @@ use crate::keys::Key;
 use crate::message::Message;
 use crate::model::Model;
 use crate::model::cluster::Link;
+use crate::model::demo::Demo;
 use crate::model::dialog::EditSession;
 use crate::model::secrets::PasswordKeys;
 use crate::terminal::Screen;
@@ -50,6 +51,16 @@ pub(crate) struct Surroundings {
     pub(crate) no_color: bool,
     /// Where commands typed are remembered.
     pub(crate) history: Option<PathBuf>,
+}
+
+/// The demo behind the terminal: what it shows, and how its agents are killed and started.
+pub(crate) struct DemoControls {
+    /// As it is at the beginning.
+    pub(crate) shown: Demo,
+    /// Asks for an agent to be killed, or started if one was.
+    pub(crate) toggle: mpsc::Sender<()>,
+    /// How many agents run.
+    pub(crate) running: watch::Receiver<usize>,
 }
 
 /// Signals that end, suspend or wake the terminal.
@@ -104,10 +115,15 @@ pub(crate) struct Runtime {
     connection: Option<Connection>,
     theme: Theme,
     edited: Option<Instant>,
+    toggle_agent: Option<mpsc::Sender<()>>,
 }
 
 /// Runs the terminal until the user leaves or the terminal goes away.
-pub(crate) async fn run(contexts: Contexts, surroundings: Surroundings) -> io::Result<()> {
+pub(crate) async fn run(
+    contexts: Contexts,
+    surroundings: Surroundings,
+    demo: Option<DemoControls>,
+) -> io::Result<()> {
     let summaries = contexts
         .all
         .iter()
@@ -128,7 +144,13 @@ pub(crate) async fn run(contexts: Contexts, surroundings: Surroundings) -> io::R
         connection: None,
         theme: Theme::Default,
         edited: None,
+        toggle_agent: None,
     };
+    if let Some(demo) = demo {
+        runtime.model.demo = Some(demo.shown);
+        runtime.toggle_agent = Some(demo.toggle);
+        tokio::spawn(tell_of_agents(demo.running, runtime.sender.clone()));
+    }
     let (width, height) = crossterm::terminal::size()?;
     runtime.model.width = width;
     runtime.model.height = height;
@@ -268,6 +290,12 @@ impl Runtime {
                     connection.executor.start(id, request, self.sender.clone());
                 }
             }
+            Effect::ToggleAgent => {
+                if let Some(toggle) = &self.toggle_agent {
+                    // One that is still under way is enough.
+                    let _ = toggle.try_send(());
+                }
+            }
             Effect::Refresh => self.wish(|wish| wish.refreshes += 1),
             Effect::Pace(fast) => self.wish(|wish| wish.fast = fast),
             Effect::LoadConfig(connector) => self.ask(|client| async move {
@@ -388,6 +416,16 @@ impl Runtime {
         self.screen.leave();
         signal_hook::low_level::emulate_default_handler(libc::SIGTSTP)?;
         self.screen.retake()
+    }
+}
+
+/// Passes on how many agents of the demo run.
+async fn tell_of_agents(mut running: watch::Receiver<usize>, sender: mpsc::Sender<Message>) {
+    while running.changed().await.is_ok() {
+        let count = *running.borrow_and_update();
+        if sender.send(Message::AgentsRun(count)).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //! converters and transformations, and configuration definitions. It knows neither Kafka clients nor the worker.
 //!
 //! * [`schema`], [`value`], [`struct_`], [`logical`], [`decimal`]: the data model; [`values`] reads and writes it
-//!   as text, [`projection`] moves data from one schema to another, [`java_text`] has the JVM's number texts.
+//!   as text, [`projection`] moves data from one schema to another, [`java_text`] has the JVM's number texts,
+//!   [`simple_date_format`] its patterns of dates.
 //! * [`record`]: records, headers, source partitions and offsets.
 //! * [`connector`], [`source`], [`sink`], [`converter`], [`transformation`], [`config_provider`]: the traits.
 //! * [`config`]: definitions of configurations.
@@ -21,6 +22,7 @@ pub mod plugin;
 pub mod projection;
 pub mod record;
 pub mod schema;
+pub mod simple_date_format;
 pub mod sink;
 pub mod source;
 pub mod struct_;

@@ -120,9 +120,21 @@ fn check_maybe_compatible(source: &Arc<Schema>, target: &Arc<Schema>) -> Result<
         )));
     }
     if source.parameters() != target.parameters() {
-        return Err(ConnectError::schema_projector(
-            "Schema parameters not equal.",
-        ));
+        let shown = |schema: &Schema| {
+            let Some(parameters) = schema.parameters() else {
+                return "null".to_owned();
+            };
+            let entries: Vec<String> = parameters
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        };
+        return Err(ConnectError::schema_projector(format!(
+            "Schema parameters not equal. source parameters: {} and target parameters: {}",
+            shown(source),
+            shown(target)
+        )));
     }
     Ok(())
 }

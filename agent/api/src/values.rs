@@ -2,22 +2,29 @@
 //!
 //! Texts of dates are in the local time zone of the process, as the JVM takes its default zone.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
-use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Utc};
+use chrono::{DateTime, Local, Offset as _, TimeZone as _, Utc};
 
 use crate::decimal::Decimal;
 use crate::error::{ConnectError, Result};
 use crate::logical;
 use crate::schema::{Schema, SchemaAndValue, SchemaBuilder, SchemaType, same_schema, schemas};
+use crate::simple_date_format::SimpleDateFormat;
 use crate::value::{MapValue, Value};
 
 const TIME_LENGTH: usize = "14:34:54.346Z".len();
 const TIMESTAMP_LENGTH: usize = "2019-08-23T14:34:54.346Z".len();
 const DATE_LENGTH: usize = "2019-08-23".len();
+static TIME_FORMAT: LazyLock<Option<SimpleDateFormat>> =
+    LazyLock::new(|| SimpleDateFormat::new("HH:mm:ss.SSS'Z'").ok());
+static DATE_FORMAT: LazyLock<Option<SimpleDateFormat>> =
+    LazyLock::new(|| SimpleDateFormat::new("yyyy-MM-dd").ok());
+static TIMESTAMP_FORMAT: LazyLock<Option<SimpleDateFormat>> =
+    LazyLock::new(|| SimpleDateFormat::new("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'").ok());
 /// Nesting beyond this is taken as text, so that a hostile header can't exhaust the stack.
 const MAX_DEPTH: usize = 128;
 
@@ -237,6 +244,7 @@ impl ValueParser<'_> {
             if self.tokens.can_consume("]") {
                 let schema = match common.get() {
                     Some(element) => {
+                        refuse_null(items.iter())?;
                         items = items
                             .into_iter()
                             .map(|item| widen(&element, item))
@@ -277,6 +285,9 @@ impl ValueParser<'_> {
             if self.tokens.can_consume("}") {
                 let key_schema = keys.get();
                 let value_schema = key_schema.as_ref().and_then(|_| values.get());
+                if value_schema.is_some() {
+                    refuse_null(entries.iter().map(|(_, value)| value))?;
+                }
                 let align = |schema: &Option<Arc<Schema>>, value| match schema {
                     Some(schema) => widen(schema, value),
                     None => value,
@@ -313,6 +324,14 @@ impl ValueParser<'_> {
             "Map is missing terminating '}' delimiter",
         ))
     }
+}
+
+/// Null does not fit the schema that the other members have in common, which is never optional: all is taken as text.
+fn refuse_null<'a>(mut members: impl Iterator<Item = &'a Value>) -> Result<()> {
+    if members.any(Value::is_null) {
+        return Err(ConnectError::data("Null among members of one type"));
+    }
+    Ok(())
 }
 
 /// The schema that fits all members; numbers are widened.
@@ -437,28 +456,15 @@ fn parse_temporal(token: &str) -> Option<SchemaAndValue> {
     } else {
         token
     };
-    let (schema, time): (&Arc<Schema>, NaiveDateTime) = match token.len() {
-        TIME_LENGTH => {
-            let time = NaiveTime::parse_from_str(token, "%H:%M:%S%.3fZ").ok()?;
-            (
-                &logical::TIME_SCHEMA,
-                NaiveDate::from_ymd_opt(1970, 1, 1)?.and_time(time),
-            )
-        }
-        TIMESTAMP_LENGTH => (
-            &logical::TIMESTAMP_SCHEMA,
-            NaiveDateTime::parse_from_str(token, "%Y-%m-%dT%H:%M:%S%.3fZ").ok()?,
-        ),
-        DATE_LENGTH => (
-            &logical::DATE_SCHEMA,
-            NaiveDate::parse_from_str(token, "%Y-%m-%d")
-                .ok()?
-                .and_time(NaiveTime::MIN),
-        ),
+    let (schema, format): (&Arc<Schema>, &Option<SimpleDateFormat>) = match token.len() {
+        TIME_LENGTH => (&logical::TIME_SCHEMA, &TIME_FORMAT),
+        TIMESTAMP_LENGTH => (&logical::TIMESTAMP_SCHEMA, &TIMESTAMP_FORMAT),
+        DATE_LENGTH => (&logical::DATE_SCHEMA, &DATE_FORMAT),
         _ => return None,
     };
+    let wall = DateTime::<Utc>::from_timestamp_millis(format.as_ref()?.parse(token)?)?;
     let millis = Local
-        .from_local_datetime(&time)
+        .from_local_datetime(&wall.naive_utc())
         .earliest()?
         .timestamp_millis();
     Some(SchemaAndValue::new(
@@ -548,18 +554,21 @@ fn append(text: &mut String, value: &Value, embedded: bool) {
 }
 
 fn date_text(millis: i64) -> String {
-    let Some(time) = DateTime::<Utc>::from_timestamp_millis(millis) else {
-        return millis.to_string();
-    };
-    let time = time.with_timezone(&Local);
-    let format = if millis < logical::MILLIS_PER_DAY {
-        "%H:%M:%S%.3fZ"
+    let format: &Option<SimpleDateFormat> = if millis < logical::MILLIS_PER_DAY {
+        &TIME_FORMAT
     } else if millis % logical::MILLIS_PER_DAY == 0 {
-        "%Y-%m-%d"
+        &DATE_FORMAT
     } else {
-        "%Y-%m-%dT%H:%M:%S%.3fZ"
+        &TIMESTAMP_FORMAT
     };
-    time.format(format).to_string()
+    let wall = DateTime::<Utc>::from_timestamp_millis(millis).map_or(millis, |time| {
+        let offset = time.with_timezone(&Local).offset().fix().local_minus_utc();
+        millis + i64::from(offset) * 1000
+    });
+    match format {
+        Some(format) => format.format(wall),
+        None => millis.to_string(),
+    }
 }
 
 /// The schema of a value, where its class tells (`Values.inferSchema`).
@@ -587,14 +596,31 @@ pub fn infer_schema(value: &Value) -> Option<Arc<Schema>> {
     })
 }
 
-fn uniform<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Arc<Schema>> {
-    let first = infer_schema(values.next()?)?;
-    values
-        .all(|value| infer_schema(value).is_some_and(|schema| same_schema(&schema, &first)))
-        .then_some(first)
+/// The schema of members of one type, optional if one of them is null. As in Kafka it tells the type only, not what is inside.
+fn uniform<'a>(values: impl Iterator<Item = &'a Value>) -> Option<Arc<Schema>> {
+    let mut known = None;
+    let mut optional = false;
+    for value in values {
+        if value.is_null() {
+            optional = true;
+            continue;
+        }
+        let found = infer_schema(value)?.schema_type();
+        if known.is_some_and(|known| known != found) {
+            return None;
+        }
+        known = Some(found);
+    }
+    let builder = SchemaBuilder::of(known?);
+    let builder = if optional {
+        builder.optional()
+    } else {
+        builder
+    };
+    builder.build().ok()
 }
 
-/// A number from a value: numbers are cut to 64 bits, texts are read as decimals, booleans are 1 and 0, dates are
+/// A number from a value: numbers are cut to 64 bits, texts are read as decimals, dates with a logical schema are
 /// milliseconds (days for a Date schema).
 pub fn convert_to_i64(schema: Option<&Schema>, value: &Value) -> Result<Option<i64>> {
     #[expect(
@@ -604,10 +630,10 @@ pub fn convert_to_i64(schema: Option<&Schema>, value: &Value) -> Result<Option<i
     Ok(Some(match value {
         Value::Null => return Ok(None),
         Value::Float32(_) | Value::Float64(_) => value.as_f64().unwrap_or_default() as i64,
-        Value::Boolean(v) => i64::from(*v),
         Value::Date(millis) => match schema.and_then(Schema::name) {
             Some(logical::DATE) => millis.div_euclid(logical::MILLIS_PER_DAY),
-            _ => *millis,
+            Some(logical::TIME | logical::TIMESTAMP) => *millis,
+            _ => return Err(cannot_convert(value, "INT64")),
         },
         Value::Decimal(decimal) => low_64_bits(&decimal.truncate()),
         Value::String(text) => low_64_bits(&decimal_of(text)?.truncate()),
@@ -624,30 +650,28 @@ pub fn convert_to_f64(schema: Option<&Schema>, value: &Value) -> Result<Option<f
         Value::Null => return Ok(None),
         Value::Decimal(decimal) => decimal.to_f64(),
         Value::String(text) => decimal_of(text)?.to_f64(),
-        Value::Boolean(_) | Value::Date(_) => {
-            convert_to_i64(schema, value)?.unwrap_or_default() as f64
-        }
+        Value::Date(_) => convert_to_i64(schema, value)?.unwrap_or_default() as f64,
         other => other
             .as_f64()
             .ok_or_else(|| cannot_convert(other, "FLOAT64"))?,
     }))
 }
 
-/// A boolean from a value: numbers are true unless 0, texts are parsed.
+/// A boolean from a value: numbers, also as text, are true unless 0, other texts are parsed.
 pub fn convert_to_boolean(schema: Option<&Schema>, value: &Value) -> Result<Option<bool>> {
     Ok(Some(match value {
         Value::Null => return Ok(None),
         Value::Boolean(v) => *v,
         Value::String(text) => match parse_string(Some(text)).value {
             Value::Boolean(v) => v,
-            _ => return Err(cannot_convert(value, "BOOLEAN")),
+            _ => convert_to_i64(schema, value)? != Some(0),
         },
         other => convert_to_i64(schema, other)? != Some(0),
     }))
 }
 
 fn decimal_of(text: &str) -> Result<Decimal> {
-    text.trim().parse()
+    text.parse()
 }
 
 fn low_64_bits(value: &num_bigint::BigInt) -> i64 {

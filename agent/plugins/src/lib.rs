@@ -9,7 +9,6 @@ mod java_regex;
 pub mod json;
 pub mod number;
 pub mod predicates;
-mod simple_date_format;
 pub mod simple_header;
 pub mod string;
 pub mod transforms;

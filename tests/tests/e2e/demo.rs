@@ -10,7 +10,7 @@ use sluice_tests::kafka::Kafka;
 use sluice_tests::ports::free_port;
 use sluice_tests::pty::{Terminal, keys};
 use sluice_tests::servers::sluice_binary;
-use sluice_tests::topics::{group_lag, groups_beginning_with, topics_beginning_with};
+use sluice_tests::topics::{consume_all, group_lag, groups_beginning_with, topics_beginning_with};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 
 use crate::context::{Context, Test};
@@ -30,6 +30,14 @@ pub(crate) const TESTS: &[Test] = &[
         run: broker_gone,
     },
     Test {
+        name: "demo::it_has_a_kafka_of_its_own_and_its_agents_can_be_killed_and_started",
+        run: own_kafka,
+    },
+    Test {
+        name: "demo::its_own_kafka_keeps_its_data_in_a_folder_if_told_so",
+        run: kept_folder,
+    },
+    Test {
         name: "demo::without_a_broker_it_says_so_and_ends",
         run: no_broker,
     },
@@ -47,15 +55,22 @@ struct Demo {
 impl Demo {
     /// Starts `sluice demo` and waits for nothing.
     fn launch(context: &Context, name: &str, bootstrap: &str) -> Result<Self> {
+        let arguments = ["--bootstrap-servers", bootstrap];
+        Self::launch_with(context, name, bootstrap, &arguments, (140, 40))
+    }
+
+    fn launch_with(
+        context: &Context,
+        name: &str,
+        bootstrap: &str,
+        arguments: &[&str],
+        (columns, rows): (u16, u16),
+    ) -> Result<Self> {
         let folder = context.folder(&context.unique(name))?;
         let temporary = folder.join("tmp");
         std::fs::create_dir(&temporary)?;
-        let command = [
-            sluice_binary()?.display().to_string(),
-            "demo".to_owned(),
-            "--bootstrap-servers".to_owned(),
-            bootstrap.to_owned(),
-        ];
+        let mut command = vec![sluice_binary()?.display().to_string(), "demo".to_owned()];
+        command.extend(arguments.iter().map(|&argument| argument.to_owned()));
         let (home, tmp) = (
             folder.display().to_string(),
             temporary.display().to_string(),
@@ -67,7 +82,7 @@ impl Demo {
             ("XDG_STATE_HOME", home.as_str()),
         ];
         Ok(Self {
-            terminal: Terminal::start(&command, &environment, 140, 40)?,
+            terminal: Terminal::start(&command, &environment, columns, rows)?,
             bootstrap: bootstrap.to_owned(),
             temporary,
         })
@@ -265,5 +280,72 @@ fn no_broker(context: &Context) -> Result<()> {
         screen.contains(&format!("no Kafka answers at {nobody}")),
         "{screen}"
     );
+    Ok(())
+}
+
+/// Where the guide of the demo says that its own Kafka is.
+fn kafka_of(demo: &Demo) -> Result<String> {
+    wait_for("the address of the demo's Kafka", seconds(60), || {
+        let screen = demo.terminal.screen();
+        let address = screen
+            .lines()
+            .rev()
+            .find_map(|line| line.trim_start().strip_prefix("kafka "))
+            .and_then(|rest| rest.split_whitespace().next());
+        Ok(address.map(str::to_owned))
+    })
+}
+
+fn own_kafka(context: &Context) -> Result<()> {
+    for size in [(100, 30), (140, 40)] {
+        let mut demo = Demo::launch_with(context, "own", "", &[], size)?;
+        let bootstrap = kafka_of(&demo)?;
+        demo.terminal.wait_text("connectors[10]", seconds(60))?;
+        demo.terminal.wait_text("3 workers", seconds(30))?;
+        // Any client can look at it.
+        wait_until("records for other clients", seconds(30), || {
+            Ok(consume_all(&bootstrap, "demo-orders")?.len() > 20)
+        })?;
+        // One fails, which is said, and the terminal's own verb repairs it.
+        demo.terminal
+            .wait_text("payments-source failed", seconds(90))?;
+        choose(&mut demo.terminal, "payments-source")?;
+        demo.terminal.send("r")?;
+        press(&mut demo.terminal, "restart payments-source", "failed only")?;
+        demo.terminal
+            .wait_no_text("payments-source failed", seconds(30))?;
+        // An agent is killed, its work moves to the others, and another takes its place.
+        demo.terminal.send("K")?;
+        demo.terminal.wait_text("2 workers", seconds(60))?;
+        demo.terminal.send("K")?;
+        demo.terminal.wait_text("3 workers", seconds(60))?;
+        demo.terminal.send(&keys::ctrl('c'))?;
+        let status = demo.terminal.wait_exit(seconds(60))?;
+        ensure!(status.success(), "{status:?}\n{}", demo.terminal.screen());
+        demo.terminal_is_whole()?;
+        let left: Vec<_> = std::fs::read_dir(&demo.temporary)?.collect();
+        ensure!(left.is_empty(), "temporary files remain: {left:?}");
+    }
+    Ok(())
+}
+
+fn kept_folder(context: &Context) -> Result<()> {
+    let folder = context.folder(&context.unique("kept"))?;
+    let dir = folder.join("data").display().to_string();
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let mut demo = Demo::launch_with(context, "kept", "", &["--dir", &dir], (140, 40))?;
+        let bootstrap = kafka_of(&demo)?;
+        demo.terminal.wait_text("connectors[10]", seconds(60))?;
+        let before = counts.last().copied().unwrap_or(0);
+        wait_until("more records than before", seconds(60), || {
+            counts.push(consume_all(&bootstrap, "demo-orders")?.len());
+            Ok(counts.last().is_some_and(|count| *count > before + 20))
+        })?;
+        demo.terminal.send(":q")?;
+        demo.terminal.send(keys::ENTER)?;
+        let status = demo.terminal.wait_exit(seconds(60))?;
+        ensure!(status.success(), "{status:?}\n{}", demo.terminal.screen());
+    }
     Ok(())
 }

@@ -1,20 +1,24 @@
 //! End-to-end tests on real servers: Kafka 4.3, JVM Connect 4.3 and the `sluice` binary.
 //!
-//! One binary, so that it links once and tests share a broker. Without servers (see [`sluice_tests::servers`]) every
-//! test here is reported as ignored and the reason is printed. The lists `TESTS` of the modules name all tests.
+//! One binary, so that it links once and tests share a broker. Without jars (see [`sluice_tests::servers`]) they run on the
+//! embedded broker, and those that need Java are reported as ignored. The lists `TESTS` of the modules name all tests.
 
 mod bad_input;
+mod both_brokers;
 mod context;
 mod conversation;
 mod delivery;
 mod demo;
 mod differential;
+mod embedded;
 mod exactly_once;
 mod headless;
 mod https;
+mod java_clients;
 mod secured;
 mod takeover;
 mod terminal;
+mod transformations;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,9 +43,26 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         delivery::TESTS,
         exactly_once::TESTS,
         differential::TESTS,
+        embedded::TESTS,
+        both_brokers::TESTS,
+        java_clients::TESTS,
+        transformations::TESTS,
     ]
     .into_iter()
     .flatten()
+}
+
+/// Tests that compare with a JVM worker or Kafka itself; without jars they are reported as ignored.
+fn needs_java(name: &str) -> bool {
+    let modules = [
+        "conversation::the_golden_file",
+        "takeover::",
+        "secured::",
+        "differential::",
+        "java_clients::",
+        "both_brokers::",
+    ];
+    name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
 }
 
 fn main() -> ExitCode {
@@ -67,14 +88,17 @@ fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
             return ExitCode::FAILURE;
         }
     });
+    let have_java = context.servers.have_java();
     let trials = all_tests()
         .map(|test| {
             let context = Arc::clone(&context);
+            let skipped = needs_java(test.name) && !have_java;
             Trial::test(test.name, move || {
                 context::begin_test();
                 (test.run)(&context)
                     .map_err(|error| format!("{}\n{}", explain(&error), context.logs()).into())
             })
+            .with_ignored_flag(skipped)
         })
         .collect();
     let conclusion = libtest_mimic::run(arguments, trials);

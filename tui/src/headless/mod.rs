@@ -144,7 +144,8 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
         // `main` carries these out itself.
         Command::Agent { .. }
         | Command::Standalone { .. }
-        | Command::Demo
+        | Command::Broker(_)
+        | Command::Demo { .. }
         | Command::Completions { .. } => Ok(Report::default()),
     }
 }

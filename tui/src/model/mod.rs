@@ -3,6 +3,7 @@
 
 pub(crate) mod action;
 pub(crate) mod cluster;
+pub(crate) mod demo;
 pub(crate) mod dialog;
 pub(crate) mod event;
 pub(crate) mod filter;
@@ -23,6 +24,7 @@ use crate::text::Text;
 use crate::units::Millis;
 use action::{Action, Outcome};
 use cluster::Cluster;
+use demo::Demo;
 use dialog::Dialog;
 use event::Events;
 use prompt::Prompt;
@@ -122,6 +124,8 @@ pub(crate) struct Model {
     pub(crate) faults: bool,
     /// Row indexes must be made anew.
     pub(crate) stale_index: bool,
+    /// What the demo shows beside the cluster.
+    pub(crate) demo: Option<Demo>,
     /// The terminal is to end.
     pub(crate) quitting: bool,
 }
@@ -160,6 +164,7 @@ impl Model {
             wide: false,
             faults: false,
             stale_index: true,
+            demo: None,
             quitting: false,
         }
     }
@@ -236,8 +241,9 @@ impl Model {
         number
     }
 
-    /// Rows of the screen between header and footer.
+    /// Rows of the screen between header and footer, or the guide of the demo above the footer.
     pub(crate) fn body_height(&self) -> u16 {
-        self.height.saturating_sub(3)
+        let guide = u16::from(self.demo.is_some());
+        self.height.saturating_sub(3 + guide)
     }
 }

@@ -42,6 +42,15 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             return vec![Effect::Refresh];
         }
         Command::Redraw => return vec![Effect::Redraw],
+        Command::ToggleAgent => {
+            let whole = model
+                .demo
+                .as_ref()
+                .is_some_and(|demo| demo.running == demo.agents);
+            let word = if whole { "killing" } else { "starting" };
+            model.say(Outcome::Pending, &format!("{word} an agent"));
+            return vec![Effect::ToggleAgent];
+        }
         Command::Wide => model.wide = !model.wide,
         Command::Faults => {
             model.faults = !model.faults;

@@ -34,7 +34,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             } else if model.prompt.is_some() {
                 line::key(model, key)
             } else {
-                match crate::keys::lookup(model.nav.current(), key) {
+                match crate::keys::lookup(model.nav.current(), model.demo.is_some(), key) {
                     Some(command) => commands::run(model, command),
                     None => Vec::new(),
                 }
@@ -73,6 +73,12 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::EditorClosed(session, text) => edit::closed(model, session, text),
         Message::Validated(session, infos) => edit::validated(model, *session, infos),
+        Message::AgentsRun(running) => {
+            if let Some(demo) = &mut model.demo {
+                demo.running = running;
+            }
+            Vec::new()
+        }
         Message::Copied(result) => {
             match result {
                 Ok(bytes) => model.say(Outcome::Good, &format!("copied {bytes} bytes (OSC 52)")),

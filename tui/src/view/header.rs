@@ -132,7 +132,7 @@ fn key_line(model: &Model, theme: Theme) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
     let readonly = model.is_readonly();
-    let shown = keys::groups(screen)
+    let shown = keys::groups(screen, model.demo.is_some())
         .into_iter()
         .flat_map(|(_, bindings)| bindings)
         .filter(|binding| binding.header)

@@ -72,7 +72,7 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String)> {
     };
     let readonly = model.is_readonly();
     let mut lines = Vec::new();
-    for (name, bindings) in keys::groups(below) {
+    for (name, bindings) in keys::groups(below, model.demo.is_some()) {
         lines.push((name.to_owned(), String::new()));
         for binding in bindings
             .iter()

@@ -4,6 +4,7 @@
 //! header   cluster, workers, group, counts, age of the data
 //! keys     from the key table of the screen
 //! body     table(s)
+//! guide    in the demo: where its Kafka is and what to try
 //! footer   breadcrumbs, or the line being typed, and the last word on actions
 //! ```
 
@@ -20,7 +21,7 @@ mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::model::Model;
@@ -60,9 +61,25 @@ pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         }
     }
     footer::draw(model, theme, frame);
+    guide(model, theme, frame);
     if let Some(dialog) = &model.dialog {
         dialog::draw(model, theme, frame, dialog);
     }
+}
+
+/// The demo's line: where its Kafka is, and what to try.
+fn guide(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
+    let Some(demo) = &model.demo else { return };
+    let (tone, hint) = demo.hint(model);
+    let line = Line::from(vec![
+        Span::styled(
+            format!(" kafka {}  ", demo.bootstrap),
+            theme.tone(Tone::Accent),
+        ),
+        Span::styled(hint, theme.tone(tone)),
+    ]);
+    let row = model.height.saturating_sub(2);
+    frame.render_widget(line, Rect::new(0, row, model.width, 1));
 }
 
 fn workers(model: &Model, theme: Theme, frame: &mut Frame<'_>) {

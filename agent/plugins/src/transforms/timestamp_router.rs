@@ -5,7 +5,7 @@ use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Transformation,
 };
 
-use crate::simple_date_format::SimpleDateFormat;
+use sluice_api::simple_date_format::SimpleDateFormat;
 
 super::whole_record!(TimestampRouter);
 

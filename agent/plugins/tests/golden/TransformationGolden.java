@@ -17,11 +17,14 @@ import java.util.TreeMap;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.record.TimestampType;
 import org.apache.kafka.connect.connector.ConnectRecord;
+import org.apache.kafka.connect.data.ConnectSchema;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaAndValue;
 import org.apache.kafka.connect.data.SchemaBuilder;
+import org.apache.kafka.connect.data.SchemaProjector;
 import org.apache.kafka.connect.data.Struct;
+import org.apache.kafka.connect.data.Values;
 import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.source.SourceRecord;
@@ -39,6 +42,10 @@ public class TransformationGolden {
     public static void main(String[] args) throws Exception {
         JsonNode cases = MAPPER.readTree(new File(args[0]));
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+        if (cases.has("texts")) {
+            dataModel(out, cases);
+            return;
+        }
         int groupNumber = -1;
         for (JsonNode group : cases.get("groups")) {
             groupNumber++;
@@ -73,6 +80,66 @@ public class TransformationGolden {
                 }
                 number++;
             }
+        }
+    }
+
+    /** Texts that are parsed and written back, values that are written and whose schema is guessed, projections. */
+    static void dataModel(PrintStream out, JsonNode cases) throws Exception {
+        for (JsonNode text : cases.get("texts")) {
+            SchemaAndValue parsed = Values.parseString(text.asText());
+            ObjectNode line = MAPPER.createObjectNode();
+            line.set("schema", parsed == null ? MAPPER.nullNode() : schema(parsed.schema()));
+            line.set("value", parsed == null ? MAPPER.nullNode() : value(parsed.value()));
+            line.put("text", parsed == null ? null : Values.convertToString(parsed.schema(), parsed.value()));
+            out.println(MAPPER.writeValueAsString(line));
+        }
+        for (JsonNode node : cases.get("values")) {
+            SchemaAndValue data = data(node);
+            ObjectNode line = MAPPER.createObjectNode();
+            line.set("inferred", inferred(data.value()));
+            line.put("text", Values.convertToString(data.schema(), data.value()));
+            line.put("toString", String.valueOf(data.value()));
+            line.set("long", converted(() -> Values.convertToLong(data.schema(), data.value())));
+            line.set("double", converted(() -> Values.convertToDouble(data.schema(), data.value())));
+            line.set("boolean", converted(() -> Values.convertToBoolean(data.schema(), data.value())));
+            out.println(MAPPER.writeValueAsString(line));
+        }
+        for (JsonNode node : cases.get("projections")) {
+            ObjectNode line = MAPPER.createObjectNode();
+            try {
+                SchemaAndValue source = data(node.get("source"));
+                line.set("result", value(SchemaProjector.project(source.schema(), source.value(), schema(node.get("target")))));
+            } catch (Exception e) {
+                line.set("error", error(e));
+            }
+            out.println(MAPPER.writeValueAsString(line));
+        }
+        for (JsonNode node : cases.get("validations")) {
+            ObjectNode line = MAPPER.createObjectNode();
+            try {
+                SchemaAndValue data = data(node);
+                ConnectSchema.validateValue(data.schema(), data.value());
+                line.put("result", true);
+            } catch (Exception e) {
+                line.set("error", error(e));
+            }
+            out.println(MAPPER.writeValueAsString(line));
+        }
+    }
+
+    static JsonNode inferred(Object value) {
+        try {
+            return schema(Values.inferSchema(value));
+        } catch (Exception e) {
+            return MAPPER.getNodeFactory().textNode("fails");
+        }
+    }
+
+    static JsonNode converted(java.util.concurrent.Callable<Object> conversion) {
+        try {
+            return value(conversion.call());
+        } catch (Exception e) {
+            return MAPPER.getNodeFactory().textNode("fails");
         }
     }
 

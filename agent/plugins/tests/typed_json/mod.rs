@@ -4,6 +4,10 @@
     clippy::unwrap_used,
     reason = "a form that is not well-formed is a fault of the test's files"
 )]
+#![allow(
+    dead_code,
+    reason = "each of the tests that share this needs a part of it"
+)]
 
 use std::sync::Arc;
 
@@ -41,14 +45,14 @@ pub(crate) fn record(template: &Json) -> ConnectRecord {
     }
 }
 
-fn data(node: &Json) -> (Option<Arc<Schema>>, Value) {
+pub(crate) fn data(node: &Json) -> (Option<Arc<Schema>>, Value) {
     let schema = node.get("schema").map(schema);
     let value = value(schema.as_ref(), &node["value"]);
     (schema, value)
 }
 
 /// The schema of a form.
-fn schema(node: &Json) -> Arc<Schema> {
+pub(crate) fn schema(node: &Json) -> Arc<Schema> {
     let mut builder = match node["type"].as_str().unwrap() {
         "INT8" => SchemaBuilder::int8(),
         "INT16" => SchemaBuilder::int16(),
@@ -173,7 +177,7 @@ pub(crate) fn from_record(record: &ConnectRecord) -> Json {
     })
 }
 
-fn from_schema(schema: Option<&Schema>) -> Json {
+pub(crate) fn from_schema(schema: Option<&Schema>) -> Json {
     let Some(schema) = schema else {
         return Json::Null;
     };
@@ -215,7 +219,7 @@ fn from_schema(schema: Option<&Schema>) -> Json {
     Json::Object(node)
 }
 
-fn from_value(value: &Value) -> Json {
+pub(crate) fn from_value(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Boolean(value) => json!(value),

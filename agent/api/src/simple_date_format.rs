@@ -4,10 +4,8 @@
 //! before 15 October 1582 are of the Julian calendar. Reading knows the zones `UTC`, `GMT`, `Z`, offsets, and the
 //! abbreviations of North America and central Europe; others do not match, where Java looks into its names of zones.
 
-use sluice_api::error::ErrorKind;
-use sluice_api::{ConnectError, Result};
-
 use self::calendar::{Date, days_in_week_year};
+use crate::error::{ConnectError, ErrorKind, Result};
 
 mod calendar;
 mod reading;
@@ -118,7 +116,7 @@ impl Letter {
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
-pub(crate) struct SimpleDateFormat {
+pub struct SimpleDateFormat {
     pattern: String,
     items: Vec<Item>,
 }
@@ -128,7 +126,7 @@ impl SimpleDateFormat {
     ///
     /// # Errors
     /// `IllegalArgumentException` with Java's message: a letter that is not known, a quote that does not end.
-    pub(crate) fn new(pattern: &str) -> Result<Self> {
+    pub fn new(pattern: &str) -> Result<Self> {
         let illegal = |message: String| ConnectError::new(ErrorKind::IllegalArgument, message);
         let mut items: Vec<Item> = Vec::new();
         let mut chars = pattern.chars().peekable();
@@ -170,12 +168,14 @@ impl SimpleDateFormat {
     }
 
     /// The pattern as it was given.
-    pub(crate) fn pattern(&self) -> &str {
+    #[must_use]
+    pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
     /// Writes a time, in milliseconds since the epoch.
-    pub(crate) fn format(&self, millis: i64) -> String {
+    #[must_use]
+    pub fn format(&self, millis: i64) -> String {
         let date = Date::of_days(millis.div_euclid(MILLIS_PER_DAY));
         let of_day = millis.rem_euclid(MILLIS_PER_DAY);
         let mut text = String::with_capacity(self.pattern.len() + 8);
@@ -192,7 +192,8 @@ impl SimpleDateFormat {
 
     /// Reads a time, leniently: numbers may be out of range, text after the pattern does not matter. `None` if
     /// the text does not match.
-    pub(crate) fn parse(&self, text: &str) -> Option<i64> {
+    #[must_use]
+    pub fn parse(&self, text: &str) -> Option<i64> {
         reading::read(&self.items, text)
     }
 }

@@ -1,0 +1,151 @@
+//! Sockets: connections are accepted, requests of each are handled in order, answers leave in order.
+//!
+//! A connection is one task. Its requests wait in a short queue, so that a client that sends faster than it reads is held
+//! up and not the broker. Produce requests get their place with the writer as they arrive, everything else begins when
+//! the answers before it have left, as in Kafka.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::api;
+use crate::broker::Core;
+use crate::wire::{self, FrameError, FrameReader, Held, UNIT};
+
+/// Connections that say nothing for so long are closed, as `connections.max.idle.ms`.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+/// Pause after a failure to accept, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What follows from a request.
+pub(crate) enum Outgoing {
+    /// An answer, with the budget it holds until it has left.
+    Answer(Bytes, Option<OwnedSemaphorePermit>),
+    /// Nothing: a produce request that wants no answer.
+    Nothing,
+    /// The connection ends: there is no answer that the client would understand.
+    Close,
+}
+
+/// An answer that will be due.
+pub(crate) type Due = BoxFuture<'static, Outgoing>;
+
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+}
+
+/// Takes connections until the broker stops. Every connection holds a clone of `alive` until it has ended.
+pub(crate) async fn accept(core: Arc<Core>, listener: TcpListener, alive: mpsc::Sender<()>) {
+    let places = Arc::new(Semaphore::new(core.config.limits.connections));
+    loop {
+        let accepted = tokio::select! {
+            () = core.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    tracing::warn!(%address, "too many connections: one was refused");
+                    continue;
+                };
+                let (core, alive) = (Arc::clone(&core), alive.clone());
+                tokio::spawn(async move {
+                    let stop = core.stop.clone();
+                    tokio::select! {
+                        () = stop.cancelled() => (),
+                        () = serve(core, stream, Peer { address }) => (),
+                    }
+                    drop((place, alive));
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(core: Arc<Core>, stream: TcpStream, peer: Peer) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "connection cannot be set up");
+        return;
+    }
+    let (reader, writer) = stream.into_split();
+    let limits = &core.config.limits;
+    let units = u32::try_from(limits.requests_in_memory / UNIT).unwrap_or(u32::MAX);
+    let frames = FrameReader::new(
+        reader,
+        limits.request_bytes,
+        Arc::clone(&core.request_budget),
+        units,
+        limits.request_read_time,
+    );
+    let (queue, due) = mpsc::channel(limits.requests_per_connection);
+    let write_limit = limits.request_read_time;
+    tokio::select! {
+        () = read(Arc::clone(&core), frames, peer, queue) => (),
+        () = write(writer, due, write_limit) => (),
+    }
+}
+
+async fn read(
+    core: Arc<Core>,
+    mut frames: FrameReader<tokio::net::tcp::OwnedReadHalf>,
+    peer: Peer,
+    queue: mpsc::Sender<Due>,
+) {
+    loop {
+        let frame = match tokio::time::timeout(IDLE, frames.next()).await {
+            Ok(Ok(Some(frame))) => frame,
+            Ok(Ok(None)) | Err(_) => return,
+            Ok(Err(error)) => {
+                if !matches!(error, FrameError::Io(_)) {
+                    tracing::warn!(peer = %peer.address, %error, "connection is closed");
+                }
+                return;
+            }
+        };
+        let Some(due) = begin(&core, frame, &peer).await else {
+            return;
+        };
+        if queue.send(due).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Begins a request; `None` if it cannot be read, which ends the connection.
+async fn begin(core: &Arc<Core>, (frame, held): (Bytes, Held), peer: &Peer) -> Option<Due> {
+    match wire::decode(frame) {
+        Ok(request) => Some(api::begin(core, request, held, peer).await),
+        Err(error) => {
+            tracing::warn!(peer = %peer.address, %error, "connection is closed");
+            None
+        }
+    }
+}
+
+async fn write(mut writer: impl AsyncWrite + Unpin, mut due: mpsc::Receiver<Due>, limit: Duration) {
+    while let Some(due) = due.recv().await {
+        match due.await {
+            Outgoing::Answer(bytes, held) => {
+                let written = tokio::time::timeout(limit, writer.write_all(&bytes)).await;
+                if !matches!(written, Ok(Ok(()))) {
+                    return;
+                }
+                drop(held);
+            }
+            Outgoing::Nothing => (),
+            Outgoing::Close => return,
+        }
+    }
+}
