@@ -154,7 +154,7 @@ fn with_connection(def: ConfigDef) -> ConfigDef {
             CONNECTION_URL,
             String,
             Importance::High,
-            "JDBC URL of the database: jdbc:postgresql://host:5432/shop or \
+            "JDBC URL of the database: jdbc:postgresql://host:5432/shop, jdbc:mariadb://host:3306/shop or \
              jdbc:sqlite:/path/to/file.db.",
         )
         .validator(url_validator()),
@@ -195,6 +195,7 @@ fn with_connection(def: ConfigDef) -> ConfigDef {
         .validator(validators::one_of(&[
             "",
             "PostgreSqlDatabaseDialect",
+            "MySqlDatabaseDialect",
             "SqliteDatabaseDialect",
         ])),
     )
@@ -676,6 +677,7 @@ impl ConnectionSettings {
         let name = config.string(DIALECT_NAME);
         let kind = match name {
             "PostgreSqlDatabaseDialect" => DatabaseKind::PostgreSql,
+            "MySqlDatabaseDialect" => DatabaseKind::MariaDb,
             "SqliteDatabaseDialect" => DatabaseKind::Sqlite,
             _ => return None,
         };
@@ -712,6 +714,7 @@ pub(crate) struct TableFilter {
     include: Vec<Regex>,
     exclude: Vec<Regex>,
     schema_pattern: Option<Regex>,
+    catalog: Option<String>,
     pub(crate) kinds: Vec<String>,
 }
 
@@ -738,6 +741,11 @@ impl TableFilter {
     pub(crate) fn accepts(&self, table: &TableId) -> bool {
         if let (Some(pattern), Some(schema)) = (&self.schema_pattern, &table.schema)
             && !pattern.is_match(schema)
+        {
+            return false;
+        }
+        if let (Some(wanted), Some(catalog)) = (&self.catalog, &table.catalog)
+            && wanted != catalog
         {
             return false;
         }
@@ -846,6 +854,7 @@ impl SourceSettings {
                 include: regexes(&config, INCLUDE_LIST)?,
                 exclude: regexes(&config, EXCLUDE_LIST)?,
                 schema_pattern: text(SCHEMA_PATTERN).and_then(|pattern| like(&pattern)),
+                catalog: text(CATALOG_PATTERN),
                 kinds: config.list(TABLE_TYPES).to_vec(),
             },
             isolation: config.string(ISOLATION).to_owned(),
@@ -1060,6 +1069,8 @@ mod tests {
         assert!(!accepts(&[("table.exclude.list", "public\\..*")]));
         assert!(accepts(&[("schema.pattern", "pub%")]));
         assert!(!accepts(&[("schema.pattern", "pub")]));
+        assert!(accepts(&[("catalog.pattern", "d")]));
+        assert!(!accepts(&[("catalog.pattern", "e")]));
     }
 
     #[test]

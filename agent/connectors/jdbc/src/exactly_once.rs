@@ -136,13 +136,17 @@ impl StoredOffsets {
         session: &mut dyn Session,
         partition: &TopicPartition,
     ) -> DatabaseResult<()> {
+        let values = format!(
+            "{}, {}, {}, {NONE_YET}",
+            self.dialect.literal(&self.connector),
+            self.dialect.literal(&partition.topic),
+            partition.partition
+        );
         session
-            .execute(&format!(
-                "INSERT INTO {} (connector, topic, part, next_offset) VALUES ({}, {}, {}, {NONE_YET}) ON CONFLICT DO NOTHING",
-                self.table,
-                self.dialect.literal(&self.connector),
-                self.dialect.literal(&partition.topic),
-                partition.partition
+            .execute(&self.dialect.insert_if_missing(
+                &self.table,
+                "connector, topic, part, next_offset",
+                &values,
             ))
             .await
     }
@@ -202,7 +206,7 @@ pub(crate) async fn alter(
     let session = session.as_mut();
     let stored = StoredOffsets::new(settings);
     stored.ensure_table(session).await?;
-    session.execute("BEGIN").await?;
+    session.begin().await?;
     for (partition, next) in offsets {
         stored.insert_missing(session, partition).await?;
         session

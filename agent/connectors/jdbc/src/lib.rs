@@ -1,4 +1,4 @@
-//! JdbcSource and JdbcSink: tables of PostgreSQL and SQLite to topics, and topics to tables.
+//! JdbcSource and JdbcSink: tables of PostgreSQL, MariaDB and SQLite to topics, and topics to tables.
 //!
 //! They have the class names, keys, offsets and schemas of the Confluent JDBC connector; README.md tells what differs
 //! and what is guaranteed. [`dialect`] holds the databases behind one trait, everything else knows none of them.
@@ -9,6 +9,7 @@ mod connector;
 mod dialect;
 mod error;
 mod exactly_once;
+mod row_groups;
 mod row_plan;
 mod sink_plan;
 mod sink_task;

@@ -183,6 +183,11 @@ impl RowPlan {
         self
     }
 
+    /// Names of the columns in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The row of cells in the order of columns.
     pub(crate) fn row(&self, cells: Vec<Cell>) -> Result<Row, String> {
         let mut timestamp = None;

@@ -210,7 +210,9 @@ impl From<ConnectError> for PlanError {
 impl SinkPlan {
     /// Whether it is for records such as this one.
     pub(crate) fn fits(&self, record: &ConnectRecord) -> bool {
-        self.topic == *record.topic
+        // A tombstone may have the schema of a value.
+        (self.write.operation == Operation::Delete) == record.value.is_null()
+            && self.topic == *record.topic
             && same_schemas(self.key_schema.as_ref(), record.key_schema.as_ref())
             && same_schemas(self.value_schema.as_ref(), record.value_schema.as_ref())
     }

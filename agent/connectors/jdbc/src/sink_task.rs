@@ -4,7 +4,7 @@
 //! by halving the statement it was in, within the transaction by savepoints; it goes to the errant record reporter and
 //! all other rows stay. Faults that may pass are tried again with the whole batch after `retry.backoff.ms`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -15,23 +15,15 @@ use sluice_api::{
 
 use crate::cell::Cell;
 use crate::config::{InsertMode, SinkSettings};
-use crate::dialect::{self, Operation, Session};
-use crate::error::{DatabaseError, Fault};
+use crate::dialect::{self, Session};
+use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::exactly_once::StoredOffsets;
+use crate::row_groups::{Grouping, RowGroup, SameKey};
 use crate::sink_plan::{PlanError, SinkPlan};
-use crate::sql_text;
-use crate::table::TableId;
+use crate::url::DatabaseKind;
 
 /// Plans that are kept; topics whose schemas never come to rest would fill the memory.
 const MAX_PLANS: usize = 256;
-
-/// Rows of one statement.
-struct Group {
-    plan: Arc<SinkPlan>,
-    rows: Vec<Vec<Cell>>,
-    /// Position of each row's record in the batch.
-    records: Vec<usize>,
-}
 
 /// Why a batch was not written.
 enum PutError {
@@ -84,115 +76,6 @@ fn partition_of(record: &SinkRecord) -> TopicPartition {
         record.original_topic.clone(),
         record.original_kafka_partition,
     )
-}
-
-/// A text that is the same for rows of one key.
-fn key_text(row: &[Cell], count: usize) -> String {
-    let mut text = String::new();
-    for cell in row.iter().take(count) {
-        sql_text::write(&mut text, cell, true, crate::time::Zone::utc());
-        text.push('\0');
-    }
-    text
-}
-
-/// Splits the rows of a batch into statements of at most `size` rows, in the order of records of each table.
-///
-/// In mode upsert, deletes and upserts of different keys may change places, and of each key only the last is left, since
-/// one statement must not hold a key twice. Otherwise a statement ends where the other kind or a known key comes.
-struct Grouping {
-    size: usize,
-    upsert: bool,
-    groups: Vec<Group>,
-    /// What may still be added to, by table.
-    open: HashMap<TableId, Segment>,
-}
-
-#[derive(Default)]
-struct Segment {
-    /// Positions in `groups`: of the statement that writes, and of the one that deletes.
-    groups: [Option<usize>; 2],
-    /// Group and position of each key's row.
-    keys: HashMap<String, (usize, usize)>,
-}
-
-impl Grouping {
-    fn new(size: usize, upsert: bool) -> Self {
-        Self {
-            size,
-            upsert,
-            groups: Vec::new(),
-            open: HashMap::new(),
-        }
-    }
-
-    fn add(&mut self, plan: &Arc<SinkPlan>, row: Vec<Cell>, record: usize) {
-        let write = &plan.write;
-        let segment = self.open.entry(write.table.clone()).or_default();
-        let deletes = write.operation == Operation::Delete;
-        let unique = write.operation != Operation::Insert && write.key_columns > 0;
-        let key = unique.then(|| key_text(&row, write.key_columns));
-        let [of_writes, of_deletes] = segment.groups;
-        let (own, other) = if deletes {
-            (of_deletes, of_writes)
-        } else {
-            (of_writes, of_deletes)
-        };
-        let mut target = own.filter(|index| {
-            self.groups
-                .get(*index)
-                .is_some_and(|group| Arc::ptr_eq(&group.plan, plan) && group.rows.len() < self.size)
-        });
-        let repeated = key
-            .as_ref()
-            .is_some_and(|key| segment.keys.contains_key(key));
-        if (own.is_some() && target.is_none()) || (!self.upsert && (other.is_some() || repeated)) {
-            *segment = Segment::default();
-            target = None;
-        }
-        let index = target.unwrap_or_else(|| {
-            self.groups.push(Group {
-                plan: Arc::clone(plan),
-                rows: Vec::new(),
-                records: Vec::new(),
-            });
-            self.groups.len() - 1
-        });
-        if let Some(slot) = segment.groups.get_mut(usize::from(deletes)) {
-            *slot = Some(index);
-        }
-        let position = self.groups.get(index).map_or(0, |group| group.rows.len());
-        if let Some(key) = key
-            && let Some((group, position)) = segment.keys.insert(key, (index, position))
-            && let Some(replaced) = self
-                .groups
-                .get_mut(group)
-                .and_then(|group| group.rows.get_mut(position))
-        {
-            // Taken out when all are there, so that positions stay.
-            replaced.clear();
-        }
-        if let Some(group) = self.groups.get_mut(index) {
-            group.rows.push(row);
-            group.records.push(record);
-        }
-    }
-
-    fn finish(mut self) -> Vec<Group> {
-        for group in &mut self.groups {
-            if group.rows.iter().any(Vec::is_empty) {
-                let rows = std::mem::take(&mut group.rows);
-                let records = std::mem::take(&mut group.records);
-                (group.rows, group.records) = rows
-                    .into_iter()
-                    .zip(records)
-                    .filter(|(row, _)| !row.is_empty())
-                    .unzip();
-            }
-        }
-        self.groups.retain(|group| !group.rows.is_empty());
-        self.groups
-    }
 }
 
 impl JdbcSinkTask {
@@ -289,10 +172,15 @@ impl JdbcSinkTask {
         records: &[SinkRecord],
         skipped: &BTreeSet<TopicPartition>,
         reports: &mut Reports,
-    ) -> Result<Vec<Group>, PutError> {
+    ) -> Result<Vec<RowGroup>, PutError> {
         let settings = self.settings()?;
-        let upsert = settings.insert_mode == InsertMode::Upsert;
-        let mut grouping = Grouping::new(settings.batch_size, upsert);
+        let same_key = match (settings.connection.url.kind, settings.insert_mode) {
+            // It runs rows in their order, and its collations may find keys equal that look different.
+            (DatabaseKind::MariaDb, _) => SameKey::MayRepeat,
+            (_, InsertMode::Upsert) => SameKey::LastCounts,
+            _ => SameKey::Splits,
+        };
+        let mut grouping = Grouping::new(settings.batch_size, same_key);
         for (index, record) in records.iter().enumerate() {
             if self.is_skipped(record, skipped) {
                 continue;
@@ -330,10 +218,11 @@ impl JdbcSinkTask {
         }
     }
 
-    /// Writes a group within the transaction; rows that are refused are reported.
+    /// Writes a group within the transaction; rows that are refused are reported, and those they had taken the place of
+    /// written instead.
     async fn write(
         &mut self,
-        group: &Group,
+        group: &RowGroup,
         records: &[SinkRecord],
         reports: &mut Reports,
     ) -> Result<(), PutError> {
@@ -342,45 +231,50 @@ impl JdbcSinkTask {
         let mut ranges = vec![0..group.rows.len()];
         while let Some(range) = ranges.pop() {
             let rows = group.rows.get(range.clone()).unwrap_or_default();
-            let Some(session) = &mut self.session else {
-                return Err(ConnectError::connect("there is no session").into());
-            };
-            let failed = |error| PutError::Database(error, what.clone());
-            session
-                .execute("SAVEPOINT sluice_rows")
-                .await
-                .map_err(failed)?;
-            match session.write(&group.plan.write, rows).await {
-                Ok(_) => session
-                    .execute("RELEASE SAVEPOINT sluice_rows")
-                    .await
-                    .map_err(failed)?,
-                Err(error) if error.fault == Fault::Data => {
-                    session
-                        .execute("ROLLBACK TO SAVEPOINT sluice_rows")
-                        .await
-                        .map_err(failed)?;
-                    if range.len() > 1 {
-                        let middle = range.start + range.len() / 2;
-                        ranges.push(middle..range.end);
-                        ranges.push(range.start..middle);
-                        continue;
-                    }
-                    let record = group
-                        .records
-                        .get(range.start)
-                        .and_then(|index| records.get(*index));
-                    let place = self.settings()?.connection.url.clone();
-                    let error = error.into_connect(&what, &place);
-                    match record {
+            match self.write_rows(group, rows).await {
+                Ok(()) => {}
+                Err(error) if error.fault != Fault::Data => {
+                    return Err(PutError::Database(error, what));
+                }
+                Err(_) if range.len() > 1 => {
+                    let middle = range.start + range.len() / 2;
+                    ranges.push(middle..range.end);
+                    ranges.push(range.start..middle);
+                }
+                Err(error) => {
+                    let error = error.into_connect(&what, &self.settings()?.connection.url);
+                    let index = group.records.get(range.start);
+                    match index.and_then(|index| records.get(*index)) {
                         Some(record) => self.report(record, error, reports)?,
                         None => return Err(error.into()),
                     }
+                    if let Some(Some(before)) = group.replaced.get(range.start) {
+                        Box::pin(self.write(before, records, reports)).await?;
+                    }
                 }
-                Err(error) => return Err(failed(error)),
             }
         }
         Ok(())
+    }
+
+    /// Writes rows as one statement, all or none.
+    async fn write_rows(&mut self, group: &RowGroup, rows: &[Vec<Cell>]) -> DatabaseResult<()> {
+        let Some(session) = &mut self.session else {
+            return Err(DatabaseError::new(
+                Fault::Unreachable,
+                "there is no session",
+            ));
+        };
+        session.execute("SAVEPOINT sluice_rows").await?;
+        let written = session.write(&group.plan.write, rows).await;
+        match &written {
+            Ok(_) => session.execute("RELEASE SAVEPOINT sluice_rows").await?,
+            Err(error) if error.fault == Fault::Data => {
+                session.execute("ROLLBACK TO SAVEPOINT sluice_rows").await?;
+            }
+            Err(_) => {}
+        }
+        written.map(drop)
     }
 
     async fn execute(&mut self, sql: &str, what: &str) -> Result<(), PutError> {
@@ -408,7 +302,11 @@ impl JdbcSinkTask {
         }
         if !groups.is_empty() || !after.is_empty() {
             self.connected().await?;
-            self.execute("BEGIN", "beginning a transaction").await?;
+            if let Some(session) = &mut self.session {
+                session.begin().await.map_err(|error| {
+                    PutError::Database(error, "beginning a transaction".to_owned())
+                })?;
+            }
             if let (Some(offsets), Some(session)) = (&self.offsets, &mut self.session) {
                 let moved = offsets
                     .advance(session.as_mut(), &after)

@@ -2,10 +2,10 @@
 //!
 //! A table is queried at most once per `poll.interval.ms`; a query is read to its end before the next table's turn. In
 //! memory are at most `batch.max.rows` rows of a poll and a few hundred of the stream. A query that fails begins again
-//! after the last row that was handed over, so nothing is lost or repeated; a whole table in mode bulk begins anew.
+//! after the last row that was handed over; a whole table in mode bulk begins anew.
 //!
 //! In mode timestamp, rows with one timestamp get the offset of the timestamp before, except the last of them: after a
-//! crash amid them all of them are read again, and none is lost.
+//! failure amid them all of them are read again, and none is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -306,13 +306,16 @@ impl JdbcSourceTask {
         let bulk = settings.mode.is_bulk();
         let looks_ahead = settings.mode.timestamp && !settings.mode.incrementing;
         while records.len() < settings.batch_max_rows {
-            let next = tokio::select! {
-                next = tokio::time::timeout(MAX_WAIT, reading.rows.next()) => match next {
-                    Ok(next) => next?,
-                    // A slow server: what there is goes on its way.
-                    Err(_) => return Ok(false),
+            let next = match reading.rows.here() {
+                Some(row) => Some(row),
+                None => tokio::select! {
+                    next = tokio::time::timeout(MAX_WAIT, reading.rows.next()) => match next {
+                        Ok(next) => next?,
+                        // A slow server: what there is goes on its way.
+                        Err(_) => return Ok(false),
+                    },
+                    () = stopping.cancelled() => return Ok(false),
                 },
-                () = stopping.cancelled() => return Ok(false),
             };
             let ended = next.is_none();
             let row = if looks_ahead {

@@ -16,6 +16,19 @@ fn write_float(text: &mut String, value: f64, shown: impl std::fmt::Display) {
     }
 }
 
+/// Adds two digits per byte.
+pub(crate) fn write_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    text.reserve(bytes.len() * 2);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(DIGITS.get(usize::from(digit)).copied().unwrap_or('0'));
+        }
+    }
+}
+
 /// Adds a cell; null adds nothing. `instant` says whether the column holds points in time: others get what a clock in
 /// `zone` shows.
 pub(crate) fn write(text: &mut String, cell: &Cell, instant: bool, zone: Zone) {
@@ -31,9 +44,7 @@ pub(crate) fn write(text: &mut String, cell: &Cell, instant: bool, zone: Zone) {
         Cell::Text(value) => text.push_str(value),
         Cell::Bytes(bytes) => {
             text.push_str("\\x");
-            for byte in bytes {
-                let _ = write!(text, "{byte:02x}");
-            }
+            write_hex(text, bytes);
         }
         Cell::Date(days) => {
             if write_date(text, i64::from(*days)) {

@@ -5,7 +5,7 @@ use std::fmt;
 use sluice_api::Value;
 
 /// Name of a table. Which parts are given depends on the database: PostgreSQL has all three,
-/// SQLite the name only.
+/// MariaDB catalog and name, SQLite the name only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TableId {
     pub(crate) catalog: Option<String>,

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use rusqlite::Connection;
 use sluice_api::{
     ConnectError, ConnectRecord, ErrantRecordReporter, OffsetStorageReader, Props, Result,
-    SinkRecord, SinkTask, SinkTaskContext, SourceOffset, SourcePartition, SourceRecord, SourceTask,
+    SinkRecord, SinkTask, SinkTaskContext, SourceOffset, SourcePartition, SourceRecord,
     SourceTaskContext, TimestampType, TopicPartition, Value, async_trait,
 };
 use tempfile::TempDir;

@@ -1,4 +1,4 @@
-//! JDBC URLs: `jdbc:postgresql://host:port/database?key=value` and `jdbc:sqlite:path`.
+//! JDBC URLs: `jdbc:postgresql://host:port/database?key=value`, the same with `mariadb` or `mysql`, and `jdbc:sqlite:path`.
 
 use std::fmt;
 
@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DatabaseKind {
     PostgreSql,
+    MariaDb,
     Sqlite,
 }
 
@@ -53,7 +54,7 @@ impl fmt::Display for JdbcUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
     #[error(
-        "a JDBC URL begins with jdbc:postgresql: or jdbc:sqlite:; other databases are not supported"
+        "a JDBC URL begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql: or jdbc:sqlite:; other databases are not supported"
     )]
     Scheme,
     #[error("{0:?} is no port number")]
@@ -90,6 +91,7 @@ impl JdbcUrl {
         let (scheme, rest) = rest.split_once(':').ok_or(UrlError::Scheme)?;
         let (kind, default_port) = match scheme {
             "postgresql" => (DatabaseKind::PostgreSql, 5432),
+            "mariadb" | "mysql" => (DatabaseKind::MariaDb, 3306),
             "sqlite" => (DatabaseKind::Sqlite, 0),
             _ => return Err(UrlError::Scheme),
         };
@@ -154,6 +156,8 @@ mod tests {
                 "jdbc:postgresql://a:1,b/shop?user=u&password=p%40x",
                 "postgresql://a:1,b:5432/shop",
             ),
+            ("jdbc:mariadb://db/shop", "mariadb://db:3306/shop"),
+            ("jdbc:mysql://db:1/shop?useSSL=false", "mysql://db:1/shop"),
             ("jdbc:postgresql:shop", "postgresql://localhost:5432/shop"),
             ("jdbc:postgresql://[::1]:7/x", "postgresql://[::1]:7/x"),
             ("jdbc:sqlite:/tmp/a b.db", "sqlite:/tmp/a b.db"),

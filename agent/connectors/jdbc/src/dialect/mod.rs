@@ -4,6 +4,7 @@
 //! A session is used by one task, one call after another. After an error of [`Fault::Unreachable`] it is dropped and
 //! another one opened.
 
+mod mariadb;
 mod postgresql;
 mod sqlite;
 
@@ -97,7 +98,12 @@ impl Rows {
         }
     }
 
-    /// The next row; `None` after the last.
+    /// A row that is here already.
+    pub(crate) fn here(&mut self) -> Option<Row> {
+        self.waiting.next()
+    }
+
+    /// The next row; `None` after the last. Nothing is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> DatabaseResult<Option<Row>> {
         loop {
             if let Some(row) = self.waiting.next() {
@@ -144,6 +150,11 @@ pub(crate) trait Session: Send + Sync {
     /// Begins to read.
     async fn read(&mut self, select: Select) -> DatabaseResult<Rows>;
 
+    /// Begins a transaction, which `COMMIT` or the end of the session ends.
+    async fn begin(&mut self) -> DatabaseResult<()> {
+        self.execute("BEGIN").await
+    }
+
     /// Runs a statement without result.
     async fn execute(&mut self, sql: &str) -> DatabaseResult<()>;
 
@@ -171,7 +182,12 @@ impl Dialect {
     }
 
     fn always_quoted(self, name: &str) -> String {
-        format!("\"{}\"", name.replace('"', "\"\""))
+        match self.kind {
+            DatabaseKind::MariaDb => format!("`{}`", name.replace('`', "``")),
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            }
+        }
     }
 
     /// A text literal.
@@ -184,7 +200,9 @@ impl Dialect {
         // PostgreSQL knows one database per connection.
         let qualifier = match self.kind {
             DatabaseKind::PostgreSql => id.schema.as_ref(),
-            DatabaseKind::Sqlite => id.schema.as_ref().or(id.catalog.as_ref()),
+            DatabaseKind::Sqlite | DatabaseKind::MariaDb => {
+                id.schema.as_ref().or(id.catalog.as_ref())
+            }
         };
         match qualifier {
             Some(qualifier) => format!("{}.{}", self.name(qualifier), self.name(&id.name)),
@@ -206,6 +224,7 @@ impl Dialect {
         match self.kind {
             DatabaseKind::PostgreSql => postgresql::timestamp_literal(micros, column, zone),
             DatabaseKind::Sqlite => sqlite::timestamp_literal(micros, column, zone),
+            DatabaseKind::MariaDb => mariadb::timestamp_literal(micros, column, zone),
         }
     }
 
@@ -215,7 +234,7 @@ impl Dialect {
         if column.as_text {
             return match self.kind {
                 DatabaseKind::PostgreSql => format!("{name}::text AS {name}"),
-                DatabaseKind::Sqlite => name,
+                DatabaseKind::Sqlite | DatabaseKind::MariaDb => name,
             };
         }
         name
@@ -226,6 +245,7 @@ impl Dialect {
         match self.kind {
             DatabaseKind::PostgreSql => postgresql::column_type(schema),
             DatabaseKind::Sqlite => sqlite::column_type(schema),
+            DatabaseKind::MariaDb => mariadb::column_type(schema, primary_key),
         }
     }
 
@@ -287,16 +307,28 @@ impl Dialect {
         ))
     }
 
+    /// Inserts a row unless one with its key is there.
+    pub(crate) fn insert_if_missing(self, table: &str, columns: &str, values: &str) -> String {
+        match self.kind {
+            DatabaseKind::MariaDb => {
+                format!("INSERT IGNORE INTO {table} ({columns}) VALUES ({values})")
+            }
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => {
+                format!("INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING")
+            }
+        }
+    }
+
     /// `ALTER TABLE ... ADD`, one statement per column, or which field has no column type.
     pub(crate) fn add_columns(
         self,
         table: &TableId,
         columns: &[NewColumn],
     ) -> Result<Vec<String>, String> {
-        let exists = if self.kind == DatabaseKind::Sqlite {
-            ""
-        } else {
+        let exists = if self.kind == DatabaseKind::PostgreSql {
             "IF NOT EXISTS "
+        } else {
+            ""
         };
         columns
             .iter()
@@ -323,6 +355,9 @@ impl Dialect {
             DatabaseKind::PostgreSql => Some(format!(
                 "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}"
             )),
+            DatabaseKind::MariaDb => {
+                Some(format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}"))
+            }
             // SQLite's transactions are always serializable.
             DatabaseKind::Sqlite => None,
         }
@@ -334,6 +369,7 @@ pub(crate) fn parameters_of(kind: DatabaseKind) -> &'static [&'static str] {
     match kind {
         DatabaseKind::PostgreSql => postgresql::PARAMETERS,
         DatabaseKind::Sqlite => sqlite::PARAMETERS,
+        DatabaseKind::MariaDb => mariadb::PARAMETERS,
     }
 }
 
@@ -345,6 +381,7 @@ pub(crate) async fn connect_once(
         match settings.url.kind {
             DatabaseKind::PostgreSql => postgresql::connect(settings).await,
             DatabaseKind::Sqlite => sqlite::connect(settings).await,
+            DatabaseKind::MariaDb => mariadb::connect(settings).await,
         }
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {

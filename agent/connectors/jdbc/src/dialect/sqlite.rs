@@ -392,6 +392,19 @@ impl SqliteSession {
     }
 }
 
+fn read_row(
+    row: &rusqlite::Row<'_>,
+    select: &Select,
+    kinds: &[ColumnType],
+) -> DatabaseResult<super::Row> {
+    let mut cells = Vec::with_capacity(kinds.len());
+    for (index, kind) in kinds.iter().enumerate() {
+        let value = row.get_ref(index).map_err(database_error)?;
+        cells.push(decode(value, *kind).map_err(DatabaseError::data)?);
+    }
+    select.plan.row(cells).map_err(DatabaseError::data)
+}
+
 fn read(
     connection: &Connection,
     select: &Select,
@@ -402,12 +415,14 @@ fn read(
     let mut rows = statement.query([]).map_err(database_error)?;
     let mut chunk = Vec::new();
     while let Some(row) = rows.next().map_err(database_error)? {
-        let mut cells = Vec::with_capacity(kinds.len());
-        for (index, kind) in kinds.iter().enumerate() {
-            let value = row.get_ref(index).map_err(database_error)?;
-            cells.push(decode(value, *kind).map_err(DatabaseError::data)?);
+        match read_row(row, select, kinds) {
+            Ok(row) => chunk.push(row),
+            Err(error) => {
+                // Rows before the one that failed come first.
+                send(Ok(chunk));
+                return Err(error);
+            }
         }
-        chunk.push(select.plan.row(cells).map_err(DatabaseError::data)?);
         if chunk.len() >= CHUNK && !send(Ok(std::mem::take(&mut chunk))) {
             return Ok(());
         }
@@ -509,14 +524,13 @@ impl Session for SqliteSession {
         Ok(Rows::new(receiver, None))
     }
 
-    async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {
+    async fn begin(&mut self) -> DatabaseResult<()> {
         // A transaction takes its lock at once, so that two of them wait instead of failing.
-        let sql = if sql == "BEGIN" {
-            "BEGIN IMMEDIATE"
-        } else {
-            sql
-        }
-        .to_owned();
+        self.execute("BEGIN IMMEDIATE").await
+    }
+
+    async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {
+        let sql = sql.to_owned();
         self.run(move |connection| connection.execute_batch(&sql))
             .await
     }
