@@ -15,6 +15,7 @@ mod exactly_once;
 mod headless;
 mod https;
 mod java_clients;
+mod jdbc;
 mod secured;
 mod takeover;
 mod terminal;
@@ -49,6 +50,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         transformations::TESTS,
     ]
     .into_iter()
+    .chain(jdbc::TESTS.iter().copied())
     .flatten()
 }
 

@@ -176,7 +176,11 @@ impl Cell {
                 let local = i64::from(*days) * MILLIS_PER_DAY * 1000;
                 Some(Value::Date(zone.to_utc(local).div_euclid(1000)))
             }
-            (Target::Timestamp { .. } | Target::Date, Self::Infinity { positive }) => {
+            // Beyond the dates that PostgreSQL knows, and within those of Connect.
+            (Target::Date, Self::Infinity { positive }) => Some(logical::date_from_days(
+                if *positive { i32::MAX } else { i32::MIN },
+            )),
+            (Target::Timestamp { .. }, Self::Infinity { positive }) => {
                 Some(Value::Date(if *positive {
                     POSITIVE_INFINITY
                 } else {
@@ -218,10 +222,16 @@ impl Cell {
                         .ok_or_else(|| format!("{millis} milliseconds are beyond every calendar"))
                 };
                 match schema.and_then(Schema::name) {
-                    Some(logical::DATE) => Self::Date(
-                        i32::try_from(millis.div_euclid(MILLIS_PER_DAY))
-                            .map_err(|_| format!("{millis} milliseconds are beyond every date"))?,
-                    ),
+                    Some(logical::DATE) => {
+                        match i32::try_from(millis.div_euclid(MILLIS_PER_DAY)) {
+                            Ok(i32::MAX) => Self::Infinity { positive: true },
+                            Ok(i32::MIN) => Self::Infinity { positive: false },
+                            Ok(days) => Self::Date(days),
+                            Err(_) => {
+                                return Err(format!("{millis} milliseconds are beyond every date"));
+                            }
+                        }
+                    }
                     Some(logical::TIME) => Self::Time(micros()?),
                     _ => Self::Timestamp(micros()?),
                 }
@@ -286,6 +296,11 @@ mod tests {
             Cell::of(&date, Some(&logical::DATE_SCHEMA)).unwrap(),
             Cell::Date(-3)
         );
+        for positive in [true, false] {
+            let last = Cell::Infinity { positive };
+            let value = last.clone().into_value(Target::Date, Zone::utc()).unwrap();
+            assert_eq!(Cell::of(&value, Some(&logical::DATE_SCHEMA)).unwrap(), last);
+        }
         assert_eq!(
             Cell::of(&Value::Date(5), Some(&logical::TIME_SCHEMA)).unwrap(),
             Cell::Time(5000)
