@@ -33,6 +33,17 @@ pub enum DatabaseKind {
     Sqlite,
 }
 
+impl DatabaseKind {
+    /// Whether its programs are there.
+    pub fn is_installed(self) -> bool {
+        match self {
+            Self::PostgreSql => crate::postgresql::programs().is_ok(),
+            Self::MariaDb => crate::mariadb::is_installed(),
+            Self::Sqlite => client(&["sqlite3", "--version"], &[], "").is_ok(),
+        }
+    }
+}
+
 /// A database of a test's own, which ends with it.
 pub trait Database {
     /// Which it is.

@@ -17,6 +17,14 @@ pub struct MariaDb {
     process: Option<Process>,
 }
 
+/// Where Debian puts the server.
+const SERVER: &str = "/usr/sbin/mariadbd";
+
+/// Whether there is a server to start.
+pub(crate) fn is_installed() -> bool {
+    std::path::Path::new(SERVER).is_file() || client(&["mariadbd", "--version"], &[], "").is_ok()
+}
+
 impl MariaDb {
     /// Starts a server with an empty database.
     ///
@@ -59,7 +67,7 @@ impl MariaDb {
     }
 
     fn run(&mut self, options: &[&str]) -> Result<()> {
-        let server = program(&["/usr/sbin/mariadbd"], "mariadbd");
+        let server = program(&[SERVER], "mariadbd");
         let mut command = vec![server, "--no-defaults".to_owned()];
         for (option, value) in [
             ("datadir", self.file("data")),

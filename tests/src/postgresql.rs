@@ -22,7 +22,7 @@ pub struct PostgreSql {
 }
 
 /// Where Debian puts the programs of the newest version.
-fn programs() -> Result<PathBuf> {
+pub(crate) fn programs() -> Result<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .context("no PostgreSQL: install the package postgresql")?;
     versions
@@ -110,18 +110,6 @@ impl PostgreSql {
             ],
             statements,
         )
-    }
-
-    /// Stops it in good order; clients that are connected are cut off.
-    ///
-    /// # Errors
-    /// When it does not end in time.
-    pub fn stop(&mut self) -> Result<()> {
-        if let Some(mut process) = self.process.take() {
-            process.signal(Signal::SIGINT)?;
-            process.wait_exit(seconds(30))?;
-        }
-        Ok(())
     }
 }
 

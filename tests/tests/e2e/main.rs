@@ -67,6 +67,11 @@ fn needs_java(name: &str) -> bool {
     name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
 }
 
+/// Tests of a database that is not installed; `tests/run` installs them all.
+fn lacks_database(name: &str) -> bool {
+    name.starts_with("jdbc::") && !jdbc::database_of(name).is_installed()
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
@@ -94,7 +99,8 @@ fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
     let trials = all_tests()
         .map(|test| {
             let context = Arc::clone(&context);
-            let skipped = needs_java(test.name) && !have_java;
+            let skipped = needs_java(test.name) && !have_java
+                || lacks_database(test.name) && !servers::wanted();
             Trial::test(test.name, move || {
                 context::begin_test();
                 (test.run)(&context)

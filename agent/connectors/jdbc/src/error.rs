@@ -82,6 +82,12 @@ impl DatabaseError {
         self
     }
 
+    /// Without what the database says, which may show values.
+    pub(crate) fn trimmed(mut self) -> Self {
+        self.message = "the database refused the row".to_owned();
+        self
+    }
+
     /// A row that does not fit.
     pub(crate) fn data(message: impl Into<String>) -> Self {
         Self::new(Fault::Data, message)

@@ -151,7 +151,7 @@ impl JdbcSinkTask {
     fn report(
         &self,
         record: &SinkRecord,
-        error: ConnectError,
+        error: &ConnectError,
         reports: &mut Reports,
     ) -> Result<()> {
         let error = ConnectError::new(
@@ -190,7 +190,7 @@ impl JdbcSinkTask {
                 let error = ConnectError::data(
                     "the value is null; set delete.enabled=true to delete the row of its key",
                 );
-                self.report(record, error, reports)?;
+                self.report(record, &error, reports)?;
                 continue;
             }
             let row = match self.plan(record, delete).await {
@@ -202,7 +202,7 @@ impl JdbcSinkTask {
             };
             match row {
                 Ok((plan, row)) => grouping.add(&plan, row, index),
-                Err(error) => self.report(record, error, reports)?,
+                Err(error) => self.report(record, &error, reports)?,
             }
         }
         Ok(grouping.finish())
@@ -228,7 +228,8 @@ impl JdbcSinkTask {
     ) -> Result<(), PutError> {
         let what = format!("writing to table {}", group.plan.write.table.short());
         // Ranges still to be written, the next one last.
-        let mut ranges = vec![0..group.rows.len()];
+        let mut ranges = Vec::new();
+        ranges.push(0..group.rows.len());
         while let Some(range) = ranges.pop() {
             let rows = group.rows.get(range.clone()).unwrap_or_default();
             match self.write_rows(group, rows).await {
@@ -242,10 +243,15 @@ impl JdbcSinkTask {
                     ranges.push(range.start..middle);
                 }
                 Err(error) => {
-                    let error = error.into_connect(&what, &self.settings()?.connection.url);
+                    let settings = self.settings()?;
+                    let error = match settings.trim_sensitive {
+                        true => error.trimmed(),
+                        false => error,
+                    };
+                    let error = error.into_connect(&what, &settings.connection.url);
                     let index = group.records.get(range.start);
                     match index.and_then(|index| records.get(*index)) {
-                        Some(record) => self.report(record, error, reports)?,
+                        Some(record) => self.report(record, &error, reports)?,
                         None => return Err(error.into()),
                     }
                     if let Some(Some(before)) = group.replaced.get(range.start) {

@@ -470,12 +470,22 @@ impl SourceTask for JdbcSourceTask {
             return Ok(None);
         };
         self.current = index;
-        if self
-            .sources
-            .get(index)
-            .is_some_and(|source| source.reading.is_none())
-            && let Err(error) = self.begin(index).await
-        {
+        let begun = match self.sources.get(index) {
+            Some(source) if source.reading.is_none() => {
+                let stopping = self.context.as_ref().map(|context| context.stopping());
+                let stopping = stopping.unwrap_or_default();
+                tokio::select! {
+                    begun = self.begin(index) => begun,
+                    () = stopping.cancelled() => {
+                        // The connection is in the middle of something, and the task ends.
+                        self.session = None;
+                        return Ok(None);
+                    }
+                }
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = begun {
             self.failed(index, error).await?;
             return Ok(None);
         }

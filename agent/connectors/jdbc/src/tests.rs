@@ -324,6 +324,36 @@ async fn a_row_that_is_refused_goes_to_the_reporter_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn a_row_that_takes_the_place_of_another_and_is_refused_gives_it_back() {
+    let database = Database::new(
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT CHECK (name <> 'b'), price NUMERIC, at DATETIME)",
+    );
+    let keys = [
+        ("insert.mode", "upsert"),
+        ("pk.mode", "record_key"),
+        ("pk.fields", "id"),
+        ("trim.sensitive.log", "true"),
+    ];
+    let (mut task, context) = database.sink(&keys).await;
+    let mut records = orders(3).await;
+    // All three rows have the key of the first one now; the one in the middle is refused.
+    let first = records[0].record.key.clone();
+    for record in &mut records {
+        record.record.key = first.clone();
+    }
+    task.put(&records[..2]).await.unwrap();
+    assert_eq!(database.rows("SELECT name FROM orders"), ["a"]);
+    task.put(&records).await.unwrap();
+    assert_eq!(database.rows("SELECT name FROM orders"), ["c"]);
+    let reported = context.reported.lock().unwrap().clone();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].contains("the database refused the row") && !reported[0].contains("CHECK"),
+        "{reported:?}"
+    );
+}
+
+#[tokio::test]
 async fn stored_offsets_make_every_record_count_once_and_shut_out_the_left_for_dead() {
     let database =
         Database::new("CREATE TABLE orders (id INTEGER, name TEXT, price NUMERIC, at DATETIME)");

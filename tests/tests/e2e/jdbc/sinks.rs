@@ -136,7 +136,7 @@ fn writes(context: &Context, kind: DatabaseKind) -> Result<()> {
     sinks.send("upserted", &[(key(500), Some(value)), order(501, "old")])?;
     sinks.wait(
         "SELECT id, coalesce(note, '-'), coalesce(price, 0) FROM upserted WHERE id >= 500 ORDER BY id",
-        if kind == DatabaseKind::Sqlite { "500|n|2.5\n501|-|0" } else { "500|n|2.5\n501|-|0" },
+        "500|n|2.5\n501|-|0",
     )?;
 
     // Updates change what is there and insert nothing.

@@ -102,7 +102,7 @@ fn modes(context: &Context, kind: DatabaseKind) -> Result<()> {
         format!("SELECT o.id, o.changed, p.place FROM {quoted} o JOIN places p ON p.id = o.id");
     let wrapped = format!("SELECT * FROM ({query}) AS q");
     let connectors = [
-        ("bulk", json!({"mode": "bulk"})),
+        ("bulk", json!({"mode": "bulk", "poll.interval.ms": "3000"})),
         ("incrementing", json!({"mode": "incrementing"})),
         (
             "timestamp",

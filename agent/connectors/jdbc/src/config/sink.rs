@@ -144,7 +144,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 TRIM_LOG,
                 Boolean,
                 Importance::Low,
-                "Accepted for compatibility: records are never logged.",
+                "Leave out of errors and logs what the database says about a row it refuses, which may show values. Records \
+                 themselves are never logged.",
             )
             .default("false"),
         )
@@ -204,6 +205,7 @@ pub(crate) struct SinkSettings {
     pub(crate) max_retries: u32,
     pub(crate) retry_backoff: Duration,
     pub(crate) replace_null_with_default: bool,
+    pub(crate) trim_sensitive: bool,
     pub(crate) exactly_once: bool,
     pub(crate) offsets_table: TableId,
 }
@@ -237,6 +239,7 @@ impl SinkSettings {
             max_retries: u32::try_from(config.int(MAX_RETRIES)).unwrap_or(0),
             retry_backoff: millis(config.int(RETRY_BACKOFF).into()),
             replace_null_with_default: config.boolean(REPLACE_NULL),
+            trim_sensitive: config.boolean(TRIM_LOG),
             exactly_once: config.boolean(EXACTLY_ONCE),
             offsets_table: TableId::parse(config.string(OFFSETS_TABLE)),
         })
@@ -277,4 +280,3 @@ impl SinkSettings {
         TableId::parse(&self.table_name_format.replace("${topic}", topic))
     }
 }
-

@@ -71,26 +71,23 @@ pub(crate) struct NewColumn {
     pub(crate) primary_key: bool,
 }
 
+/// Rows that came together, or why no more come.
+type Chunk = DatabaseResult<Vec<Row>>;
+
 /// Rows of a query as they come, at most a few hundred of them in memory.
 pub(crate) struct Rows {
-    receiver: mpsc::Receiver<DatabaseResult<Vec<Row>>>,
+    receiver: mpsc::Receiver<Chunk>,
     waiting: std::vec::IntoIter<Row>,
     /// Ends the reading when the rows are dropped.
     reading: Option<AbortHandle>,
 }
 
 impl Rows {
-    fn channel() -> (
-        mpsc::Sender<DatabaseResult<Vec<Row>>>,
-        mpsc::Receiver<DatabaseResult<Vec<Row>>>,
-    ) {
+    fn channel() -> (mpsc::Sender<Chunk>, mpsc::Receiver<Chunk>) {
         mpsc::channel(WAITING_CHUNKS)
     }
 
-    fn new(
-        receiver: mpsc::Receiver<DatabaseResult<Vec<Row>>>,
-        reading: Option<AbortHandle>,
-    ) -> Self {
+    fn new(receiver: mpsc::Receiver<Chunk>, reading: Option<AbortHandle>) -> Self {
         Self {
             receiver,
             waiting: Vec::new().into_iter(),

@@ -10,6 +10,7 @@ mod types;
 mod write;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -124,6 +125,8 @@ impl Drop for PostgreSqlSession {
     }
 }
 
+const SSL_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
 /// The SSL mode of JDBC's parameters.
 fn ssl_mode(settings: &ConnectionSettings) -> &str {
     let url = &settings.url;
@@ -156,6 +159,12 @@ fn client_config(settings: &ConnectionSettings) -> Config {
     if !options.is_empty() {
         config.options(options.trim());
     }
+    // A server whose host is gone is noticed, however long a query may take.
+    config
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(10))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(60));
     config.application_name(url.parameter("ApplicationName").unwrap_or("sluice"));
     let seconds = url
         .parameter("connectTimeout")
@@ -179,6 +188,12 @@ fn client_config(settings: &ConnectionSettings) -> Config {
 pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box<dyn Session>> {
     let mut config = client_config(settings);
     let mode = ssl_mode(settings);
+    if !SSL_MODES.contains(&mode) {
+        return Err(DatabaseError::new(
+            Fault::Other,
+            format!("sslmode={mode} is none of {}", SSL_MODES.join(", ")),
+        ));
+    }
     let (client, driver) = if mode == "disable" {
         config.ssl_mode(tokio_postgres::config::SslMode::Disable);
         let (client, connection) = config
@@ -407,8 +422,8 @@ impl Session for PostgreSqlSession {
         for column in statement.columns() {
             let known = match (column.table_oid(), column.column_id()) {
                 (Some(table), Some(id)) => {
-                    if !catalogues.contains_key(&table) {
-                        catalogues.insert(table, self.catalogue(table).await?);
+                    if let Entry::Vacant(unknown) = catalogues.entry(table) {
+                        unknown.insert(self.catalogue(table).await?);
                     }
                     catalogues
                         .get(&table)
@@ -547,4 +562,3 @@ impl Session for PostgreSqlSession {
         self.write_by_statement(write, rows).await
     }
 }
-
