@@ -3,6 +3,7 @@
 //! One binary, so that it links once and tests share a broker. Without jars (see [`sluice_tests::servers`]) they run on the
 //! embedded broker, and those that need Java are reported as ignored. The lists `TESTS` of the modules name all tests.
 
+mod back_pressure;
 mod bad_input;
 mod both_brokers;
 mod context;
@@ -41,6 +42,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         secured::TESTS,
         demo::TESTS,
         delivery::TESTS,
+        back_pressure::TESTS,
         exactly_once::TESTS,
         differential::TESTS,
         embedded::TESTS,
