@@ -29,13 +29,15 @@ pub struct Record {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// Creates a topic and waits until clients see it; one that exists already is fine.
+/// Creates a topic and waits until clients see it; one that exists already is fine. Its records stay, however old their
+/// timestamps say they are.
 ///
 /// # Errors
 /// When the broker refuses.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = config(bootstrap).create()?;
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let new =
+        NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
