@@ -61,6 +61,7 @@ fn needs_java(name: &str) -> bool {
         "differential::",
         "java_clients::",
         "both_brokers::",
+        "transformations::",
     ];
     name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
 }
