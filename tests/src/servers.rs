@@ -32,11 +32,10 @@ impl Servers {
     /// with jars, unless `SLUICE_TEST_BROKER=embedded`, else the embedded one.
     ///
     /// # Errors
-    /// When jars were asked for and are not in the cache, or there is no built `sluice` to be the broker; the text is
-    /// fit for telling why tests are skipped.
+    /// When jars were asked for and are not in the cache, or there is no built `sluice`, which no test can do without.
     pub fn find() -> Result<Self> {
+        sluice_binary()?;
         if !wanted() {
-            sluice_binary()?;
             return Ok(Self {
                 libs: None,
                 broker: BrokerKind::Embedded,
@@ -99,7 +98,7 @@ impl Servers {
 }
 
 /// Whether tests on real servers were asked for, so that a missing server is a failure and not a reason to skip.
-pub fn wanted() -> bool {
+fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
@@ -138,6 +137,8 @@ pub fn sluice_binary() -> Result<PathBuf> {
         .nth(2)
         .map(|profile| profile.join("sluice"))
         .filter(|file| file.is_file())
-        .context("no built `sluice` beside the tests: cargo build -p sluice, or set SLUICE_BIN")?;
+        .context(
+            "no built `sluice` beside the tests: cargo build --workspace --bins, or set SLUICE_BIN",
+        )?;
     Ok(file)
 }

@@ -1,7 +1,8 @@
 //! End-to-end tests on real servers: Kafka 4.3, JVM Connect 4.3 and the `sluice` binary.
 //!
 //! One binary, so that it links once and tests share a broker. Without jars (see [`sluice_tests::servers`]) they run on the
-//! embedded broker, and those that need Java are reported as ignored. The lists `TESTS` of the modules name all tests.
+//! embedded broker, and those that need Java are reported as ignored; without a built `sluice` none can run, which is an error.
+//! The lists `TESTS` of the modules name all tests.
 
 mod back_pressure;
 mod bad_input;
@@ -25,8 +26,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use context::{Context, Test};
-use libtest_mimic::{Arguments, Trial};
-use sluice_tests::servers::{self, Servers};
+use libtest_mimic::{Arguments, Conclusion, Trial};
+use sluice_tests::servers::Servers;
 
 /// Tests at the same time, unless the command line says otherwise: servers and clients share two cores.
 const THREADS: usize = 2;
@@ -63,6 +64,7 @@ fn needs_java(name: &str) -> bool {
         "differential::",
         "java_clients::",
         "both_brokers::",
+        "transformations::",
     ];
     name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
 }
@@ -70,30 +72,25 @@ fn needs_java(name: &str) -> bool {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    match Servers::find() {
-        Ok(servers) => run(&arguments, servers),
-        Err(reason) if servers::wanted() => {
-            report(&format!(
-                "error: real servers were asked for, but: {reason:#}"
-            ));
-            ExitCode::FAILURE
-        }
-        Err(reason) => skip(&arguments, &format!("{reason:#}")),
-    }
-}
-
-fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
-    let context = Arc::new(match Context::new(servers) {
-        Ok(context) => context,
+    let found = Servers::find().and_then(Context::new);
+    let context = match found {
+        Ok(context) => Arc::new(context),
         Err(error) => {
             report(&format!("error: {error:#}"));
             return ExitCode::FAILURE;
         }
-    });
+    };
+    let conclusion = run(&arguments, &context);
+    // Servers end with the context, before the process does.
+    drop(context);
+    conclusion.exit_code()
+}
+
+fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
     let have_java = context.servers.have_java();
     let trials = all_tests()
         .map(|test| {
-            let context = Arc::clone(&context);
+            let context = Arc::clone(context);
             let skipped = needs_java(test.name) && !have_java;
             Trial::test(test.name, move || {
                 context::begin_test();
@@ -103,26 +100,13 @@ fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
             .with_ignored_flag(skipped)
         })
         .collect();
-    let conclusion = libtest_mimic::run(arguments, trials);
-    // Servers end with the context, before the process does.
-    drop(context);
-    conclusion.exit_code()
+    libtest_mimic::run(arguments, trials)
 }
 
 /// The causes from the outermost to the root, one per paragraph, without a stack.
 fn explain(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     causes.join("\ncaused by: ")
-}
-
-fn skip(arguments: &Arguments, reason: &str) -> ExitCode {
-    let trials: Vec<Trial> = all_tests()
-        .map(|test| Trial::test(test.name, || Ok(())).with_ignored_flag(true))
-        .collect();
-    let count = trials.len();
-    let conclusion = libtest_mimic::run(arguments, trials);
-    report(&format!("skipped {count} tests on real servers: {reason}"));
-    conclusion.exit_code()
 }
 
 #[expect(clippy::print_stderr, reason = "a test runner talks to its user")]
