@@ -228,11 +228,7 @@ fn refusal(status: u16, code: u32, message: &str) -> (u16, Value) {
 impl State {
     fn answer(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let path = path.split('?').next().unwrap_or_default();
-        let parts: Vec<String> = path
-            .split('/')
-            .skip(1)
-            .map(|part| unescaped(part))
-            .collect();
+        let parts: Vec<String> = path.split('/').skip(1).map(unescaped).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match (method, parts.as_slice()) {
             ("GET", ["subjects"]) => {

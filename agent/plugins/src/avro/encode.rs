@@ -366,7 +366,7 @@ impl Planner<'_> {
             Kind::Int | Kind::Long => write_long(out, json.as_i64().ok_or_else(wrong)?),
             #[expect(clippy::cast_possible_truncation, reason = "the schema says float")]
             Kind::Float => {
-                out.extend_from_slice(&(json.as_f64().ok_or_else(wrong)? as f32).to_le_bytes())
+                out.extend_from_slice(&(json.as_f64().ok_or_else(wrong)? as f32).to_le_bytes());
             }
             Kind::Double => {
                 out.extend_from_slice(&json.as_f64().ok_or_else(wrong)?.to_le_bytes());
@@ -605,7 +605,7 @@ fn write_value(plan: &Plan, value: &Value, out: &mut Vec<u8>) -> Result<()> {
                     } => {
                         let own = v.value_at(*index);
                         let value = if own.is_null() { default } else { own };
-                        write_value(plan, value, out).map_err(|error| in_field(name, error))?;
+                        write_value(plan, value, out).map_err(|error| in_field(name, &error))?;
                     }
                 }
             }
@@ -669,7 +669,7 @@ fn write_value(plan: &Plan, value: &Value, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Says in which field an error is; the text is made when there is one.
-fn in_field(name: &str, error: ConnectError) -> ConnectError {
+fn in_field(name: &str, error: &ConnectError) -> ConnectError {
     ConnectError::new(error.kind(), format!("field {name}: {}", error.message()))
 }
 

@@ -345,7 +345,7 @@ impl Parser {
                     symbols,
                     default,
                 });
-                self.define(full, id)?;
+                self.define(&full, id)?;
                 id
             }
             "fixed" => {
@@ -357,7 +357,7 @@ impl Parser {
                 let name = self.defined_name(object, namespace)?;
                 let full = name.full();
                 let id = self.schema.add(Kind::Fixed { name, size });
-                self.define(full, id)?;
+                self.define(&full, id)?;
                 id
             }
             "array" => {
@@ -402,8 +402,8 @@ impl Parser {
         Name::resolve(name, text(object, "namespace").unwrap_or(namespace))
     }
 
-    fn define(&mut self, full: String, id: NodeId) -> Result<()> {
-        if self.names.insert(full.clone(), id).is_some() {
+    fn define(&mut self, full: &str, id: NodeId) -> Result<()> {
+        if self.names.insert(full.to_owned(), id).is_some() {
             return Err(ConnectError::serialization(format!(
                 "Can't redefine: {full}"
             )));
@@ -424,7 +424,7 @@ impl Parser {
             fields: Vec::new(),
         });
         // Known before its fields are read, which may refer to it.
-        self.define(full, id)?;
+        self.define(&full, id)?;
         let list = object
             .get("fields")
             .and_then(Json::as_array)
@@ -481,7 +481,7 @@ fn props(
 ) -> Vec<(String, Json)> {
     object
         .iter()
-        .filter(|(key, _)| !keys.contains(&key.as_str()) && !(is_enum && *key == "default"))
+        .filter(|(key, _)| !(keys.contains(&key.as_str()) || is_enum && *key == "default"))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }

@@ -44,6 +44,32 @@ impl SchemaFormat {
             Self::Json => "JSON",
         }
     }
+
+    /// Text of the error of a value that could not be written.
+    pub(super) fn write_failed(self, topic: &str) -> String {
+        match self {
+            Self::Json => format!(
+                "Converting Kafka Connect data to byte[] failed due to serialization error of topic {topic}: "
+            ),
+            _ => format!(
+                "Failed to serialize {} data from topic {topic}:",
+                self.name()
+            ),
+        }
+    }
+
+    /// Text of the error of a message that could not be read.
+    pub(super) fn read_failed(self, topic: &str) -> String {
+        match self {
+            Self::Json => format!(
+                "Converting byte[] to Kafka Connect data failed due to serialization error of topic {topic}: "
+            ),
+            _ => format!(
+                "Failed to deserialize data for topic {topic} to {}:",
+                self.name()
+            ),
+        }
+    }
 }
 
 /// A name in a schema, and where the schema stands that it means.

@@ -286,32 +286,24 @@ impl<F: Format> RegistryConverter<F> {
     }
 }
 
-/// `Failed to serialize Avro data from topic T:` and so on, of the kind that its cause asks for.
-fn wrapped(text: String, cause: ConnectError) -> ConnectError {
+/// An error around its cause, of the kind that the cause asks for; what is wrong with the data itself stays as it is.
+fn wrapped(text: impl FnOnce() -> String, cause: ConnectError) -> ConnectError {
     let kind = match cause.kind() {
         ErrorKind::Timeout => ErrorKind::Retriable,
         ErrorKind::KafkaRetriable => ErrorKind::KafkaRetriable,
         ErrorKind::Serialization | ErrorKind::Kafka => ErrorKind::Data,
         _ => return cause,
     };
-    ConnectError::new(kind, text).caused_by(cause)
+    ConnectError::new(kind, text()).caused_by(cause)
 }
 
 impl<F: Format> Configured<F> {
     fn write_failed(topic: &str, cause: ConnectError) -> ConnectError {
-        let name = F::FORMAT.name();
-        wrapped(
-            format!("Failed to serialize {name} data from topic {topic}:"),
-            cause,
-        )
+        wrapped(|| F::FORMAT.write_failed(topic), cause)
     }
 
     fn read_failed(topic: &str, cause: ConnectError) -> ConnectError {
-        let name = F::FORMAT.name();
-        wrapped(
-            format!("Failed to deserialize data for topic {topic} to {name}:"),
-            cause,
-        )
+        wrapped(|| F::FORMAT.read_failed(topic), cause)
     }
 
     async fn fetch_writing(&self, topic: &str, schema: Option<&Arc<Schema>>) -> Result<Writing<F>> {
