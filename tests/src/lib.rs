@@ -7,6 +7,7 @@
 //! * [`kafka`]: a real one-node Kafka broker that can be stopped and started again on its data and ports.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
+//! * [`schema_registry`]: a small Schema Registry.
 //! * [`topics`]: records into and out of topics.
 //! * [`files`]: files full of distinguishable lines, and what was lost or repeated on their way.
 //! * [`wait`]: waiting for a condition, with a deadline and a text that says what did not happen.
@@ -29,6 +30,7 @@ pub mod ports;
 pub mod process;
 pub mod pty;
 pub mod rest;
+pub mod schema_registry;
 pub mod servers;
 pub mod topics;
 pub mod wait;

@@ -102,6 +102,21 @@ fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// The interpreter with the Confluent client for Python, which `tests/servers/install` puts beside the jars.
+///
+/// # Errors
+/// When it is not installed.
+pub fn python_with_schema_registry() -> Result<PathBuf> {
+    let folder = cache()?.join("schema-registry-client");
+    if !folder.join("complete").is_file() {
+        bail!(
+            "{} is not complete: run tests/servers/install",
+            folder.display()
+        );
+    }
+    Ok(folder.join("bin/python"))
+}
+
 /// The folder `tests/` of the clone this binary was built from.
 pub fn tests_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -77,7 +77,8 @@ impl FloatText {
     /// Turns the layout of ryu (`1e20`, `123.0`, `1.5e-7`) into that of Java: plain from 10^-3 up to 10^7, with
     /// an exponent outside.
     fn layout(shortest: &str) -> Self {
-        let mut digits = [0_u8; 20];
+        // Small numbers come with up to five zeros before their digits.
+        let mut digits = [0_u8; MAX_LEN];
         let mut count = 0;
         let mut point = None;
         let mut exponent = 0_i32;
@@ -182,6 +183,9 @@ mod tests {
             (0.00123, "0.00123"),
             (0.0001, "1.0E-4"),
             (1.5e-7, "1.5E-7"),
+            // All 17 digits, though many zeros stand before them.
+            (1.326_211_265_309_121_2e-5, "1.3262112653091212E-5"),
+            (0.0013262112653091213, "0.0013262112653091213"),
             (123.456, "123.456"),
             (-2.5e100, "-2.5E100"),
             (f64::MAX, "1.7976931348623157E308"),

@@ -525,7 +525,7 @@ impl Loop<'_> {
         let plugins = &self.context.plugins;
         let subject = ConsumedSubject(raw);
         macro_rules! step {
-            ($stage:ident, $class:expr, $call:expr) => {
+            ($call:expr, $after_error:ident($($argument:expr),*)) => {
                 match $call {
                     Ok(converted) => converted,
                     Err(first) => {
@@ -534,13 +534,7 @@ impl Loop<'_> {
                         loop {
                             let decision = self
                                 .operator
-                                .after_failure(
-                                    Stage::$stage,
-                                    $class,
-                                    &subject,
-                                    &mut attempts,
-                                    error,
-                                )
+                                .$after_error($($argument),*, &subject, &mut attempts, error)
                                 .await;
                             match decision {
                                 Decision::Skip => return Ok(None),
@@ -556,29 +550,34 @@ impl Loop<'_> {
             };
         }
         let key: SchemaAndValue = step!(
-            KeyConverter,
-            &plugins.key_converter_class,
             plugins
                 .key_converter
-                .to_connect_data(&raw.topic, raw.key.as_ref())
+                .to_connect_data(&raw.topic, raw.key.as_ref()),
+            after_conversion(
+                &*plugins.key_converter,
+                Stage::KeyConverter,
+                &plugins.key_converter_class
+            )
         );
         let value: SchemaAndValue = step!(
-            ValueConverter,
-            &plugins.value_converter_class,
             plugins
                 .value_converter
-                .to_connect_data(&raw.topic, raw.value.as_ref())
+                .to_connect_data(&raw.topic, raw.value.as_ref()),
+            after_conversion(
+                &*plugins.value_converter,
+                Stage::ValueConverter,
+                &plugins.value_converter_class
+            )
         );
         let mut headers = Headers::new();
         if !raw.headers.is_empty() {
             headers = Headers::with_capacity(raw.headers.len());
             for (name, data) in &raw.headers {
                 let converted = step!(
-                    HeaderConverter,
-                    &plugins.header_converter_class,
                     plugins
                         .header_converter
-                        .to_connect_header(&raw.topic, name, data.as_ref())
+                        .to_connect_header(&raw.topic, name, data.as_ref()),
+                    after_failure(Stage::HeaderConverter, &plugins.header_converter_class)
                 );
                 headers.add_converted(name.clone(), converted);
             }

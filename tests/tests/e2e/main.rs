@@ -17,6 +17,7 @@ mod exactly_once;
 mod headless;
 mod https;
 mod java_clients;
+mod schema_registry;
 mod secured;
 mod takeover;
 mod terminal;
@@ -50,6 +51,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         both_brokers::TESTS,
         java_clients::TESTS,
         transformations::TESTS,
+        schema_registry::TESTS,
     ]
     .into_iter()
     .flatten()
@@ -88,10 +90,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
     let have_java = context.servers.have_java();
+    let have_python = servers::python_with_schema_registry().is_ok();
     let trials = all_tests()
         .map(|test| {
             let context = Arc::clone(context);
-            let skipped = needs_java(test.name) && !have_java;
+            let skipped = (needs_java(test.name) && !have_java)
+                || (test.name.contains("python") && !have_python && !servers::wanted());
             Trial::test(test.name, move || {
                 context::begin_test();
                 (test.run)(&context)

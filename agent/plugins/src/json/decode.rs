@@ -10,24 +10,35 @@ use sluice_api::{
     ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Struct, Value, logical,
 };
 
+use super::Dialect;
 use super::token::{Kind, MAX_DEPTH, Reader, Text};
 
 /// Maps up to this size look for repeated keys one by one.
 const LINEAR_LIMIT: usize = 32;
 
-pub(super) struct Decoder<'a> {
+pub(crate) struct Decoder<'a> {
     data: &'a Bytes,
     reader: Reader<'a>,
     replace_null_with_default: bool,
+    dialect: Dialect,
     depth: usize,
 }
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(data: &'a Bytes, replace_null_with_default: bool) -> Self {
+        Self::of_dialect(data, replace_null_with_default, Dialect::Connect)
+    }
+
+    pub(crate) fn of_dialect(
+        data: &'a Bytes,
+        replace_null_with_default: bool,
+        dialect: Dialect,
+    ) -> Self {
         Self {
             data,
             reader: Reader::new(data),
             replace_null_with_default,
+            dialect,
             depth: 0,
         }
     }
@@ -136,7 +147,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A value by its schema.
-    pub(super) fn read_value(&mut self, schema: &Arc<Schema>) -> Result<Value> {
+    pub(crate) fn read_value(&mut self, schema: &Arc<Schema>) -> Result<Value> {
         let kind = self.reader.begin_value()?;
         if kind == Kind::Null {
             return self.null(schema);
@@ -252,7 +263,9 @@ impl<'a> Decoder<'a> {
         let mut entries = Vec::new();
         let mut first = true;
         self.enter()?;
-        if key_schema.schema_type() == SchemaType::String {
+        let is_object = key_schema.schema_type() == SchemaType::String
+            && (self.dialect == Dialect::Connect || !key_schema.is_optional());
+        if is_object {
             if kind != Kind::Object {
                 return Err(ConnectError::data(format!(
                     "Maps with string fields should be encoded as JSON objects, but found {}",
@@ -273,7 +286,10 @@ impl<'a> Decoder<'a> {
                 )));
             }
             self.reader.expect(b'[')?;
-            while self.reader.next_item(b']', &mut first)? {
+            while self.dialect == Dialect::JsonSchema && self.reader.next_item(b']', &mut first)? {
+                entries.push(self.read_entry(key_schema, value_schema)?);
+            }
+            while self.dialect == Dialect::Connect && self.reader.next_item(b']', &mut first)? {
                 let wrong = || {
                     ConnectError::data(
                         "Found invalid map entry, expected an array of a key and a value",
@@ -297,7 +313,104 @@ impl<'a> Decoder<'a> {
         Ok(Value::Map(distinct(entries)))
     }
 
+    /// An entry of a map as an object with `key` and `value`.
+    fn read_entry(
+        &mut self,
+        key_schema: &Arc<Schema>,
+        value_schema: &Arc<Schema>,
+    ) -> Result<(Value, Value)> {
+        let wrong =
+            || ConnectError::data("Found invalid map entry, expected an object with key and value");
+        if self.reader.begin_value()? != Kind::Object {
+            return Err(wrong());
+        }
+        self.reader.expect(b'{')?;
+        let (mut key, mut value) = (None, None);
+        let mut first = true;
+        while self.reader.next_item(b'}', &mut first)? {
+            let name = self.reader.key()?;
+            match self.reader.resolve(name)?.as_ref() {
+                "key" => key = Some(self.read_value(key_schema)?),
+                "value" => value = Some(self.read_value(value_schema)?),
+                _ => return Err(wrong()),
+            }
+        }
+        key.zip(value).ok_or_else(wrong)
+    }
+
+    /// The member of a union that a value is of: the first of its simple type, or the struct with most of its fields.
+    fn read_union(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
+        let start = self.reader.position();
+        let mut names = Vec::new();
+        let mut is_integral_number = false;
+        match kind {
+            Kind::Object => {
+                self.reader.expect(b'{')?;
+                let mut first = true;
+                while self.reader.next_item(b'}', &mut first)? {
+                    let name = self.reader.key()?;
+                    names.push(self.reader.resolve(name)?);
+                    self.reader.skip_value(self.depth + 1)?;
+                }
+            }
+            Kind::Number => is_integral_number = is_integral(self.reader.number()?),
+            _ => {}
+        }
+        let fits = |member: &Schema| match member.schema_type() {
+            SchemaType::Int8 | SchemaType::Int16 | SchemaType::Int32 | SchemaType::Int64 => {
+                kind == Kind::Number && is_integral_number
+            }
+            SchemaType::Float32 | SchemaType::Float64 => kind == Kind::Number,
+            SchemaType::Boolean => matches!(kind, Kind::Boolean(_)),
+            SchemaType::String | SchemaType::Bytes => kind == Kind::String,
+            SchemaType::Array => kind == Kind::Array,
+            SchemaType::Map => matches!(kind, Kind::Object | Kind::Array),
+            SchemaType::Struct => false,
+        };
+        let common = |member: &Schema| {
+            names
+                .iter()
+                .filter(|name| member.field(name).is_some())
+                .count()
+        };
+        let fields = schema.fields();
+        let simple = fields.iter().find(|field| fits(field.schema()));
+        let found = simple.or_else(|| {
+            fields
+                .iter()
+                .rev()
+                .filter(|field| common(field.schema()) > 0)
+                .max_by_key(|field| common(field.schema()))
+        });
+        let Some(field) = found else {
+            return Err(ConnectError::data(
+                "Did not find matching oneof field for data",
+            ));
+        };
+        // Literals were taken when the value began.
+        let value = if let Kind::Boolean(flag) = kind {
+            Value::Boolean(flag)
+        } else {
+            self.reader.go_back_to(start);
+            self.read_value(field.schema())?
+        };
+        let mut values = vec![Value::Null; fields.len()];
+        if let Some(slot) = values.get_mut(field.index()) {
+            *slot = value;
+        }
+        Ok(Value::from(Struct::from_values(
+            Arc::clone(schema),
+            values,
+        )?))
+    }
+
     fn read_struct(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
+        if self.dialect.is_union(schema) {
+            self.enter()?;
+            let union = self.read_union(schema, kind)?;
+            self.depth -= 1;
+            return Ok(union);
+        }
         if kind != Kind::Object {
             return Err(ConnectError::data(format!(
                 "Structs should be encoded as JSON objects, but found {}",

@@ -19,9 +19,10 @@ pub enum DecimalFormat {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Encoder {
-    pub(super) decimal_format: DecimalFormat,
-    pub(super) replace_null_with_default: bool,
+pub(crate) struct Encoder {
+    pub(crate) decimal_format: DecimalFormat,
+    pub(crate) replace_null_with_default: bool,
+    pub(crate) dialect: super::Dialect,
 }
 
 /// Appends a JSON string.
@@ -83,7 +84,7 @@ fn write_float(buffer: &mut Vec<u8>, text: FloatText, finite: bool) {
 
 impl Encoder {
     /// Appends the JSON of a value; `schema` may be unknown.
-    pub(super) fn write_value(
+    pub(crate) fn write_value(
         self,
         buffer: &mut Vec<u8>,
         schema: Option<&Arc<Schema>>,
@@ -141,7 +142,10 @@ impl Encoder {
                     .transpose()?
                     .flatten();
                 let as_object = match (schema, key_schema) {
-                    (Some(_), Some(key)) => key.schema_type() == SchemaType::String,
+                    (Some(_), Some(key)) => {
+                        key.schema_type() == SchemaType::String
+                            && (self.dialect == super::Dialect::Connect || !key.is_optional())
+                    }
                     _ => map.iter().all(|(key, _)| matches!(key, Value::String(_))),
                 };
                 self.write_map(buffer, map, key_schema, value_schema, as_object)?;
@@ -150,6 +154,16 @@ impl Encoder {
                 let Some(schema) = schema.filter(|schema| same_schema(schema, v.schema())) else {
                     return Err(ConnectError::data("Mismatching schema."));
                 };
+                if self.dialect.is_union(schema) {
+                    let set = schema.fields().iter().find_map(|field| {
+                        let value = v.value_at(field.index());
+                        (!value.is_null()).then_some((field.schema(), value))
+                    });
+                    return match set {
+                        Some((schema, value)) => self.write_value(buffer, Some(schema), value),
+                        None => self.write_null(buffer, Some(schema)),
+                    };
+                }
                 buffer.push(b'{');
                 for (index, field) in schema.fields().iter().enumerate() {
                     if index > 0 {
@@ -219,6 +233,12 @@ impl Encoder {
                 }
                 buffer.push(b':');
                 self.write_value(buffer, value_schema, value)?;
+            } else if self.dialect == super::Dialect::JsonSchema {
+                buffer.extend_from_slice(b"{\"key\":");
+                self.write_value(buffer, key_schema, key)?;
+                buffer.extend_from_slice(b",\"value\":");
+                self.write_value(buffer, value_schema, value)?;
+                buffer.push(b'}');
             } else {
                 buffer.push(b'[');
                 self.write_value(buffer, key_schema, key)?;

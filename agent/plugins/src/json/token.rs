@@ -52,6 +52,11 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// Goes back to a position that was the current one before.
+    pub(super) fn go_back_to(&mut self, position: usize) {
+        self.position = position;
+    }
+
     pub(super) fn error(&self, what: &str) -> ConnectError {
         super::serialization_error(&format!("{what} at byte {}", self.position))
     }
