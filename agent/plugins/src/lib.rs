@@ -5,7 +5,6 @@
 
 pub mod byte_array;
 pub mod config_providers;
-mod java_regex;
 pub mod json;
 pub mod number;
 pub mod predicates;

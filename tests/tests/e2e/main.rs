@@ -15,6 +15,7 @@ mod exactly_once;
 mod headless;
 mod https;
 mod java_clients;
+mod mirror;
 mod secured;
 mod takeover;
 mod terminal;
@@ -47,6 +48,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         both_brokers::TESTS,
         java_clients::TESTS,
         transformations::TESTS,
+        mirror::TESTS,
     ]
     .into_iter()
     .flatten()
