@@ -260,7 +260,7 @@ impl Follower {
                     };
                     match Checkpoint::read(key, value) {
                         Ok(checkpoint) if groups.contains(&*checkpoint.group) => {
-                            known.add(checkpoint)
+                            known.add(checkpoint);
                         }
                         Ok(_) => {}
                         Err(error) => {
