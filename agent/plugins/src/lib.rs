@@ -6,7 +6,6 @@
 pub mod avro;
 pub mod byte_array;
 pub mod config_providers;
-mod java_regex;
 pub mod json;
 pub mod json_schema;
 pub mod number;

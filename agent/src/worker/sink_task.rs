@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
-use super::consumer::{ConsumerEvent, SinkConsumer};
+use super::consumer::{BatchConsumer, ConsumerEvent};
 use super::dead_letter_queue::DeadLetterQueue;
 use super::errors::{Attempts, Decision, ErrorOperator, ErrorSettings, Stage, Tolerated};
 use super::metrics::SinkPartitionState;
@@ -147,7 +147,7 @@ async fn run_task(
     });
     let subscription = Subscription::of(context)?;
     let (config, max_records) = client_configs::consumer_config(context)?;
-    let consumer = SinkConsumer::new(&config, max_records)?;
+    let consumer = BatchConsumer::new(&config, max_records)?;
     let plugin_context = Arc::new(SinkContext::new(
         context.task_props.clone(),
         stopping.clone(),
@@ -219,7 +219,7 @@ struct Committing {
 
 struct Loop<'a> {
     context: &'a mut TaskContext,
-    consumer: SinkConsumer,
+    consumer: BatchConsumer,
     subscription: Subscription,
     subscribed: Vec<String>,
     plugin: Arc<SinkContext>,
@@ -719,6 +719,8 @@ impl Loop<'_> {
                 ConsumerEvent::Revoke(partitions) => self.revoked(task, partitions).await?,
                 ConsumerEvent::Lost(partitions) => self.lost(task, partitions).await?,
                 ConsumerEvent::Committed { seq, result } => self.committed(seq, result),
+                // Not asked for.
+                ConsumerEvent::EndOfPartition(_) => {}
                 ConsumerEvent::Warning(text) => {
                     tracing::warn!(task = %self.context.id, "consumer: {text}");
                 }

@@ -18,6 +18,7 @@ mod headless;
 mod https;
 mod java_clients;
 mod schema_registry;
+mod mirror;
 mod secured;
 mod takeover;
 mod terminal;
@@ -52,6 +53,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         java_clients::TESTS,
         transformations::TESTS,
         schema_registry::TESTS,
+        mirror::TESTS,
     ]
     .into_iter()
     .flatten()

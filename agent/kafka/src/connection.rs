@@ -22,9 +22,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::config::ClientSettings;
-use super::sasl;
-use super::tls::{self, TlsError};
+use crate::sasl;
+use crate::settings::ClientSettings;
+use crate::tls::{self, TlsError};
 
 /// Largest answer accepted, in bytes.
 const LARGEST_ANSWER: usize = 100 << 20;

@@ -2,13 +2,10 @@
 //!
 //! Operators write the keys of Kafka's Java clients. [`librdkafka_config`] turns them into a [`ClientConfig`]: most
 //! keys pass as they are, some have another name or unit, some have no meaning outside the JVM and are left out, and
-//! security settings (JAAS text, PEM stores) are taken apart by [`security`], which the group client uses too.
+//! security settings (JAAS text, PEM stores) are taken apart by [`crate::security`], which the wire client uses too.
 //!
 //! Contract: a key that is not understood never makes a client fail; a security setting that can't be honoured always
 //! does, because working with less than was asked for would be worse.
-
-pub mod jaas;
-pub mod security;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +16,7 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_api::config::Props;
 
-use security::{PemSource, Sasl, ScramAlgorithm, Security, SecurityError};
+use crate::security::{PemSource, Sasl, ScramAlgorithm, Security, SecurityError};
 
 /// What kind of client settings are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

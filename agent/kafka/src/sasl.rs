@@ -10,14 +10,14 @@ use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::connection::{BrokerConnection, ConnectionError};
-use crate::kafka_client::security::{Sasl, ScramAlgorithm};
+use crate::connection::{BrokerConnection, ConnectionError};
+use crate::security::{Sasl, ScramAlgorithm};
 
 /// More rounds than this would only keep us busy.
 const MOST_ITERATIONS: u32 = 1_000_000;
 
 /// Authenticates a new connection.
-pub(super) async fn authenticate(
+pub(crate) async fn authenticate(
     connection: &BrokerConnection,
     sasl: &Sasl,
     limit: Duration,

@@ -3,8 +3,8 @@
 use kafka_protocol::messages::FindCoordinatorRequest;
 use kafka_protocol::protocol::StrBytes;
 
-use super::config::ClientSettings;
-use super::connection::{BrokerConnection, ConnectionError};
+use crate::connection::{BrokerConnection, ConnectionError};
+use crate::settings::ClientSettings;
 
 /// Key type of a group in FindCoordinator.
 const GROUP: i8 = 0;
@@ -133,7 +133,7 @@ async fn coordinator(
 }
 
 /// `host:port`, with brackets around an IPv6 address.
-pub(super) fn address(host: &str, port: i32) -> String {
+pub(crate) fn address(host: &str, port: i32) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {

@@ -26,13 +26,15 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use sluice_api::config::Props;
+use sluice_api::{OffsetAndMetadata, TopicPartition};
 use tokio::time::Instant;
 
-use super::config::{ClientSettings, GroupConfigError};
-use super::connection::{BrokerConnection, ConnectionError};
-use super::discovery::{self, DiscoveryError};
-use super::{error_code, group_of};
-use crate::causes::with_causes;
+use crate::connection::{BrokerConnection, ConnectionError};
+use crate::discovery::{self, DiscoveryError};
+use crate::error_code::{self, GROUP_ID_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION};
+use crate::group_of;
+use crate::settings::{ClientSettings, ClientSettingsError};
+use sluice_api::causes::with_causes;
 
 const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
@@ -116,14 +118,14 @@ impl AdminError {
                     | ConnectionError::NoVersion { .. }
                     | ConnectionError::Malformed { .. }
             ),
-            // Coordinator loading, not available, moved; leader not available, moved, just elected; concurrent
-            // transactions.
-            Self::Refused { code, .. } => matches!(code, 14..=16 | 5 | 6 | 74..=76 | 78 | 51),
+            // Coordinator loading, not available, moved; leader not available, moved, just elected; controller moved;
+            // concurrent transactions.
+            Self::Refused { code, .. } => matches!(code, 14..=16 | 5 | 6 | 41 | 74..=76 | 78 | 51),
             Self::Timeout { .. } => false,
         }
     }
 
-    fn refused(what: &'static str, object: impl Into<String>, code: i16) -> Self {
+    pub(crate) fn refused(what: &'static str, object: impl Into<String>, code: i16) -> Self {
         Self::Refused {
             what,
             object: object.into(),
@@ -148,6 +150,8 @@ pub struct ListedGroup {
     pub protocol_type: String,
     /// State as the broker spells it; empty from old brokers.
     pub state: String,
+    /// `classic`, `consumer`, `share`, ...; empty from brokers before 4.0.
+    pub group_type: String,
 }
 
 /// A classic group as its coordinator describes it.
@@ -181,7 +185,7 @@ pub struct DescribedMember {
 /// Asks and changes consumer groups. Cheap: keeps no connection.
 #[derive(Clone, Debug)]
 pub struct GroupAdmin {
-    settings: ClientSettings,
+    pub(crate) settings: ClientSettings,
 }
 
 impl GroupAdmin {
@@ -189,7 +193,7 @@ impl GroupAdmin {
     ///
     /// # Errors
     /// The first key that is missing or does not parse.
-    pub fn new(props: &Props) -> Result<Self, GroupConfigError> {
+    pub fn new(props: &Props) -> Result<Self, ClientSettingsError> {
         Ok(Self {
             settings: ClientSettings::from_props(props, "sluice-admin")?,
         })
@@ -199,7 +203,7 @@ impl GroupAdmin {
     pub async fn cluster_id(&self) -> Result<String, AdminError> {
         let metadata = self
             .retrying("cluster id", || {
-                async { self.metadata("cluster id", &[]).await }.boxed()
+                async { self.metadata("cluster id", Some(&[])).await }.boxed()
             })
             .await?;
         Ok(metadata
@@ -209,7 +213,30 @@ impl GroupAdmin {
     }
 
     /// All committed offsets of a group: topic, partition, offset, sorted. Empty for a group that does not exist.
+    ///
+    /// Waits for offsets of open transactions.
     pub async fn list_offsets(&self, group: &str) -> Result<Vec<(String, i32, i64)>, AdminError> {
+        let committed = self.fetch_offsets(group, true).await?;
+        Ok(committed
+            .into_iter()
+            .map(|(tp, committed)| (tp.topic.to_string(), tp.partition, committed.offset))
+            .collect())
+    }
+
+    /// All committed offsets of a group with the text beside them, as Java's `listConsumerGroupOffsets`: those of open
+    /// transactions are not waited for. Empty for a group that does not exist.
+    pub async fn committed(
+        &self,
+        group: &str,
+    ) -> Result<BTreeMap<TopicPartition, OffsetAndMetadata>, AdminError> {
+        self.fetch_offsets(group, false).await
+    }
+
+    async fn fetch_offsets(
+        &self,
+        group: &str,
+        require_stable: bool,
+    ) -> Result<BTreeMap<TopicPartition, OffsetAndMetadata>, AdminError> {
         const WHAT: &str = "list offsets";
         self.retrying(WHAT, || {
             async {
@@ -220,7 +247,7 @@ impl GroupAdmin {
                             .with_group_id(group_of(group))
                             .with_topics(None),
                     ])
-                    .with_require_stable(true);
+                    .with_require_stable(require_stable);
                 let older = OffsetFetchRequest::default()
                     .with_group_id(group_of(group))
                     .with_topics(None);
@@ -233,38 +260,46 @@ impl GroupAdmin {
                 };
                 let answer = self.answered(WHAT, pending).await?;
                 check(WHAT, group, answer.error_code)?;
-                let mut offsets = Vec::new();
-                let mut add = |topic: &TopicName, partition, code, offset| {
-                    check(WHAT, &format!("{group} {}-{partition}", topic.0), code)?;
-                    if offset >= 0 {
-                        offsets.push((topic.0.to_string(), partition, offset));
-                    }
-                    Ok(())
-                };
-                for topic in &answer.topics {
-                    for p in &topic.partitions {
+                let mut offsets = BTreeMap::new();
+                let mut add =
+                    |topic: &TopicName, partition, code, offset, metadata: Option<StrBytes>| {
+                        check(WHAT, &format!("{group} {}-{partition}", topic.0), code)?;
+                        if offset >= 0 {
+                            offsets.insert(
+                                TopicPartition::new(topic.0.as_str(), partition),
+                                OffsetAndMetadata {
+                                    offset,
+                                    metadata: metadata.map(|text| text.to_string()),
+                                },
+                            );
+                        }
+                        Ok(())
+                    };
+                for topic in answer.topics {
+                    for p in topic.partitions {
                         add(
                             &topic.name,
                             p.partition_index,
                             p.error_code,
                             p.committed_offset,
+                            p.metadata,
                         )?;
                     }
                 }
-                for found in &answer.groups {
+                for found in answer.groups {
                     check(WHAT, group, found.error_code)?;
-                    for topic in &found.topics {
-                        for p in &topic.partitions {
+                    for topic in found.topics {
+                        for p in topic.partitions {
                             add(
                                 &topic.name,
                                 p.partition_index,
                                 p.error_code,
                                 p.committed_offset,
+                                p.metadata,
                             )?;
                         }
                     }
                 }
-                offsets.sort();
                 Ok(offsets)
             }
             .boxed()
@@ -278,14 +313,33 @@ impl GroupAdmin {
         group: &str,
         offsets: BTreeMap<(String, i32), i64>,
     ) -> Result<(), AdminError> {
+        let offsets = offsets
+            .into_iter()
+            .map(|((topic, partition), offset)| {
+                (
+                    TopicPartition::new(topic, partition),
+                    OffsetAndMetadata::new(offset),
+                )
+            })
+            .collect();
+        self.commit(group, &offsets).await
+    }
+
+    /// Sets committed offsets of a group without members, with the text beside them.
+    pub async fn commit(
+        &self,
+        group: &str,
+        offsets: &BTreeMap<TopicPartition, OffsetAndMetadata>,
+    ) -> Result<(), AdminError> {
         const WHAT: &str = "alter offsets";
         let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for ((topic, partition), offset) in &offsets {
-            topics.entry(topic).or_default().push(
+        for (tp, committed) in offsets {
+            let metadata = committed.metadata.clone().unwrap_or_default();
+            topics.entry(&tp.topic).or_default().push(
                 OffsetCommitRequestPartition::default()
-                    .with_partition_index(*partition)
-                    .with_committed_offset(*offset)
-                    .with_committed_metadata(Some(StrBytes::from_static_str(""))),
+                    .with_partition_index(tp.partition)
+                    .with_committed_offset(committed.offset)
+                    .with_committed_metadata(Some(StrBytes::from_string(metadata))),
             );
         }
         // No member and no generation: an admin, not a consumer.
@@ -395,7 +449,7 @@ impl GroupAdmin {
         const WHAT: &str = "list groups";
         self.retrying(WHAT, || {
             async {
-                let metadata = self.metadata(WHAT, &[]).await?;
+                let metadata = self.metadata(WHAT, Some(&[])).await?;
                 let mut groups = Vec::new();
                 for address in broker_addresses(&metadata).values() {
                     let connection = self.connect(WHAT, address).await?;
@@ -407,6 +461,7 @@ impl GroupAdmin {
                         group: group.group_id.0.to_string(),
                         protocol_type: group.protocol_type.to_string(),
                         state: group.group_state.to_string(),
+                        group_type: group.group_type.to_string(),
                     }));
                 }
                 groups.sort_by(|a, b| a.group.cmp(&b.group));
@@ -487,7 +542,7 @@ impl GroupAdmin {
                 if names.is_empty() {
                     return Ok(BTreeMap::new());
                 }
-                let metadata = self.metadata(WHAT, &names).await?;
+                let metadata = self.metadata(WHAT, Some(&names)).await?;
                 let addresses = broker_addresses(&metadata);
                 let mut asked: HashMap<&String, BTreeMap<String, Vec<ListOffsetsPartition>>> =
                     HashMap::new();
@@ -575,7 +630,7 @@ impl GroupAdmin {
             ]);
         self.retrying(WHAT, || {
             async {
-                let metadata = self.metadata(WHAT, &[topic]).await?;
+                let metadata = self.metadata(WHAT, Some(&[topic])).await?;
                 let leader = metadata
                     .topics
                     .iter()
@@ -627,7 +682,7 @@ impl GroupAdmin {
         .await
     }
 
-    async fn retrying<'a, T>(
+    pub(crate) async fn retrying<'a, T>(
         &self,
         what: &'static str,
         call: impl Fn() -> BoxFuture<'a, Result<T, AdminError>>,
@@ -654,7 +709,7 @@ impl GroupAdmin {
         }
     }
 
-    async fn connect(
+    pub(crate) async fn connect(
         &self,
         what: &'static str,
         address: &str,
@@ -674,30 +729,32 @@ impl GroupAdmin {
             .map_err(|source| AdminError::Discovery { what, source })
     }
 
-    async fn answered<R: kafka_protocol::protocol::Request>(
+    pub(crate) async fn answered<R: kafka_protocol::protocol::Request>(
         &self,
         what: &'static str,
-        pending: Result<super::connection::PendingResponse<R>, ConnectionError>,
+        pending: Result<crate::connection::PendingResponse<R>, ConnectionError>,
     ) -> Result<R::Response, AdminError> {
         let failed = |source| AdminError::Connection { what, source };
         pending.map_err(failed)?.wait().await.map_err(failed)
     }
 
-    /// Brokers, cluster id, and the named topics.
-    async fn metadata(
+    /// Brokers, cluster id, and the named topics; without names all topics.
+    pub(crate) async fn metadata(
         &self,
         what: &'static str,
-        topics: &[&str],
+        topics: Option<&[&str]>,
     ) -> Result<MetadataResponse, AdminError> {
         let connection = discovery::any_broker(&self.settings)
             .await
             .map_err(|source| AdminError::Discovery { what, source })?;
-        let topics = topics
-            .iter()
-            .map(|topic| MetadataRequestTopic::default().with_name(Some(topic_of(topic))))
-            .collect();
+        let topics = topics.map(|names| {
+            names
+                .iter()
+                .map(|topic| MetadataRequestTopic::default().with_name(Some(topic_of(topic))))
+                .collect()
+        });
         let request = MetadataRequest::default()
-            .with_topics(Some(topics))
+            .with_topics(topics)
             .with_allow_auto_topic_creation(false);
         let pending = connection.send(&request, self.settings.request_timeout);
         self.answered(what, pending).await
@@ -739,16 +796,11 @@ fn batches_are_markers(mut records: &[u8], from: i64, end: i64) -> bool {
     true
 }
 
-/// `UNKNOWN_TOPIC_OR_PARTITION`.
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-/// `GROUP_ID_NOT_FOUND`.
-const GROUP_ID_NOT_FOUND: i16 = 69;
-
-fn topic_of(topic: &str) -> TopicName {
+pub(crate) fn topic_of(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
 
-fn broker_addresses(metadata: &MetadataResponse) -> BTreeMap<BrokerId, String> {
+pub(crate) fn broker_addresses(metadata: &MetadataResponse) -> BTreeMap<BrokerId, String> {
     metadata
         .brokers
         .iter()

@@ -1,4 +1,4 @@
-//! TLS for the group client: rustls with the PEM settings of [`crate::kafka_client::security`].
+//! TLS for the group client: rustls with the PEM settings of [`crate::security`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::kafka_client::security::{PemSource, Tls};
+use crate::security::{PemSource, Tls};
 
 /// Where systems keep the certificates they trust.
 const SYSTEM_STORES: &[&str] = &[
@@ -59,7 +59,7 @@ pub enum TlsError {
 }
 
 /// A connector for the settings, and the name to check.
-pub(super) fn connector(
+pub(crate) fn connector(
     settings: &Tls,
     host: &str,
 ) -> Result<(TlsConnector, ServerName<'static>), TlsError> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use sluice_api::config::Props;
 
-use super::jaas::{self, JaasError};
+use crate::jaas::{self, JaasError};
 
 /// A text that must not be shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,15 +1,17 @@
-//! The consumer of a sink task: batches from librdkafka's queue, without a thread of ours.
+//! A consumer that gives batches from librdkafka's queue, without a thread of ours: for sink tasks, and for connectors that
+//! read from Kafka.
 //!
-//! This is the one module of the worker with `unsafe` code. It exists because per-message calls cost three times the CPU
+//! This is the one module of the agent with `unsafe` code. It exists because per-message calls cost three times the CPU
 //! of `rd_kafka_consume_batch_queue`, and because rebalances must wait for the task: its last offsets are committed
 //! before partitions go. Everything else about librdkafka is used through the `rdkafka` crate.
 //!
 //! Contract:
-//! * [`SinkConsumer::poll`] never waits. [`SinkConsumer::wait`] ends when there may be something to poll.
+//! * [`BatchConsumer::poll`] never waits. [`BatchConsumer::wait`] ends when there may be something to poll.
 //! * Payloads are copied once, into one block per batch; nothing of librdkafka outlives the call.
 //! * A rebalance is answered as [`ConsumerEvent::Assign`], [`ConsumerEvent::Revoke`] or [`ConsumerEvent::Lost`]. The group
-//!   waits until the owner calls [`SinkConsumer::assign`] or [`SinkConsumer::unassign`] with the same partitions. Records
+//!   waits until the owner calls [`BatchConsumer::assign`] or [`BatchConsumer::unassign`] with the same partitions. Records
 //!   that a call to `poll` gives together with a revocation came before it.
+//! * A consumer [`BatchConsumer::without_group`] is assigned what its owner wants and is told of no rebalances.
 //! * `poll` must be called at least every `max.poll.interval.ms`, or the group takes the partitions away.
 //!
 //! Safety: `rd_kafka_t` and its queue are safe to use from any thread. The pointer that callbacks get is that of
@@ -42,10 +44,14 @@ use sluice_api::{
 };
 use tokio::sync::Notify;
 
+/// Offset for [`BatchConsumer::assign`]: from the first record on.
+pub const EARLIEST: i64 = -2;
+/// Offset for [`BatchConsumer::assign`]: from the next record on.
+pub const LATEST: i64 = -1;
 /// Offset that lets librdkafka look for the committed one.
 const OFFSET_INVALID: i64 = -1001;
 
-/// What [`SinkConsumer::poll`] found besides records.
+/// What [`BatchConsumer::poll`] found besides records.
 #[derive(Debug)]
 pub enum ConsumerEvent {
     /// Partitions are given to this consumer; with the eager protocol all of them.
@@ -56,11 +62,13 @@ pub enum ConsumerEvent {
     Lost(Vec<TopicPartition>),
     /// An asynchronous commit ended.
     Committed {
-        /// Number given to [`SinkConsumer::commit_async`].
+        /// Number given to [`BatchConsumer::commit_async`].
         seq: u64,
         /// How it ended.
         result: Result<()>,
     },
+    /// Everything of a partition up to now was given; only with `enable.partition.eof`.
+    EndOfPartition(TopicPartition),
     /// Something is wrong that the client deals with by itself.
     Warning(String),
     /// The consumer can't go on.
@@ -72,6 +80,8 @@ struct Shared {
     wake: Notify,
     /// The task is gone: rebalances are answered at once.
     closing: AtomicBool,
+    /// There is a group in name only: what its coordinator says does not matter.
+    without_group: bool,
 }
 
 impl Shared {
@@ -276,7 +286,7 @@ unsafe fn is_cooperative(rk: *mut rd::rd_kafka_t) -> bool {
 }
 
 impl Native {
-    fn new(config: &ClientConfig) -> Result<Self> {
+    fn new(config: &ClientConfig, without_group: bool) -> Result<Self> {
         let failed = |reason: &str| {
             ConnectError::new(
                 ErrorKind::Kafka,
@@ -290,6 +300,7 @@ impl Native {
             events: Mutex::default(),
             wake: Notify::new(),
             closing: AtomicBool::new(false),
+            without_group,
         });
         let opaque = ptr::from_ref::<Shared>(&shared).cast_mut().cast::<c_void>();
         let mut reason = [0 as c_char; 512];
@@ -362,22 +373,39 @@ fn offset_list(offsets: &SinkOffsets) -> Result<TopicPartitionList> {
 }
 
 /// See the module.
-pub struct SinkConsumer {
+pub struct BatchConsumer {
     native: Arc<Native>,
     messages: Vec<*mut rd::rd_kafka_message_t>,
     topics: Vec<ByteString>,
 }
 
 // SAFETY: `messages` holds no message between calls, only its room is kept.
-unsafe impl Send for SinkConsumer {}
+unsafe impl Send for BatchConsumer {}
 // SAFETY: as above; methods that use `messages` take `&mut self`.
-unsafe impl Sync for SinkConsumer {}
+unsafe impl Sync for BatchConsumer {}
 
-impl SinkConsumer {
+impl BatchConsumer {
     /// A consumer that gives up to `max_records` at once.
     pub fn new(config: &ClientConfig, max_records: usize) -> Result<Self> {
         Ok(Self {
-            native: Arc::new(Native::new(config)?),
+            native: Arc::new(Native::new(config, false)?),
+            messages: Vec::with_capacity(max_records),
+            topics: Vec::new(),
+        })
+    }
+
+    /// A consumer that belongs to no group; [`BatchConsumer::assign`] says what it reads, and must give each partition
+    /// an offset, or [`EARLIEST`] or [`LATEST`].
+    ///
+    /// librdkafka's queue of batches needs a `group.id`; one that is not given is made up. Nothing joins it and nothing
+    /// is committed to it, and a cluster that does not allow it is not minded.
+    pub fn without_group(config: &ClientConfig, max_records: usize) -> Result<Self> {
+        let mut config = config.clone();
+        if config.get("group.id").is_none() {
+            config.set("group.id", "sluice-without-group");
+        }
+        Ok(Self {
+            native: Arc::new(Native::new(&config, true)?),
             messages: Vec::with_capacity(max_records),
             topics: Vec::new(),
         })
@@ -521,10 +549,23 @@ impl SinkConsumer {
             records.reserve(self.messages.len());
             for message in &self.messages {
                 let raw = &**message;
+                if raw.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF {
+                    let topic = CStr::from_ptr(rd::rd_kafka_topic_name(raw.rkt)).to_string_lossy();
+                    let ended = TopicPartition::new(&*topic, raw.partition);
+                    self.native
+                        .shared
+                        .push(ConsumerEvent::EndOfPartition(ended));
+                    continue;
+                }
                 if raw.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
                     let text =
                         CStr::from_ptr(rd::rd_kafka_message_errstr(*message)).to_string_lossy();
-                    self.native.shared.push(message_error(raw.err, &text));
+                    let no_matter = self.native.shared.without_group
+                        && raw.err
+                            == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+                    if !no_matter {
+                        self.native.shared.push(message_error(raw.err, &text));
+                    }
                     continue;
                 }
                 if last_topic.0 != raw.rkt {
@@ -805,7 +846,7 @@ mod tests {
     fn a_bad_setting_is_an_error() {
         let mut config = ClientConfig::new();
         config.set("group.id", "g").set("no.such.setting", "x");
-        assert!(SinkConsumer::new(&config, 10).is_err());
+        assert!(BatchConsumer::new(&config, 10).is_err());
     }
 
     #[tokio::test]
@@ -814,7 +855,7 @@ mod tests {
         config
             .set("group.id", "g")
             .set("bootstrap.servers", "127.0.0.1:1");
-        let mut consumer = SinkConsumer::new(&config, 10).unwrap();
+        let mut consumer = BatchConsumer::new(&config, 10).unwrap();
         consumer.subscribe(&["t".to_owned()]).unwrap();
         let (mut records, mut events) = (Vec::new(), Vec::new());
         assert!(!consumer.poll(&mut records, &mut events));

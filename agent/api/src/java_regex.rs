@@ -8,13 +8,12 @@
 //! Not translated, for want of use in names of topics: `\G`, `\R`, `\X`, `\N{...}` and classes of Java's own
 //! (`\p{javaLowerCase}`); they are refused.
 
+use crate::error::{ConnectError, ErrorKind, Result};
 use fancy_regex::Regex;
-use sluice_api::error::ErrorKind;
-use sluice_api::{ConnectError, Result};
 
 /// A compiled expression.
 #[derive(Debug)]
-pub(crate) struct JavaRegex {
+pub struct JavaRegex {
     whole: Regex,
     first: Regex,
 }
@@ -34,7 +33,7 @@ impl JavaRegex {
     ///
     /// # Errors
     /// `ConfigException` with the engine's words.
-    pub(crate) fn new(pattern: &str) -> Result<Self> {
+    pub fn new(pattern: &str) -> Result<Self> {
         let translated = translate(pattern);
         let compile = |pattern: &str| {
             Regex::new(pattern).map_err(|error| ConnectError::config(error.to_string()))
@@ -46,13 +45,13 @@ impl JavaRegex {
     }
 
     /// Whether the expression matches all of a text (`Matcher.matches`).
-    pub(crate) fn matches(&self, text: &str) -> Result<bool> {
+    pub fn matches(&self, text: &str) -> Result<bool> {
         self.whole.is_match(text).map_err(|error| too_hard(&error))
     }
 
     /// Replaces the first match within a text (`Matcher.replaceFirst`): `$1` and `${name}` stand for groups, a
     /// backslash for the character after it.
-    pub(crate) fn replace_first(&self, text: &str, replacement: &str) -> Result<String> {
+    pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String> {
         let Some(captures) = self
             .first
             .captures(text)
