@@ -98,7 +98,7 @@ impl Servers {
 }
 
 /// Whether tests on real servers were asked for, so that a missing server is a failure and not a reason to skip.
-fn wanted() -> bool {
+pub fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 

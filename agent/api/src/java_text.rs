@@ -1,6 +1,6 @@
 //! Texts as the JVM writes them: floating point numbers and dates.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 
 /// Longest text of a double: sign, 17 digits, point, `E-`, three digits.
 const MAX_LEN: usize = 32;
@@ -155,10 +155,16 @@ impl FloatText {
 /// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`.
 #[must_use]
 pub fn java_date(millis: i64) -> String {
-    match DateTime::<Utc>::from_timestamp_millis(millis) {
-        Some(time) => time.format("%a %b %d %H:%M:%S UTC %Y").to_string(),
-        None => format!("{millis} ms"),
-    }
+    /// The Gregorian calendar repeats itself, days of the week included.
+    const CYCLE_YEARS: i64 = 400;
+    const CYCLE_SECONDS: i64 = 146_097 * 86_400;
+    let seconds = millis.div_euclid(1000);
+    let cycles = seconds.div_euclid(CYCLE_SECONDS);
+    // Within the first cycle, so it exists.
+    let time =
+        DateTime::<Utc>::from_timestamp(seconds.rem_euclid(CYCLE_SECONDS), 0).unwrap_or_default();
+    let year = i64::from(time.year()) + cycles * CYCLE_YEARS;
+    format!("{} {year}", time.format("%a %b %d %H:%M:%S UTC"))
 }
 
 #[cfg(test)]
@@ -207,6 +213,16 @@ mod tests {
 
     #[test]
     fn dates_are_written_as_java_does() {
-        assert_eq!(java_date(1_795_367_687_000), "Sun Nov 22 17:14:47 UTC 2026");
+        for (millis, text) in [
+            (1_795_367_687_000, "Sun Nov 22 17:14:47 UTC 2026"),
+            (-1, "Wed Dec 31 23:59:59 UTC 1969"),
+            (7_464_902_400_000_000, "Thu Mar 01 00:00:00 UTC 238525"),
+            (
+                7_766_279_631_452_241_920,
+                "Fri May 31 09:37:21 UTC 246105574",
+            ),
+        ] {
+            assert_eq!(java_date(millis), text);
+        }
     }
 }

@@ -63,7 +63,7 @@ fn same_results(context: &Context) -> Result<()> {
     ensure!(cases.len() >= 80, "only {} cases", cases.len());
     let jvm_cluster = context.cluster("diffjvm")?;
     let agent_cluster = context.cluster("diffagent")?;
-    let corpus = format!("{}-corpus", agent_cluster.name);
+    let corpus = context.unique("corpus");
     create_topic(&agent_cluster.bootstrap, &corpus, 1)?;
     let records = json_records();
     produce_corpus(&agent_cluster.bootstrap, &corpus, &records)?;
@@ -261,6 +261,53 @@ fn show(record: &Record) -> String {
     shown
 }
 
+/// A line as it is compared. Java writes maps in the order of a hash table, and arrays of bytes with an address.
+fn canonical(line: &str) -> String {
+    let mut text = sorted_maps(line);
+    if let Some(at) = text.find("[B@") {
+        let address = text[at + 3..]
+            .bytes()
+            .take_while(u8::is_ascii_hexdigit)
+            .count();
+        text.replace_range(at + 3..at + 3 + address, "");
+    }
+    text
+}
+
+/// The same text with the entries of each `{k=v, ...}` sorted.
+fn sorted_maps(text: &str) -> String {
+    // The entries of each map that is open; the first "map" is the line.
+    let mut open = vec![vec![String::new()]];
+    for character in text.chars() {
+        let depth = open.len();
+        let closed = if character == '}' && depth > 1 {
+            let mut entries = open.pop().unwrap_or_default();
+            entries.sort_unstable();
+            Some(format!("{{{}}}", entries.join(", ")))
+        } else {
+            None
+        };
+        let Some(entries) = open.last_mut() else {
+            break;
+        };
+        let Some(entry) = entries.last_mut() else {
+            break;
+        };
+        match (character, closed) {
+            (_, Some(map)) => entry.push_str(&map),
+            ('{', None) => open.push(vec![String::new()]),
+            (' ', None) if depth > 1 && entry.ends_with(',') => {
+                entry.pop();
+                entries.push(String::new());
+            }
+            (other, None) => entry.push(other),
+        }
+    }
+    // Maps that were not closed are text.
+    let parts: Vec<String> = open.iter().map(|entries| entries.join(", ")).collect();
+    parts.join("{")
+}
+
 fn compare(case: &str, first: &Outcome, second: &Outcome) -> Vec<Difference> {
     let mut differences = Vec::new();
     for (part, one, two) in [
@@ -268,33 +315,50 @@ fn compare(case: &str, first: &Outcome, second: &Outcome) -> Vec<Difference> {
         ("output", &first.output, &second.output),
         ("dead letters", &first.dead_letters, &second.dead_letters),
     ] {
-        let mut add = |place: String, first: Option<&String>, second: Option<&String>| {
-            let text = |line: Option<&String>| line.map_or("nothing".to_owned(), Clone::clone);
+        let mut add = |place: String, first: &str, second: &str| {
             differences.push(Difference {
                 step: case.to_owned(),
                 place,
-                first: text(first),
-                second: text(second),
+                first: first.to_owned(),
+                second: second.to_owned(),
             });
         };
-        if one.len() != two.len() {
-            let at = one.iter().zip(two).take_while(|(a, b)| a == b).count();
-            add(
-                format!(
-                    "{part}: {} and {} lines, unequal from line {at}",
-                    one.len(),
-                    two.len()
-                ),
-                one.get(at),
-                two.get(at),
-            );
+        let one: Vec<String> = one.iter().map(|line| canonical(line)).collect();
+        let two: Vec<String> = two.iter().map(|line| canonical(line)).collect();
+        if one.len() == two.len() {
+            for (number, (a, b)) in one.iter().zip(&two).enumerate() {
+                if a != b {
+                    add(format!("{part} {number}: {a}"), a, b);
+                }
+            }
             continue;
         }
-        for (number, (a, b)) in one.iter().zip(two).enumerate() {
-            if a != b {
-                add(format!("{part} {number}: {a}"), Some(a), Some(b));
-            }
+        let (only_one, only_two) = (beyond(&one, &two), beyond(&two, &one));
+        for line in only_one {
+            add(format!("{part}: {line}"), line, "nothing");
+        }
+        for line in only_two {
+            add(format!("{part}: {line}"), "nothing", line);
         }
     }
     differences
+}
+
+/// The lines that are in one list more often than in the other.
+fn beyond<'a>(lines: &'a [String], others: &[String]) -> Vec<&'a str> {
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for other in others {
+        *count.entry(other).or_default() += 1;
+    }
+    lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| match count.get_mut(line) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        })
+        .collect()
 }

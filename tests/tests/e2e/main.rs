@@ -17,8 +17,8 @@ mod exactly_once;
 mod headless;
 mod https;
 mod java_clients;
-mod schema_registry;
 mod mirror;
+mod schema_registry;
 mod secured;
 mod takeover;
 mod terminal;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use context::{Context, Test};
 use libtest_mimic::{Arguments, Conclusion, Trial};
-use sluice_tests::servers::Servers;
+use sluice_tests::servers::{self, Servers};
 
 /// Tests at the same time, unless the command line says otherwise: servers and clients share two cores.
 const THREADS: usize = 2;

@@ -221,8 +221,7 @@ impl<'a> Decoder<'a> {
             if is_integral(text) {
                 (wrapping_integer(text), text.parse().unwrap_or(0.0))
             } else {
-                let float: f64 = text.parse().unwrap_or(0.0);
-                (float as i64, float)
+                (wrapping_decimal(text), text.parse().unwrap_or(0.0))
             }
         } else {
             self.reader.skip_rest(kind, self.depth)?;
@@ -541,22 +540,57 @@ fn is_integral(text: &str) -> bool {
 
 /// The low 64 bits of an integer, as `BigInteger.longValue`.
 fn wrapping_integer(text: &str) -> i64 {
-    if let Ok(value) = text.parse() {
-        return value;
-    }
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let wrapped = digits.bytes().fold(0_u64, |value, digit| {
-        value
-            .wrapping_mul(10)
-            .wrapping_add(u64::from(digit.wrapping_sub(b'0')))
-    });
-    let wrapped = wrapped.cast_signed();
-    if negative {
-        wrapped.wrapping_neg()
+    text.parse().unwrap_or_else(|_| {
+        let (negative, digits) = unsigned(text);
+        signed(negative, digits.bytes().fold(0, append_digit))
+    })
+}
+
+/// The low 64 bits of a number without its fraction, as `BigDecimal.longValue`.
+fn wrapping_decimal(text: &str) -> i64 {
+    let (negative, digits) = unsigned(text);
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // What does not fit moves the point further than there are digits or bits.
+    let exponent: i64 = exponent.parse().unwrap_or(if exponent.starts_with('-') {
+        i64::MIN
     } else {
-        wrapped
+        i64::MAX
+    });
+    let whole = i64::try_from(integer.len())
+        .unwrap_or(i64::MAX)
+        .saturating_add(exponent);
+    let Ok(whole) = usize::try_from(whole) else {
+        return 0;
+    };
+    let mut value = integer
+        .bytes()
+        .chain(fraction.bytes())
+        .take(whole)
+        .fold(0, append_digit);
+    // Ten to the power of 64 has 64 bits that are zero.
+    for _ in 0..whole.saturating_sub(integer.len() + fraction.len()).min(64) {
+        value = value.wrapping_mul(10);
+    }
+    signed(negative, value)
+}
+
+fn unsigned(text: &str) -> (bool, &str) {
+    text.strip_prefix('-')
+        .map_or((false, text), |digits| (true, digits))
+}
+
+fn append_digit(value: u64, digit: u8) -> u64 {
+    value
+        .wrapping_mul(10)
+        .wrapping_add(u64::from(digit.wrapping_sub(b'0')))
+}
+
+fn signed(negative: bool, value: u64) -> i64 {
+    let value = value.cast_signed();
+    if negative {
+        value.wrapping_neg()
+    } else {
+        value
     }
 }

@@ -27,12 +27,13 @@ pub(crate) struct Encoder {
 
 /// Appends a JSON string.
 pub(super) fn write_string(buffer: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    /// First byte of the UTF-8 of a character beyond the basic plane, or a greater one.
+    const FOUR_BYTES: u8 = 0xF0;
     buffer.push(b'"');
     let bytes = text.as_bytes();
     let mut written = 0;
     for (index, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+        if (0x20..FOUR_BYTES).contains(byte) && *byte != b'"' && *byte != b'\\' {
             continue;
         }
         buffer.extend_from_slice(bytes.get(written..index).unwrap_or_default());
@@ -45,16 +46,28 @@ pub(super) fn write_string(buffer: &mut Vec<u8>, text: &str) {
             b'\t' => buffer.extend_from_slice(b"\\t"),
             0x08 => buffer.extend_from_slice(b"\\b"),
             0x0C => buffer.extend_from_slice(b"\\f"),
-            other => {
-                buffer.extend_from_slice(b"\\u00");
-                for nibble in [other >> 4, other & 15] {
-                    buffer.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+            FOUR_BYTES.. => {
+                // Jackson writes characters beyond the basic plane as two escaped surrogates.
+                let character = text.get(index..).and_then(|rest| rest.chars().next());
+                for unit in character.unwrap_or_default().encode_utf16(&mut [0; 2]) {
+                    write_escape(buffer, *unit);
                 }
+                written = index + 4;
             }
+            other => write_escape(buffer, u16::from(*other)),
         }
     }
     buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
     buffer.push(b'"');
+}
+
+fn write_escape(buffer: &mut Vec<u8>, unit: u16) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    buffer.extend_from_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        let nibble = usize::from(unit >> shift & 15);
+        buffer.push(HEX.get(nibble).copied().unwrap_or(b'0'));
+    }
 }
 
 fn write_base64(buffer: &mut Vec<u8>, bytes: &[u8]) {
