@@ -81,7 +81,8 @@ fn source(cluster: &Cluster<'_>, topic: &str, converter: &str, url: &str) -> Val
         insert("flag", "true"),
         insert("note", "é \"quoted\""),
     ] {
-        config[format!("transforms.{field}.type")] = json!(format!("{TRANSFORMS}.InsertField$Value"));
+        config[format!("transforms.{field}.type")] =
+            json!(format!("{TRANSFORMS}.InsertField$Value"));
         config[format!("transforms.{field}.static.field")] = json!(format!("{field}!"));
         config[format!("transforms.{field}.static.value")] = json!(value);
     }
