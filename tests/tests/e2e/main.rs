@@ -62,6 +62,7 @@ fn needs_java(name: &str) -> bool {
         "secured::",
         "differential::",
         "java_clients::",
+        "mirror::a_secured_source",
         "both_brokers::",
     ];
     name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
