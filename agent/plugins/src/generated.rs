@@ -143,7 +143,7 @@ fn array(inner: Typed) -> (SchemaBuilder, Vec<Value>) {
     (SchemaBuilder::array(inner.schema), values)
 }
 
-fn map(key: SchemaBuilder, keys: Vec<Value>, inner: &Typed) -> (SchemaBuilder, Vec<Value>) {
+fn map(key: SchemaBuilder, keys: &[Value], inner: &Typed) -> (SchemaBuilder, Vec<Value>) {
     let values = lists(&inner.values)
         .into_iter()
         .map(|list| Value::Map(keys.iter().cloned().zip(list).collect::<MapValue>()))
@@ -154,7 +154,7 @@ fn map(key: SchemaBuilder, keys: Vec<Value>, inner: &Typed) -> (SchemaBuilder, V
 
 fn structure(
     name: String,
-    fields: Vec<(Typed, bool)>,
+    fields: &[(Typed, bool)],
     limits: Limits,
 ) -> (SchemaBuilder, Vec<Value>) {
     let mut builder = SchemaBuilder::structure().name(name);
@@ -255,9 +255,9 @@ fn nested(limits: Limits, depth: u32) -> BoxedStrategy<(SchemaBuilder, Vec<Value
         1 => (element, any::<bool>(), any::<u64>()).prop_map(move |(inner, numeric, number)| {
             // Avro and Protocol Buffers name the type of entries after the map.
             let (builder, values) = if numeric && any_keys {
-                map(SchemaBuilder::int32(), numbers.clone(), &inner)
+                map(SchemaBuilder::int32(), &numbers, &inner)
             } else {
-                map(SchemaBuilder::string(), texts.clone(), &inner)
+                map(SchemaBuilder::string(), &texts, &inner)
             };
             (builder.name(format!("com.M{number}")), values)
         }),
@@ -274,7 +274,7 @@ fn fields(limits: Limits, depth: u32) -> BoxedStrategy<(SchemaBuilder, Vec<Value
         ),
         any::<u64>(),
     )
-        .prop_map(move |(fields, number)| structure(format!("com.S{number}"), fields, limits))
+        .prop_map(move |(fields, number)| structure(format!("com.S{number}"), &fields, limits))
         .boxed()
 }
 

@@ -67,6 +67,7 @@ fn needs_java(name: &str) -> bool {
         "secured::",
         "differential::",
         "java_clients::",
+        "mirror::a_secured_source",
         "both_brokers::",
         "transformations::",
     ];

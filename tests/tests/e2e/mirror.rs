@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use sluice_tests::certificates::Authority;
+use sluice_tests::command;
 use sluice_tests::corpus::CorpusRecord;
-use sluice_tests::kafka::Kafka;
+use sluice_tests::kafka::{Kafka, Listener, PASSWORD, USER};
 use sluice_tests::rest::Rest;
 use sluice_tests::topics::{
     Record, committed, consume_all, consume_all_with_times, consume_as_group, create_topic,
@@ -42,6 +44,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "mirror::an_agent_takes_over_from_a_jvm_mirrormaker_and_gives_back",
         run: there_and_back,
+    },
+    Test {
+        name: "mirror::a_secured_source_is_copied_with_what_is_said_of_its_topics",
+        run: secured_source,
     },
     Test {
         name: "mirror::validation_answers_as_a_jvm_worker_does",
@@ -594,6 +600,86 @@ fn there_and_back(context: &Context) -> Result<()> {
         ensure!(count == wanted, "{part}: {keys:?}");
     }
     Ok(())
+}
+
+/// Kafka's own tool for rights.
+fn acls(context: &Context, bootstrap: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = context.servers.java("128m", "warn")?;
+    command.extend(
+        [
+            "org.apache.kafka.tools.AclCommand",
+            "--bootstrap-server",
+            bootstrap,
+        ]
+        .map(str::to_owned),
+    );
+    command.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    Ok(command::run(&command, &[], "", seconds(60))?
+        .expect(0)?
+        .stdout)
+}
+
+fn secured_source(context: &Context) -> Result<()> {
+    let authority = Authority::new("sluice tests")?;
+    let source = Kafka::start_secured(&context.servers, &authority)?;
+    let target = Kafka::start_secured(&context.servers, &authority)?;
+    let (a, b) = (source.bootstrap(), target.bootstrap());
+    create_topic(&a, "orders", 2)?;
+    produce_corpus(&a, "orders", &records(100, "orders"))?;
+    for (kind, user, operation) in [
+        ("--allow-principal", "User:bob", "All"),
+        ("--allow-principal", "User:carol", "Write"),
+        ("--deny-principal", "User:dave", "Read"),
+    ] {
+        let rule = [
+            "--add",
+            kind,
+            user,
+            "--operation",
+            operation,
+            "--topic",
+            "orders",
+        ];
+        acls(context, &a, &rule)?;
+    }
+    let cluster = context.cluster_on("rights", &b)?;
+    let mut worker = cluster.worker(tested_kind(), &cluster.properties()?)?;
+    let way_in = source.address(Listener::SaslSsl)?;
+    let login = format!(
+        "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{USER}\" password=\"{PASSWORD}\";"
+    );
+    let mirror = Mirror::new("a", &way_in, "b", &b)
+        .with("source.cluster.security.protocol", "SASL_SSL")
+        .with("source.cluster.sasl.mechanism", "SCRAM-SHA-512")
+        .with("source.cluster.sasl.jaas.config", &login)
+        .with("source.cluster.ssl.truststore.type", "PEM")
+        .with(
+            "source.cluster.ssl.truststore.certificates",
+            authority.pem(),
+        )
+        .with("sync.topic.acls.interval.seconds", "1");
+    mirror.create(worker.rest())?;
+    wait_same((&a, "orders"), (&b, "a.orders"))?;
+    wait_until("the rights on the copy", seconds(60), || {
+        let told = acls(context, &b, &["--list", "--topic", "a.orders"])?;
+        let of =
+            |user: &str| -> Vec<&str> { told.lines().filter(|line| line.contains(user)).collect() };
+        let says = |lines: &[&str], operation: &str, permission: &str| {
+            lines.len() == 1
+                && lines[0].contains(&format!("operation={operation}"))
+                && lines[0].contains(&format!("permissionType={permission}"))
+        };
+        ensure!(
+            says(&of("bob"), "READ", "ALLOW")
+                && says(&of("dave"), "READ", "DENY")
+                && of("carol").is_empty(),
+            "{told}"
+        );
+        Ok(true)
+    })?;
+    let output = worker.process().output();
+    ensure!(!output.contains(PASSWORD), "the password is in the log");
+    worker.stop()
 }
 
 /// Keys, values and faults of configurations, right and wrong, as both kinds of worker tell them.

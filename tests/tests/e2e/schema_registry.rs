@@ -50,6 +50,8 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
+const TRANSFORMS: &str = "org.apache.kafka.connect.transforms";
+
 /// The class name without its package and `Converter`, the short form.
 fn short(class: &str) -> &str {
     let simple = class.rsplit('.').next().unwrap_or(class);
@@ -67,9 +69,9 @@ fn source(cluster: &Cluster<'_>, topic: &str, converter: &str, url: &str) -> Val
         "value.converter": converter,
         "value.converter.schema.registry.url": url,
         "transforms": "hoist,number,big,ratio,flag,note,cast",
-        "transforms.hoist.type": "HoistField$Value",
+        "transforms.hoist.type": format!("{TRANSFORMS}.HoistField$Value"),
         "transforms.hoist.field": "line",
-        "transforms.cast.type": "Cast$Value",
+        "transforms.cast.type": format!("{TRANSFORMS}.Cast$Value"),
         "transforms.cast.spec": "number:int32,big:int64,ratio:float64,flag:boolean",
     });
     for (field, value) in [
@@ -79,7 +81,8 @@ fn source(cluster: &Cluster<'_>, topic: &str, converter: &str, url: &str) -> Val
         insert("flag", "true"),
         insert("note", "é \"quoted\""),
     ] {
-        config[format!("transforms.{field}.type")] = json!("InsertField$Value");
+        config[format!("transforms.{field}.type")] =
+            json!(format!("{TRANSFORMS}.InsertField$Value"));
         config[format!("transforms.{field}.static.field")] = json!(format!("{field}!"));
         config[format!("transforms.{field}.static.value")] = json!(value);
     }

@@ -31,6 +31,11 @@ fn role_name(kind: ClientKind) -> &'static str {
     }
 }
 
+/// Whether a key begins like one of a client without being one: `consumer.poll.timeout.ms` and `producer.override.KEY`.
+fn is_of_others(key: &str) -> bool {
+    key == "poll.timeout.ms" || key.starts_with("override.")
+}
+
 /// Java properties of a client, without a client id of ours.
 pub(crate) fn client_props(props: &Props, location: Location, kind: ClientKind) -> Props {
     let (location, kind_name) = (location_name(location), role_name(kind));
@@ -39,7 +44,7 @@ pub(crate) fn client_props(props: &Props, location: Location, kind: ClientKind) 
     let mut add = |prefix: &str, all: bool| {
         for (key, value) in props {
             if let Some(key) = key.strip_prefix(prefix)
-                && (all || is_client_key(key))
+                && (all && !is_of_others(key) || is_client_key(key))
             {
                 own.insert(key.to_owned(), value.clone());
             }
@@ -172,6 +177,8 @@ mod tests {
             ("source.cluster.isolation.level", "read_committed"),
             ("source.cluster.sasl.mechanism", "PLAIN"),
             ("consumer.fetch.min.bytes", "1"),
+            ("consumer.poll.timeout.ms", "1"),
+            ("consumer.override.group.id", "g"),
             ("source.consumer.fetch.min.bytes", "2"),
             ("target.consumer.fetch.min.bytes", "3"),
             ("consumer.enable.auto.commit", "true"),
@@ -187,6 +194,8 @@ mod tests {
         assert_eq!(get("alias"), None);
         assert_eq!(get("isolation.level"), None, "as in Kafka");
         assert_eq!(get("fetch.min.bytes"), Some("2"));
+        assert_eq!(get("poll.timeout.ms"), None, "the task's");
+        assert_eq!(get("override.group.id"), None, "the framework's");
         assert_eq!(get("enable.auto.commit"), Some("false"));
         assert_eq!(get("auto.offset.reset"), Some("latest"));
     }

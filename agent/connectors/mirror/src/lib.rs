@@ -9,8 +9,8 @@
 //!   the target;
 //! * `MirrorHeartbeatConnector` writes a heartbeat now and then.
 //!
-//! Inside: [`keys`] and [`config`] hold what can be configured; [`policy`], [`filter`], [`format`], [`offset_sync_store`]
-//! and [`offset_sync_writer`] the rules, compared with Kafka's own classes in `tests/golden`; the rest are connectors and tasks.
+//! Inside: `keys` and `config` hold what can be configured; `policy`, `filter`, `format`, `offset_sync_store`
+//! and `offset_sync_writer` the rules, compared with Kafka's own classes in `tests/golden`; the rest are connectors and tasks.
 //!
 //! The framework writes to the target, so the worker belongs beside the target cluster, as the JVM's does.
 //!

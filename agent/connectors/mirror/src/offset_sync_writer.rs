@@ -1,4 +1,4 @@
-//! Writes offset syncs (`OffsetSyncWriter`): few of them, and at most ten at a time under way.
+//! Writes offset syncs (`OffsetSyncWriter`): few of them, and not too many at a time under way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,9 @@ use std::collections::HashMap;
 
 use crate::format::OffsetSync;
 
-/// Syncs under way at the same time.
-const MOST_UNDER_WAY: usize = 10;
+/// Syncs under way at the same time; of what is due beyond, only the last of each partition is kept. Kafka allows ten, but
+/// hears of records one by one, as they are acknowledged: here hundreds come at once.
+const MOST_UNDER_WAY: usize = 1000;
 /// How long what is under way is waited for at the end.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -126,7 +127,7 @@ impl OffsetSyncWriter {
         })
     }
 
-    /// Notes a record that was written to the target.
+    /// Notes a record that was written to the target, and sends a sync if one is due.
     pub(crate) fn record_written(
         &mut self,
         partition: &TopicPartition,
@@ -164,6 +165,9 @@ impl OffsetSyncWriter {
                     },
                 );
             }
+        }
+        if due {
+            self.send_pending();
         }
     }
 

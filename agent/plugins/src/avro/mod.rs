@@ -1,6 +1,6 @@
 //! `AvroConverter`: Avro with schemas in a registry.
 //!
-//! [`from_connect`] and [`to_connect`] map schemas as Confluent's `AvroData` does; [`encode`] and [`decode`] go from values to
+//! `from_connect` and `to_connect` map schemas as Confluent's `AvroData` does; `encode` and `decode` go from values to
 //! bytes and back along plans, without a tree of Avro values between. Records that refer to themselves are refused, since
 //! Connect schemas here are finite.
 

@@ -1,7 +1,7 @@
 //! `JsonSchemaConverter`: JSON with a JSON Schema in a registry.
 //!
-//! Values are written and read by the code of [`crate::json`], in its dialect for this converter; [`from_connect`] and
-//! [`to_connect`] map schemas as Confluent's `JsonSchemaData` does. Schemas that refer to themselves, and those that allow
+//! Values are written and read by the code of `crate::json`, in its dialect for this converter; `from_connect` and
+//! `to_connect` map schemas as Confluent's `JsonSchemaData` does. Schemas that refer to themselves, and those that allow
 //! anything, are refused.
 
 mod from_connect;

@@ -1,7 +1,7 @@
 //! `ProtobufConverter`: Protocol Buffers with schemas in a registry.
 //!
-//! Schemas are `.proto` text, compiled by `protox`; [`from_connect`] writes and [`to_connect`] reads them as Confluent's
-//! `ProtobufData` does. Values go to bytes and back along a [`plan`], without dynamic messages between ([`wire`]). A payload
+//! Schemas are `.proto` text, compiled by `protox`; `from_connect` writes and `to_connect` reads them as Confluent's
+//! `ProtobufData` does. Values go to bytes and back along a `plan`, without dynamic messages between (`wire`). A payload
 //! begins with the path of its message in the file. Messages that refer to themselves are refused.
 
 mod files;
