@@ -261,9 +261,10 @@ fn show(record: &Record) -> String {
     shown
 }
 
-/// A line as it is compared. Java writes maps in the order of a hash table, and arrays of bytes with an address.
+/// A line as it is compared. Java writes maps in the order of a hash table, and arrays of bytes with an address; before Java 19
+/// it writes more digits of some floats than tell them apart (JDK-4511638).
 fn canonical(line: &str) -> String {
-    let mut text = sorted_maps(line);
+    let mut text = shortest_floats(&sorted_maps(line));
     if let Some(at) = text.find("[B@") {
         let address = text[at + 3..]
             .bytes()
@@ -272,6 +273,29 @@ fn canonical(line: &str) -> String {
         text.replace_range(at + 3..at + 3 + address, "");
     }
     text
+}
+
+/// The same text with each number that has an exponent, and no more digits than a float has, in its shortest form.
+fn shortest_floats(text: &str) -> String {
+    let digit =
+        |character: char| character.is_ascii_digit() || matches!(character, '.' | '-' | 'E');
+    let mut shortened = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let number = &rest[start..];
+        let end = number.find(|c| !digit(c)).unwrap_or(number.len());
+        let (before, token) = (&rest[..start], &number[..end]);
+        shortened.push_str(before);
+        match token.split_once('E') {
+            Some((mantissa, _)) if mantissa.len() <= 10 && token.parse::<f32>().is_ok() => {
+                let float: f32 = token.parse().unwrap_or_default();
+                let _ = write!(shortened, "{float:E}");
+            }
+            _ => shortened.push_str(token),
+        }
+        rest = &number[end..];
+    }
+    shortened + rest
 }
 
 /// The same text with the entries of each `{k=v, ...}` sorted.

@@ -52,6 +52,10 @@ impl<'a> Decoder<'a> {
                  your converter configuration.",
             )
         };
+        self.reader.skip_blanks();
+        if self.reader.position() == self.data.len() {
+            return Err(not_an_envelope());
+        }
         let kind = self.reader.begin_value()?;
         if kind != Kind::Object {
             self.reader.skip_rest(kind, 0)?;
@@ -130,6 +134,7 @@ impl<'a> Decoder<'a> {
                 self.depth -= 1;
                 Value::Array(items)
             }
+            Kind::Missing => Value::Null,
             Kind::Object => {
                 self.enter()?;
                 self.reader.expect(b'{')?;
@@ -146,9 +151,28 @@ impl<'a> Decoder<'a> {
         })
     }
 
+    /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is told, whatever
+    /// else is wrong; data of blanks alone are a value that fits nothing.
+    pub(super) fn read_all(&mut self, schema: &Arc<Schema>) -> Result<Value> {
+        self.reader.skip_blanks();
+        if self.reader.position() == self.data.len() {
+            return self.read_rest(schema, Kind::Missing);
+        }
+        let start = self.reader.position();
+        self.read_value(schema).or_else(|error| {
+            self.reader.go_back_to(start);
+            self.reader.skip_value(0)?;
+            Err(error)
+        })
+    }
+
     /// A value by its schema.
     pub(crate) fn read_value(&mut self, schema: &Arc<Schema>) -> Result<Value> {
         let kind = self.reader.begin_value()?;
+        self.read_rest(schema, kind)
+    }
+
+    fn read_rest(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
         if kind == Kind::Null {
             return self.null(schema);
         }
@@ -237,23 +261,43 @@ impl<'a> Decoder<'a> {
         })
     }
 
+    /// An array; of an object the values of its fields are taken, and anything else is empty, as by Jackson's iteration.
     fn read_array(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
-        if kind != Kind::Array {
-            return Err(ConnectError::data(format!(
+        let inner = known(schema.value_schema()?)?;
+        let mut first = true;
+        match kind {
+            Kind::Array => {
+                self.enter()?;
+                self.reader.expect(b'[')?;
+                let mut items = Vec::new();
+                while self.reader.next_item(b']', &mut first)? {
+                    items.push(self.read_value(inner)?);
+                }
+                self.depth -= 1;
+                Ok(Value::Array(items))
+            }
+            Kind::Object if self.dialect == Dialect::Connect => {
+                self.enter()?;
+                self.reader.expect(b'{')?;
+                let mut fields = Vec::new();
+                while self.reader.next_item(b'}', &mut first)? {
+                    let key = self.reader.key()?;
+                    let key = Value::String(self.text(key)?);
+                    fields.push((key, self.read_value(inner)?));
+                }
+                self.depth -= 1;
+                let values = distinct(fields).into_iter().map(|(_, value)| value);
+                Ok(Value::Array(values.collect()))
+            }
+            _ if self.dialect == Dialect::Connect => {
+                self.reader.skip_rest(kind, self.depth)?;
+                Ok(Value::Array(Vec::new()))
+            }
+            _ => Err(ConnectError::data(format!(
                 "Invalid type for ARRAY: {}",
                 kind.node_type()
-            )));
+            ))),
         }
-        let inner = known(schema.value_schema()?)?;
-        self.enter()?;
-        self.reader.expect(b'[')?;
-        let mut items = Vec::new();
-        let mut first = true;
-        while self.reader.next_item(b']', &mut first)? {
-            items.push(self.read_value(inner)?);
-        }
-        self.depth -= 1;
-        Ok(Value::Array(items))
     }
 
     fn read_map(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {

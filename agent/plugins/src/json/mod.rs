@@ -309,18 +309,16 @@ impl Converter for JsonConverter {
         let Some(data) = data else {
             return Ok(SchemaAndValue::NULL);
         };
-        if data
-            .iter()
-            .all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-        {
-            return Ok(SchemaAndValue::NULL);
-        }
         let mut decoder = decode::Decoder::new(data, self.replace_null_with_default);
         if !self.schemas_enabled {
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+            if data.iter().all(blank) {
+                return Ok(SchemaAndValue::NULL);
+            }
             return Ok(SchemaAndValue::new(None, decoder.read_schemaless()?));
         }
         if let Some(schema) = &self.fixed_schema {
-            let value = decoder.read_value(schema)?;
+            let value = decoder.read_all(schema)?;
             return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
         }
         let (schema_text, payload) = decoder.read_envelope()?;

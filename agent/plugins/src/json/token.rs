@@ -16,6 +16,8 @@ pub(super) enum Kind {
     String,
     Array,
     Object,
+    /// Nothing but blanks, which Jackson takes for a node of its own.
+    Missing,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Self::String => "STRING",
             Self::Array => "ARRAY",
             Self::Object => "OBJECT",
+            Self::Missing => "MISSING",
         }
     }
 }
@@ -268,7 +271,7 @@ impl<'a> Reader<'a> {
             return Err(self.error("nested too deeply"));
         }
         match kind {
-            Kind::Null | Kind::Boolean(_) => {}
+            Kind::Null | Kind::Boolean(_) | Kind::Missing => {}
             Kind::Number => {
                 self.number()?;
             }
