@@ -1,8 +1,11 @@
 //! Reads Protobuf messages of a fixed schema, and schemas, from any bytes. What follows a line feed is the message of a schema before it.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use sluice_plugins::schema_registry::codec::PayloadReader;
 
 const SCHEMA: &str = concat!(
     "syntax = \"proto3\"; import \"google/protobuf/timestamp.proto\"; import \"google/type/date.proto\"; ",
@@ -12,12 +15,16 @@ const SCHEMA: &str = concat!(
     "confluent.type.Decimal dec = 11; repeated N n = 12; }"
 );
 
+static READER: LazyLock<Option<PayloadReader>> =
+    LazyLock::new(|| sluice_plugins::protobuf::reader(&[], SCHEMA).ok());
+
 fuzz_target!(|data: &[u8]| {
-    let _ = sluice_plugins::protobuf::read(&[], SCHEMA, &Bytes::copy_from_slice(data));
+    let read = READER.as_ref().expect("the schema of this target");
+    let _ = read(&Bytes::copy_from_slice(data));
     if let Some(end) = data.iter().position(|byte| *byte == b'\n')
         && let Ok(schema) = std::str::from_utf8(&data[..end])
+        && let Ok(read) = sluice_plugins::protobuf::reader(&[], schema)
     {
-        let message = Bytes::copy_from_slice(&data[end + 1..]);
-        let _ = sluice_plugins::protobuf::read(&[], schema, &message);
+        let _ = read(&Bytes::copy_from_slice(&data[end + 1..]));
     }
 });

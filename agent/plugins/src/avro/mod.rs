@@ -14,13 +14,14 @@ mod to_connect;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance};
+use sluice_api::config::ConfigDef;
 use sluice_api::plugin::ConverterPlugin;
 use sluice_api::{ParsedConfig, Result, Schema, SchemaAndValue, Value};
 
 use crate::schema_registry::client::{RegisteredSchema, SchemaFormat};
-use crate::schema_registry::codec::{self, Codec};
+use crate::schema_registry::codec::{self, Codec, PayloadReader};
 use crate::schema_registry::converter::{self, Format, RegistryConverter};
+use crate::schema_registry::settings::switches;
 use schema::AvroSchema;
 
 /// Descriptor.
@@ -39,12 +40,12 @@ pub fn codec(settings: &[(&str, &str)], schema: Option<&Arc<Schema>>) -> Result<
     codec::codec(codec::configured::<Avro>(settings)?, schema)
 }
 
-/// Reads a payload by the text of an Avro schema, without a registry.
+/// A reader of payloads by the text of an Avro schema, without a registry.
 ///
 /// # Errors
-/// Text that is no schema, or a payload that is none of it.
-pub fn read(settings: &[(&str, &str)], text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
-    codec::read(&codec::configured::<Avro>(settings)?, text, payload)
+/// Text that is no schema, or one that has no form in Connect.
+pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
+    codec::reader(codec::configured::<Avro>(settings)?, text)
 }
 
 /// A name made of letters, digits and underscores, as `scrub.invalid.names` asks for.
@@ -122,16 +123,7 @@ impl Format for Avro {
                 "Whether null stays null where the schema has a default.",
             ),
         ];
-        let mut def = ConfigDef::new();
-        for (name, default, doc) in rows {
-            def.add(
-                ConfigKey::new(name, ConfigType::Boolean)
-                    .default(default)
-                    .importance(Importance::Low)
-                    .doc(doc),
-            );
-        }
-        def
+        switches(&rows)
     }
 
     fn configured(config: &ParsedConfig) -> Result<Self> {

@@ -21,6 +21,10 @@ fn built(builder: SchemaBuilder) -> Arc<Schema> {
     builder.build().unwrap()
 }
 
+fn read_by(settings: &[(&str, &str)], text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
+    reader(settings, text)?(payload)
+}
+
 #[test]
 fn the_schema_is_that_of_the_jvm_converter() {
     let schema = built(
@@ -151,7 +155,7 @@ fn unions_are_structs_with_a_field_per_member() {
         r#"["null","int",{"type":"enum","name":"E","namespace":"n","symbols":["A","B"]},"#,
         r#"{"type":"record","name":"R","namespace":"n","fields":[{"name":"f","type":"string"}]}]"#
     );
-    let read = |bytes: &'static [u8]| super::read(&[], avro, &Bytes::from_static(bytes)).unwrap();
+    let read = |bytes: &'static [u8]| read_by(&[], avro, &Bytes::from_static(bytes)).unwrap();
     assert_eq!(read(&[0]).value, Value::Null);
     let union = read(&[2, 14]);
     let schema = union.schema.unwrap();
@@ -194,7 +198,7 @@ fn enums_and_fixed_stay_what_they_are_with_enhanced_support() {
     );
     let settings = [("enhanced.avro.schema.support", "true")];
     let payload = Bytes::from_static(&[2, 8, 9, 0xFF, 0xFF, 0xFF, 0x9C]);
-    let read = super::read(&settings, avro, &payload).unwrap();
+    let read = read_by(&settings, avro, &payload).unwrap();
     assert_eq!(
         read.value.as_struct().unwrap().get("e").unwrap(),
         &Value::from("A")
@@ -229,7 +233,7 @@ fn defaults_of_avro_fields_become_those_of_connect_schemas() {
         r#"{"name":"w","type":"string","default":7}]}"#
     );
     let payload = Bytes::from_static(&[2, 0, 0, 2, b'y', 0]);
-    let schema = super::read(&[], avro, &payload).unwrap().schema.unwrap();
+    let schema = read_by(&[], avro, &payload).unwrap().schema.unwrap();
     let default = |name: &str| {
         schema
             .field(name)
@@ -355,12 +359,12 @@ fn damaged_payloads_are_refused_with_their_place() {
         (&[2, 0xFF], "invalid UTF-8 at byte 1"),
         (&[0x80; 11], "a number that never ends, at byte 10"),
     ] {
-        let error = super::read(&[], avro, &Bytes::copy_from_slice(bytes)).unwrap_err();
+        let error = read_by(&[], avro, &Bytes::copy_from_slice(bytes)).unwrap_err();
         assert_eq!(error.message(), message);
     }
     // An array that says it has a billion elements of nothing.
     let empty = r#"{"type":"array","items":{"type":"record","name":"E","fields":[]}}"#;
-    let error = super::read(
+    let error = read_by(
         &[],
         empty,
         &Bytes::from_static(&[0x80, 0xA8, 0xD6, 0xB9, 7]),
@@ -372,7 +376,7 @@ fn damaged_payloads_are_refused_with_their_place() {
 #[test]
 fn records_within_themselves_are_refused() {
     let avro = r#"{"type":"record","name":"T","fields":[{"name":"next","type":["null","T"]}]}"#;
-    let error = super::read(&[], avro, &Bytes::from_static(&[0])).unwrap_err();
+    let error = read_by(&[], avro, &Bytes::from_static(&[0])).unwrap_err();
     assert_eq!(
         error.message(),
         "record T refers to itself, which is not supported"

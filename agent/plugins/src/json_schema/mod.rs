@@ -18,8 +18,9 @@ use crate::json::decode::Decoder;
 use crate::json::encode::Encoder;
 use crate::json::{DecimalFormat, Dialect};
 use crate::schema_registry::client::{RegisteredSchema, SchemaFormat};
-use crate::schema_registry::codec::{self, Codec};
+use crate::schema_registry::codec::{self, Codec, PayloadReader};
 use crate::schema_registry::converter::{self, Format, RegistryConverter};
+use crate::schema_registry::settings::switches;
 
 const NAMESPACE: &str = "io.confluent.connect.json";
 const ENUM: &str = "io.confluent.connect.json.Enum";
@@ -48,12 +49,12 @@ pub fn codec(settings: &[(&str, &str)], schema: &Arc<Schema>) -> Result<Box<dyn 
     codec::codec(codec::configured::<JsonSchema>(settings)?, Some(schema))
 }
 
-/// Reads a payload by the text of a JSON Schema, without a registry.
+/// A reader of payloads by the text of a JSON Schema, without a registry.
 ///
 /// # Errors
-/// Text that is no schema, or a payload that is none of it.
-pub fn read(settings: &[(&str, &str)], text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
-    codec::read(&codec::configured::<JsonSchema>(settings)?, text, payload)
+/// Text that is no schema, or one that has no form in Connect.
+pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
+    codec::reader(codec::configured::<JsonSchema>(settings)?, text)
 }
 
 /// Whether a struct stands for a union.
@@ -133,16 +134,7 @@ impl Format for JsonSchema {
                 "Whether null stays null where the schema has a default.",
             ),
         ];
-        let mut def = ConfigDef::new();
-        for (name, default, doc) in rows {
-            def.add(
-                ConfigKey::new(name, ConfigType::Boolean)
-                    .default(default)
-                    .importance(Importance::Low)
-                    .doc(doc),
-            );
-        }
-        def.define(
+        switches(&rows).define(
             ConfigKey::new("decimal.format", ConfigType::String)
                 .default("BASE64")
                 .validator(validators::one_of_ignoring_case(&["BASE64", "NUMERIC"]))

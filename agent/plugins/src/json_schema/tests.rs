@@ -11,6 +11,10 @@ fn text(settings: &[(&str, &str)], schema: &Arc<Schema>) -> serde_json::Value {
     serde_json::from_str(codec.schema_text()).unwrap()
 }
 
+fn read_by(settings: &[(&str, &str)], text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
+    reader(settings, text)?(payload)
+}
+
 #[test]
 fn the_schema_is_that_of_the_jvm_converter() {
     let schema = built(
@@ -88,14 +92,14 @@ fn unions_are_their_member() {
         ),
         (r#"{"u":null}"#, "Struct{}"),
     ] {
-        let read = read(&[], schema, &Bytes::from(payload)).unwrap();
+        let read = read_by(&[], schema, &Bytes::from(payload)).unwrap();
         assert_eq!(read.value.to_string(), text);
         let codec = codec(&[], read.schema.as_ref().unwrap()).unwrap();
         let mut buffer = Vec::new();
         codec.write(&read.value, &mut buffer).unwrap();
         assert_eq!(String::from_utf8(buffer).unwrap(), payload);
     }
-    let error = read(&[], schema, &Bytes::from(r#"{"u":"text"}"#)).unwrap_err();
+    let error = read_by(&[], schema, &Bytes::from(r#"{"u":"text"}"#)).unwrap_err();
     assert_eq!(
         error.message(),
         "Did not find matching oneof field for data"
@@ -109,7 +113,7 @@ fn foreign_schemas_are_understood() {
         r##"{"properties":{"b":{"$ref":"#/$defs/n"},"c":{"enum":["x","y"]}}}]}"##
     );
     let settings = [("use.optional.for.nonrequired", "true")];
-    let read = read(
+    let read = read_by(
         &settings,
         schema,
         &Bytes::from(r#"{"a":null,"b":1,"c":"y","d":[]}"#),
@@ -135,7 +139,7 @@ fn what_cannot_be_mapped_is_refused() {
         r##"{"$ref":"#"}"##,
     ] {
         assert!(
-            read(&[], schema, &Bytes::from_static(b"{}")).is_err(),
+            read_by(&[], schema, &Bytes::from_static(b"{}")).is_err(),
             "{schema}"
         );
     }

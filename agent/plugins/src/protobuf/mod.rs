@@ -15,13 +15,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost_reflect::{FileDescriptor, MessageDescriptor};
-use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance};
+use sluice_api::config::ConfigDef;
 use sluice_api::plugin::ConverterPlugin;
 use sluice_api::{ConnectError, ParsedConfig, Result, Schema, SchemaAndValue, SchemaType, Value};
 
 use crate::schema_registry::client::{RegisteredSchema, SchemaFormat};
-use crate::schema_registry::codec::{self, Codec};
+use crate::schema_registry::codec::{self, Codec, PayloadReader};
 use crate::schema_registry::converter::{self, Format, RegistryConverter};
+use crate::schema_registry::settings::switches;
 use plan::{MessagePlan, Scalar};
 
 const UNION_PREFIX: &str = "io.confluent.connect.protobuf.Union.";
@@ -49,12 +50,12 @@ pub fn codec(settings: &[(&str, &str)], schema: &Arc<Schema>) -> Result<Box<dyn 
     codec::codec(codec::configured::<Protobuf>(settings)?, Some(schema))
 }
 
-/// Reads a payload, with the path of its message, by the text of a schema, without a registry.
+/// A reader of payloads by the text of a `.proto` file, without a registry. Payloads begin with the path of their message.
 ///
 /// # Errors
-/// Text that is no schema, or a payload that is none of it.
-pub fn read(settings: &[(&str, &str)], text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
-    codec::read(&codec::configured::<Protobuf>(settings)?, text, payload)
+/// Text that is no schema, or one that has no form in Connect.
+pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
+    codec::reader(codec::configured::<Protobuf>(settings)?, text)
 }
 
 /// Whether a struct stands for a `oneof`.
@@ -214,16 +215,7 @@ impl Format for Protobuf {
                 "Whether null stays null where the schema has a default.",
             ),
         ];
-        let mut def = ConfigDef::new();
-        for (name, default, doc) in rows {
-            def.add(
-                ConfigKey::new(name, ConfigType::Boolean)
-                    .default(default)
-                    .importance(Importance::Low)
-                    .doc(doc),
-            );
-        }
-        def
+        switches(&rows)
     }
 
     fn configured(config: &ParsedConfig) -> Result<Self> {

@@ -6,6 +6,10 @@ fn built(builder: SchemaBuilder) -> Arc<Schema> {
     builder.build().unwrap()
 }
 
+fn read_by(settings: &[(&str, &str)], text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
+    reader(settings, text)?(payload)
+}
+
 #[test]
 fn the_schema_is_that_of_the_jvm_converter() {
     let schema = built(
@@ -61,7 +65,7 @@ fn bytes_are_those_of_the_specification() {
         &[0xA0, 0x06, 1],
     ]
     .concat();
-    let read = super::read(&[], text, &payload.clone().into()).unwrap();
+    let read = read_by(&[], text, &payload.clone().into()).unwrap();
     assert_eq!(
         read.value.to_string(),
         "Struct{u_0=Struct{v=x},a=150,b=-2,s=hi,r=[1, 2, 3],m={k=7},e=ONE,n=Struct{f=1},o=0,big=4294967295}"
@@ -78,7 +82,7 @@ fn bytes_are_those_of_the_specification() {
     format.write(&writer, &read.value, &mut buffer).unwrap();
     assert_eq!(buffer, payload[..payload.len() - 3]);
     // A message of nothing but defaults is empty.
-    let empty = super::read(&[], text, &Bytes::from_static(&[2, 2])).unwrap();
+    let empty = read_by(&[], text, &Bytes::from_static(&[2, 2])).unwrap();
     assert_eq!(
         empty.value.to_string(),
         "Struct{a=0,b=0,s=,r=[],m={},e=NONE,big=0}"
@@ -132,12 +136,12 @@ fn what_has_no_form_is_refused() {
         "syntax = \"proto3\"; import \"no/such.proto\";",
     ] {
         assert!(
-            super::read(&[], text, &Bytes::from_static(&[0])).is_err(),
+            read_by(&[], text, &Bytes::from_static(&[0])).is_err(),
             "{text}"
         );
     }
     let recursive = "syntax = \"proto3\"; message R { R r = 1; }";
-    let error = super::read(&[], recursive, &Bytes::from_static(&[0])).unwrap_err();
+    let error = read_by(&[], recursive, &Bytes::from_static(&[0])).unwrap_err();
     assert!(error.message().contains("refers to itself"), "{error}");
 }
 
@@ -156,7 +160,7 @@ fn damaged_messages_are_refused() {
         &[0, 0x0F],
     ] {
         assert!(
-            super::read(&[], text, &Bytes::copy_from_slice(bytes)).is_err(),
+            read_by(&[], text, &Bytes::copy_from_slice(bytes)).is_err(),
             "{bytes:?}"
         );
     }

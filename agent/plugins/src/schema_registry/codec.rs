@@ -49,13 +49,17 @@ pub(crate) fn codec<F: Format>(format: F, schema: Option<&Arc<Schema>>) -> Resul
     }))
 }
 
-/// Reads a payload by the text of a schema.
-pub(crate) fn read<F: Format>(format: &F, text: &str, payload: &Bytes) -> Result<SchemaAndValue> {
+/// Reads payloads of one schema.
+pub type PayloadReader = Box<dyn Fn(&Bytes) -> Result<SchemaAndValue> + Send + Sync>;
+
+/// A reader of payloads by the text of a schema.
+pub(crate) fn reader<F: Format>(format: F, text: &str) -> Result<PayloadReader> {
     let registered = RegisteredSchema {
         text: text.to_owned(),
         references: Vec::new(),
     };
-    format.read(&format.reader(&registered, None)?, payload)
+    let reader = format.reader(&registered, None)?;
+    Ok(Box::new(move |payload| format.read(&reader, payload)))
 }
 
 impl<F: Format> Codec for FormatCodec<F> {

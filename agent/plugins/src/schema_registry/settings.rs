@@ -309,6 +309,20 @@ pub(crate) fn define(mut def: ConfigDef) -> ConfigDef {
     def
 }
 
+/// Keys of a format that are on or off: name, default, meaning.
+pub(crate) fn switches(rows: &[(&str, &str, &str)]) -> ConfigDef {
+    let mut def = ConfigDef::new();
+    for (name, default, doc) in rows {
+        def.add(
+            ConfigKey::new(*name, ConfigType::Boolean)
+                .default(default)
+                .importance(Importance::Low)
+                .doc(*doc),
+        );
+    }
+    def
+}
+
 fn read_urls(name: &str, urls: &[String]) -> Result<Vec<Url>, ConfigError> {
     // Addresses may hold credentials, so faults do not show them.
     let fault = |number: usize, why: &str| {
