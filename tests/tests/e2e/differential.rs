@@ -262,9 +262,9 @@ fn show(record: &Record) -> String {
 }
 
 /// A line as it is compared. Java writes maps in the order of a hash table, and arrays of bytes with an address; before Java 19
-/// it writes more digits of some floats than tell them apart (JDK-4511638).
+/// it writes more digits of some numbers than tell them apart (JDK-4511638).
 fn canonical(line: &str) -> String {
-    let mut text = shortest_floats(&sorted_maps(line));
+    let mut text = shortest_numbers(&sorted_maps(line));
     if let Some(at) = text.find("[B@") {
         let address = text[at + 3..]
             .bytes()
@@ -275,8 +275,9 @@ fn canonical(line: &str) -> String {
     text
 }
 
-/// The same text with each number that has an exponent, and no more digits than a float has, in its shortest form.
-fn shortest_floats(text: &str) -> String {
+/// The same text with each number that has an exponent in its shortest form: as a float if it has no more digits than those,
+/// else as a double.
+fn shortest_numbers(text: &str) -> String {
     let digit =
         |character: char| character.is_ascii_digit() || matches!(character, '.' | '-' | 'E');
     let mut shortened = String::with_capacity(text.len());
@@ -286,10 +287,13 @@ fn shortest_floats(text: &str) -> String {
         let end = number.find(|c| !digit(c)).unwrap_or(number.len());
         let (before, token) = (&rest[..start], &number[..end]);
         shortened.push_str(before);
-        match token.split_once('E') {
-            Some((mantissa, _)) if mantissa.len() <= 10 && token.parse::<f32>().is_ok() => {
-                let float: f32 = token.parse().unwrap_or_default();
+        let mantissa = token.split_once('E').map(|(mantissa, _)| mantissa.len());
+        match (mantissa, token.parse::<f32>(), token.parse::<f64>()) {
+            (Some(..=10), Ok(float), _) => {
                 let _ = write!(shortened, "{float:E}");
+            }
+            (Some(_), _, Ok(double)) => {
+                let _ = write!(shortened, "{double:E}");
             }
             _ => shortened.push_str(token),
         }
