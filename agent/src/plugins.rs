@@ -105,6 +105,8 @@ impl Plugins {
             converters: sluice_plugins::converters(),
             header_converters: sluice_plugins::header_converters(),
         };
+        #[cfg(feature = "jdbc")]
+        plugins.add(sluice_connector_jdbc::SOURCE, sluice_connector_jdbc::SINK);
         plugins.sinks.sort_by_key(|plugin| plugin.class);
         plugins.sources.sort_by_key(|plugin| plugin.class);
         plugins.transformations.sort_by_key(|plugin| plugin.class);
@@ -112,6 +114,13 @@ impl Plugins {
         plugins.converters.sort_by_key(|plugin| plugin.class);
         plugins.header_converters.sort_by_key(|plugin| plugin.class);
         plugins
+    }
+
+    /// Adds a connector of both directions, which a feature of this build has brought.
+    #[cfg(feature = "jdbc")]
+    fn add(&mut self, source: SourceConnectorPlugin, sink: SinkConnectorPlugin) {
+        self.sources.push(source);
+        self.sinks.push(sink);
     }
 
     /// The config providers of this build, which `config.providers.A.class` can name.

@@ -5,6 +5,7 @@
 //! * [`certificates`]: certificates for loopback, signed by authorities of the test's own.
 //! * [`command`]: a program that runs to its end, and what it wrote.
 //! * [`kafka`]: a real one-node Kafka broker that can be stopped and started again on its data and ports.
+//! * [`database`]: a real PostgreSQL, MariaDB or SQLite.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
 //! * [`schema_registry`]: a small Schema Registry.
@@ -22,16 +23,20 @@ pub mod certificates;
 pub mod command;
 pub mod conversation;
 pub mod corpus;
+pub mod database;
 pub mod differences;
 pub mod files;
 pub mod kafka;
+pub mod mariadb;
 pub mod pipeline;
 pub mod ports;
+pub mod postgresql;
 pub mod process;
 pub mod pty;
 pub mod rest;
 pub mod schema_registry;
 pub mod servers;
+pub mod sqlite;
 pub mod topics;
 pub mod wait;
 pub mod worker;

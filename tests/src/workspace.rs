@@ -9,7 +9,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The lock file may list this many packages; a change that needs more says why it is worth them.
-const MOST_PACKAGES: usize = 420;
+///
+/// Of these some fifty are the clients of the JDBC connectors: tokio-postgres, mysql_async, rusqlite.
+const MOST_PACKAGES: usize = 470;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

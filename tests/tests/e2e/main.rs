@@ -19,6 +19,7 @@ mod https;
 mod java_clients;
 mod mirror;
 mod schema_registry;
+mod jdbc;
 mod secured;
 mod takeover;
 mod terminal;
@@ -56,6 +57,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         mirror::TESTS,
     ]
     .into_iter()
+    .chain(jdbc::TESTS.iter().copied())
     .flatten()
 }
 

@@ -1,0 +1,280 @@
+//! Keys and settings of the sink.
+
+use std::time::Duration;
+
+use sluice_api::config::{ConfigType, Importance, validators};
+use sluice_api::{ConfigDef, KeyFault, Props, Result};
+
+use super::source::TABLE_TYPES;
+use super::{ConnectionSettings, key, millis, unsupported_keys, with_connection};
+use crate::table::TableId;
+
+const INSERT_MODE: &str = "insert.mode";
+const BATCH_SIZE: &str = "batch.size";
+const DELETE_ENABLED: &str = "delete.enabled";
+pub(crate) const TABLE_NAME_FORMAT: &str = "table.name.format";
+const PK_MODE: &str = "pk.mode";
+const PK_FIELDS: &str = "pk.fields";
+const FIELDS_WHITELIST: &str = "fields.whitelist";
+const AUTO_CREATE: &str = "auto.create";
+const AUTO_EVOLVE: &str = "auto.evolve";
+const MAX_RETRIES: &str = "max.retries";
+const RETRY_BACKOFF: &str = "retry.backoff.ms";
+const REPLACE_NULL: &str = "replace.null.with.default";
+const TRIM_LOG: &str = "trim.sensitive.log";
+const EXACTLY_ONCE: &str = "sluice.exactly.once";
+const OFFSETS_TABLE: &str = "sluice.offsets.table";
+
+/// Keys of the sink connector.
+pub(crate) fn sink_def() -> ConfigDef {
+    use ConfigType::{Boolean, Int, List, String};
+    with_connection(ConfigDef::new())
+        .define(
+            key(
+                INSERT_MODE,
+                String,
+                Importance::High,
+                "How rows are written: insert, upsert (insert or update by the primary key) or update.",
+            )
+            .default("insert")
+            .validator(validators::one_of_ignoring_case(&["insert", "upsert", "update"])),
+        )
+        .define(
+            key(BATCH_SIZE, Int, Importance::Medium, "The most rows written by one statement.")
+                .default("3000")
+                .validator(validators::at_least(1)),
+        )
+        .define(
+            key(
+                DELETE_ENABLED,
+                Boolean,
+                Importance::Medium,
+                "Whether a record with a key and without a value deletes the row of that key. Needs \
+                 pk.mode=record_key.",
+            )
+            .default("false"),
+        )
+        .define(
+            key(
+                TABLE_NAME_FORMAT,
+                String,
+                Importance::Medium,
+                "Name of the table, with ${topic} for the record's topic. Example: kafka.${topic}.",
+            )
+            .default("${topic}")
+            .validator(validators::non_empty()),
+        )
+        .define(
+            key(
+                PK_MODE,
+                String,
+                Importance::High,
+                "What the primary key is: none, kafka (topic, partition and offset), record_key or record_value.",
+            )
+            .default("none")
+            .validator(validators::one_of_ignoring_case(&[
+                "none",
+                "kafka",
+                "record_key",
+                "record_value",
+            ])),
+        )
+        .define(
+            key(
+                PK_FIELDS,
+                List,
+                Importance::Medium,
+                "Names of the key's columns. Empty is all fields of the key or value, or, for kafka, \
+                 __connect_topic, __connect_partition and __connect_offset.",
+            )
+            .default(""),
+        )
+        .define(
+            key(
+                FIELDS_WHITELIST,
+                List,
+                Importance::Medium,
+                "Fields of the value to write, beside the key's; empty is all.",
+            )
+            .default(""),
+        )
+        .define(
+            key(
+                TABLE_TYPES,
+                List,
+                Importance::Low,
+                "Kinds of tables that may be written to. Accepted for compatibility: any that takes rows is.",
+            )
+            .default("TABLE"),
+        )
+        .define(
+            key(AUTO_CREATE, Boolean, Importance::Medium, "Create tables that are missing.")
+                .default("false"),
+        )
+        .define(
+            key(AUTO_EVOLVE, Boolean, Importance::Medium, "Add columns that are missing.")
+                .default("false"),
+        )
+        .define(
+            key(
+                MAX_RETRIES,
+                Int,
+                Importance::Medium,
+                "Attempts after the first before the task fails, for faults that may pass.",
+            )
+            .default("10")
+            .validator(validators::at_least(0)),
+        )
+        .define(
+            key(RETRY_BACKOFF, Int, Importance::Medium, "Milliseconds between two attempts.")
+                .default("3000")
+                .validator(validators::at_least(0)),
+        )
+        .define(
+            key(
+                REPLACE_NULL,
+                Boolean,
+                Importance::Medium,
+                "Whether the default of a field takes the place of null.",
+            )
+            .default("true"),
+        )
+        .define(
+            key(
+                TRIM_LOG,
+                Boolean,
+                Importance::Low,
+                "Accepted for compatibility: records are never logged.",
+            )
+            .default("false"),
+        )
+        .define(
+            key(
+                EXACTLY_ONCE,
+                Boolean,
+                Importance::Medium,
+                "Keep offsets in a table of the database, in the transaction of the rows, and go on from there: every \
+                 record is written exactly once. An addition to the Confluent connector.",
+            )
+            .default("false"),
+        )
+        .define(
+            key(
+                OFFSETS_TABLE,
+                String,
+                Importance::Low,
+                "Table of the offsets of sluice.exactly.once; created if it is missing.",
+            )
+            .default("sluice_offsets")
+            .validator(validators::non_empty()),
+        )
+}
+
+/// `insert.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InsertMode {
+    Insert,
+    Upsert,
+    Update,
+}
+
+/// `pk.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PkMode {
+    None,
+    Kafka,
+    RecordKey,
+    RecordValue,
+}
+
+/// Settings of the sink connector and its tasks.
+#[derive(Debug, Clone)]
+pub(crate) struct SinkSettings {
+    pub(crate) connector: String,
+    pub(crate) connection: ConnectionSettings,
+    pub(crate) insert_mode: InsertMode,
+    pub(crate) batch_size: usize,
+    pub(crate) delete_enabled: bool,
+    pub(crate) table_name_format: String,
+    pub(crate) pk_mode: PkMode,
+    pub(crate) pk_fields: Vec<String>,
+    pub(crate) fields_whitelist: Vec<String>,
+    pub(crate) auto_create: bool,
+    pub(crate) auto_evolve: bool,
+    pub(crate) max_retries: u32,
+    pub(crate) retry_backoff: Duration,
+    pub(crate) replace_null_with_default: bool,
+    pub(crate) exactly_once: bool,
+    pub(crate) offsets_table: TableId,
+}
+
+impl SinkSettings {
+    /// Parses the configuration of a connector or a task.
+    pub(crate) fn parse(props: &Props) -> Result<Self> {
+        let config = sink_def().parse(props)?;
+        let lower = |key: &str| config.string(key).to_ascii_lowercase();
+        Ok(Self {
+            connector: props.get("name").cloned().unwrap_or_default(),
+            connection: ConnectionSettings::of(&config)?,
+            insert_mode: match lower(INSERT_MODE).as_str() {
+                "upsert" => InsertMode::Upsert,
+                "update" => InsertMode::Update,
+                _ => InsertMode::Insert,
+            },
+            batch_size: usize::try_from(config.int(BATCH_SIZE)).unwrap_or(1),
+            delete_enabled: config.boolean(DELETE_ENABLED),
+            table_name_format: config.string(TABLE_NAME_FORMAT).to_owned(),
+            pk_mode: match lower(PK_MODE).as_str() {
+                "kafka" => PkMode::Kafka,
+                "record_key" => PkMode::RecordKey,
+                "record_value" => PkMode::RecordValue,
+                _ => PkMode::None,
+            },
+            pk_fields: config.list(PK_FIELDS).to_vec(),
+            fields_whitelist: config.list(FIELDS_WHITELIST).to_vec(),
+            auto_create: config.boolean(AUTO_CREATE),
+            auto_evolve: config.boolean(AUTO_EVOLVE),
+            max_retries: u32::try_from(config.int(MAX_RETRIES)).unwrap_or(0),
+            retry_backoff: millis(config.int(RETRY_BACKOFF).into()),
+            replace_null_with_default: config.boolean(REPLACE_NULL),
+            exactly_once: config.boolean(EXACTLY_ONCE),
+            offsets_table: TableId::parse(config.string(OFFSETS_TABLE)),
+        })
+    }
+
+    /// Faults that concern several keys.
+    pub(crate) fn faults(&self, props: &Props) -> Vec<KeyFault> {
+        let mut faults = unsupported_keys(&sink_def(), props);
+        let mut fault = |key: &str, message: &str| {
+            faults.push(KeyFault {
+                key: key.to_owned(),
+                message: message.to_owned(),
+            });
+        };
+        if self.delete_enabled && self.pk_mode != PkMode::RecordKey {
+            fault(DELETE_ENABLED, "delete.enabled needs pk.mode=record_key");
+        }
+        if self.insert_mode != InsertMode::Insert && self.pk_mode == PkMode::None {
+            fault(
+                PK_MODE,
+                "insert.mode upsert and update need a primary key: pk.mode must not be none",
+            );
+        }
+        if self.pk_mode == PkMode::Kafka && !matches!(self.pk_fields.len(), 0 | 3) {
+            fault(
+                PK_FIELDS,
+                "pk.mode=kafka needs three names, of topic, partition and offset, or none for the default ones",
+            );
+        }
+        if let Ok(config) = sink_def().parse(props) {
+            faults.extend(self.connection.dialect_fault(&config));
+        }
+        faults
+    }
+
+    /// The table of a topic.
+    pub(crate) fn table_of(&self, topic: &str) -> TableId {
+        TableId::parse(&self.table_name_format.replace("${topic}", topic))
+    }
+}
+

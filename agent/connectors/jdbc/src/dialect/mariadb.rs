@@ -1,0 +1,792 @@
+//! MariaDB, on mysql_async.
+//!
+//! Reading: rows come by the binary protocol, one after another from the socket, so that the server is never further ahead
+//! than its buffer. A stream of rows holds the connection until its end.
+//!
+//! Writing: statements of many rows with literals, as the JDBC driver makes them with rewriteBatchedStatements. The session
+//! runs with NO_BACKSLASH_ESCAPES, in which a text literal has one special character, the quote.
+
+use std::fmt::Write as _;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytestring::ByteString;
+use mysql_async::consts::{ColumnFlags, ColumnType as WireType};
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{
+    Column as WireColumn, Conn, DriverError, Error, OptsBuilder, SslOpts, Value as Wire,
+};
+use sluice_api::{Decimal, Schema, SchemaType, Value, logical};
+use tokio::sync::Mutex;
+
+use super::{CHUNK, Dialect, Operation, Rows, Select, Session, Write};
+use crate::cell::Cell;
+use crate::config::ConnectionSettings;
+use crate::error::{DatabaseError, DatabaseResult, Fault};
+use crate::sql_text;
+use crate::table::{Column, ColumnType, Table, TableId};
+use crate::time::{Zone, days_of, write_date, write_time, write_timestamp};
+
+/// Parameters of URLs that mean something here, lower case.
+pub(crate) const PARAMETERS: &[&str] = &[
+    "user",
+    "password",
+    "usessl",
+    "sslmode",
+    "serversslcert",
+    "connecttimeout",
+    "tinyint1isbit",
+    // What these ask for is always so, or has no meaning here.
+    "rewritebatchedstatements",
+    "usebatchmultisend",
+    "useunicode",
+    "characterencoding",
+    "useserverprepstmts",
+    "cacheprepstmts",
+    "usecursorfetch",
+    "defaultfetchsize",
+    "zerodatetimebehavior",
+    "allowpublickeyretrieval",
+    "tcpkeepalive",
+];
+
+/// Rows of one statement are split where its text gets longer; packets are 16 MiB at most by default.
+const MAX_STATEMENT: usize = 4 << 20;
+/// Number of the character set that means bytes.
+const BINARY: u16 = 63;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+fn fault_of(code: u16, state: &str) -> Fault {
+    match code {
+        1045 | 1698 | 1251 | 1862 => Fault::Authentication,
+        1044 | 1142 | 1143 | 1227 | 1370 => Fault::Permission,
+        1049 => Fault::MissingDatabase,
+        1146 | 1051 => Fault::MissingTable,
+        1053 | 1077 | 1079 | 1152 | 1159 | 1161 | 1927 | 4031 => Fault::Unreachable,
+        1020 | 1040 | 1041 | 1203 | 1205 | 1213 | 1290 | 1317 | 1836 | 1021 => Fault::Transient,
+        // Values, constraints, and the like of them that have a state of their own.
+        1048 | 1062 | 1138 | 1153 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1411 | 1416
+        | 1425 | 1427 | 1451 | 1452 | 1526 | 1690 | 3819 | 4025 | 4078 => Fault::Data,
+        _ => match state.get(..2) {
+            Some("08") => Fault::Unreachable,
+            Some("21" | "22" | "23") => Fault::Data,
+            _ => Fault::Other,
+        },
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
+fn database_error(error: Error) -> DatabaseError {
+    match &error {
+        Error::Server(server) => {
+            DatabaseError::new(fault_of(server.code, &server.state), server.message.clone())
+                .with_code(server.code.to_string())
+        }
+        Error::Io(io) => DatabaseError::new(Fault::Unreachable, io.to_string()),
+        Error::Driver(DriverError::ConnectionClosed | DriverError::PoolDisconnected) => {
+            DatabaseError::new(Fault::Unreachable, "the connection was closed")
+        }
+        Error::Driver(DriverError::PacketTooLarge) => {
+            DatabaseError::data("the row is larger than max_allowed_packet of the server")
+        }
+        _ => DatabaseError::new(Fault::Other, error.to_string()),
+    }
+}
+
+/// What a column of a result holds.
+fn kind_of(column: &WireColumn, tiny_is_bit: bool) -> ColumnType {
+    let unsigned = column.flags().contains(ColumnFlags::UNSIGNED_FLAG);
+    let binary = column.character_set() == BINARY;
+    match column.column_type() {
+        // BOOLEAN is TINYINT(1).
+        WireType::MYSQL_TYPE_TINY if column.column_length() == 1 && tiny_is_bit => {
+            ColumnType::Boolean
+        }
+        WireType::MYSQL_TYPE_TINY if unsigned => ColumnType::Int16,
+        WireType::MYSQL_TYPE_TINY => ColumnType::Int8,
+        WireType::MYSQL_TYPE_SHORT if unsigned => ColumnType::Int32,
+        WireType::MYSQL_TYPE_SHORT | WireType::MYSQL_TYPE_YEAR => ColumnType::Int16,
+        WireType::MYSQL_TYPE_LONG if unsigned => ColumnType::Int64,
+        WireType::MYSQL_TYPE_LONG | WireType::MYSQL_TYPE_INT24 => ColumnType::Int32,
+        // Unsigned ones too, as the Confluent connector reads them.
+        WireType::MYSQL_TYPE_LONGLONG => ColumnType::Int64,
+        WireType::MYSQL_TYPE_FLOAT => ColumnType::Float32,
+        WireType::MYSQL_TYPE_DOUBLE => ColumnType::Float64,
+        WireType::MYSQL_TYPE_DECIMAL | WireType::MYSQL_TYPE_NEWDECIMAL => {
+            let scale = i32::from(column.decimals());
+            // The length counts sign and point.
+            let extra = i32::from(!unsigned) + i32::from(scale > 0);
+            ColumnType::Numeric {
+                precision: i32::try_from(column.column_length())
+                    .ok()
+                    .map(|length| length - extra),
+                scale,
+            }
+        }
+        WireType::MYSQL_TYPE_BIT if column.column_length() == 1 => ColumnType::Int8,
+        WireType::MYSQL_TYPE_BIT | WireType::MYSQL_TYPE_GEOMETRY => ColumnType::Bytes,
+        WireType::MYSQL_TYPE_DATE | WireType::MYSQL_TYPE_NEWDATE => ColumnType::Date,
+        WireType::MYSQL_TYPE_TIME | WireType::MYSQL_TYPE_TIME2 => ColumnType::Time,
+        WireType::MYSQL_TYPE_DATETIME | WireType::MYSQL_TYPE_DATETIME2 => {
+            ColumnType::Timestamp { instant: false }
+        }
+        WireType::MYSQL_TYPE_TIMESTAMP | WireType::MYSQL_TYPE_TIMESTAMP2 => {
+            ColumnType::Timestamp { instant: true }
+        }
+        WireType::MYSQL_TYPE_TINY_BLOB
+        | WireType::MYSQL_TYPE_MEDIUM_BLOB
+        | WireType::MYSQL_TYPE_LONG_BLOB
+        | WireType::MYSQL_TYPE_BLOB
+        | WireType::MYSQL_TYPE_VARCHAR
+        | WireType::MYSQL_TYPE_VAR_STRING
+        | WireType::MYSQL_TYPE_STRING
+            if binary =>
+        {
+            ColumnType::Bytes
+        }
+        _ => ColumnType::Text,
+    }
+}
+
+fn decode(value: Wire, kind: ColumnType) -> Result<Cell, String> {
+    let text =
+        |bytes: Vec<u8>| ByteString::try_from(bytes).map_err(|_| "a text is not UTF-8".to_owned());
+    Ok(match (value, kind) {
+        (Wire::NULL, _) => Cell::Null,
+        (Wire::Int(value), _) => Cell::Integer(value),
+        (Wire::UInt(value), _) => Cell::Integer(
+            i64::try_from(value).map_err(|_| format!("{value} is beyond 64-bit integers"))?,
+        ),
+        (Wire::Float(value), _) => Cell::Float32(value),
+        (Wire::Double(value), _) => Cell::Float64(value),
+        // Zero dates are null, as for the JDBC driver.
+        (Wire::Date(_, 0, ..) | Wire::Date(_, _, 0, ..), _) => Cell::Null,
+        (Wire::Date(year, month, day, hour, minute, second, micros), kind) => {
+            let days = days_of(year.into(), month.into(), day.into());
+            if kind == ColumnType::Date {
+                Cell::Date(
+                    i32::try_from(days).map_err(|_| format!("year {year} is beyond every date"))?,
+                )
+            } else {
+                let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
+                Cell::Timestamp(days * DAY + seconds * 1_000_000 + i64::from(micros))
+            }
+        }
+        (Wire::Time(negative, days, hours, minutes, seconds, micros), _) => {
+            if negative || days > 0 {
+                return Err(format!(
+                    "{}{} hours are no time of a day",
+                    if negative { "-" } else { "" },
+                    days * 24 + u32::from(hours)
+                ));
+            }
+            let seconds = (i64::from(hours) * 60 + i64::from(minutes)) * 60 + i64::from(seconds);
+            Cell::Time(seconds * 1_000_000 + i64::from(micros))
+        }
+        (Wire::Bytes(bytes), ColumnType::Numeric { .. }) => {
+            let text = text(bytes)?;
+            let decimal =
+                Decimal::from_str(&text).map_err(|_| format!("{text:.60?} is no number"))?;
+            Cell::Decimal(Arc::new(decimal))
+        }
+        (Wire::Bytes(bytes), ColumnType::Bytes) => Cell::Bytes(bytes.into()),
+        // BIT(1).
+        (Wire::Bytes(bytes), ColumnType::Int8 | ColumnType::Boolean) => {
+            Cell::Integer(bytes.last().copied().unwrap_or_default().into())
+        }
+        (Wire::Bytes(bytes), _) => Cell::Text(text(bytes)?),
+    })
+}
+
+/// `'2024-01-01 00:00:00'`; sessions are in UTC, which TIMESTAMP columns follow.
+pub(super) fn timestamp_literal(micros: i64, column: &Column, zone: Zone) -> String {
+    let instant = column.kind == ColumnType::Timestamp { instant: true };
+    let shown = if instant {
+        micros
+    } else {
+        zone.to_local(micros)
+    };
+    let mut text = "'".to_owned();
+    write_timestamp(&mut text, shown);
+    text.push('\'');
+    text
+}
+
+/// Column types as the Confluent connector creates them, but wide enough for every value.
+pub(super) fn column_type(schema: &Schema, primary_key: bool) -> Result<String, String> {
+    let name = match schema.name() {
+        Some(logical::DECIMAL) => {
+            let scale = schema
+                .parameters()
+                .and_then(|parameters| parameters.get(logical::SCALE_FIELD))
+                .map_or("0", |scale| scale.as_ref());
+            return Ok(format!("DECIMAL(65,{scale})"));
+        }
+        Some(logical::DATE) => "DATE",
+        Some(logical::TIME) => "TIME(3)",
+        Some(logical::TIMESTAMP) => "DATETIME(3)",
+        _ => match schema.schema_type() {
+            SchemaType::Boolean => "BOOLEAN",
+            SchemaType::Int8 => "TINYINT",
+            SchemaType::Int16 => "SMALLINT",
+            SchemaType::Int32 => "INT",
+            SchemaType::Int64 => "BIGINT",
+            SchemaType::Float32 => "FLOAT",
+            SchemaType::Float64 => "DOUBLE",
+            // Keys must have a length.
+            SchemaType::String if primary_key => "VARCHAR(256)",
+            SchemaType::String => "LONGTEXT",
+            SchemaType::Bytes if primary_key => "VARBINARY(256)",
+            SchemaType::Bytes => "LONGBLOB",
+            kind @ (SchemaType::Array | SchemaType::Map | SchemaType::Struct) => {
+                return Err(format!("{kind} has no column type"));
+            }
+        },
+    };
+    Ok(name.to_owned())
+}
+
+/// Adds a literal, or says why there is none.
+fn write_literal(sql: &mut String, cell: &Cell, column: &Column, zone: Zone) -> Result<(), String> {
+    let unfit = |what: &str| {
+        Err(format!(
+            "column {:?}: {what} has no place in MariaDB",
+            column.name
+        ))
+    };
+    // Writing to a String can't fail.
+    match cell {
+        Cell::Null => sql.push_str("NULL"),
+        Cell::Boolean(value) => sql.push(if *value { '1' } else { '0' }),
+        Cell::Integer(value) => drop(write!(sql, "{value}")),
+        Cell::Float32(value) if value.is_finite() => drop(write!(sql, "{value:e}")),
+        Cell::Float64(value) if value.is_finite() => drop(write!(sql, "{value:e}")),
+        Cell::Float32(_) | Cell::Float64(_) => return unfit("a number that is not finite"),
+        Cell::Decimal(value) => sql.push_str(&value.to_plain_string()),
+        Cell::Text(text) => {
+            sql.push('\'');
+            for (index, part) in text.split('\'').enumerate() {
+                if index > 0 {
+                    sql.push_str("''");
+                }
+                sql.push_str(part);
+            }
+            sql.push('\'');
+        }
+        Cell::Bytes(bytes) => {
+            sql.push_str("x'");
+            sql_text::write_hex(sql, bytes);
+            sql.push('\'');
+        }
+        Cell::Date(_) | Cell::Time(_) | Cell::Timestamp(_) => {
+            sql.push('\'');
+            let before_christ = match cell {
+                Cell::Date(days) => write_date(sql, i64::from(*days)),
+                Cell::Timestamp(micros)
+                    if column.kind == (ColumnType::Timestamp { instant: true }) =>
+                {
+                    write_timestamp(sql, *micros)
+                }
+                Cell::Timestamp(micros) => write_timestamp(sql, zone.to_local(*micros)),
+                Cell::Time(micros) => {
+                    write_time(sql, *micros);
+                    false
+                }
+                _ => false,
+            };
+            if before_christ {
+                return unfit("a year before the first");
+            }
+            sql.push('\'');
+        }
+        Cell::Infinity { .. } => return unfit("infinity"),
+        Cell::Array(_) => return unfit("an array"),
+    }
+    Ok(())
+}
+
+/// Statements for rows, each at most about [`MAX_STATEMENT`] long.
+fn statements(
+    dialect: Dialect,
+    write: &Write,
+    rows: &[Vec<Cell>],
+    zone: Zone,
+) -> Result<Vec<String>, String> {
+    if write.operation == Operation::Update {
+        return rows
+            .iter()
+            .map(|row| update(dialect, write, row, zone))
+            .collect();
+    }
+    let table = dialect.table(&write.table);
+    let (begin, end) = if write.operation == Operation::Delete {
+        let names = dialect.names(write.key());
+        (
+            format!("DELETE FROM {table} WHERE ({names}) IN ("),
+            ")".to_owned(),
+        )
+    } else {
+        let begin = format!(
+            "INSERT INTO {table} ({}) VALUES ",
+            dialect.names(&write.columns)
+        );
+        let updated = match (write.operation, write.rest()) {
+            (Operation::Upsert, []) => write.key(),
+            (Operation::Upsert, rest) => rest,
+            _ => &[],
+        };
+        let sets: Vec<String> = updated
+            .iter()
+            .map(|column| {
+                let name = dialect.name(&column.name);
+                format!("{name}=VALUES({name})")
+            })
+            .collect();
+        let end = match write.operation {
+            Operation::Upsert => format!(" ON DUPLICATE KEY UPDATE {}", sets.join(", ")),
+            _ => String::new(),
+        };
+        (begin, end)
+    };
+    let mut all = Vec::new();
+    let mut sql = String::new();
+    for row in rows {
+        if sql.is_empty() {
+            sql.push_str(&begin);
+        } else {
+            sql.push(',');
+        }
+        sql.push('(');
+        for (index, (cell, column)) in row.iter().zip(&write.columns).enumerate() {
+            if index > 0 {
+                sql.push(',');
+            }
+            write_literal(&mut sql, cell, column, zone)?;
+        }
+        sql.push(')');
+        if sql.len() > MAX_STATEMENT {
+            sql.push_str(&end);
+            all.push(std::mem::take(&mut sql));
+        }
+    }
+    if !sql.is_empty() {
+        sql.push_str(&end);
+        all.push(sql);
+    }
+    Ok(all)
+}
+
+fn update(dialect: Dialect, write: &Write, row: &[Cell], zone: Zone) -> Result<String, String> {
+    let assigned = |from: usize, columns: &[Column], separator: &str| {
+        let mut parts = Vec::with_capacity(columns.len());
+        for (cell, column) in row.iter().skip(from).zip(columns) {
+            let mut part = format!("{}=", dialect.name(&column.name));
+            write_literal(&mut part, cell, column, zone)?;
+            parts.push(part);
+        }
+        Ok::<String, String>(parts.join(separator))
+    };
+    Ok(format!(
+        "UPDATE {} SET {} WHERE {}",
+        dialect.table(&write.table),
+        assigned(write.key_columns, write.rest(), ", ")?,
+        assigned(0, write.key(), " AND ")?
+    ))
+}
+
+/// The constant that a default of the catalogue is; `None` for functions and all else.
+fn constant(text: &str, kind: ColumnType) -> Option<Value> {
+    let quoted = text
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    let bare = quoted.unwrap_or(text);
+    match kind {
+        ColumnType::Text => quoted.map(|text| Value::from(text.replace("''", "'"))),
+        ColumnType::Boolean
+        | ColumnType::Int8
+        | ColumnType::Int16
+        | ColumnType::Int32
+        | ColumnType::Int64 => bare.parse().ok().map(Value::Int64),
+        ColumnType::Float32 | ColumnType::Float64 => bare.parse().ok().map(Value::Float64),
+        ColumnType::Numeric { .. } => Decimal::from_str(bare).ok().map(Value::from),
+        ColumnType::Bytes | ColumnType::Date | ColumnType::Time | ColumnType::Timestamp { .. } => {
+            None
+        }
+    }
+}
+
+/// A connection; the stream of rows under way holds it.
+struct MariaDbSession {
+    connection: Arc<Mutex<Conn>>,
+    dialect: Dialect,
+    zone: Zone,
+    tiny_is_bit: bool,
+}
+
+/// TLS as the parameters ask for: `None` without, which is the default as in the JDBC driver.
+fn tls(settings: &ConnectionSettings) -> DatabaseResult<Option<SslOpts>> {
+    let url = &settings.url;
+    let mode = url
+        .parameter("sslMode")
+        .map(|mode| mode.to_ascii_lowercase().replace('_', "-"));
+    let wanted = match (mode.as_deref(), url.parameter("useSSL")) {
+        (Some(mode), _) => mode,
+        (None, Some("true")) => "verify-full",
+        (None, _) => "disable",
+    };
+    let authorities = url.parameter("serverSslCert").map(std::path::PathBuf::from);
+    let mut options = SslOpts::default();
+    if let Some(file) = authorities {
+        options = options.with_root_certs(vec![file.into()]);
+    }
+    Ok(match wanted {
+        "disable" | "disabled" => None,
+        "trust" | "required" => Some(
+            options
+                .with_danger_accept_invalid_certs(true)
+                .with_danger_skip_domain_validation(true),
+        ),
+        "verify-ca" => Some(options.with_danger_skip_domain_validation(true)),
+        "verify-full" | "verify-identity" => Some(options),
+        other => {
+            return Err(DatabaseError::new(
+                Fault::Other,
+                format!("sslMode={other} is none of disable, trust, verify-ca, verify-full"),
+            ));
+        }
+    })
+}
+
+/// Opens a connection to the first host that answers.
+pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box<dyn Session>> {
+    let url = &settings.url;
+    let tls = tls(settings)?;
+    let mut last = DatabaseError::new(Fault::Unreachable, "the URL names no host");
+    for (host, port) in &url.hosts {
+        let database = (!url.database.is_empty()).then(|| url.database.clone());
+        let options = OptsBuilder::default()
+            .ip_or_hostname(host.clone())
+            .tcp_port(*port)
+            .user(settings.user.clone())
+            .pass(settings.password.as_ref().map(|password| password.reveal().to_owned()))
+            .db_name(database)
+            .prefer_socket(false)
+            .tcp_keepalive(Some(Duration::from_secs(60)))
+            .ssl_opts(tls.clone())
+            .init(vec![
+                "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_TRANS_TABLES', \
+                 'NO_BACKSLASH_ESCAPES')",
+            ]);
+        match Conn::new(options).await {
+            Ok(connection) => {
+                return Ok(Box::new(MariaDbSession {
+                    connection: Arc::new(Mutex::new(connection)),
+                    dialect: settings.dialect(),
+                    zone: settings.zone,
+                    tiny_is_bit: url
+                        .parameter("tinyInt1isBit")
+                        .is_none_or(|value| !value.eq_ignore_ascii_case("false")),
+                }));
+            }
+            Err(error) => last = database_error(error),
+        }
+        if last.fault != Fault::Unreachable {
+            break;
+        }
+    }
+    Err(last)
+}
+
+/// Reads a query's rows and hands them on; ends early when nobody takes them.
+async fn read(
+    connection: &mut Conn,
+    select: &Select,
+    tiny_is_bit: bool,
+    sender: &tokio::sync::mpsc::Sender<DatabaseResult<Vec<super::Row>>>,
+) -> DatabaseResult<()> {
+    let mut result = connection
+        .exec_iter(select.sql.as_str(), ())
+        .await
+        .map_err(database_error)?;
+    let kinds: Vec<ColumnType> = result
+        .columns_ref()
+        .iter()
+        .map(|column| kind_of(column, tiny_is_bit))
+        .collect();
+    let mut chunk = Vec::new();
+    loop {
+        let row = match result.next().await {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            Err(error) => {
+                // Rows before the one that failed come first.
+                let _ = sender.send(Ok(chunk)).await;
+                return Err(database_error(error));
+            }
+        };
+        let cells: Result<Vec<Cell>, String> = row
+            .unwrap()
+            .into_iter()
+            .zip(kinds.iter().zip(select.plan.names()))
+            .map(|(value, (kind, name))| {
+                decode(value, *kind).map_err(|why| format!("column {name:?}: {why}"))
+            })
+            .collect();
+        match cells.and_then(|cells| select.plan.row(cells)) {
+            Ok(row) => chunk.push(row),
+            Err(why) => {
+                let _ = sender.send(Ok(chunk)).await;
+                return Err(DatabaseError::data(why));
+            }
+        }
+        if chunk.len() >= CHUNK && sender.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
+            return Ok(());
+        }
+    }
+    if !chunk.is_empty() {
+        let _ = sender.send(Ok(chunk)).await;
+    }
+    Ok(())
+}
+
+impl MariaDbSession {
+    /// Defaults by column of a table.
+    async fn defaults(&self, table: &TableId) -> DatabaseResult<Vec<(String, Option<String>)>> {
+        let sql = format!(
+            "SELECT COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME \
+             = {}",
+            self.dialect
+                .literal(table.catalog.as_deref().unwrap_or_default()),
+            self.dialect.literal(&table.name)
+        );
+        let mut connection = self.connection.lock().await;
+        connection.query(sql).await.map_err(database_error)
+    }
+}
+
+#[async_trait]
+impl Session for MariaDbSession {
+    async fn tables(&mut self, kinds: &[String]) -> DatabaseResult<Vec<TableId>> {
+        let mut connection = self.connection.lock().await;
+        let found: Vec<(String, String, String)> = connection
+            .query(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = \
+                 DATABASE() ORDER BY 1, 2",
+            )
+            .await
+            .map_err(database_error)?;
+        Ok(found
+            .into_iter()
+            .filter(|(_, _, kind)| {
+                let kind = if kind == "BASE TABLE" { "TABLE" } else { kind };
+                kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind))
+            })
+            .map(|(database, name, _)| TableId {
+                catalog: Some(database),
+                schema: None,
+                name,
+            })
+            .collect())
+    }
+
+    async fn table(&mut self, name: &TableId) -> DatabaseResult<Option<Table>> {
+        let database = name.schema.as_ref().or(name.catalog.as_ref());
+        let place = match database {
+            Some(database) => self.dialect.literal(database),
+            None => "DATABASE()".to_owned(),
+        };
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {place} AND TABLE_NAME \
+             = {}",
+            self.dialect.literal(&name.name)
+        );
+        let found: Option<(String, String)> = self
+            .connection
+            .lock()
+            .await
+            .query_first(sql)
+            .await
+            .map_err(database_error)?;
+        let Some((database, name)) = found else {
+            return Ok(None);
+        };
+        let id = TableId {
+            catalog: Some(database),
+            schema: None,
+            name,
+        };
+        let quoted = Dialect {
+            quote: true,
+            ..self.dialect
+        };
+        let mut columns = self
+            .describe(&format!("SELECT * FROM {}", quoted.table(&id)))
+            .await?;
+        for (name, default) in self.defaults(&id).await? {
+            let found = columns.iter_mut().find(|column| column.name == name);
+            if let (Some(column), Some(text)) = (found, default) {
+                column.default = constant(&text, column.kind);
+            }
+        }
+        Ok(Some(Table { id, columns }))
+    }
+
+    async fn describe(&mut self, query: &str) -> DatabaseResult<Vec<Column>> {
+        let mut connection = self.connection.lock().await;
+        let statement = connection.prep(query).await.map_err(database_error)?;
+        let columns = statement
+            .columns()
+            .iter()
+            .map(|column| {
+                let flags = column.flags();
+                Column {
+                    name: column.name_str().into_owned(),
+                    kind: kind_of(column, self.tiny_is_bit),
+                    type_name: String::new(),
+                    as_text: false,
+                    nullable: !flags.contains(ColumnFlags::NOT_NULL_FLAG),
+                    default: None,
+                    has_default: !flags.contains(ColumnFlags::NO_DEFAULT_VALUE_FLAG),
+                    primary_key: flags.contains(ColumnFlags::PRI_KEY_FLAG),
+                    auto_increment: flags.contains(ColumnFlags::AUTO_INCREMENT_FLAG),
+                }
+            })
+            .collect();
+        connection.close(statement).await.map_err(database_error)?;
+        Ok(columns)
+    }
+
+    async fn now(&mut self) -> DatabaseResult<i64> {
+        let now: Option<i64> = self
+            .connection
+            .lock()
+            .await
+            .query_first("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)")
+            .await
+            .map_err(database_error)?;
+        now.ok_or_else(|| DatabaseError::new(Fault::Other, "the server has no clock"))
+    }
+
+    async fn read(&mut self, select: Select) -> DatabaseResult<Rows> {
+        let (sender, receiver) = Rows::channel();
+        let mut connection = Arc::clone(&self.connection).lock_owned().await;
+        let tiny_is_bit = self.tiny_is_bit;
+        let reading = tokio::spawn(async move {
+            if let Err(error) = read(&mut connection, &select, tiny_is_bit, &sender).await {
+                // Nobody waits for it if the stream was given up.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        Ok(Rows::new(receiver, Some(reading.abort_handle())))
+    }
+
+    async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {
+        let mut connection = self.connection.lock().await;
+        connection.query_drop(sql).await.map_err(database_error)
+    }
+
+    async fn affected(&mut self, sql: &str) -> DatabaseResult<u64> {
+        let mut connection = self.connection.lock().await;
+        connection.query_drop(sql).await.map_err(database_error)?;
+        Ok(connection.affected_rows())
+    }
+
+    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
+        let statements =
+            statements(self.dialect, write, rows, self.zone).map_err(DatabaseError::data)?;
+        let mut connection = self.connection.lock().await;
+        let mut affected = 0;
+        for sql in statements {
+            connection.query_drop(sql).await.map_err(database_error)?;
+            affected += connection.affected_rows();
+        }
+        Ok(affected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::url::DatabaseKind;
+
+    fn column(name: &str, kind: ColumnType) -> Column {
+        Column {
+            name: name.to_owned(),
+            kind,
+            type_name: String::new(),
+            as_text: false,
+            nullable: true,
+            default: None,
+            has_default: false,
+            primary_key: false,
+            auto_increment: false,
+        }
+    }
+
+    fn written(operation: Operation, rows: &[Vec<Cell>]) -> Result<Vec<String>, String> {
+        let write = Write {
+            operation,
+            table: TableId::parse("s.t"),
+            columns: vec![
+                column("id", ColumnType::Int32),
+                column("a`b", ColumnType::Text),
+            ],
+            key_columns: 1,
+        };
+        let dialect = Dialect {
+            kind: DatabaseKind::MariaDb,
+            quote: true,
+        };
+        statements(dialect, &write, rows, Zone::utc())
+    }
+
+    #[test]
+    fn rows_become_literals_of_one_statement() {
+        let rows = [
+            vec![Cell::Integer(1), Cell::Text("it's \\".into())],
+            vec![Cell::Integer(2), Cell::Null],
+        ];
+        assert_eq!(
+            written(Operation::Upsert, &rows).unwrap(),
+            [
+                "INSERT INTO `s`.`t` (`id`, `a``b`) VALUES (1,'it''s \\'),(2,NULL) ON DUPLICATE KEY UPDATE \
+                 `a``b`=VALUES(`a``b`)"
+            ]
+        );
+        assert_eq!(
+            written(Operation::Update, &rows[..1]).unwrap(),
+            ["UPDATE `s`.`t` SET `a``b`='it''s \\' WHERE `id`=1"]
+        );
+        let long = vec![
+            vec![
+                Cell::Integer(1),
+                Cell::Text("x".repeat(MAX_STATEMENT).into())
+            ];
+            2
+        ];
+        assert_eq!(written(Operation::Insert, &long).unwrap().len(), 2);
+        let error = written(Operation::Insert, &[vec![Cell::Float64(f64::NAN)]]).unwrap_err();
+        assert!(error.contains("\"id\""), "{error}");
+    }
+
+    #[test]
+    fn dates_and_times_are_read_from_their_parts() {
+        let timestamp = ColumnType::Timestamp { instant: false };
+        assert_eq!(
+            decode(Wire::Date(1970, 1, 2, 0, 0, 1, 5), timestamp),
+            Ok(Cell::Timestamp(DAY + 1_000_005))
+        );
+        assert_eq!(
+            decode(Wire::Date(0, 0, 0, 0, 0, 0, 0), timestamp),
+            Ok(Cell::Null)
+        );
+        assert_eq!(
+            decode(Wire::Time(false, 0, 1, 0, 0, 0), ColumnType::Time),
+            Ok(Cell::Time(3_600_000_000))
+        );
+        assert!(decode(Wire::Time(true, 1, 0, 0, 0, 0), ColumnType::Time).is_err());
+    }
+}

@@ -1,0 +1,415 @@
+//! The databases, behind one trait: a [`Session`] is a connection that can list tables, read rows as a stream and
+//! write batches; a [`Dialect`] is what statements look like.
+//!
+//! A session is used by one task, one call after another. After an error of [`Fault::Unreachable`] it is dropped and
+//! another one opened.
+
+mod mariadb;
+mod postgresql;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sluice_api::{Schema, Value};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::cell::Cell;
+use crate::config::ConnectionSettings;
+use crate::error::{DatabaseError, DatabaseResult, Fault};
+use crate::row_plan::{Row, RowPlan};
+use crate::table::{Column, Table, TableId};
+use crate::time::Zone;
+use crate::url::DatabaseKind;
+
+/// Rows that travel together from the connection to the task.
+const CHUNK: usize = 256;
+/// Chunks that wait for the task; with [`CHUNK`] the bound of rows in memory beside those of a poll.
+const WAITING_CHUNKS: usize = 2;
+/// The longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a batch does to its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Insert,
+    Upsert,
+    Update,
+    Delete,
+}
+
+/// A statement for batches of rows, whose cells come in the order of `columns`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Write {
+    pub(crate) operation: Operation,
+    pub(crate) table: TableId,
+    /// Columns of the primary key first.
+    pub(crate) columns: Vec<Column>,
+    /// How many of them are the key.
+    pub(crate) key_columns: usize,
+}
+
+impl Write {
+    /// Columns that identify a row.
+    pub(crate) fn key(&self) -> &[Column] {
+        self.columns.get(..self.key_columns).unwrap_or_default()
+    }
+
+    /// All other columns.
+    pub(crate) fn rest(&self) -> &[Column] {
+        self.columns.get(self.key_columns..).unwrap_or_default()
+    }
+}
+
+/// A column to be created.
+#[derive(Debug, Clone)]
+pub(crate) struct NewColumn {
+    pub(crate) name: String,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) primary_key: bool,
+}
+
+/// Rows of a query as they come, at most a few hundred of them in memory.
+pub(crate) struct Rows {
+    receiver: mpsc::Receiver<DatabaseResult<Vec<Row>>>,
+    waiting: std::vec::IntoIter<Row>,
+    /// Ends the reading when the rows are dropped.
+    reading: Option<AbortHandle>,
+}
+
+impl Rows {
+    fn channel() -> (
+        mpsc::Sender<DatabaseResult<Vec<Row>>>,
+        mpsc::Receiver<DatabaseResult<Vec<Row>>>,
+    ) {
+        mpsc::channel(WAITING_CHUNKS)
+    }
+
+    fn new(
+        receiver: mpsc::Receiver<DatabaseResult<Vec<Row>>>,
+        reading: Option<AbortHandle>,
+    ) -> Self {
+        Self {
+            receiver,
+            waiting: Vec::new().into_iter(),
+            reading,
+        }
+    }
+
+    /// A row that is here already.
+    pub(crate) fn here(&mut self) -> Option<Row> {
+        self.waiting.next()
+    }
+
+    /// The next row; `None` after the last. Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> DatabaseResult<Option<Row>> {
+        loop {
+            if let Some(row) = self.waiting.next() {
+                return Ok(Some(row));
+            }
+            match self.receiver.recv().await {
+                None => return Ok(None),
+                Some(chunk) => self.waiting = chunk?.into_iter(),
+            }
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
+    }
+}
+
+/// A query, its text complete.
+#[derive(Debug, Clone)]
+pub(crate) struct Select {
+    pub(crate) sql: String,
+    pub(crate) plan: Arc<RowPlan>,
+}
+
+/// A connection to a database.
+#[async_trait]
+pub(crate) trait Session: Send + Sync {
+    /// All tables of the given kinds (`TABLE`, `VIEW`, ...) that the user can see, of the database of the URL.
+    async fn tables(&mut self, kinds: &[String]) -> DatabaseResult<Vec<TableId>>;
+
+    /// The table of a name, whose missing parts the database completes; `None` if there is none.
+    async fn table(&mut self, name: &TableId) -> DatabaseResult<Option<Table>>;
+
+    /// Columns of the result of a query.
+    async fn describe(&mut self, query: &str) -> DatabaseResult<Vec<Column>>;
+
+    /// The database's clock, in microseconds since the epoch.
+    async fn now(&mut self) -> DatabaseResult<i64>;
+
+    /// Begins to read.
+    async fn read(&mut self, select: Select) -> DatabaseResult<Rows>;
+
+    /// Begins a transaction, which `COMMIT` or the end of the session ends.
+    async fn begin(&mut self) -> DatabaseResult<()> {
+        self.execute("BEGIN").await
+    }
+
+    /// Runs a statement without result.
+    async fn execute(&mut self, sql: &str) -> DatabaseResult<()>;
+
+    /// Runs a statement; answers how many rows it affected.
+    async fn affected(&mut self, sql: &str) -> DatabaseResult<u64>;
+
+    /// Writes rows; answers how many were affected, as the database counts.
+    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64>;
+}
+
+/// What statements of a database look like. Names are quoted as `quote.sql.identifiers` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub(crate) kind: DatabaseKind,
+    pub(crate) quote: bool,
+}
+
+impl Dialect {
+    /// A name of a column or of a part of a table's name.
+    pub(crate) fn name(self, name: &str) -> String {
+        if !self.quote {
+            return name.to_owned();
+        }
+        self.always_quoted(name)
+    }
+
+    fn always_quoted(self, name: &str) -> String {
+        match self.kind {
+            DatabaseKind::MariaDb => format!("`{}`", name.replace('`', "``")),
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            }
+        }
+    }
+
+    /// A text literal.
+    pub(crate) fn literal(self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    /// A table's name.
+    pub(crate) fn table(self, id: &TableId) -> String {
+        // PostgreSQL knows one database per connection.
+        let qualifier = match self.kind {
+            DatabaseKind::PostgreSql => id.schema.as_ref(),
+            DatabaseKind::Sqlite | DatabaseKind::MariaDb => {
+                id.schema.as_ref().or(id.catalog.as_ref())
+            }
+        };
+        match qualifier {
+            Some(qualifier) => format!("{}.{}", self.name(qualifier), self.name(&id.name)),
+            None => self.name(&id.name),
+        }
+    }
+
+    /// A list of columns.
+    pub(crate) fn names<'a>(self, columns: impl IntoIterator<Item = &'a Column>) -> String {
+        let names: Vec<String> = columns
+            .into_iter()
+            .map(|column| self.name(&column.name))
+            .collect();
+        names.join(", ")
+    }
+
+    /// A literal of a point in time, to be compared with the given column.
+    pub(crate) fn timestamp_literal(self, micros: i64, column: &Column, zone: Zone) -> String {
+        match self.kind {
+            DatabaseKind::PostgreSql => postgresql::timestamp_literal(micros, column, zone),
+            DatabaseKind::Sqlite => sqlite::timestamp_literal(micros, column, zone),
+            DatabaseKind::MariaDb => mariadb::timestamp_literal(micros, column, zone),
+        }
+    }
+
+    /// The expression that selects a column, and casts it to a text where no common type fits.
+    pub(crate) fn selected(self, column: &Column) -> String {
+        let name = self.always_quoted(&column.name);
+        if column.as_text {
+            return match self.kind {
+                DatabaseKind::PostgreSql => format!("{name}::text AS {name}"),
+                DatabaseKind::Sqlite | DatabaseKind::MariaDb => name,
+            };
+        }
+        name
+    }
+
+    /// Type of a new column for values of a schema, or why there is none.
+    pub(crate) fn column_type(self, schema: &Schema, primary_key: bool) -> Result<String, String> {
+        match self.kind {
+            DatabaseKind::PostgreSql => postgresql::column_type(schema),
+            DatabaseKind::Sqlite => sqlite::column_type(schema),
+            DatabaseKind::MariaDb => mariadb::column_type(schema, primary_key),
+        }
+    }
+
+    fn column_definition(self, column: &NewColumn) -> Result<String, String> {
+        let kind = self.column_type(&column.schema, column.primary_key)?;
+        let mut text = format!("{} {kind}", self.name(&column.name));
+        if let Some(default) = column.schema.default_value() {
+            text.push_str(" DEFAULT ");
+            text.push_str(&self.default_literal(default, &column.schema)?);
+        }
+        text.push_str(if column.schema.is_optional() && !column.primary_key {
+            " NULL"
+        } else {
+            " NOT NULL"
+        });
+        Ok(text)
+    }
+
+    fn default_literal(self, value: &Value, schema: &Schema) -> Result<String, String> {
+        Ok(match Cell::of(value, Some(schema))? {
+            Cell::Boolean(value) if self.kind == DatabaseKind::PostgreSql => value.to_string(),
+            Cell::Boolean(value) => i32::from(value).to_string(),
+            Cell::Integer(value) => value.to_string(),
+            Cell::Float32(value) => value.to_string(),
+            Cell::Float64(value) => value.to_string(),
+            Cell::Decimal(value) => value.to_plain_string(),
+            Cell::Text(text) => self.literal(&text),
+            other => {
+                let mut text = String::new();
+                crate::sql_text::write(&mut text, &other, false, Zone::utc());
+                self.literal(&text)
+            }
+        })
+    }
+
+    /// `CREATE TABLE`, or which field has no column type.
+    pub(crate) fn create_table(
+        self,
+        table: &TableId,
+        columns: &[NewColumn],
+    ) -> Result<String, String> {
+        let mut definitions = columns
+            .iter()
+            .map(|column| self.column_definition(column))
+            .collect::<Result<Vec<_>, _>>()?;
+        let key: Vec<String> = columns
+            .iter()
+            .filter(|column| column.primary_key)
+            .map(|column| self.name(&column.name))
+            .collect();
+        if !key.is_empty() {
+            definitions.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        }
+        // Two tasks may want the same table at the same time.
+        Ok(format!(
+            "CREATE TABLE IF NOT EXISTS {} ({})",
+            self.table(table),
+            definitions.join(", ")
+        ))
+    }
+
+    /// Inserts a row unless one with its key is there.
+    pub(crate) fn insert_if_missing(self, table: &str, columns: &str, values: &str) -> String {
+        match self.kind {
+            DatabaseKind::MariaDb => {
+                format!("INSERT IGNORE INTO {table} ({columns}) VALUES ({values})")
+            }
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => {
+                format!("INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING")
+            }
+        }
+    }
+
+    /// `ALTER TABLE ... ADD`, one statement per column, or which field has no column type.
+    pub(crate) fn add_columns(
+        self,
+        table: &TableId,
+        columns: &[NewColumn],
+    ) -> Result<Vec<String>, String> {
+        let exists = if self.kind == DatabaseKind::PostgreSql {
+            "IF NOT EXISTS "
+        } else {
+            ""
+        };
+        columns
+            .iter()
+            .map(|column| {
+                Ok(format!(
+                    "ALTER TABLE {} ADD COLUMN {exists}{}",
+                    self.table(table),
+                    self.column_definition(column)?
+                ))
+            })
+            .collect()
+    }
+
+    /// The statement that sets `transaction.isolation.mode` for a session; `None` for the database's default.
+    pub(crate) fn set_isolation(self, mode: &str) -> Option<String> {
+        let level = match mode.to_ascii_uppercase().as_str() {
+            "READ_UNCOMMITTED" => "READ UNCOMMITTED",
+            "READ_COMMITTED" => "READ COMMITTED",
+            "REPEATABLE_READ" => "REPEATABLE READ",
+            "SERIALIZABLE" => "SERIALIZABLE",
+            _ => return None,
+        };
+        match self.kind {
+            DatabaseKind::PostgreSql => Some(format!(
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}"
+            )),
+            DatabaseKind::MariaDb => {
+                Some(format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}"))
+            }
+            // SQLite's transactions are always serializable.
+            DatabaseKind::Sqlite => None,
+        }
+    }
+}
+
+/// Parameters of URLs that are understood, lower case.
+pub(crate) fn parameters_of(kind: DatabaseKind) -> &'static [&'static str] {
+    match kind {
+        DatabaseKind::PostgreSql => postgresql::PARAMETERS,
+        DatabaseKind::Sqlite => sqlite::PARAMETERS,
+        DatabaseKind::MariaDb => mariadb::PARAMETERS,
+    }
+}
+
+/// Opens a session, once; [`connect`] tries again.
+pub(crate) async fn connect_once(
+    settings: &ConnectionSettings,
+) -> DatabaseResult<Box<dyn Session>> {
+    let opening = async {
+        match settings.url.kind {
+            DatabaseKind::PostgreSql => postgresql::connect(settings).await,
+            DatabaseKind::Sqlite => sqlite::connect(settings).await,
+            DatabaseKind::MariaDb => mariadb::connect(settings).await,
+        }
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
+        Ok(result) => result,
+        Err(_) => Err(DatabaseError::new(
+            Fault::Unreachable,
+            format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+/// Opens a session, trying `connection.attempts` times with `connection.backoff.ms` in between, until `stopping`.
+pub(crate) async fn connect(
+    settings: &ConnectionSettings,
+    stopping: &tokio_util::sync::CancellationToken,
+) -> DatabaseResult<Box<dyn Session>> {
+    let mut attempt = 1;
+    loop {
+        match connect_once(settings).await {
+            Err(error) if error.fault.is_retriable() && attempt < settings.attempts => {
+                tracing::warn!(attempt, "{}", error.explain("connecting", &settings.url));
+                attempt += 1;
+                tokio::select! {
+                    () = tokio::time::sleep(settings.backoff) => {}
+                    () = stopping.cancelled() => return Err(error),
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+}

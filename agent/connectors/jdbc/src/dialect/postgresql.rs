@@ -1,0 +1,550 @@
+//! PostgreSQL, on tokio-postgres.
+//!
+//! Reading: rows come in the binary format as a stream with backpressure, so that the server is never further ahead
+//! than a socket's buffer. Types without a common form are selected as texts.
+//!
+//! Writing: cells go as texts, read by the input functions of the columns' types, one array per column. So one
+//! prepared statement serves batches of every size. Plain inserts of many rows are a COPY.
+
+mod types;
+mod write;
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _};
+use tokio::task::AbortHandle;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+use self::types::{Format, Raw, constant, decode, format, numeric_modifier};
+pub(super) use self::types::{column_type, timestamp_literal};
+use self::write::{TextColumn, copy_body, is_instant, write_sql};
+use super::{CHUNK, Dialect, Operation, Rows, Select, Session, Write};
+use crate::cell::Cell;
+use crate::config::ConnectionSettings;
+use crate::error::{DatabaseError, DatabaseResult, Fault};
+use crate::table::{Column, ColumnType, Table, TableId};
+use crate::time::Zone;
+use crate::tls;
+
+/// Inserts of at least so many rows are a COPY.
+const COPY_ROWS: usize = 32;
+/// Prepared statements that are kept.
+const MAX_STATEMENTS: usize = 64;
+
+/// Parameters of URLs that mean something here, lower case.
+pub(crate) const PARAMETERS: &[&str] = &[
+    "user",
+    "password",
+    "ssl",
+    "sslmode",
+    "sslrootcert",
+    "currentschema",
+    "applicationname",
+    "connecttimeout",
+    "logintimeout",
+    "tcpkeepalive",
+    "options",
+    "targetservertype",
+    // What these ask for is always so, or has no meaning here.
+    "stringtype",
+    "rewritebatchedinserts",
+    "preparethreshold",
+    "defaultrowfetchsize",
+];
+
+fn fault_of_state(state: &str) -> Fault {
+    match state {
+        "28000" | "28P01" => Fault::Authentication,
+        "3D000" => Fault::MissingDatabase,
+        "42501" => Fault::Permission,
+        "42P01" | "3F000" => Fault::MissingTable,
+        "57P01" | "57P02" | "57P03" | "57P05" => Fault::Unreachable,
+        "40001" | "40P01" | "55P03" | "25006" | "57014" => Fault::Transient,
+        "42804" | "42846" => Fault::Data,
+        _ => match state.get(..2) {
+            Some("08") => Fault::Unreachable,
+            Some("53") => Fault::Transient,
+            Some("21" | "22" | "23") => Fault::Data,
+            _ => Fault::Other,
+        },
+    }
+}
+
+fn database_error(error: &tokio_postgres::Error) -> DatabaseError {
+    if let Some(server) = error.as_db_error() {
+        let mut message = server.message().to_owned();
+        if let Some(detail) = server.detail() {
+            message.push_str(": ");
+            message.push_str(detail);
+        }
+        let state = server.code().code();
+        return DatabaseError::new(fault_of_state(state), message).with_code(state);
+    }
+    let mut message = error.to_string();
+    let mut unreachable = error.is_closed();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        unreachable |= inner.is::<std::io::Error>();
+        let text = inner.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    let fault = if unreachable || message.starts_with("error communicating") {
+        Fault::Unreachable
+    } else if message.starts_with("error serializing") {
+        Fault::Data
+    } else if message.contains("password") || message.contains("authentication") {
+        Fault::Authentication
+    } else {
+        Fault::Other
+    };
+    DatabaseError::new(fault, message)
+}
+
+/// A connection, whose driver ends with it.
+struct PostgreSqlSession {
+    client: Client,
+    driver: AbortHandle,
+    dialect: Dialect,
+    zone: Zone,
+    statements: HashMap<String, Statement>,
+}
+
+impl Drop for PostgreSqlSession {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The SSL mode of JDBC's parameters.
+fn ssl_mode(settings: &ConnectionSettings) -> &str {
+    let url = &settings.url;
+    match (url.parameter("sslmode"), url.parameter("ssl")) {
+        (Some(mode), _) => mode,
+        (None, Some("" | "true")) => "verify-full",
+        (None, _) => "prefer",
+    }
+}
+
+fn client_config(settings: &ConnectionSettings) -> Config {
+    let url = &settings.url;
+    let mut config = Config::new();
+    for (host, port) in &url.hosts {
+        config.host(host).port(*port);
+    }
+    if let Some(user) = &settings.user {
+        config.user(user);
+    }
+    if let Some(password) = &settings.password {
+        config.password(password.reveal());
+    }
+    if !url.database.is_empty() {
+        config.dbname(&url.database);
+    }
+    let mut options = url.parameter("options").unwrap_or_default().to_owned();
+    if let Some(schemas) = url.parameter("currentSchema") {
+        options.push_str(&format!(" -c search_path={}", schemas.replace(' ', "\\ ")));
+    }
+    if !options.is_empty() {
+        config.options(options.trim());
+    }
+    config.application_name(url.parameter("ApplicationName").unwrap_or("sluice"));
+    let seconds = url
+        .parameter("connectTimeout")
+        .or(url.parameter("loginTimeout"));
+    if let Some(seconds) = seconds
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| *seconds > 0)
+    {
+        config.connect_timeout(Duration::from_secs(seconds));
+    }
+    if url
+        .parameter("targetServerType")
+        .is_some_and(|kind| matches!(kind, "primary" | "master"))
+    {
+        config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    }
+    config
+}
+
+/// Opens a connection.
+pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box<dyn Session>> {
+    let mut config = client_config(settings);
+    let mode = ssl_mode(settings);
+    let (client, driver) = if mode == "disable" {
+        config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+        let (client, connection) = config
+            .connect(NoTls)
+            .await
+            .map_err(|error| database_error(&error))?;
+        (
+            client,
+            tokio::spawn(async move { drop(connection.await) }).abort_handle(),
+        )
+    } else {
+        config.ssl_mode(match mode {
+            "prefer" | "allow" => tokio_postgres::config::SslMode::Prefer,
+            _ => tokio_postgres::config::SslMode::Require,
+        });
+        let tls = tls::client_config(mode, settings.url.parameter("sslrootcert"))?;
+        let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
+        let (client, connection) = config
+            .connect(tls)
+            .await
+            .map_err(|error| database_error(&error))?;
+        (
+            client,
+            tokio::spawn(async move { drop(connection.await) }).abort_handle(),
+        )
+    };
+    let session = PostgreSqlSession {
+        client,
+        driver,
+        dialect: settings.dialect(),
+        zone: settings.zone,
+        statements: HashMap::new(),
+    };
+    session
+        .client
+        .batch_execute("SET TIME ZONE 'UTC'; SET DateStyle TO ISO, YMD")
+        .await
+        .map_err(|error| database_error(&error))?;
+    Ok(Box::new(session))
+}
+
+/// What the catalogue says of a column.
+#[derive(Debug, Clone)]
+struct Described {
+    not_null: bool,
+    default: Option<String>,
+    type_name: String,
+    primary_key: bool,
+    identity: bool,
+}
+
+impl PostgreSqlSession {
+    async fn prepared(&mut self, sql: &str) -> DatabaseResult<Statement> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self
+            .client
+            .prepare(sql)
+            .await
+            .map_err(|error| database_error(&error))?;
+        if self.statements.len() >= MAX_STATEMENTS {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    async fn catalogue(&self, table: u32) -> DatabaseResult<HashMap<i16, Described>> {
+        let rows = self
+            .client
+            .query(
+                "SELECT a.attnum, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), format_type(a.atttypid, -1), \
+                 coalesce(a.attnum = ANY(i.indkey), false), a.attidentity <> '' OR a.attgenerated <> '' \
+                 FROM pg_attribute a \
+                 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+                 LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
+                 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped",
+                &[&table],
+            )
+            .await
+            .map_err(|error| database_error(&error))?;
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    row.try_get(0)?,
+                    Described {
+                        not_null: row.try_get(1)?,
+                        default: row.try_get(2)?,
+                        type_name: row.try_get(3)?,
+                        primary_key: row.try_get(4)?,
+                        identity: row.try_get(5)?,
+                    },
+                ))
+            })
+            .collect::<Result<_, tokio_postgres::Error>>()
+            .map_err(|error| database_error(&error))
+    }
+
+    async fn write_by_statement(
+        &mut self,
+        write: &Write,
+        rows: &[Vec<Cell>],
+    ) -> DatabaseResult<u64> {
+        let statement = self.prepared(&write_sql(self.dialect, write)).await?;
+        let columns: Vec<TextColumn<'_>> = write
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| TextColumn {
+                rows,
+                index,
+                instant: is_instant(column),
+                zone: self.zone,
+            })
+            .collect();
+        let parameters: Vec<&(dyn ToSql + Sync)> = columns
+            .iter()
+            .map(|column| column as &(dyn ToSql + Sync))
+            .collect();
+        self.client
+            .execute(&statement, &parameters)
+            .await
+            .map_err(|error| database_error(&error))
+    }
+
+    async fn copy(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
+        let sql = format!(
+            "COPY {} ({}) FROM STDIN",
+            self.dialect.table(&write.table),
+            self.dialect.names(&write.columns)
+        );
+        let sink = self
+            .client
+            .copy_in::<_, Bytes>(&sql)
+            .await
+            .map_err(|error| database_error(&error))?;
+        futures::pin_mut!(sink);
+        let sent = sink.send(copy_body(&write.columns, rows, self.zone)).await;
+        let finished = sink.finish().await;
+        // What the server says at the end is why it did not take the rows.
+        finished
+            .and_then(|count| sent.map(|()| count))
+            .map_err(|error| database_error(&error))
+    }
+}
+
+#[async_trait]
+impl Session for PostgreSqlSession {
+    async fn tables(&mut self, kinds: &[String]) -> DatabaseResult<Vec<TableId>> {
+        let kinds: Vec<&str> = kinds
+            .iter()
+            .filter_map(|kind| match kind.to_ascii_uppercase().as_str() {
+                "TABLE" => Some("r"),
+                "PARTITIONED TABLE" => Some("p"),
+                "VIEW" => Some("v"),
+                "MATERIALIZED VIEW" => Some("m"),
+                "FOREIGN TABLE" => Some("f"),
+                _ => None,
+            })
+            .collect();
+        let rows = self
+            .client
+            .query(
+                "SELECT current_database()::text, n.nspname::text, c.relname::text \
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.relkind::text = ANY($1) AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' \
+                 ORDER BY 2, 3",
+                &[&kinds],
+            )
+            .await
+            .map_err(|error| database_error(&error))?;
+        rows.iter()
+            .map(|row| {
+                Ok(TableId {
+                    catalog: Some(row.try_get(0)?),
+                    schema: Some(row.try_get(1)?),
+                    name: row.try_get(2)?,
+                })
+            })
+            .collect::<Result<_, tokio_postgres::Error>>()
+            .map_err(|error| database_error(&error))
+    }
+
+    async fn table(&mut self, name: &TableId) -> DatabaseResult<Option<Table>> {
+        let found = self
+            .client
+            .query_opt(
+                "SELECT current_database()::text, n.nspname::text, c.relname::text \
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.oid = to_regclass($1)::oid",
+                &[&self.dialect.table(name)],
+            )
+            .await
+            .map_err(|error| database_error(&error))?;
+        let Some(row) = found else {
+            return Ok(None);
+        };
+        let part = |index: usize| row.try_get(index).map_err(|error| database_error(&error));
+        let id = TableId {
+            catalog: Some(part(0)?),
+            schema: Some(part(1)?),
+            name: part(2)?,
+        };
+        if name.catalog.is_some() && name.catalog != id.catalog {
+            return Ok(None);
+        }
+        let quoted = Dialect {
+            quote: true,
+            ..self.dialect
+        };
+        let columns = self
+            .describe(&format!("SELECT * FROM {}", quoted.table(&id)))
+            .await?;
+        Ok(Some(Table { id, columns }))
+    }
+
+    async fn describe(&mut self, query: &str) -> DatabaseResult<Vec<Column>> {
+        let statement = self
+            .client
+            .prepare(query)
+            .await
+            .map_err(|error| database_error(&error))?;
+        let mut catalogues: HashMap<u32, HashMap<i16, Described>> = HashMap::new();
+        let mut columns = Vec::with_capacity(statement.columns().len());
+        for column in statement.columns() {
+            let known = match (column.table_oid(), column.column_id()) {
+                (Some(table), Some(id)) => {
+                    if !catalogues.contains_key(&table) {
+                        catalogues.insert(table, self.catalogue(table).await?);
+                    }
+                    catalogues
+                        .get(&table)
+                        .and_then(|columns| columns.get(&id))
+                        .cloned()
+                }
+                _ => None,
+            };
+            let mut kind = format(column.type_()).map(|(_, kind)| kind);
+            if *column.type_() == Type::NUMERIC {
+                kind = Some(numeric_modifier(column.type_modifier()));
+            }
+            let as_text = kind.is_none();
+            let kind = kind.unwrap_or(ColumnType::Text);
+            let default = known.as_ref().and_then(|known| known.default.as_deref());
+            columns.push(Column {
+                name: column.name().to_owned(),
+                kind,
+                type_name: known.as_ref().map_or_else(
+                    || column.type_().name().to_owned(),
+                    |known| known.type_name.clone(),
+                ),
+                as_text,
+                nullable: known.as_ref().is_none_or(|known| !known.not_null),
+                default: default
+                    .filter(|_| !as_text)
+                    .and_then(|text| constant(text, kind)),
+                has_default: default.is_some()
+                    || known.as_ref().is_some_and(|known| known.identity),
+                primary_key: known.as_ref().is_some_and(|known| known.primary_key),
+                auto_increment: known.as_ref().is_some_and(|known| known.identity)
+                    || default.is_some_and(|text| text.starts_with("nextval(")),
+            });
+        }
+        Ok(columns)
+    }
+
+    async fn now(&mut self) -> DatabaseResult<i64> {
+        let row = self
+            .client
+            .query_one(
+                "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+                &[],
+            )
+            .await
+            .map_err(|error| database_error(&error))?;
+        row.try_get(0).map_err(|error| database_error(&error))
+    }
+
+    async fn read(&mut self, select: Select) -> DatabaseResult<Rows> {
+        let statement = self
+            .client
+            .prepare(&select.sql)
+            .await
+            .map_err(|error| database_error(&error))?;
+        let formats: Vec<Format> = statement
+            .columns()
+            .iter()
+            .map(|column| {
+                format(column.type_())
+                    .map(|(format, _)| format)
+                    .ok_or_else(|| {
+                        DatabaseError::new(
+                            Fault::Other,
+                            format!(
+                                "column {:?} changed its type to {}",
+                                column.name(),
+                                column.type_()
+                            ),
+                        )
+                    })
+            })
+            .collect::<DatabaseResult<_>>()?;
+        let stream = self
+            .client
+            .query_raw(&statement, Vec::<i32>::new())
+            .await
+            .map_err(|error| database_error(&error))?;
+        let (sender, receiver) = Rows::channel();
+        let plan = select.plan;
+        let reading = tokio::spawn(async move {
+            let decoded = stream.map(|row| {
+                let row = row.map_err(|error| database_error(&error))?;
+                let cells = formats
+                    .iter()
+                    .enumerate()
+                    .map(
+                        |(index, format)| match row.try_get::<_, Option<Raw<'_>>>(index) {
+                            Ok(None) => Ok(Cell::Null),
+                            Ok(Some(Raw(raw))) => decode(*format, raw).map_err(DatabaseError::data),
+                            Err(error) => Err(database_error(&error)),
+                        },
+                    )
+                    .collect::<DatabaseResult<Vec<Cell>>>()?;
+                plan.row(cells).map_err(DatabaseError::data)
+            });
+            let mut chunks = Box::pin(decoded.try_ready_chunks(CHUNK));
+            while let Some(chunk) = chunks.next().await {
+                let chunk = match chunk {
+                    Ok(rows) => Ok(rows),
+                    Err(error) => {
+                        // Rows before the one that failed come first.
+                        if !error.0.is_empty() && sender.send(Ok(error.0)).await.is_err() {
+                            return;
+                        }
+                        Err(error.1)
+                    }
+                };
+                let failed = chunk.is_err();
+                if sender.send(chunk).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Ok(Rows::new(receiver, Some(reading.abort_handle())))
+    }
+
+    async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {
+        self.client
+            .batch_execute(sql)
+            .await
+            .map_err(|error| database_error(&error))
+    }
+
+    async fn affected(&mut self, sql: &str) -> DatabaseResult<u64> {
+        self.client
+            .execute(sql, &[])
+            .await
+            .map_err(|error| database_error(&error))
+    }
+
+    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
+        if write.operation == Operation::Insert && rows.len() >= COPY_ROWS {
+            return self.copy(write, rows).await;
+        }
+        self.write_by_statement(write, rows).await
+    }
+}
+

@@ -1,0 +1,310 @@
+//! From columns to the schema of records, and from cells to records.
+//!
+//! The mapping of exact numbers is `numeric.mapping` of the Confluent connector (`GenericDatabaseDialect`).
+
+use std::sync::Arc;
+
+use sluice_api::logical;
+use sluice_api::{Schema, SchemaBuilder, Struct, Value};
+
+use crate::cell::{Cell, Target};
+use crate::table::{Column, ColumnType};
+use crate::time::Zone;
+
+/// Digits that a 64-bit integer always holds.
+const MAX_INTEGER_PRECISION: i32 = 18;
+/// Scale of exact numbers of any size, which have none of their own.
+const UNLIMITED_SCALE: i32 = 38;
+
+/// `numeric.mapping`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NumericMapping {
+    None,
+    PrecisionOnly,
+    BestFit,
+    BestFitEagerDouble,
+}
+
+impl NumericMapping {
+    pub(crate) const NAMES: &'static [&'static str] = &[
+        "none",
+        "precision_only",
+        "best_fit",
+        "best_fit_eager_double",
+    ];
+
+    /// Of its name, one of [`Self::NAMES`] in any case.
+    pub(crate) fn named(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "precision_only" => Self::PrecisionOnly,
+            "best_fit" => Self::BestFit,
+            "best_fit_eager_double" => Self::BestFitEagerDouble,
+            _ => Self::None,
+        }
+    }
+
+    fn integer(precision: i32) -> Target {
+        match precision {
+            ..=2 => Target::Int8,
+            3..=4 => Target::Int16,
+            5..=9 => Target::Int32,
+            _ => Target::Int64,
+        }
+    }
+
+    fn target(self, precision: Option<i32>, scale: i32) -> Target {
+        let Some(precision) = precision else {
+            return match self {
+                Self::None | Self::PrecisionOnly => Target::Decimal(UNLIMITED_SCALE),
+                Self::BestFit | Self::BestFitEagerDouble => Target::Float64,
+            };
+        };
+        // A negative scale adds digits before the point.
+        let digits = precision - scale.min(0);
+        let small = digits <= MAX_INTEGER_PRECISION;
+        match self {
+            Self::PrecisionOnly if scale == 0 && small => Self::integer(digits),
+            Self::BestFit | Self::BestFitEagerDouble if small && scale < 1 => Self::integer(digits),
+            Self::BestFit if small && scale > 0 => Target::Float64,
+            Self::BestFitEagerDouble if scale > 0 => Target::Float64,
+            _ => Target::Decimal(scale),
+        }
+    }
+}
+
+fn target(kind: ColumnType, mapping: NumericMapping) -> Target {
+    match kind {
+        ColumnType::Boolean => Target::Boolean,
+        ColumnType::Int8 => Target::Int8,
+        ColumnType::Int16 => Target::Int16,
+        ColumnType::Int32 => Target::Int32,
+        ColumnType::Int64 => Target::Int64,
+        ColumnType::Float32 => Target::Float32,
+        ColumnType::Float64 => Target::Float64,
+        ColumnType::Numeric { precision, scale } => mapping.target(precision, scale),
+        ColumnType::Text => Target::Text,
+        ColumnType::Bytes => Target::Bytes,
+        ColumnType::Date => Target::Date,
+        ColumnType::Time => Target::Time,
+        ColumnType::Timestamp { instant } => Target::Timestamp { instant },
+    }
+}
+
+fn builder(target: Target) -> SchemaBuilder {
+    match target {
+        Target::Boolean => SchemaBuilder::boolean(),
+        Target::Int8 => SchemaBuilder::int8(),
+        Target::Int16 => SchemaBuilder::int16(),
+        Target::Int32 => SchemaBuilder::int32(),
+        Target::Int64 => SchemaBuilder::int64(),
+        Target::Float32 => SchemaBuilder::float32(),
+        Target::Float64 => SchemaBuilder::float64(),
+        Target::Decimal(scale) => logical::decimal_builder(scale),
+        Target::Text => SchemaBuilder::string(),
+        Target::Bytes => SchemaBuilder::bytes(),
+        Target::Date => SchemaBuilder::int32().name(logical::DATE).version(1),
+        Target::Time => SchemaBuilder::int32().name(logical::TIME).version(1),
+        Target::Timestamp { .. } => SchemaBuilder::int64().name(logical::TIMESTAMP).version(1),
+    }
+}
+
+/// The default brought into the type that values of the column have; null columns have none, since a converter
+/// would put it in the place of their nulls.
+fn default(column: &Column, target: Target, zone: Zone) -> Option<Value> {
+    let value = column.default.as_ref().filter(|_| !column.nullable)?;
+    let cell = Cell::of(value, None).ok()?;
+    cell.into_value(target, zone)
+        .ok()
+        .filter(|value| !value.is_null())
+}
+
+/// How rows of one result become values of records.
+#[derive(Debug)]
+pub(crate) struct RowPlan {
+    pub(crate) schema: Arc<Schema>,
+    /// Targets and names by column.
+    columns: Vec<(String, Target)>,
+    incrementing: Option<usize>,
+    timestamps: Vec<usize>,
+    zone: Zone,
+}
+
+/// A row as a record's value, with what its offset is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) value: Value,
+    pub(crate) incrementing: Option<i64>,
+    /// Microseconds since the epoch.
+    pub(crate) timestamp: Option<i64>,
+}
+
+impl RowPlan {
+    /// A plan for columns; `schema_name` becomes the name of the struct.
+    pub(crate) fn new(
+        schema_name: Option<&str>,
+        columns: &[Column],
+        mapping: NumericMapping,
+        zone: Zone,
+    ) -> sluice_api::Result<Self> {
+        let mut schema = SchemaBuilder::structure();
+        if let Some(name) = schema_name {
+            schema = schema.name(name);
+        }
+        let mut targets = Vec::with_capacity(columns.len());
+        for column in columns {
+            let target = target(column.kind, mapping);
+            let mut field = builder(target);
+            if column.nullable {
+                field = field.optional();
+            } else if let Some(value) = default(column, target, zone) {
+                field = field.default_value(value);
+            }
+            schema = schema.field(column.name.as_str(), field.build()?);
+            targets.push((column.name.clone(), target));
+        }
+        Ok(Self {
+            schema: schema.build()?,
+            columns: targets,
+            incrementing: None,
+            timestamps: Vec::new(),
+            zone,
+        })
+    }
+
+    /// Says which columns, by position, make offsets; a row's timestamp is the first of several that is not null.
+    #[must_use]
+    pub(crate) fn with_offsets(
+        mut self,
+        incrementing: Option<usize>,
+        timestamps: Vec<usize>,
+    ) -> Self {
+        self.incrementing = incrementing;
+        self.timestamps = timestamps;
+        self
+    }
+
+    /// Names of the columns in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The row of cells in the order of columns.
+    pub(crate) fn row(&self, cells: Vec<Cell>) -> Result<Row, String> {
+        let mut timestamp = None;
+        for index in &self.timestamps {
+            timestamp = match (cells.get(*index), self.columns.get(*index)) {
+                (
+                    Some(Cell::Timestamp(micros)),
+                    Some((_, Target::Timestamp { instant: false })),
+                ) => Some(self.zone.to_utc(*micros)),
+                (Some(Cell::Timestamp(micros)), _) => Some(*micros),
+                (Some(Cell::Date(days)), _) => Some(i64::from(*days) * 86_400_000_000),
+                _ => None,
+            };
+            if timestamp.is_some() {
+                break;
+            }
+        }
+        let incrementing = match self.incrementing.and_then(|index| cells.get(index)) {
+            None => None,
+            Some(cell) => match cell.clone().into_value(Target::Int64, self.zone)? {
+                Value::Int64(value) => Some(value),
+                _ => None,
+            },
+        };
+        let mut values = Vec::with_capacity(cells.len());
+        for (cell, (name, target)) in cells.into_iter().zip(&self.columns) {
+            values.push(
+                cell.into_value(*target, self.zone)
+                    .map_err(|why| format!("column {name:?}: {why}"))?,
+            );
+        }
+        let value = Struct::from_values(Arc::clone(&self.schema), values)
+            .map_err(|error| error.message().to_owned())?;
+        Ok(Row {
+            value: Value::from(value),
+            incrementing,
+            timestamp,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numeric(mapping: NumericMapping, precision: i32, scale: i32) -> Target {
+        mapping.target(Some(precision), scale)
+    }
+
+    #[test]
+    fn exact_numbers_are_mapped_as_the_confluent_connector_maps_them() {
+        use NumericMapping::{BestFit, BestFitEagerDouble, None, PrecisionOnly};
+        assert_eq!(numeric(None, 5, 0), Target::Decimal(0));
+        assert_eq!(numeric(PrecisionOnly, 2, 0), Target::Int8);
+        assert_eq!(numeric(PrecisionOnly, 4, 0), Target::Int16);
+        assert_eq!(numeric(PrecisionOnly, 9, 0), Target::Int32);
+        assert_eq!(numeric(PrecisionOnly, 18, 0), Target::Int64);
+        assert_eq!(numeric(PrecisionOnly, 19, 0), Target::Decimal(0));
+        assert_eq!(numeric(PrecisionOnly, 5, 2), Target::Decimal(2));
+        assert_eq!(numeric(BestFit, 5, 2), Target::Float64);
+        assert_eq!(numeric(BestFit, 20, 2), Target::Decimal(2));
+        assert_eq!(numeric(BestFitEagerDouble, 20, 2), Target::Float64);
+        assert_eq!(numeric(BestFit, 3, -3), Target::Int32);
+        assert_eq!(BestFit.target(Option::None, 0), Target::Float64);
+        assert_eq!(None.target(Option::None, 0), Target::Decimal(38));
+    }
+
+    #[test]
+    fn nullability_and_defaults_become_those_of_fields() {
+        let column = |name: &str, nullable, default: Option<Value>| Column {
+            name: name.to_owned(),
+            kind: ColumnType::Int16,
+            type_name: String::new(),
+            as_text: false,
+            nullable,
+            has_default: default.is_some(),
+            default,
+            primary_key: false,
+            auto_increment: false,
+        };
+        let columns = [
+            column("a", true, Some(Value::Int64(1))),
+            column("b", false, Some(Value::Int64(7))),
+            column("c", false, Option::None),
+        ];
+        let plan = RowPlan::new(Some("t"), &columns, NumericMapping::None, Zone::utc()).unwrap();
+        let field = |name: &str| Arc::clone(plan.schema.field(name).unwrap().schema());
+        assert!(field("a").is_optional() && field("a").default_value().is_none());
+        assert_eq!(field("b").default_value(), Some(&Value::Int16(7)));
+        assert!(!field("c").is_optional());
+        assert_eq!(plan.schema.name(), Some("t"));
+    }
+
+    #[test]
+    fn a_rows_timestamp_is_the_first_that_is_not_null() {
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            kind: ColumnType::Timestamp { instant: true },
+            type_name: String::new(),
+            as_text: false,
+            nullable: true,
+            default: None,
+            has_default: false,
+            primary_key: false,
+            auto_increment: false,
+        };
+        let plan = RowPlan::new(
+            None,
+            &[column("a"), column("b")],
+            NumericMapping::None,
+            Zone::utc(),
+        )
+        .unwrap()
+        .with_offsets(None, vec![0, 1]);
+        let row = plan
+            .row(vec![Cell::Null, Cell::Timestamp(1_234_567)])
+            .unwrap();
+        assert_eq!(row.timestamp, Some(1_234_567));
+    }
+}

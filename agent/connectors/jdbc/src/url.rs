@@ -1,0 +1,182 @@
+//! JDBC URLs: `jdbc:postgresql://host:port/database?key=value`, the same with `mariadb` or `mysql`, and `jdbc:sqlite:path`.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+/// Which database a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DatabaseKind {
+    PostgreSql,
+    MariaDb,
+    Sqlite,
+}
+
+/// A parsed URL. [`fmt::Display`] shows hosts and database, never parameters, which may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct JdbcUrl {
+    pub(crate) kind: DatabaseKind,
+    scheme: String,
+    /// Host and port, tried in order; empty for SQLite.
+    pub(crate) hosts: Vec<(String, u16)>,
+    /// Name of the database, or the path of a SQLite file; may be empty.
+    pub(crate) database: String,
+    /// Parameters after `?`, decoded, in order.
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+impl fmt::Debug for JdbcUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for JdbcUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == DatabaseKind::Sqlite {
+            return write!(f, "sqlite:{}", self.database);
+        }
+        write!(f, "{}://", self.scheme)?;
+        for (index, (host, port)) in self.hosts.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            let (open, close) = if host.contains(':') {
+                ("[", "]")
+            } else {
+                ("", "")
+            };
+            write!(f, "{comma}{open}{host}{close}:{port}")?;
+        }
+        write!(f, "/{}", self.database)
+    }
+}
+
+/// Why a text is no JDBC URL we can use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UrlError {
+    #[error(
+        "a JDBC URL begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql: or jdbc:sqlite:; other databases are not supported"
+    )]
+    Scheme,
+    #[error("{0:?} is no port number")]
+    Port(String),
+    #[error("the path of the database file is missing after jdbc:sqlite:")]
+    Path,
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Splits `host:port`, `[v6]:port` or `host`.
+fn host_and_port(text: &str, default: u16) -> Result<(String, u16), UrlError> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => match text.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = match port {
+        None | Some("") => default,
+        Some(port) => port.parse().map_err(|_| UrlError::Port(port.to_owned()))?,
+    };
+    let host = if host.is_empty() { "localhost" } else { host };
+    Ok((host.to_owned(), port))
+}
+
+impl JdbcUrl {
+    /// Parses a URL.
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
+        let rest = text.trim().strip_prefix("jdbc:").ok_or(UrlError::Scheme)?;
+        let (scheme, rest) = rest.split_once(':').ok_or(UrlError::Scheme)?;
+        let (kind, default_port) = match scheme {
+            "postgresql" => (DatabaseKind::PostgreSql, 5432),
+            "mariadb" | "mysql" => (DatabaseKind::MariaDb, 3306),
+            "sqlite" => (DatabaseKind::Sqlite, 0),
+            _ => return Err(UrlError::Scheme),
+        };
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let parameters = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decoded(key), decoded(value))
+            })
+            .collect();
+        if kind == DatabaseKind::Sqlite {
+            let path = address.strip_prefix("file:").unwrap_or(address);
+            if path.is_empty() {
+                return Err(UrlError::Path);
+            }
+            return Ok(Self {
+                kind,
+                scheme: scheme.to_owned(),
+                hosts: Vec::new(),
+                database: path.to_owned(),
+                parameters,
+            });
+        }
+        let (authority, database) = match address.strip_prefix("//") {
+            Some(address) => address.split_once('/').unwrap_or((address, "")),
+            None => ("", address),
+        };
+        let hosts = authority
+            .split(',')
+            .map(|host| host_and_port(host, default_port))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            kind,
+            scheme: scheme.to_owned(),
+            hosts,
+            database: decoded(database),
+            parameters,
+        })
+    }
+
+    /// The last value of a parameter, whatever the case of its name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .rev()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_every_database_are_read() {
+        for (text, shown) in [
+            ("jdbc:postgresql://db/shop", "postgresql://db:5432/shop"),
+            (
+                "jdbc:postgresql://a:1,b/shop?user=u&password=p%40x",
+                "postgresql://a:1,b:5432/shop",
+            ),
+            ("jdbc:mariadb://db/shop", "mariadb://db:3306/shop"),
+            ("jdbc:mysql://db:1/shop?useSSL=false", "mysql://db:1/shop"),
+            ("jdbc:postgresql:shop", "postgresql://localhost:5432/shop"),
+            ("jdbc:postgresql://[::1]:7/x", "postgresql://[::1]:7/x"),
+            ("jdbc:sqlite:/tmp/a b.db", "sqlite:/tmp/a b.db"),
+        ] {
+            assert_eq!(JdbcUrl::parse(text).unwrap().to_string(), shown);
+        }
+        let url = JdbcUrl::parse("jdbc:postgresql://a/b?user=u&password=p%40x").unwrap();
+        assert_eq!(url.parameter("password"), Some("p@x"));
+        assert!(!format!("{url:?}").contains("p@x"));
+    }
+
+    #[test]
+    fn what_is_no_jdbc_url_is_told() {
+        assert_eq!(JdbcUrl::parse("jdbc:oracle:thin:@h"), Err(UrlError::Scheme));
+        assert_eq!(JdbcUrl::parse("postgresql://h"), Err(UrlError::Scheme));
+        assert_eq!(
+            JdbcUrl::parse("jdbc:postgresql://h:port/d"),
+            Err(UrlError::Port("port".to_owned()))
+        );
+        assert_eq!(JdbcUrl::parse("jdbc:sqlite:"), Err(UrlError::Path));
+    }
+}

@@ -1,0 +1,138 @@
+//! A real MariaDB server on loopback, with passwords, that can be crashed and started again.
+
+use anyhow::Result;
+
+use crate::database::{
+    ADMIN_PASSWORD, DATABASE, Database, DatabaseKind, PASSWORD, USER, Unprivileged, client, program,
+};
+use crate::ports::free_port;
+use crate::process::Process;
+use crate::wait::{seconds, wait_until};
+
+/// See the module.
+#[derive(Debug)]
+pub struct MariaDb {
+    account: Unprivileged,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl MariaDb {
+    /// Starts a server with an empty database.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up.
+    pub fn start() -> Result<Self> {
+        let account = Unprivileged::new("sluice-mariadb-")?;
+        let mut server = Self {
+            account,
+            port: free_port()?,
+            process: None,
+        };
+        server.account.run(
+            &[
+                &program(&["/usr/bin/mariadb-install-db"], "mariadb-install-db"),
+                "--no-defaults",
+                &format!("--datadir={}", server.file("data")),
+                &format!("--tmpdir={}", server.account.folder.path().display()),
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            seconds(90),
+        )?;
+        let setup = format!(
+            "ALTER USER root@localhost IDENTIFIED BY '{ADMIN_PASSWORD}';
+             CREATE USER admin@'127.0.0.1' IDENTIFIED BY '{ADMIN_PASSWORD}';
+             GRANT ALL ON *.* TO admin@'127.0.0.1' WITH GRANT OPTION;
+             CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
+             CREATE DATABASE {DATABASE};
+             GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';\n"
+        );
+        let file = server.file("setup.sql");
+        std::fs::write(&file, setup)?;
+        server.run(&[&format!("--init-file={file}")])?;
+        Ok(server)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.account.folder.path().join(name).display().to_string()
+    }
+
+    fn run(&mut self, options: &[&str]) -> Result<()> {
+        let server = program(&["/usr/sbin/mariadbd"], "mariadbd");
+        let mut command = vec![server, "--no-defaults".to_owned()];
+        for (option, value) in [
+            ("datadir", self.file("data")),
+            ("tmpdir", self.account.folder.path().display().to_string()),
+            ("socket", self.file("socket")),
+            ("pid-file", self.file("pid")),
+            ("port", self.port.to_string()),
+            ("bind-address", "127.0.0.1".to_owned()),
+            ("innodb-buffer-pool-size", "32M".to_owned()),
+            ("innodb-flush-log-at-trx-commit", "2".to_owned()),
+            ("character-set-server", "utf8mb4".to_owned()),
+        ] {
+            command.push(format!("--{option}={value}"));
+        }
+        command.push("--skip-name-resolve".to_owned());
+        command.extend(options.iter().map(|option| (*option).to_owned()));
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let log = self.account.folder.path().join("server.log");
+        let mut process = Process::start("mariadb", &self.account.command(&command), &[], &log)?;
+        wait_until("MariaDB to answer", seconds(60), || {
+            process.check_running()?;
+            Ok(self.sql("SELECT 1")? == "1")
+        })?;
+        self.process = Some(process);
+        Ok(())
+    }
+}
+
+impl Database for MariaDb {
+    fn kind(&self) -> DatabaseKind {
+        DatabaseKind::MariaDb
+    }
+
+    fn url(&self) -> String {
+        format!("jdbc:mariadb://127.0.0.1:{}/{DATABASE}", self.port)
+    }
+
+    fn place(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn sql(&self, statements: &str) -> Result<String> {
+        let port = self.port.to_string();
+        let output = client(
+            &[
+                "mariadb",
+                "--no-defaults",
+                "-h",
+                "127.0.0.1",
+                "-P",
+                &port,
+                "-u",
+                "admin",
+                "-D",
+                DATABASE,
+                "-N",
+                "-B",
+                "--default-character-set=utf8mb4",
+            ],
+            &[("MYSQL_PWD", ADMIN_PASSWORD)],
+            statements,
+        )?;
+        Ok(output.replace('\t', "|"))
+    }
+
+    fn crash(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill()?;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.run(&[])
+    }
+}

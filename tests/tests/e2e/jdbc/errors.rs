@@ -1,0 +1,286 @@
+//! What goes wrong for good says where, what and what to do, and never the password.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use sluice_tests::database::{self, DATABASE, DatabaseKind, PASSWORD};
+use sluice_tests::rest::Rest;
+use sluice_tests::topics::create_topic;
+use sluice_tests::wait::{seconds, wait_for};
+
+use super::{create, order, send, sink, source};
+use crate::context::{Context, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    Test {
+        name: "jdbc::errors::faults_of_postgresql_say_where_and_what_to_do",
+        run: |context| faults(context, DatabaseKind::PostgreSql),
+    },
+    Test {
+        name: "jdbc::errors::faults_of_mariadb_say_where_and_what_to_do",
+        run: |context| faults(context, DatabaseKind::MariaDb),
+    },
+    Test {
+        name: "jdbc::errors::faults_of_sqlite_say_where_and_what_to_do",
+        run: sqlite_faults,
+    },
+];
+
+/// The trace of the first task, once it has failed.
+pub(super) fn failed_task(rest: &Rest, name: &str) -> Result<String> {
+    wait_for(&format!("{name} to fail"), seconds(60), || {
+        let states = rest.states(name)?;
+        let task = states.as_ref().and_then(|states| states.tasks.first());
+        match task {
+            Some(task) if task.state == "FAILED" => Ok(Some(task.trace.clone())),
+            other => anyhow::bail!("{other:?}"),
+        }
+    })
+}
+
+/// The worker refuses the configuration, with all these words.
+fn refused(rest: &Rest, name: &str, config: &Value, words: &[&str]) -> Result<()> {
+    let reply = rest.patient("PUT", &format!("/connectors/{name}/config"), Some(config))?;
+    ensure!(
+        reply.status == 400,
+        "{name}: {} {}",
+        reply.status,
+        reply.text
+    );
+    for word in words {
+        ensure!(
+            reply.text.contains(word),
+            "{name}: {word:?} is not in {}",
+            reply.text
+        );
+    }
+    ensure!(
+        !reply.text.contains(PASSWORD),
+        "{name}: the password is in {}",
+        reply.text
+    );
+    Ok(())
+}
+
+fn with(config: &Value, key: &str, value: &str) -> Value {
+    let mut config = config.clone();
+    config[key] = value.into();
+    config
+}
+
+fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
+    let database = database::start(kind)?;
+    let postgresql = kind == DatabaseKind::PostgreSql;
+    let owner = if postgresql {
+        "; ALTER TABLE orders OWNER TO sluice"
+    } else {
+        ""
+    };
+    database.sql(&format!(
+        "CREATE TABLE orders (id bigint PRIMARY KEY, name varchar(20)){owner};
+         INSERT INTO orders VALUES (1, 'a');"
+    ))?;
+    // A table the user may not read.
+    let (secret_database, grants) = if postgresql {
+        ("", "CREATE TABLE secret (id bigint PRIMARY KEY)")
+    } else {
+        ("", "CREATE TABLE secret (id bigint PRIMARY KEY); REVOKE ALL ON shop.* FROM sluice@'127.0.0.1';
+              GRANT ALL ON shop.orders TO sluice@'127.0.0.1'; GRANT SELECT ON shop.secret TO sluice@'127.0.0.1'")
+    };
+    database.sql(&format!("{secret_database}{grants}"))?;
+    let cluster = context.cluster("errors")?;
+    let mut workers = cluster.start(1)?;
+    let rest = workers[0].rest();
+    let prefix = format!("{}-", cluster.name);
+    let place = database.place();
+    let topic = format!("{prefix}in");
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    let source = source(
+        &*database,
+        &prefix,
+        &json!({"mode": "bulk", "table.whitelist": "orders"}),
+    );
+    let sink = sink(
+        &*database,
+        &topic,
+        &json!({"table.name.format": "orders", "insert.mode": "upsert",
+        "pk.mode": "record_key", "pk.fields": "id", "max.retries": "3"}),
+    );
+    let name = format!("{prefix}refused");
+    for config in [&source, &sink] {
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.password", "wrong-4714"),
+            &[&place, "connection.password"],
+        )?;
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.user", "nobody-here"),
+            &[&place, "connection.user"],
+        )?;
+        let url = database.url();
+        let elsewhere = url.replace("127.0.0.1", "no-such-host.invalid");
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.url", &elsewhere),
+            &["no-such-host.invalid", "connection.url"],
+        )?;
+        let closed = format!("127.0.0.1:{}", sluice_tests::ports::free_port()?);
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.url", &url.replace(&place, &closed)),
+            &[&closed, "server runs"],
+        )?;
+        let absent = url.replace(&format!("/{DATABASE}"), "/nowhere");
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.url", &absent),
+            &[&place, "nowhere"],
+        )?;
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.url", "jdbc:oracle:thin:@h"),
+            &["jdbc:postgresql:"],
+        )?;
+        refused(
+            rest,
+            &name,
+            &with(config, "credentials.provider.class", "x"),
+            &["credentials.provider.class", "not supported"],
+        )?;
+    }
+    refused(
+        rest,
+        &name,
+        &with(&source, "table.whitelist", "orders,absent"),
+        &[&place, "absent", "table.whitelist"],
+    )?;
+    refused(
+        rest,
+        &name,
+        &with(&sink, "table.name.format", "absent"),
+        &[&place, "absent", "auto.create"],
+    )?;
+    refused(
+        rest,
+        &name,
+        &with(&source, "mode", "timestamp"),
+        &["timestamp.column.name"],
+    )?;
+    let mut unknown = with(&source, "mode", "incrementing");
+    unknown["incrementing.column.name"] = "number".into();
+    refused(rest, &name, &unknown, &["orders", "number", "id, name"])?;
+    if postgresql {
+        refused(
+            rest,
+            &name,
+            &with(&source, "table.whitelist", "secret"),
+            &[&place, "secret", "grant the privilege"],
+        )?;
+    }
+
+    // What changes under a running connector.
+    let running = format!("{prefix}sink");
+    create(rest, &running, &sink, 1)?;
+    send(&cluster.bootstrap, &topic, &[order(1, "x")])?;
+    super::wait_sql(&*database, "SELECT name FROM orders WHERE id = 1", "x")?;
+    database.sql(if postgresql {
+        "ALTER TABLE orders OWNER TO admin; GRANT SELECT ON orders TO sluice"
+    } else {
+        "REVOKE ALL ON shop.orders FROM sluice@'127.0.0.1'; GRANT SELECT ON shop.orders TO sluice@'127.0.0.1'"
+    })?;
+    send(&cluster.bootstrap, &topic, &[order(1, "y")])?;
+    let trace = failed_task(rest, &running)?;
+    for word in [&place, "orders", "grant the privilege"] {
+        ensure!(trace.contains(word), "{word:?} is not in {trace}");
+    }
+    database.sql(if postgresql {
+        "ALTER TABLE orders OWNER TO sluice"
+    } else {
+        "GRANT ALL ON shop.* TO sluice@'127.0.0.1'"
+    })?;
+    rest.verb(
+        "POST",
+        &running,
+        "restart?includeTasks=true&onlyFailed=true",
+    )?;
+    super::wait_sql(&*database, "SELECT name FROM orders WHERE id = 1", "y")?;
+    database.sql("DROP TABLE orders")?;
+    send(&cluster.bootstrap, &topic, &[order(1, "z")])?;
+    let trace = failed_task(rest, &running)?;
+    for word in [&place, "orders", "create"] {
+        ensure!(trace.contains(word), "{word:?} is not in {trace}");
+    }
+    database.sql(if postgresql {
+        "ALTER ROLE sluice PASSWORD 'another-4715'"
+    } else {
+        "ALTER USER sluice@'127.0.0.1' IDENTIFIED BY 'another-4715'"
+    })?;
+    rest.verb("POST", &running, "restart?includeTasks=true")?;
+    let trace = wait_for("the wrong password to be told", seconds(60), || {
+        let trace = failed_task(rest, &running)?;
+        ensure!(trace.contains("connection.password"), "{trace}");
+        Ok(Some(trace))
+    })?;
+    ensure!(trace.contains(&place), "{trace}");
+    let log = workers[0].process().output();
+    ensure!(!log.contains(PASSWORD), "the password is in the log");
+    Ok(())
+}
+
+fn sqlite_faults(context: &Context) -> Result<()> {
+    let database = database::start(DatabaseKind::Sqlite)?;
+    database.sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT)")?;
+    let cluster = context.cluster("errors")?;
+    let workers = cluster.start(1)?;
+    let rest = workers[0].rest();
+    let prefix = format!("{}-", cluster.name);
+    let place = database.place();
+    let topic = format!("{prefix}in");
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    let source = source(
+        &*database,
+        &prefix,
+        &json!({"mode": "bulk", "table.whitelist": "orders"}),
+    );
+    let sink = sink(&*database, &topic, &json!({"table.name.format": "orders"}));
+    let name = format!("{prefix}refused");
+    for config in [&source, &sink] {
+        refused(
+            rest,
+            &name,
+            &with(config, "connection.url", "jdbc:sqlite:/nowhere/at/all.db"),
+            &["/nowhere/at/all.db"],
+        )?;
+    }
+    refused(
+        rest,
+        &name,
+        &with(&source, "table.whitelist", "absent"),
+        &[&place, "absent", "table.whitelist"],
+    )?;
+    refused(
+        rest,
+        &name,
+        &with(&sink, "table.name.format", "absent"),
+        &[&place, "absent", "auto.create"],
+    )?;
+    let read_only = with(
+        &sink,
+        "connection.url",
+        &format!("{}?mode=ro", database.url()),
+    );
+    let running = format!("{prefix}sink");
+    create(rest, &running, &read_only, 1)?;
+    send(&cluster.bootstrap, &topic, &[order(1, "x")])?;
+    let trace = failed_task(rest, &running)?;
+    for word in [place.as_str(), "readonly", "grant the privilege"] {
+        ensure!(trace.contains(word), "{word:?} is not in {trace}");
+    }
+    Ok(())
+}
