@@ -18,7 +18,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::connector_offsets::OffsetStores;
-use sluice_agent::worker::consumer::SinkConsumer;
+use sluice_agent::worker::consumer::BatchConsumer;
 use sluice_agent::worker::metrics::TaskMetrics;
 use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
@@ -291,7 +291,7 @@ async fn bare_consumer(bootstrap: &str, topic: &str, count: u64) -> anyhow::Resu
         .set("queued.max.messages.kbytes", "16384")
         .set("queued.min.messages", "20000")
         .set("fetch.queue.backoff.ms", "5");
-    let mut consumer = SinkConsumer::new(&config, 500)?;
+    let mut consumer = BatchConsumer::new(&config, 500)?;
     consumer.subscribe(&[topic.to_owned()])?;
     let (mut records, mut events) = (Vec::new(), Vec::new());
     let mut seen = 0;

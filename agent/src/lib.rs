@@ -1,13 +1,11 @@
 //! The worker: group membership, herder, task loops, storage, REST and telemetry of a Kafka Connect node.
 
-pub mod causes;
 pub mod client_overrides;
 pub mod config_transformer;
 pub mod connector_config;
 pub mod embedded;
 pub mod group;
 pub mod herder;
-pub mod kafka_client;
 pub mod logging;
 pub mod plugin_version;
 pub mod plugins;
@@ -19,3 +17,6 @@ pub mod telemetry;
 pub mod validation;
 pub mod worker;
 pub mod worker_config;
+
+pub use sluice_api::causes;
+pub use sluice_kafka::client_config as kafka_client;

@@ -10,6 +10,9 @@ const USAGE: &str = "\
 usage: sluice-agent WORKER.properties                 join a cluster, as connect-distributed
        sluice-agent WORKER.properties CONNECTOR...    run alone, as connect-standalone
 
+bootstrap.servers=embedded:DIR runs a Kafka broker in the process: one node, no replication, no users and no ACLs,
+on the loopback interface unless embedded.host says otherwise.
+
 environment: SLUICE_LOG_LEVEL (INFO), SLUICE_LOG_FORMAT (text or json)";
 
 #[expect(

@@ -71,6 +71,12 @@ impl ConnectorPlugin {
     }
 }
 
+/// MirrorMaker's connectors, if this build has them.
+#[cfg(feature = "mirror")]
+const MIRROR: [SourceConnectorPlugin; 3] = sluice_connector_mirror::PLUGINS;
+#[cfg(not(feature = "mirror"))]
+const MIRROR: [SourceConnectorPlugin; 0] = [];
+
 /// All plugins of a worker.
 #[derive(Clone, Default)]
 pub struct Plugins {
@@ -87,10 +93,13 @@ impl Plugins {
     pub fn built_in() -> Self {
         let mut plugins = Self {
             sinks: vec![sluice_connector_file::SINK],
-            sources: vec![
+            sources: [
                 sluice_connector_file::SOURCE,
                 sluice_connector_datagen::SOURCE,
-            ],
+            ]
+            .into_iter()
+            .chain(MIRROR)
+            .collect(),
             transformations: sluice_plugins::transforms::transformations(),
             predicates: sluice_plugins::predicates::predicates(),
             converters: sluice_plugins::converters(),

@@ -73,6 +73,7 @@ impl ProcessError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Worker(error) => error.exit_code(),
+            Self::Embedded(error) if error.is_configuration() => 2,
             Self::Embedded(_) | Self::Logging(_) | Self::System(_) => 1,
         }
     }

@@ -1,15 +1,16 @@
-//! Task loops on a real broker. They need `SLUICE_TEST_BOOTSTRAP` (host:port), and say so and pass without it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "tests, and what they say when they are skipped"
-)]
+//! Task loops on a broker: Kafka, if `SLUICE_TEST_BOOTSTRAP` (host:port) names one, else the embedded one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/broker.rs"]
+mod broker;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use broker::TestBroker;
+use sluice_agent::embedded;
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::connector_offsets::OffsetStores;
 use sluice_agent::worker::metrics::TaskMetrics;
@@ -31,14 +32,6 @@ use sluice_protocol::{ConnectorName, ConnectorTaskId, JsonObject, TargetState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-fn bootstrap() -> Option<String> {
-    let found = std::env::var("SLUICE_TEST_BOOTSTRAP").ok();
-    if found.is_none() {
-        eprintln!("skipped: SLUICE_TEST_BOOTSTRAP is not set");
-    }
-    found
-}
 
 fn unique(name: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -399,7 +392,8 @@ fn names(prefix: &str, range: std::ops::Range<usize>) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_commits_what_was_written_and_resumes_after_it() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let (topic, connector) = (unique("t"), unique("src"));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.txt");
@@ -463,7 +457,8 @@ async fn a_source_commits_what_was_written_and_resumes_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_commits_at_its_stop_and_resumes_after_it() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let (topic, connector) = (unique("t"), unique("snk"));
     produce(&bootstrap, &topic, "a", 3000, &PARTITIONS).await;
     let run = async |count: usize| {
@@ -498,7 +493,8 @@ async fn a_sink_commits_at_its_stop_and_resumes_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_batch_is_put_again_and_offsets_wait_for_it() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let topic = unique("t");
     produce(&bootstrap, &topic, "a", 100, &[]).await;
     let seen = Arc::new(Seen::default());
@@ -530,7 +526,8 @@ async fn a_refused_batch_is_put_again_and_offsets_wait_for_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_put_fails_the_task_alone_with_its_causes() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let topic = unique("t");
     produce(&bootstrap, &topic, "a", 10, &[]).await;
     let seen = Arc::new(Seen::default());
@@ -559,7 +556,8 @@ async fn a_failed_put_fails_the_task_alone_with_its_causes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_that_come_and_go_neither_lose_nor_repeat() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     for assignor in ["range", "cooperative-sticky"] {
         let (topic, connector) = (unique("t"), unique("snk"));
         produce(&bootstrap, &topic, "a", 20_000, &PARTITIONS).await;
@@ -611,7 +609,8 @@ async fn tasks_that_come_and_go_neither_lose_nor_repeat() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pause_and_resume_are_reported_and_obeyed() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let topic = unique("t");
     produce(&bootstrap, &topic, "a", 10, &[]).await;
     let seen = Arc::new(Seen::default());
@@ -647,7 +646,8 @@ async fn pause_and_resume_are_reported_and_obeyed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_are_found_by_pattern_and_when_created_later() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let prefix = unique("pattern");
     produce(&bootstrap, &format!("{prefix}-one"), "a", 10, &[]).await;
     let seen = Arc::new(Seen::default());
@@ -712,7 +712,8 @@ fn script(mut steps: Vec<Result<Option<&'static str>>>) -> Vec<Result<Option<&'s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_fails_the_task_and_commits_what_came_before() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let store = Arc::new(MemoryOffsets::default());
     let task = ScriptedSource {
         script: script(vec![
@@ -773,7 +774,8 @@ fn marking() -> Vec<TransformationStage> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropped_and_tolerated_records_leave_no_offset_and_others_go_on() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     for tolerance in ["all", "none"] {
         let store = Arc::new(MemoryOffsets::default());
         let task = ScriptedSource {
@@ -829,7 +831,8 @@ async fn dropped_and_tolerated_records_leave_no_offset_and_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_that_are_too_large_fail_the_task_or_are_skipped_as_configured() {
-    let Some(bootstrap) = bootstrap() else { return };
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
     let large: &'static str = Box::leak("x".repeat(3_000_000).into_boxed_str());
     for tolerance in ["all", "none"] {
         let store = Arc::new(MemoryOffsets::default());

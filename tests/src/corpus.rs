@@ -333,6 +333,10 @@ pub fn text_lines() -> String {
     for number in 0..80 {
         line(&format!("order {number} of {}", number * 7919 % 1000));
     }
+    // Whatever a configuration takes, it takes one of the last three: its offset tells that it is at the end.
+    for last in ["2024-02-29 04:05:06", "true", "7"] {
+        line(last);
+    }
     text
 }
 

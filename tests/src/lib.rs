@@ -8,6 +8,7 @@
 //! * [`database`]: a real PostgreSQL, MariaDB or SQLite.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
+//! * [`schema_registry`]: a small Schema Registry.
 //! * [`topics`]: records into and out of topics.
 //! * [`files`]: files full of distinguishable lines, and what was lost or repeated on their way.
 //! * [`wait`]: waiting for a condition, with a deadline and a text that says what did not happen.
@@ -33,6 +34,7 @@ pub mod postgresql;
 pub mod process;
 pub mod pty;
 pub mod rest;
+pub mod schema_registry;
 pub mod servers;
 pub mod sqlite;
 pub mod topics;

@@ -39,7 +39,9 @@ impl Reply {
 
     /// Whether a rebalance or a change of configs stands in the way, so that the same call is worth repeating.
     pub fn is_momentary(&self) -> bool {
-        self.status == 409 && self.text.contains("Cannot complete request")
+        // The JVM worker says 500 when a rebalance comes between a request and its turn.
+        (self.status == 409 && self.text.contains("Cannot complete request"))
+            || (self.status == 500 && self.text.contains("a rebalance is expected"))
     }
 
     /// Fails unless the status is one of the 200s.

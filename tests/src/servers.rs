@@ -32,11 +32,10 @@ impl Servers {
     /// with jars, unless `SLUICE_TEST_BROKER=embedded`, else the embedded one.
     ///
     /// # Errors
-    /// When jars were asked for and are not in the cache, or there is no built `sluice` to be the broker; the text is
-    /// fit for telling why tests are skipped.
+    /// When jars were asked for and are not in the cache, or there is no built `sluice`, which no test can do without.
     pub fn find() -> Result<Self> {
+        sluice_binary()?;
         if !wanted() {
-            sluice_binary()?;
             return Ok(Self {
                 libs: None,
                 broker: BrokerKind::Embedded,
@@ -103,6 +102,21 @@ pub fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// The interpreter with the Confluent client for Python, which `tests/servers/install` puts beside the jars.
+///
+/// # Errors
+/// When it is not installed.
+pub fn python_with_schema_registry() -> Result<PathBuf> {
+    let folder = cache()?.join("schema-registry-client");
+    if !folder.join("complete").is_file() {
+        bail!(
+            "{} is not complete: run tests/servers/install",
+            folder.display()
+        );
+    }
+    Ok(folder.join("bin/python"))
+}
+
 /// The folder `tests/` of the clone this binary was built from.
 pub fn tests_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -138,6 +152,8 @@ pub fn sluice_binary() -> Result<PathBuf> {
         .nth(2)
         .map(|profile| profile.join("sluice"))
         .filter(|file| file.is_file())
-        .context("no built `sluice` beside the tests: cargo build -p sluice, or set SLUICE_BIN")?;
+        .context(
+            "no built `sluice` beside the tests: cargo build --workspace --bins, or set SLUICE_BIN",
+        )?;
     Ok(file)
 }

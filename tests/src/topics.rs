@@ -1,14 +1,18 @@
 //! Records into and out of topics.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
+    ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -29,24 +33,119 @@ pub struct Record {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// Creates a topic and waits until clients see it; one that exists already is fine.
+/// Creates a topic and waits until clients see it; one that exists already is fine. Its records stay, however old their
+/// timestamps say they are.
 ///
 /// # Errors
 /// When the broker refuses.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create()?;
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
-    for result in runtime.block_on(admin.create_topics([&new], &options))? {
+    create_topic_with(bootstrap, topic, partitions, &[("retention.ms", "-1")])
+}
+
+/// The same with configs.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn create_topic_with(
+    bootstrap: &str,
+    topic: &str,
+    partitions: i32,
+    configs: &[(&str, &str)],
+) -> Result<()> {
+    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    for (name, value) in configs {
+        new = new.set(name, value);
+    }
+    let options = admin_options();
+    for result in administer(bootstrap, async |admin| {
+        admin.create_topics([&new], &options).await
+    })? {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((name, code)) => bail!("topic {name}: {code}"),
         }
     }
     Ok(())
+}
+
+/// Grows a topic to so many partitions.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn grow_topic(bootstrap: &str, topic: &str, partitions: usize) -> Result<()> {
+    let new = NewPartitions::new(topic, partitions);
+    let options = admin_options();
+    for result in administer(bootstrap, async |admin| {
+        admin.create_partitions([&new], &options).await
+    })? {
+        result.map_err(|(name, code)| anyhow::anyhow!("topic {name}: {code}"))?;
+    }
+    Ok(())
+}
+
+/// Sets a config of a topic; its others go back to their defaults.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn set_topic_config(bootstrap: &str, topic: &str, name: &str, value: &str) -> Result<()> {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    let options = admin_options();
+    for result in administer(bootstrap, async |admin| {
+        admin.alter_configs([&change], &options).await
+    })? {
+        result.map_err(|(_, code)| anyhow::anyhow!("topic {topic}: {code}"))?;
+    }
+    Ok(())
+}
+
+/// The configs of a topic that are not the broker's defaults.
+///
+/// # Errors
+/// When the topic does not exist or the broker does not answer.
+pub fn topic_configs(bootstrap: &str, topic: &str) -> Result<BTreeMap<String, String>> {
+    let of = ResourceSpecifier::Topic(topic);
+    let options = admin_options();
+    let found = administer(bootstrap, async |admin| {
+        admin.describe_configs([&of], &options).await
+    })?;
+    let mut configs = BTreeMap::new();
+    for resource in found {
+        let resource = resource.map_err(|code| anyhow::anyhow!("topic {topic}: {code}"))?;
+        for entry in resource.entries {
+            if entry.source == ConfigSource::DynamicTopic {
+                configs.insert(entry.name, entry.value.unwrap_or_default());
+            }
+        }
+    }
+    Ok(configs)
+}
+
+/// How many partitions a topic has; `None` if there is no such topic.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn partition_count(bootstrap: &str, topic: &str) -> Result<Option<usize>> {
+    let consumer: BaseConsumer = config(bootstrap).create()?;
+    let metadata = consumer.fetch_metadata(None, Duration::from_secs(20))?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    Ok(found.map(|found| found.partitions().len()))
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new()
+        .operation_timeout(Some(Duration::from_secs(20)))
+        .request_timeout(Some(Duration::from_secs(20)))
+}
+
+fn administer<T>(
+    bootstrap: &str,
+    call: impl AsyncFnOnce(&AdminClient<DefaultClientContext>) -> KafkaResult<T>,
+) -> Result<T> {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(call(&admin))?)
 }
 
 /// Writes records and waits until the broker has them all.
@@ -122,6 +221,43 @@ fn send_all<'a>(
 /// # Errors
 /// When the topic does not exist or cannot be read to its end within 60 s.
 pub fn consume_all(bootstrap: &str, topic: &str) -> Result<Vec<Record>> {
+    let mut records = read_all(bootstrap, topic, record_of)?;
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+/// The same with the time of each record, in milliseconds since the epoch.
+///
+/// # Errors
+/// When the topic does not exist or cannot be read to its end within 60 s.
+pub fn consume_all_with_times(bootstrap: &str, topic: &str) -> Result<Vec<(Record, Option<i64>)>> {
+    let mut records = read_all(bootstrap, topic, |message| {
+        (record_of(message), message.timestamp().to_millis())
+    })?;
+    records.sort_by_key(|(record, _)| (record.partition, record.offset));
+    Ok(records)
+}
+
+fn record_of(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: message
+            .headers()
+            .into_iter()
+            .flat_map(Headers::iter)
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect(),
+    }
+}
+
+fn read_all<T>(
+    bootstrap: &str,
+    topic: &str,
+    of: impl Fn(&BorrowedMessage<'_>) -> T,
+) -> Result<Vec<T>> {
     let consumer: BaseConsumer = config(bootstrap)
         .set("group.id", "sluice-tests-reader")
         .set("enable.auto.commit", "false")
@@ -150,22 +286,70 @@ pub fn consume_all(bootstrap: &str, topic: &str) -> Result<Vec<Record>> {
             None => {}
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(error).context("consume"),
-            Some(Ok(message)) => records.push(Record {
-                partition: message.partition(),
-                offset: message.offset(),
-                key: message.key().map(<[u8]>::to_vec),
-                value: message.payload().map(<[u8]>::to_vec),
-                headers: message
-                    .headers()
-                    .into_iter()
-                    .flat_map(Headers::iter)
-                    .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-                    .collect(),
-            }),
+            Some(Ok(message)) => records.push(of(&message)),
         }
     }
-    records.sort_by_key(|record| (record.partition, record.offset));
     Ok(records)
+}
+
+/// Reads as a member of a consumer group until `count` records came or nothing came for five seconds, commits, and leaves.
+///
+/// # Errors
+/// When the broker refuses, or offsets cannot be committed.
+pub fn consume_as_group(
+    bootstrap: &str,
+    group: &str,
+    topic: &str,
+    count: usize,
+) -> Result<Vec<Record>> {
+    const QUIET: Duration = Duration::from_secs(5);
+    let consumer: BaseConsumer = config(bootstrap)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .create()?;
+    consumer.subscribe(&[topic])?;
+    let mut records = Vec::new();
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut last = Instant::now() + Duration::from_secs(20);
+    while records.len() < count && last.elapsed() < QUIET && Instant::now() < end {
+        match consumer.poll(Duration::from_millis(200)) {
+            None => {}
+            Some(Err(error)) => return Err(error).context("consume as a group"),
+            Some(Ok(message)) => {
+                consumer.store_offset_from_message(&message)?;
+                records.push(record_of(&message));
+                last = Instant::now();
+            }
+        }
+    }
+    if !records.is_empty() {
+        consumer.commit_consumer_state(CommitMode::Sync)?;
+    }
+    consumer.unsubscribe();
+    Ok(records)
+}
+
+/// The offsets that a group has committed in a topic, by partition.
+///
+/// # Errors
+/// When the topic does not exist or the broker does not answer.
+pub fn committed(bootstrap: &str, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>> {
+    let timeout = Duration::from_secs(20);
+    let consumer: BaseConsumer = config(bootstrap).set("group.id", group).create()?;
+    let partitions = partition_count(bootstrap, topic)?.context("no such topic")?;
+    let mut list = TopicPartitionList::new();
+    for partition in 0..i32::try_from(partitions)? {
+        list.add_partition(topic, partition);
+    }
+    Ok(consumer
+        .committed_offsets(list, timeout)?
+        .elements()
+        .iter()
+        .filter_map(|element| Some((element.partition(), element.offset().to_raw()?)))
+        .filter(|(_, offset)| *offset >= 0)
+        .collect())
 }
 
 /// The names of all topics whose name begins with `prefix`.

@@ -138,6 +138,13 @@ impl WorkerProperties {
         self
     }
 
+    /// The same properties without a key, which then has the worker's default.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.values.remove(key);
+        self
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)

@@ -76,15 +76,18 @@ fn crates_know_only_those_the_architecture_lets_them_know() {
     for (name, named) in &all {
         let allowed: &[&str] = match name.as_str() {
             "sluice-protocol" | "sluice-api" | "sluice-broker" => &[],
-            "sluice-plugins" => &["sluice-api"],
+            "sluice-plugins" | "sluice-kafka" => &["sluice-api"],
             "sluice-agent" => &[
                 "sluice-api",
                 "sluice-broker",
+                "sluice-kafka",
                 "sluice-plugins",
                 "sluice-protocol",
             ],
             "sluice" => &["sluice-agent", "sluice-broker", "sluice-protocol"],
             "sluice-tests" => &["sluice-protocol"],
+            // The one connector whose other system is Kafka.
+            "sluice-connector-mirror" => &["sluice-api", "sluice-kafka"],
             connector if connector.starts_with("sluice-connector-") => &["sluice-api"],
             other => panic!("{other} is not in the list of crates: say here what it may know"),
         };
@@ -117,6 +120,10 @@ fn crates_stay_free_of_what_they_must_never_hold() {
             // The broker speaks the protocol as a server, and is no client of anything.
             "sluice-broker" => {
                 never.extend(["rdkafka", "reqwest", "axum"]);
+                never.extend(TERMINAL);
+            }
+            "sluice-kafka" | "sluice-connector-mirror" => {
+                never.push("axum");
                 never.extend(TERMINAL);
             }
             // Plugins and connectors talk to other systems, but never to Kafka: the runtime does.

@@ -215,6 +215,9 @@ pub(crate) enum Command {
         yes: bool,
     },
     /// Run a worker of a Connect cluster (an agent), with the file of connect-distributed.
+    ///
+    /// With bootstrap.servers=embedded:DIR the broker of `sluice broker` runs in its process: one node, no replication, no
+    /// users and no ACLs, on the loopback interface unless embedded.host says otherwise.
     Agent {
         /// Worker properties.
         worker: PathBuf,
@@ -223,6 +226,8 @@ pub(crate) enum Command {
         log: Log,
     },
     /// Run a worker alone, with the files of connect-standalone.
+    ///
+    /// bootstrap.servers=embedded:DIR runs a broker in its process, as for `sluice agent`.
     Standalone {
         /// Worker properties.
         worker: PathBuf,
@@ -232,15 +237,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         log: Log,
     },
-    /// Run a Kafka broker for this machine: one node, no replication, no users and no rights.
+    /// Run a Kafka broker for this machine: one node, no replication, no users and no ACLs.
     ///
     /// Any Kafka client can use it. Whoever reaches its port may do everything, so it listens on the loopback interface
     /// unless --host says otherwise. A worker with bootstrap.servers=embedded:DIR runs the same broker in its process.
     Broker(Broker),
     /// Show three agents and five pipelines at work, on a Kafka of its own or on --bootstrap-servers.
     ///
-    /// Its own Kafka is the one of `sluice broker`: one node, no replication, no users, on the loopback interface; any
-    /// client can look at it. Everything is taken back at exit, unless --dir keeps it.
+    /// Its own Kafka is the one of `sluice broker`: one node, no replication, no users and no ACLs, on the loopback
+    /// interface; any client can look at it. Everything is taken back at exit, unless --dir keeps it.
     Demo {
         /// Keep the data of the demo's own Kafka in this folder, and go on with it next time.
         #[arg(long, value_name = "DIR")]

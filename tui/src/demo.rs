@@ -32,6 +32,8 @@ use crate::text::Text;
 
 const AGENTS: usize = 3;
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// The terminal opens on pipelines at work if they are there so soon, else it shows how they come to be.
+const FIRST_SIGHT: Duration = Duration::from_secs(2);
 /// How long brokers may take for their first answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -64,25 +66,28 @@ pub(crate) async fn run(
     surroundings: Surroundings,
     say: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<()> {
+    // From here on a signal is noted, so that nothing is left behind by one that comes early.
+    let signalled = signalled()?;
     let (demo, broker) = Demo::prepare(place).await?;
-    let ended = demo.run(surroundings, say).await;
+    let ended = demo.run(surroundings, signalled, say).await;
     if let Some(broker) = broker {
         broker.shutdown().await;
     }
     ended
 }
 
-/// Waits for a signal that asks the process to end.
-async fn signalled() -> std::io::Result<()> {
+/// Waits for a signal that asks the process to end, of those that come after this call.
+fn signalled() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
 }
 
 struct Demo {
@@ -138,8 +143,10 @@ impl Demo {
     async fn run(
         &self,
         surroundings: Surroundings,
+        signalled_early: impl Future<Output = ()>,
         say: &(dyn Fn(&str) + Sync),
     ) -> anyhow::Result<()> {
+        tokio::pin!(signalled_early);
         let stop = CancellationToken::new();
         let mut agents = Agents::new(self.worker_config()?);
         say(&format!(
@@ -149,24 +156,28 @@ impl Demo {
         ));
         let started = tokio::select! {
             biased;
-            signalled = signalled() => signalled.map(|()| false).map_err(Into::into),
+            () = &mut signalled_early => Ok(false),
             started = self.start(&mut agents) => started.map(|()| true),
         };
         let shown = match started {
-            Ok(true) => self.show(&mut agents, surroundings, &stop).await,
+            Ok(true) => {
+                self.show(&mut agents, surroundings, signalled_early, &stop)
+                    .await
+            }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
         stop.cancel();
         agents.ask_to_stop();
+        let signalled = signalled()?;
         let taken_back = tokio::select! {
             biased;
-            signalled = signalled() => signalled.map_err(Into::into).and_then(|()| {
+            () = signalled => {
                 if self.takes_back {
                     bail!("interrupted: {}", self.still_there())
                 }
                 Ok(())
-            }),
+            }
             taken_back = self.take_back(&mut agents, say) => taken_back,
         };
         shown.and(taken_back)
@@ -191,6 +202,7 @@ impl Demo {
         &self,
         agents: &mut Agents,
         surroundings: Surroundings,
+        signalled_early: impl Future<Output = ()>,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         let urls = agents.urls();
@@ -208,7 +220,13 @@ impl Demo {
         let terminal = runtime::run(self.contexts(&urls)?, surroundings, Some(controls));
         let pipelines = self.create_pipelines(&urls, stop);
         tokio::pin!(terminal, pipelines);
-        let mut creating = true;
+        let mut creating = tokio::select! {
+            biased;
+            // The terminal, which listens to signals itself, is not open yet.
+            () = signalled_early => return Ok(()),
+            created = &mut pipelines => created.map(|()| false)?,
+            () = tokio::time::sleep(FIRST_SIGHT) => true,
+        };
         loop {
             tokio::select! {
                 ended = &mut terminal => return Ok(ended?),

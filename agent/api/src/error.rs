@@ -21,6 +21,9 @@ pub enum ErrorKind {
     Connect,
     /// `connect.errors.RetriableException`: the same call may succeed later.
     Retriable,
+    /// A converter has to wait for something outside: await [`crate::Converter::ready`], then repeat the call. No fault,
+    /// and never shown to users.
+    NotReady,
     /// `connect.errors.DataException`: a record, schema or value is not valid.
     Data,
     /// `common.config.ConfigException`: a configuration value is not valid.
@@ -69,7 +72,9 @@ impl ErrorKind {
     pub fn class_name(self) -> &'static str {
         match self {
             Self::Connect => "org.apache.kafka.connect.errors.ConnectException",
-            Self::Retriable => "org.apache.kafka.connect.errors.RetriableException",
+            Self::Retriable | Self::NotReady => {
+                "org.apache.kafka.connect.errors.RetriableException"
+            }
             Self::Data => "org.apache.kafka.connect.errors.DataException",
             Self::Config => "org.apache.kafka.common.config.ConfigException",
             Self::NotFound => "org.apache.kafka.connect.errors.NotFoundException",
@@ -134,6 +139,8 @@ impl ConnectError {
         connect => Connect,
         /// The call may be repeated (`RetriableException`).
         retriable => Retriable,
+        /// The call has to wait (no exception of Kafka's).
+        not_ready => NotReady,
         /// Bad data (`DataException`).
         data => Data,
         /// Bad configuration (`ConfigException`).

@@ -1,6 +1,6 @@
 //! Texts as the JVM writes them: floating point numbers and dates.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 
 /// Longest text of a double: sign, 17 digits, point, `E-`, three digits.
 const MAX_LEN: usize = 32;
@@ -77,7 +77,8 @@ impl FloatText {
     /// Turns the layout of ryu (`1e20`, `123.0`, `1.5e-7`) into that of Java: plain from 10^-3 up to 10^7, with
     /// an exponent outside.
     fn layout(shortest: &str) -> Self {
-        let mut digits = [0_u8; 20];
+        // Small numbers come with up to five zeros before their digits.
+        let mut digits = [0_u8; MAX_LEN];
         let mut count = 0;
         let mut point = None;
         let mut exponent = 0_i32;
@@ -154,10 +155,16 @@ impl FloatText {
 /// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`.
 #[must_use]
 pub fn java_date(millis: i64) -> String {
-    match DateTime::<Utc>::from_timestamp_millis(millis) {
-        Some(time) => time.format("%a %b %d %H:%M:%S UTC %Y").to_string(),
-        None => format!("{millis} ms"),
-    }
+    /// The Gregorian calendar repeats itself, days of the week included.
+    const CYCLE_YEARS: i64 = 400;
+    const CYCLE_SECONDS: i64 = 146_097 * 86_400;
+    let seconds = millis.div_euclid(1000);
+    let cycles = seconds.div_euclid(CYCLE_SECONDS);
+    // Within the first cycle, so it exists.
+    let time =
+        DateTime::<Utc>::from_timestamp(seconds.rem_euclid(CYCLE_SECONDS), 0).unwrap_or_default();
+    let year = i64::from(time.year()) + cycles * CYCLE_YEARS;
+    format!("{} {year}", time.format("%a %b %d %H:%M:%S UTC"))
 }
 
 #[cfg(test)]
@@ -182,6 +189,9 @@ mod tests {
             (0.00123, "0.00123"),
             (0.0001, "1.0E-4"),
             (1.5e-7, "1.5E-7"),
+            // All 17 digits, though many zeros stand before them.
+            (1.326_211_265_309_121_2e-5, "1.3262112653091212E-5"),
+            (0.0013262112653091213, "0.0013262112653091213"),
             (123.456, "123.456"),
             (-2.5e100, "-2.5E100"),
             (f64::MAX, "1.7976931348623157E308"),
@@ -203,6 +213,16 @@ mod tests {
 
     #[test]
     fn dates_are_written_as_java_does() {
-        assert_eq!(java_date(1_795_367_687_000), "Sun Nov 22 17:14:47 UTC 2026");
+        for (millis, text) in [
+            (1_795_367_687_000, "Sun Nov 22 17:14:47 UTC 2026"),
+            (-1, "Wed Dec 31 23:59:59 UTC 1969"),
+            (7_464_959_913_600_000, "Thu Mar 01 00:00:00 UTC 238525"),
+            (
+                7_766_279_631_452_241_920,
+                "Fri May 31 09:37:21 UTC 246105574",
+            ),
+        ] {
+            assert_eq!(java_date(millis), text);
+        }
     }
 }

@@ -3,19 +3,21 @@
 //!
 //! * [`schema`], [`value`], [`struct_`], [`logical`], [`decimal`]: the data model; [`values`] reads and writes it
 //!   as text, [`projection`] moves data from one schema to another, [`java_text`] has the JVM's number texts,
-//!   [`simple_date_format`] its patterns of dates.
+//!   [`simple_date_format`] its patterns of dates, [`java_regex`] its regular expressions.
 //! * [`record`]: records, headers, source partitions and offsets.
 //! * [`connector`], [`source`], [`sink`], [`converter`], [`transformation`], [`config_provider`]: the traits.
 //! * [`config`]: definitions of configurations.
 //! * [`plugin`]: descriptors for the worker's list of plugins.
-//! * [`error`]: the error all of them answer with.
+//! * [`error`]: the error all of them answer with; [`causes`] writes any error with what is behind it.
 
+pub mod causes;
 pub mod config;
 pub mod config_provider;
 pub mod connector;
 pub mod converter;
 pub mod decimal;
 pub mod error;
+pub mod java_regex;
 pub mod java_text;
 pub mod logical;
 pub mod plugin;

@@ -51,7 +51,7 @@ impl Default for Limits {
             requests_in_memory: 32 << 20,
             fetch_bytes: 4 << 20,
             fetches_in_memory: 16 << 20,
-            requests_per_connection: 8,
+            requests_per_connection: 5,
             connections: 10_000,
             partitions_per_topic: 10_000,
             free_disk_bytes: 64 << 20,

@@ -12,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! Layers: [`wire`] turns bytes into requests, [`api`] handles them, [`state`] and [`log`] decide on the writer's thread,
-//! [`store`] keeps; [`groups`] is a state machine beside them; [`server`] has the sockets.
+//! Layers: `wire` turns bytes into requests, `api` handles them, `state` and `log` decide on the writer's thread,
+//! `store` keeps; `groups` is a state machine beside them; `server` has the sockets.
 
 mod api;
 mod broker;

@@ -1,9 +1,11 @@
-//! JSON there and back, with and without envelope; serde_json's tree as the peer.
+//! JSON there and back, with and without envelope; serde_json's tree as the peer. The formats with a registry beside it.
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sluice_api::{Converter, ConverterType, Props, SchemaBuilder, Struct, Value, logical, schemas};
 use sluice_plugins::json::JsonConverter;
+use sluice_plugins::schema_registry::codec::Codec;
+use sluice_plugins::{avro, json_schema, protobuf};
 
 fn converter(schemas: bool) -> JsonConverter {
     let mut converter = JsonConverter::default();
@@ -65,5 +67,33 @@ fn json(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, json);
+/// The formats with a registry, without the header of the schema's id.
+fn with_registry(c: &mut Criterion) {
+    let (schema, value) = order().unwrap_or_else(|error| panic!("{error}"));
+    let codecs: [(&str, sluice_api::Result<Box<dyn Codec>>); 3] = [
+        ("avro", avro::codec(&[], Some(&schema))),
+        ("protobuf", protobuf::codec(&[], &schema)),
+        ("json schema", json_schema::codec(&[], &schema)),
+    ];
+    for (name, codec) in codecs {
+        let codec = codec.unwrap_or_else(|error| panic!("{error}"));
+        let mut buffer = Vec::new();
+        codec
+            .write(&value, &mut buffer)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let written = Bytes::copy_from_slice(&buffer);
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Bytes(written.len() as u64));
+        group.bench_function("write", |b| {
+            b.iter(|| {
+                buffer.clear();
+                codec.write(&value, &mut buffer).map(|()| buffer.len())
+            });
+        });
+        group.bench_function("read", |b| b.iter(|| codec.read(&written)));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, json, with_registry);
 criterion_main!(benches);

@@ -3,22 +3,40 @@
 //! [`converters`], [`header_converters`], [`transforms::transformations`] and [`predicates::predicates`] list them all;
 //! the worker's list of plugins takes them from there.
 
+pub mod avro;
 pub mod byte_array;
 pub mod config_providers;
-mod java_regex;
 pub mod json;
+pub mod json_schema;
 pub mod number;
 pub mod predicates;
+pub mod protobuf;
+pub mod schema_registry;
 pub mod simple_header;
 pub mod string;
 pub mod transforms;
 
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod round_trips;
+
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
+
+/// Version of Confluent's converters that those under their names follow, and report as theirs.
+pub const CONFLUENT_VERSION: &str = "8.1.0";
 
 /// All converters of keys and values.
 #[must_use]
 pub fn converters() -> Vec<ConverterPlugin> {
-    let mut all = vec![json::PLUGIN, string::PLUGIN, byte_array::PLUGIN];
+    let mut all = vec![
+        json::PLUGIN,
+        string::PLUGIN,
+        byte_array::PLUGIN,
+        avro::PLUGIN,
+        json_schema::PLUGIN,
+        protobuf::PLUGIN,
+    ];
     all.extend(number::PLUGINS);
     all
 }

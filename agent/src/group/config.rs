@@ -3,31 +3,9 @@
 use std::time::Duration;
 
 use sluice_api::config::Props;
+use sluice_kafka::settings::{self, ClientSettings, ClientSettingsError};
 use sluice_protocol::WorkerId;
 use sluice_protocol::group::Subprotocol;
-
-use crate::kafka_client::security::{Security, SecurityError};
-
-/// How to talk to the brokers of a cluster.
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// `bootstrap.servers`, each `host:port`.
-    pub bootstrap_servers: Vec<String>,
-    /// How to reach brokers.
-    pub security: Security,
-    /// `client.id`.
-    pub client_id: String,
-    /// `request.timeout.ms`.
-    pub request_timeout: Duration,
-    /// `socket.connection.setup.timeout.ms`.
-    pub connect_timeout: Duration,
-    /// `retry.backoff.ms`.
-    pub retry_backoff: Duration,
-    /// `retry.backoff.max.ms`.
-    pub retry_backoff_max: Duration,
-    /// `default.api.timeout.ms`: how long an admin call is tried.
-    pub api_timeout: Duration,
-}
 
 /// What the group client needs to know.
 #[derive(Clone, Debug)]
@@ -50,76 +28,6 @@ pub struct GroupConfig {
     pub max_delay: Duration,
 }
 
-/// A worker property the group client can't use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GroupConfigError {
-    /// The key is missing.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// The value does not parse.
-    #[error("{key} {value:?}: expected {expected}")]
-    Invalid {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// A security setting that can't be honoured.
-    #[error(transparent)]
-    Security(#[from] SecurityError),
-}
-
-fn text<'a>(props: &'a Props, key: &str) -> Option<&'a str> {
-    props
-        .get(key)
-        .map(|value| value.trim())
-        .filter(|value| !value.is_empty())
-}
-
-fn millis(props: &Props, key: &'static str, default: u64) -> Result<Duration, GroupConfigError> {
-    let Some(value) = text(props, key) else {
-        return Ok(Duration::from_millis(default));
-    };
-    match value.parse::<i32>().map(u64::try_from) {
-        Ok(Ok(ms)) => Ok(Duration::from_millis(ms)),
-        _ => Err(GroupConfigError::Invalid {
-            key,
-            value: value.to_owned(),
-            expected: "milliseconds",
-        }),
-    }
-}
-
-impl ClientSettings {
-    /// Reads client properties, with the defaults of a distributed worker.
-    ///
-    /// # Errors
-    /// The first key that is missing or does not parse.
-    pub fn from_props(props: &Props, default_client_id: &str) -> Result<Self, GroupConfigError> {
-        let bootstrap = text(props, "bootstrap.servers")
-            .ok_or(GroupConfigError::Missing("bootstrap.servers"))?;
-        let millis = |key, default| millis(props, key, default);
-        Ok(Self {
-            bootstrap_servers: bootstrap
-                .split(',')
-                .map(|server| server.trim().to_owned())
-                .filter(|server| !server.is_empty())
-                .collect(),
-            security: Security::from_props(props)?,
-            client_id: text(props, "client.id")
-                .unwrap_or(default_client_id)
-                .to_owned(),
-            request_timeout: millis("request.timeout.ms", 40_000)?,
-            connect_timeout: millis("socket.connection.setup.timeout.ms", 10_000)?,
-            retry_backoff: millis("retry.backoff.ms", 100)?,
-            retry_backoff_max: millis("retry.backoff.max.ms", 1000)?,
-            api_timeout: millis("default.api.timeout.ms", 60_000)?,
-        })
-    }
-}
-
 impl GroupConfig {
     /// Reads the worker's properties, with the defaults of `DistributedConfig`.
     ///
@@ -129,9 +37,9 @@ impl GroupConfig {
         props: &Props,
         worker_id: &WorkerId,
         rest_url: &str,
-    ) -> Result<Self, GroupConfigError> {
-        let text = |key: &str| text(props, key);
-        let millis = |key, default| millis(props, key, default);
+    ) -> Result<Self, ClientSettingsError> {
+        let text = |key: &str| settings::text(props, key);
+        let millis = |key, default| settings::millis(props, key, default);
         let protocol = text("connect.protocol").unwrap_or("sessioned");
         let subprotocols = match protocol.to_ascii_lowercase().as_str() {
             "sessioned" => vec![
@@ -142,7 +50,7 @@ impl GroupConfig {
             "compatible" => vec![Subprotocol::Compatible, Subprotocol::Default],
             "eager" => vec![Subprotocol::Default],
             _ => {
-                return Err(GroupConfigError::Invalid {
+                return Err(ClientSettingsError::Invalid {
                     key: "connect.protocol",
                     value: protocol.to_owned(),
                     expected: "eager, compatible or sessioned",
@@ -153,7 +61,7 @@ impl GroupConfig {
         Ok(Self {
             client: ClientSettings::from_props(props, &default_client_id)?,
             group_id: text("group.id")
-                .ok_or(GroupConfigError::Missing("group.id"))?
+                .ok_or(ClientSettingsError::Missing("group.id"))?
                 .to_owned(),
             rest_url: rest_url.to_owned(),
             subprotocols,

@@ -1,4 +1,4 @@
-//! Membership against a real broker. Needs `SLUICE_TEST_BOOTSTRAP=host:port`; without it the tests say so and pass.
+//! Membership on a broker: Kafka, if `SLUICE_TEST_BOOTSTRAP` (host:port) names one, else the embedded one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,13 @@ use sluice_protocol::ConfigMap;
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::group::{Subprotocol, Work};
 
+#[path = "../../tests/support/broker.rs"]
+mod broker;
+
+use broker::TestBroker;
+
 use super::{GroupConfig, GroupEvent, Rebalance, WorkerCoordinator};
+use crate::embedded;
 use crate::storage::config_state::ConfigStateMachine;
 use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
 
@@ -137,14 +143,9 @@ impl Worker {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn config(name: &str, number: usize, changes: &[(&str, &str)]) -> Option<GroupConfig> {
-    let Ok(bootstrap) = std::env::var("SLUICE_TEST_BOOTSTRAP") else {
-        eprintln!("SLUICE_TEST_BOOTSTRAP is not set: skipped");
-        return None;
-    };
+fn config(broker: &TestBroker, name: &str, number: usize, changes: &[(&str, &str)]) -> GroupConfig {
     let mut props: sluice_api::config::Props = [
-        ("bootstrap.servers", bootstrap.as_str()),
+        ("bootstrap.servers", broker.bootstrap()),
         ("group.id", name),
         ("session.timeout.ms", "6000"),
         ("heartbeat.interval.ms", "300"),
@@ -157,7 +158,7 @@ fn config(name: &str, number: usize, changes: &[(&str, &str)]) -> Option<GroupCo
         props.insert((*key).to_owned(), (*value).to_owned());
     }
     let id = format!("w{number}:8083");
-    Some(GroupConfig::from_props(&props, &id.as_str().into(), &format!("http://{id}/")).unwrap())
+    GroupConfig::from_props(&props, &id.as_str().into(), &format!("http://{id}/")).unwrap()
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -192,6 +193,7 @@ fn placed(workers: &[Worker], connectors: usize, tasks: usize) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_share_work_and_take_over_from_one_that_leaves_and_a_leader_that_dies() {
+    let broker = TestBroker::start();
     let group = group_name("share");
     let configs = Arc::new(Configs::default());
     for number in 0..6 {
@@ -199,9 +201,7 @@ async fn members_share_work_and_take_over_from_one_that_leaves_and_a_leader_that
     }
     let mut workers = Vec::new();
     for number in 0..3 {
-        let Some(config) = config(&group, number, &[]) else {
-            return;
-        };
+        let config = config(&broker, &group, number, &[]);
         workers.push(Worker::start(config, Arc::clone(&configs)));
     }
     until("three members share the work", || placed(&workers, 6, 12)).await;
@@ -249,6 +249,7 @@ async fn members_share_work_and_take_over_from_one_that_leaves_and_a_leader_that
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eager_members_stop_everything_before_they_join() {
+    let broker = TestBroker::start();
     let group = group_name("eager");
     let configs = Arc::new(Configs::default());
     for number in 0..3 {
@@ -256,9 +257,7 @@ async fn eager_members_stop_everything_before_they_join() {
     }
     let mut workers = Vec::new();
     for number in 0..2 {
-        let Some(config) = config(&group, number, &[("connect.protocol", "eager")]) else {
-            return;
-        };
+        let config = config(&broker, &group, number, &[("connect.protocol", "eager")]);
         workers.push(Worker::start(config, Arc::clone(&configs)));
         until("the member has work", || {
             !workers[number].connectors().is_empty()
@@ -274,15 +273,14 @@ async fn eager_members_stop_everything_before_they_join() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_with_one_eager_member_speaks_the_eager_protocol() {
+    let broker = TestBroker::start();
     let group = group_name("mixed");
     let configs = Arc::new(Configs::default());
     configs.connector("c0", 3);
-    let Some(first) = config(&group, 0, &[]) else {
-        return;
-    };
+    let first = config(&broker, &group, 0, &[]);
     let first = Worker::start(first, Arc::clone(&configs));
     until("the first member has all", || first.tasks().len() == 3).await;
-    let second = config(&group, 1, &[("connect.protocol", "eager")]).unwrap();
+    let second = config(&broker, &group, 1, &[("connect.protocol", "eager")]);
     let workers = [first, Worker::start(second, Arc::clone(&configs))];
     until("both share the work", || placed(&workers, 1, 3)).await;
     let protocol = workers[0]
@@ -299,12 +297,11 @@ async fn a_group_with_one_eager_member_speaks_the_eager_protocol() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_is_not_polled_leaves_and_reports_its_work_when_it_comes_back() {
+    let broker = TestBroker::start();
     let group = group_name("idle");
     let configs = Arc::new(Configs::default());
     configs.connector("c0", 1);
-    let Some(config) = config(&group, 0, &[("rebalance.timeout.ms", "1000")]) else {
-        return;
-    };
+    let config = config(&broker, &group, 0, &[("rebalance.timeout.ms", "1000")]);
     let mut member = WorkerCoordinator::new(config, configs);
     let GroupEvent::Assigned(first) = member.poll().await else {
         panic!("no assignment");
@@ -323,12 +320,11 @@ async fn a_member_that_is_not_polled_leaves_and_reports_its_work_when_it_comes_b
 
 #[tokio::test]
 async fn a_coordinator_that_is_gone_costs_the_work() {
+    let broker = TestBroker::start();
     let group = group_name("lost");
     let configs = Arc::new(Configs::default());
     configs.connector("c0", 1);
-    let Some(mut config) = config(&group, 0, &[]) else {
-        return;
-    };
+    let mut config = config(&broker, &group, 0, &[]);
     config.heartbeat_interval = Duration::from_millis(300);
     let mut member = WorkerCoordinator::new(config, configs);
     let GroupEvent::Assigned(first) = member.poll().await else {
@@ -345,10 +341,9 @@ async fn a_coordinator_that_is_gone_costs_the_work() {
 
 #[tokio::test]
 async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
+    let broker = TestBroker::start();
     use super::admin::GroupAdmin;
-    let Some(config) = config("unused", 0, &[]) else {
-        return;
-    };
+    let config = config(&broker, "unused", 0, &[]);
     let props: sluice_api::config::Props = [(
         "bootstrap.servers".to_owned(),
         config.client.bootstrap_servers.join(","),
@@ -407,11 +402,10 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
 
 #[tokio::test]
 async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
+    let broker = TestBroker::start();
     use super::admin::GroupAdmin;
     let group = group_name("busy");
-    let Some(config) = config(&group, 0, &[]) else {
-        return;
-    };
+    let config = config(&broker, &group, 0, &[]);
     let props: sluice_api::config::Props = [(
         "bootstrap.servers".to_owned(),
         config.client.bootstrap_servers.join(","),

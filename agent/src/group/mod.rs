@@ -38,18 +38,12 @@
 //! # }
 //! ```
 
-pub mod admin;
 pub mod assignor;
 mod config;
-pub mod connection;
 mod coordinator;
-pub mod discovery;
-mod error_code;
 mod heartbeat;
 #[cfg(test)]
 mod live_tests;
-mod sasl;
-mod tls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,8 +51,11 @@ use std::time::Duration;
 use sluice_protocol::group::{Subprotocol, Work};
 use sluice_protocol::{Generation, MemberId, Millis, Offset};
 
-pub use config::{ClientSettings, GroupConfig, GroupConfigError};
+pub use config::GroupConfig;
 pub use coordinator::WorkerCoordinator;
+pub use sluice_kafka::settings::{ClientSettings, ClientSettingsError as GroupConfigError};
+pub use sluice_kafka::{admin, connection, discovery};
+use sluice_kafka::{error_code, group_of};
 
 /// What the herder has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,10 +141,4 @@ fn shorten(reason: &str) -> String {
         end -= 1;
     }
     reason.get(..end).unwrap_or_default().to_owned()
-}
-
-fn group_of(id: &str) -> kafka_protocol::messages::GroupId {
-    kafka_protocol::messages::GroupId(kafka_protocol::protocol::StrBytes::from_string(
-        id.to_owned(),
-    ))
 }

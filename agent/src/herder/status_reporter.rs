@@ -244,6 +244,7 @@ fn shortened(mut trace: String) -> String {
     trace
 }
 
+// Failures are logged here, once: values from config providers are hidden in the traces that arrive.
 impl ConnectorStatusListener for StatusReporter {
     fn on_startup(&self, connector: &ConnectorName) {
         self.connector(connector, State::Running, None, Put::Plain);
@@ -266,6 +267,7 @@ impl ConnectorStatusListener for StatusReporter {
     }
 
     fn on_failure(&self, connector: &ConnectorName, trace: String) {
+        tracing::error!(%connector, "Connector failed: {}", trace.trim_end());
         self.connector(connector, State::Failed, Some(trace), Put::Safe);
     }
 }
@@ -288,6 +290,13 @@ impl TaskStatusListener for StatusReporter {
     }
 
     fn on_failure(&self, id: &ConnectorTaskId, trace: String) {
+        tracing::error!(
+            connector = %id.connector,
+            task = id.task,
+            "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
+             manually restarted: {}",
+            trace.trim_end()
+        );
         self.task(id, State::Failed, Some(trace), Put::Safe);
     }
 }

@@ -81,6 +81,8 @@ pub struct Publisher {
     connectors: HashMap<ConnectorName, ConnectorTelemetry>,
     tasks: HashMap<ConnectorTaskId, TaskTelemetry>,
     process: Process,
+    /// When the tasks were last measured.
+    measured: Option<Instant>,
     last_full: Option<Instant>,
     dropped: u64,
 }
@@ -103,6 +105,7 @@ impl Publisher {
             connectors: HashMap::new(),
             tasks: HashMap::new(),
             process: Process::new(),
+            measured: None,
             last_full: None,
             dropped: 0,
         }
@@ -287,7 +290,8 @@ impl Publisher {
             .collect()
     }
 
-    fn task_records(&self) -> HashMap<ConnectorTaskId, TaskTelemetry> {
+    fn task_records(&mut self) -> HashMap<ConnectorTaskId, TaskTelemetry> {
+        let interval = self.measured.replace(Instant::now()).map(|at| at.elapsed());
         let running: HashMap<ConnectorTaskId, _> = self
             .observed
             .worker
@@ -307,6 +311,10 @@ impl Publisher {
                     record.class = view.plugin.task_class().to_owned();
                     let numbers = view.metrics.snapshot();
                     record.metrics = metrics_of(&numbers);
+                    if let Some(interval) = interval {
+                        let before = self.tasks.get(&id).map(|before| &before.metrics);
+                        measure_rates(&mut record.metrics, before, interval);
+                    }
                     if numbers.last_error_timestamp > 0 {
                         record.last_error_at = Some(Millis(numbers.last_error_timestamp));
                     }
@@ -389,6 +397,24 @@ fn metrics_of(numbers: &TaskMetricsSnapshot) -> TaskMetrics {
         running_ratio: rounded(numbers.running_ratio),
         pause_ratio: rounded(numbers.pause_ratio),
     }
+}
+
+/// Rates over the interval since the totals were `before`; a task that is new, or starts again, has begun within it. JMX's
+/// rates, which `/metrics` has, are means over up to a minute and take half of one to come up.
+#[expect(clippy::cast_precision_loss, reason = "statistics")]
+fn measure_rates(metrics: &mut TaskMetrics, before: Option<&TaskMetrics>, interval: Duration) {
+    let rate = |total: u64, total_before: Option<u64>| {
+        let since = total
+            .checked_sub(total_before.unwrap_or(0))
+            .unwrap_or(total);
+        rounded(since as f64 / interval.as_secs_f64())
+    };
+    let records_in = before.map(|before| before.records_in_total);
+    let records_out = before.map(|before| before.records_out_total);
+    let bytes = before.map(|before| before.bytes_total);
+    metrics.records_in_per_s = rate(metrics.records_in_total, records_in);
+    metrics.records_out_per_s = rate(metrics.records_out_total, records_out);
+    metrics.bytes_per_s = rate(metrics.bytes_total, bytes);
 }
 
 fn source_offsets(connector: &ConnectorName, numbers: &TaskMetricsSnapshot) -> Vec<SourceOffset> {
@@ -528,6 +554,31 @@ mod tests {
             assert!(measured.rss_bytes > 0);
             assert!(measured.threads > 0);
         }
+    }
+
+    #[test]
+    fn rates_are_those_of_the_last_interval() {
+        let totals = |total| TaskMetrics {
+            records_in_total: total,
+            records_out_total: total,
+            bytes_total: 10 * total,
+            ..TaskMetrics::default()
+        };
+        let rate = |total, before: Option<u64>| {
+            let mut metrics = totals(total);
+            let before = before.map(totals);
+            measure_rates(&mut metrics, before.as_ref(), Duration::from_secs(2));
+            (
+                metrics.records_in_per_s,
+                metrics.records_out_per_s,
+                metrics.bytes_per_s,
+            )
+        };
+        assert_eq!(rate(600, Some(200)), (200.0, 200.0, 2000.0));
+        assert_eq!(rate(200, Some(200)), (0.0, 0.0, 0.0));
+        // New, and started again.
+        assert_eq!(rate(100, None), (50.0, 50.0, 500.0));
+        assert_eq!(rate(100, Some(200)), (50.0, 50.0, 500.0));
     }
 
     #[test]

@@ -252,7 +252,6 @@ impl Actor {
 
     /// The first failure is the one that is reported.
     fn failed(&mut self, error: &ConnectError) {
-        tracing::error!(connector = %self.name, trace = error.trace(), "connector failed");
         if self.state != State::Failed {
             self.state = State::Failed;
             self.listener.on_failure(&self.name, error.trace());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rand::Rng as _;
 use sluice_api::config::Props;
-use sluice_api::{ConnectError, Result};
+use sluice_api::{ConnectError, Converter, ErrorKind, Result};
 use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -319,6 +319,27 @@ impl ErrorOperator {
         match self.failed::<()>(stage, class, subject, error).await {
             Tolerated::Fatal(error) => Decision::Fail(error),
             Tolerated::Done(()) | Tolerated::Skipped => Decision::Skip,
+        }
+    }
+
+    /// What to do after a converter did not convert: fetches what it waits for, or goes on as after any failure.
+    pub async fn after_conversion(
+        &self,
+        converter: &dyn Converter,
+        stage: Stage,
+        class: &str,
+        subject: &(dyn FailureSubject + Sync),
+        attempts: &mut Attempts,
+        error: ConnectError,
+    ) -> Decision {
+        if error.kind() != ErrorKind::NotReady {
+            return self
+                .after_failure(stage, class, subject, attempts, error)
+                .await;
+        }
+        tokio::select! {
+            () = converter.ready() => Decision::Retry,
+            () = self.cancelled.cancelled() => Decision::Skip,
         }
     }
 

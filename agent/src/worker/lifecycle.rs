@@ -351,7 +351,6 @@ impl Worker {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(connector = %id.connector, task = id.task, trace = error.trace(), "cannot start the task");
                 self.reporter.on_failure(id, error.trace());
                 Err(error)
             }

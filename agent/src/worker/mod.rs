@@ -14,7 +14,6 @@ pub mod client_configs;
 mod config_secrets;
 pub mod connector;
 pub mod connector_offsets;
-pub mod consumer;
 pub mod dead_letter_queue;
 pub mod errors;
 pub mod lifecycle;
@@ -30,3 +29,5 @@ pub mod topic_creation;
 pub mod transactional_producer;
 pub mod transformation_chain;
 mod worker_task;
+
+pub use sluice_kafka::consumer;

@@ -230,59 +230,7 @@ impl Reporter {
                     && raw.topic == record.original_topic
             })
             .cloned();
-        kept.map_or_else(|| self.serialized(record), Ok)
-    }
-
-    fn serialized(&self, record: &SinkRecord) -> Result<RawRecord> {
-        let SinkRecord {
-            record,
-            kafka_offset,
-            timestamp_type,
-            original_kafka_partition,
-            ..
-        } = record;
-        let plugins = &self.plugins;
-        let topic = &record.topic;
-        let mut buffer = Vec::new();
-        let key = plugins
-            .key_converter
-            .from_connect_data(topic, record.key_schema.as_ref(), &record.key, &mut buffer)?
-            .map(Bytes::copy_from_slice);
-        buffer.clear();
-        let value = plugins
-            .value_converter
-            .from_connect_data(
-                topic,
-                record.value_schema.as_ref(),
-                &record.value,
-                &mut buffer,
-            )?
-            .map(Bytes::copy_from_slice);
-        let mut headers = Vec::with_capacity(record.headers.len());
-        for header in &record.headers {
-            buffer.clear();
-            let value = plugins
-                .header_converter
-                .from_connect_header(
-                    topic,
-                    &header.key,
-                    header.schema.as_ref(),
-                    &header.value,
-                    &mut buffer,
-                )?
-                .map(Bytes::copy_from_slice);
-            headers.push((header.key.clone(), value));
-        }
-        Ok(RawRecord {
-            topic: topic.clone(),
-            partition: record.kafka_partition.unwrap_or(*original_kafka_partition),
-            offset: *kafka_offset,
-            timestamp: record.timestamp.unwrap_or(-1),
-            timestamp_type: *timestamp_type,
-            key,
-            value,
-            headers,
-        })
+        kept.map_or_else(|| serialized(&self.plugins, record), Ok)
     }
 
     /// The error of a report that was not tolerated.
@@ -310,13 +258,102 @@ impl Reporter {
     }
 }
 
+/// A record by the task's converters.
+fn serialized(plugins: &TaskPlugins, record: &SinkRecord) -> Result<RawRecord> {
+    let SinkRecord {
+        record,
+        kafka_offset,
+        timestamp_type,
+        original_kafka_partition,
+        ..
+    } = record;
+    let topic = &record.topic;
+    let mut buffer = Vec::new();
+    let key = plugins
+        .key_converter
+        .from_connect_data(topic, record.key_schema.as_ref(), &record.key, &mut buffer)?
+        .map(Bytes::copy_from_slice);
+    buffer.clear();
+    let value = plugins
+        .value_converter
+        .from_connect_data(
+            topic,
+            record.value_schema.as_ref(),
+            &record.value,
+            &mut buffer,
+        )?
+        .map(Bytes::copy_from_slice);
+    let mut headers = Vec::with_capacity(record.headers.len());
+    for header in &record.headers {
+        buffer.clear();
+        let value = plugins
+            .header_converter
+            .from_connect_header(
+                topic,
+                &header.key,
+                header.schema.as_ref(),
+                &header.value,
+                &mut buffer,
+            )?
+            .map(Bytes::copy_from_slice);
+        headers.push((header.key.clone(), value));
+    }
+    Ok(RawRecord {
+        topic: topic.clone(),
+        partition: record.kafka_partition.unwrap_or(*original_kafka_partition),
+        offset: *kafka_offset,
+        timestamp: record.timestamp.unwrap_or(-1),
+        timestamp_type: *timestamp_type,
+        key,
+        value,
+        headers,
+    })
+}
+
+/// As [`serialized`], when the converters have what they need; without key and value if they cannot get it, since a report
+/// without them is better than none.
+async fn serialized_when_ready(plugins: &TaskPlugins, record: SinkRecord) -> RawRecord {
+    loop {
+        match serialized(plugins, &record) {
+            Ok(raw) => return raw,
+            Err(error) if error.kind() == ErrorKind::NotReady => {
+                plugins.key_converter.ready().await;
+                plugins.value_converter.ready().await;
+            }
+            Err(error) => {
+                tracing::error!(
+                    topic = %record.original_topic,
+                    offset = record.original_kafka_offset,
+                    "reporting a record without its key and value: {}",
+                    error.trace().trim_end()
+                );
+                return RawRecord {
+                    topic: record.original_topic,
+                    partition: record.original_kafka_partition,
+                    offset: record.original_kafka_offset,
+                    timestamp: record.record.timestamp.unwrap_or(-1),
+                    timestamp_type: record.timestamp_type,
+                    key: None,
+                    value: None,
+                    headers: Vec::new(),
+                };
+            }
+        }
+    }
+}
+
 impl ErrantRecordReporter for Reporter {
     fn report(
         &self,
         record: &SinkRecord,
         error: ConnectError,
     ) -> Result<BoxFuture<'static, Result<()>>> {
-        let raw = self.as_consumed(record)?;
+        let consumed = match self.as_consumed(record) {
+            Ok(raw) => Ok(raw),
+            Err(error) if error.kind() == ErrorKind::NotReady => Err(record.clone()),
+            Err(error) => return Err(error),
+        };
+        let plugins = Arc::clone(&self.plugins);
         let ended = Arc::new(Notify::new());
         let done = Arc::new(AtomicBool::new(false));
         self.outstanding.lock().push(Outstanding {
@@ -328,6 +365,10 @@ impl ErrantRecordReporter for Reporter {
         let fatal =
             ConnectError::connect("Tolerance exceeded in error handler").caused_by(error.clone());
         let report = tokio::spawn(async move {
+            let raw = match consumed {
+                Ok(raw) => raw,
+                Err(record) => serialized_when_ready(&plugins, record).await,
+            };
             let _: Tolerated<()> = operator
                 .failed(
                     Stage::TaskPut,

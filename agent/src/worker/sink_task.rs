@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
-use super::consumer::{ConsumerEvent, SinkConsumer};
+use super::consumer::{BatchConsumer, ConsumerEvent};
 use super::dead_letter_queue::DeadLetterQueue;
 use super::errors::{Attempts, Decision, ErrorOperator, ErrorSettings, Stage, Tolerated};
 use super::metrics::SinkPartitionState;
@@ -147,7 +147,7 @@ async fn run_task(
     });
     let subscription = Subscription::of(context)?;
     let (config, max_records) = client_configs::consumer_config(context)?;
-    let consumer = SinkConsumer::new(&config, max_records)?;
+    let consumer = BatchConsumer::new(&config, max_records)?;
     let plugin_context = Arc::new(SinkContext::new(
         context.task_props.clone(),
         stopping.clone(),
@@ -219,7 +219,7 @@ struct Committing {
 
 struct Loop<'a> {
     context: &'a mut TaskContext,
-    consumer: SinkConsumer,
+    consumer: BatchConsumer,
     subscription: Subscription,
     subscribed: Vec<String>,
     plugin: Arc<SinkContext>,
@@ -525,7 +525,7 @@ impl Loop<'_> {
         let plugins = &self.context.plugins;
         let subject = ConsumedSubject(raw);
         macro_rules! step {
-            ($stage:ident, $class:expr, $call:expr) => {
+            ($call:expr, $after_error:ident($($argument:expr),*)) => {
                 match $call {
                     Ok(converted) => converted,
                     Err(first) => {
@@ -534,13 +534,7 @@ impl Loop<'_> {
                         loop {
                             let decision = self
                                 .operator
-                                .after_failure(
-                                    Stage::$stage,
-                                    $class,
-                                    &subject,
-                                    &mut attempts,
-                                    error,
-                                )
+                                .$after_error($($argument),*, &subject, &mut attempts, error)
                                 .await;
                             match decision {
                                 Decision::Skip => return Ok(None),
@@ -556,29 +550,34 @@ impl Loop<'_> {
             };
         }
         let key: SchemaAndValue = step!(
-            KeyConverter,
-            &plugins.key_converter_class,
             plugins
                 .key_converter
-                .to_connect_data(&raw.topic, raw.key.as_ref())
+                .to_connect_data(&raw.topic, raw.key.as_ref()),
+            after_conversion(
+                &*plugins.key_converter,
+                Stage::KeyConverter,
+                &plugins.key_converter_class
+            )
         );
         let value: SchemaAndValue = step!(
-            ValueConverter,
-            &plugins.value_converter_class,
             plugins
                 .value_converter
-                .to_connect_data(&raw.topic, raw.value.as_ref())
+                .to_connect_data(&raw.topic, raw.value.as_ref()),
+            after_conversion(
+                &*plugins.value_converter,
+                Stage::ValueConverter,
+                &plugins.value_converter_class
+            )
         );
         let mut headers = Headers::new();
         if !raw.headers.is_empty() {
             headers = Headers::with_capacity(raw.headers.len());
             for (name, data) in &raw.headers {
                 let converted = step!(
-                    HeaderConverter,
-                    &plugins.header_converter_class,
                     plugins
                         .header_converter
-                        .to_connect_header(&raw.topic, name, data.as_ref())
+                        .to_connect_header(&raw.topic, name, data.as_ref()),
+                    after_failure(Stage::HeaderConverter, &plugins.header_converter_class)
                 );
                 headers.add_converted(name.clone(), converted);
             }
@@ -720,6 +719,8 @@ impl Loop<'_> {
                 ConsumerEvent::Revoke(partitions) => self.revoked(task, partitions).await?,
                 ConsumerEvent::Lost(partitions) => self.lost(task, partitions).await?,
                 ConsumerEvent::Committed { seq, result } => self.committed(seq, result),
+                // Not asked for.
+                ConsumerEvent::EndOfPartition(_) => {}
                 ConsumerEvent::Warning(text) => {
                     tracing::warn!(task = %self.context.id, "consumer: {text}");
                 }

@@ -62,16 +62,7 @@ pub(super) async fn end(
     match outcome {
         Ok(End::Stopped) => context.listener.on_shutdown(&context.id),
         Ok(End::Cancelled) => {}
-        Err(error) => {
-            tracing::error!(
-                connector = %context.id.connector,
-                task = context.id.task,
-                "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
-                 manually restarted: {}",
-                error.trace().trim_end()
-            );
-            context.listener.on_failure(&context.id, error.trace());
-        }
+        Err(error) => context.listener.on_failure(&context.id, error.trace()),
     }
 }
 

@@ -234,7 +234,7 @@ fn takes_everything_back(context: &Context) -> Result<()> {
         let at_start = how.ends_with("start");
         let mut demo = if at_start {
             let demo = Demo::launch(context, "demo-ends", &bootstrap)?;
-            demo.terminal.wait_text("starting 3 agents", seconds(20))?;
+            wait_until("its folder", seconds(20), || Ok(demo.id().is_ok()))?;
             demo
         } else {
             Demo::start(context, "demo-ends", &bootstrap)?

@@ -414,7 +414,7 @@ fn apply(stage: &Stage<'_>) -> Result<()> {
         );
     }
     ensure!(
-        rest.get(&path(&one))?.json()?["batch.size"] == "77",
+        rest.patient("GET", &path(&one), None)?.json()?["batch.size"] == "77",
         "not written"
     );
     rest.wait_running(&two, 1, seconds(30))?;

@@ -206,6 +206,6 @@ fn jvm_worker(context: &Context) -> Result<()> {
     let second = cluster.worker(Kind::Jvm, &second)?;
     pipeline.add_lines(LINES)?;
     pipeline.wait_running(second.rest(), seconds(60))?;
-    pipeline.wait_count(seconds(90))?;
-    pipeline.delivery()?.none_lost()
+    pipeline.wait_none_lost(seconds(90))?;
+    Ok(())
 }

@@ -1,8 +1,10 @@
 //! End-to-end tests on real servers: Kafka 4.3, JVM Connect 4.3 and the `sluice` binary.
 //!
 //! One binary, so that it links once and tests share a broker. Without jars (see [`sluice_tests::servers`]) they run on the
-//! embedded broker, and those that need Java are reported as ignored. The lists `TESTS` of the modules name all tests.
+//! embedded broker, and those that need Java are reported as ignored; without a built `sluice` none can run, which is an error.
+//! The lists `TESTS` of the modules name all tests.
 
+mod back_pressure;
 mod bad_input;
 mod both_brokers;
 mod context;
@@ -16,6 +18,8 @@ mod headless;
 mod https;
 mod java_clients;
 mod jdbc;
+mod mirror;
+mod schema_registry;
 mod secured;
 mod takeover;
 mod terminal;
@@ -25,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use context::{Context, Test};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Conclusion, Trial};
 use sluice_tests::servers::{self, Servers};
 
 /// Tests at the same time, unless the command line says otherwise: servers and clients share two cores.
@@ -42,12 +46,15 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         secured::TESTS,
         demo::TESTS,
         delivery::TESTS,
+        back_pressure::TESTS,
         exactly_once::TESTS,
         differential::TESTS,
         embedded::TESTS,
         both_brokers::TESTS,
         java_clients::TESTS,
         transformations::TESTS,
+        schema_registry::TESTS,
+        mirror::TESTS,
     ]
     .into_iter()
     .chain(jdbc::TESTS.iter().copied())
@@ -62,7 +69,9 @@ fn needs_java(name: &str) -> bool {
         "secured::",
         "differential::",
         "java_clients::",
+        "mirror::a_secured_source",
         "both_brokers::",
+        "transformations::",
     ];
     name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
 }
@@ -75,32 +84,29 @@ fn lacks_database(name: &str) -> bool {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    match Servers::find() {
-        Ok(servers) => run(&arguments, servers),
-        Err(reason) if servers::wanted() => {
-            report(&format!(
-                "error: real servers were asked for, but: {reason:#}"
-            ));
-            ExitCode::FAILURE
-        }
-        Err(reason) => skip(&arguments, &format!("{reason:#}")),
-    }
-}
-
-fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
-    let context = Arc::new(match Context::new(servers) {
-        Ok(context) => context,
+    let found = Servers::find().and_then(Context::new);
+    let context = match found {
+        Ok(context) => Arc::new(context),
         Err(error) => {
             report(&format!("error: {error:#}"));
             return ExitCode::FAILURE;
         }
-    });
+    };
+    let conclusion = run(&arguments, &context);
+    // Servers end with the context, before the process does.
+    drop(context);
+    conclusion.exit_code()
+}
+
+fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
     let have_java = context.servers.have_java();
+    let have_python = servers::python_with_schema_registry().is_ok();
     let trials = all_tests()
         .map(|test| {
-            let context = Arc::clone(&context);
-            let skipped = needs_java(test.name) && !have_java
-                || lacks_database(test.name) && !servers::wanted();
+            let context = Arc::clone(context);
+            let python = test.name.contains("python") && !have_python;
+            let skipped = (needs_java(test.name) && !have_java)
+                || ((python || lacks_database(test.name)) && !servers::wanted());
             Trial::test(test.name, move || {
                 context::begin_test();
                 (test.run)(&context)
@@ -109,26 +115,13 @@ fn run(arguments: &Arguments, servers: Servers) -> ExitCode {
             .with_ignored_flag(skipped)
         })
         .collect();
-    let conclusion = libtest_mimic::run(arguments, trials);
-    // Servers end with the context, before the process does.
-    drop(context);
-    conclusion.exit_code()
+    libtest_mimic::run(arguments, trials)
 }
 
 /// The causes from the outermost to the root, one per paragraph, without a stack.
 fn explain(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     causes.join("\ncaused by: ")
-}
-
-fn skip(arguments: &Arguments, reason: &str) -> ExitCode {
-    let trials: Vec<Trial> = all_tests()
-        .map(|test| Trial::test(test.name, || Ok(())).with_ignored_flag(true))
-        .collect();
-    let count = trials.len();
-    let conclusion = libtest_mimic::run(arguments, trials);
-    report(&format!("skipped {count} tests on real servers: {reason}"));
-    conclusion.exit_code()
 }
 
 #[expect(clippy::print_stderr, reason = "a test runner talks to its user")]

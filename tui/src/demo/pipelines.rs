@@ -68,6 +68,9 @@ pub(super) const PIPELINES: [Pipeline; 5] = [
     },
 ];
 
+/// How long a pipe is read to its end when the demo ends: as long as a task is given to stop.
+const LAST_READS: Duration = Duration::from_secs(5);
+
 /// Makes a named pipe and reads it at a limited rate, so that whoever writes it falls behind.
 pub(super) fn drain_slowly(
     path: &Path,
@@ -107,11 +110,14 @@ pub(super) fn drain_slowly(
                 () = stop.cancelled() => break,
             }
         }
-        // A writer that waits for room has to get on, or its task could not stop.
-        while pipe.read(&mut buffer).is_ok_and(|read| read > 0) {
-            tokio::task::yield_now().await;
+        // A writer that waits for room has to get on, or its task could not stop; there may be a whole batch to come.
+        let until = tokio::time::Instant::now() + LAST_READS;
+        while tokio::time::Instant::now() < until {
+            match pipe.read(&mut buffer) {
+                Ok(read) if read > 0 => tokio::task::yield_now().await,
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
         }
-        tokio::time::sleep(Duration::from_secs(5)).await;
     });
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! What the demo shows beside the cluster: where its Kafka is, its agents, and what is worth trying now.
 
+use sluice_protocol::State;
+
 use super::Model;
 use super::dialog::Tone;
-use super::health::Health;
 use crate::text::Text;
 
 /// The demo as the terminal knows it.
@@ -20,9 +21,11 @@ impl Demo {
     /// What can be tried now, most urgent first; short enough for 100 cells with the address before it.
     pub(crate) fn hint(&self, model: &Model) -> (Tone, String) {
         let listed = &model.cluster.connectors;
-        let failed = listed
-            .values()
-            .find(|connector| matches!(connector.health, Health::Unhealthy | Health::Degraded));
+        // Unhealthy alone is not worth a word: a connector whose tasks are about to start is that too.
+        let failed = listed.values().find(|connector| {
+            let mut tasks = connector.tasks.values();
+            connector.state == State::Failed || tasks.any(|task| task.state == State::Failed)
+        });
         if let Some(connector) = failed {
             let text = format!(
                 "{} failed: go there, l shows why, r restarts it",

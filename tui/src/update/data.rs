@@ -14,6 +14,18 @@ use crate::model::trace::Trace;
 use crate::text::Text;
 use crate::units::Millis;
 
+/// Whether a state is told of a connector that no list has named yet: its class and configuration are for REST to tell.
+pub(super) fn tells_of_unlisted(model: &Model, update: &Update) -> bool {
+    let unlisted = |change: &StatusChange| {
+        change.state.is_some() && !model.cluster.connectors.contains_key(&change.connector)
+    };
+    match update {
+        Update::Status(change) => unlisted(change),
+        Update::StatusBatch(changes) => changes.iter().any(unlisted),
+        _ => false,
+    }
+}
+
 /// Applies one piece of news.
 pub(super) fn apply(model: &mut Model, update: Update) {
     let was_stale = std::mem::replace(&mut model.stale_index, true);

@@ -51,8 +51,13 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Data(epoch, update) => {
             if epoch == model.epoch {
+                let unlisted = data::tells_of_unlisted(model, &update);
                 data::apply(model, *update);
-                settle_actions(model)
+                let mut effects = settle_actions(model);
+                if unlisted {
+                    effects.push(Effect::Refresh);
+                }
+                effects
             } else {
                 Vec::new()
             }

@@ -8,6 +8,7 @@ pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
@@ -15,7 +16,11 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Pers
 use parking_lot::RwLock;
 
 /// Bytes of batches in memory before they are sorted into files.
-const LOG_MEMTABLE: u64 = 4 << 20;
+pub(crate) const LOG_MEMTABLE: usize = 4 << 20;
+/// So often may that much wait to be written to files.
+const SEALED: usize = 1;
+/// Longest wait for files to be written; after it the store's own limit holds.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 /// The same for everything else.
 const STATE_MEMTABLE: u64 = 1 << 20;
 /// Blocks of files kept in memory.
@@ -96,7 +101,8 @@ impl Store {
         let log = database
             .keyspace("log", || {
                 KeyspaceCreateOptions::default()
-                    .max_memtable_size(LOG_MEMTABLE)
+                    // Only a limit: the writer has them written before.
+                    .max_memtable_size(4 * LOG_MEMTABLE as u64)
                     .data_block_compression_policy(CompressionPolicy::disabled())
                     .data_block_size_policy(BlockSizePolicy::all(16 << 10))
                     .filter_policy(FilterPolicy::disabled())
@@ -127,6 +133,24 @@ impl Store {
         self.database
             .persist(PersistMode::SyncData)
             .map_err(StoreError::failed("force data to the disk"))
+    }
+
+    /// Has what the log holds in memory written to files, and waits while more than a little waits for that already.
+    ///
+    /// The store would do so by itself, but on the thread that also writes the files and merges them: while that is busy, what
+    /// is held in memory grows without a bound.
+    ///
+    /// # Errors
+    /// If the store does not work.
+    pub(crate) fn write_out(&self) -> Result<(), StoreError> {
+        self.log
+            .rotate_memtable()
+            .map_err(StoreError::failed("write"))?;
+        let begin = Instant::now();
+        while self.log.sealed_memtable_count() > SEALED && begin.elapsed() < FLUSH_LIMIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Bytes that the log takes on the disk.

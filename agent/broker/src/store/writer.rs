@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{Store, StoreError, StoreHandle, keys};
+use super::{LOG_MEMTABLE, Store, StoreError, StoreHandle, keys};
 use crate::config::FsyncPolicy;
 use crate::log::partition::{PartitionId, Stored};
 use crate::state::State;
@@ -21,7 +21,7 @@ use crate::state::State;
 /// Jobs of one commit.
 const JOBS: usize = 512;
 /// Bytes of batches of one commit, about.
-const COMMIT_BYTES: usize = 4 << 20;
+const COMMIT_BYTES: usize = 2 << 20;
 /// Jobs that may wait.
 const WAITING: usize = 4096;
 /// Free space is looked at again after so many bytes.
@@ -204,6 +204,7 @@ pub(crate) fn start(
                 handle,
                 state,
                 unsynced: None,
+                in_memory: 0,
             }
             .run(&ordered);
         })
@@ -225,6 +226,8 @@ struct Thread {
     space: Space,
     /// When the first write happened that was not forced to the disk yet.
     unsynced: Option<Instant>,
+    /// Bytes committed since the store was last told to write out what it holds in memory.
+    in_memory: usize,
 }
 
 impl Thread {
@@ -298,6 +301,18 @@ impl Thread {
         }
         if failed {
             self.reopen();
+        } else if self.in_memory >= LOG_MEMTABLE {
+            self.write_out();
+        }
+    }
+
+    /// Bounds what the store holds in memory. A failure is one of the next commit too, which deals with it.
+    fn write_out(&mut self) {
+        self.in_memory = 0;
+        if let Ok(store) = self.handle.get()
+            && let Err(error) = store.write_out()
+        {
+            tracing::error!(%error, "batches could not be written to files");
         }
     }
 
@@ -306,6 +321,7 @@ impl Thread {
         self.state.store_changes(&mut commit);
         let Commit {
             batch,
+            bytes,
             partitions,
             appended,
             topics_changed,
@@ -323,6 +339,7 @@ impl Thread {
             if matches!(self.settings.fsync, FsyncPolicy::Every(_)) {
                 self.unsynced.get_or_insert_with(Instant::now);
             }
+            self.in_memory += bytes;
         }
         self.state.publish(&partitions, &appended, topics_changed);
         Ok(())
@@ -340,6 +357,7 @@ impl Thread {
 
     /// Opens the store again after a failed write; its journal ends with the last commit that was complete.
     fn reopen(&mut self) {
+        self.in_memory = 0;
         let old = self.handle.set(None);
         let begin = Instant::now();
         if let Some(mut old) = old {

@@ -4,7 +4,7 @@ use sluice_api::config_provider::{ConfigData, ConfigProvider};
 use sluice_api::plugin::Environment;
 use sluice_api::{ConnectError, Props, Result};
 
-use crate::java_regex::JavaRegex;
+use sluice_api::java_regex::JavaRegex;
 
 super::provider!(EnvVarConfigProvider, |environment| Box::new(
     EnvVarConfigProvider {

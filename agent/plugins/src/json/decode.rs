@@ -10,24 +10,35 @@ use sluice_api::{
     ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Struct, Value, logical,
 };
 
+use super::Dialect;
 use super::token::{Kind, MAX_DEPTH, Reader, Text};
 
 /// Maps up to this size look for repeated keys one by one.
 const LINEAR_LIMIT: usize = 32;
 
-pub(super) struct Decoder<'a> {
+pub(crate) struct Decoder<'a> {
     data: &'a Bytes,
     reader: Reader<'a>,
     replace_null_with_default: bool,
+    dialect: Dialect,
     depth: usize,
 }
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(data: &'a Bytes, replace_null_with_default: bool) -> Self {
+        Self::of_dialect(data, replace_null_with_default, Dialect::Connect)
+    }
+
+    pub(crate) fn of_dialect(
+        data: &'a Bytes,
+        replace_null_with_default: bool,
+        dialect: Dialect,
+    ) -> Self {
         Self {
             data,
             reader: Reader::new(data),
             replace_null_with_default,
+            dialect,
             depth: 0,
         }
     }
@@ -41,6 +52,10 @@ impl<'a> Decoder<'a> {
                  your converter configuration.",
             )
         };
+        self.reader.skip_blanks();
+        if self.reader.position() == self.data.len() {
+            return Err(not_an_envelope());
+        }
         let kind = self.reader.begin_value()?;
         if kind != Kind::Object {
             self.reader.skip_rest(kind, 0)?;
@@ -119,6 +134,7 @@ impl<'a> Decoder<'a> {
                 self.depth -= 1;
                 Value::Array(items)
             }
+            Kind::Missing => Value::Null,
             Kind::Object => {
                 self.enter()?;
                 self.reader.expect(b'{')?;
@@ -135,9 +151,28 @@ impl<'a> Decoder<'a> {
         })
     }
 
+    /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is told, whatever
+    /// else is wrong; data of blanks alone are a value that fits nothing.
+    pub(super) fn read_all(&mut self, schema: &Arc<Schema>) -> Result<Value> {
+        self.reader.skip_blanks();
+        if self.reader.position() == self.data.len() {
+            return self.read_rest(schema, Kind::Missing);
+        }
+        let start = self.reader.position();
+        self.read_value(schema).or_else(|error| {
+            self.reader.go_back_to(start);
+            self.reader.skip_value(0)?;
+            Err(error)
+        })
+    }
+
     /// A value by its schema.
-    pub(super) fn read_value(&mut self, schema: &Arc<Schema>) -> Result<Value> {
+    pub(crate) fn read_value(&mut self, schema: &Arc<Schema>) -> Result<Value> {
         let kind = self.reader.begin_value()?;
+        self.read_rest(schema, kind)
+    }
+
+    fn read_rest(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
         if kind == Kind::Null {
             return self.null(schema);
         }
@@ -210,8 +245,7 @@ impl<'a> Decoder<'a> {
             if is_integral(text) {
                 (wrapping_integer(text), text.parse().unwrap_or(0.0))
             } else {
-                let float: f64 = text.parse().unwrap_or(0.0);
-                (float as i64, float)
+                (wrapping_decimal(text), text.parse().unwrap_or(0.0))
             }
         } else {
             self.reader.skip_rest(kind, self.depth)?;
@@ -227,23 +261,43 @@ impl<'a> Decoder<'a> {
         })
     }
 
+    /// An array; of an object the values of its fields are taken, and anything else is empty, as by Jackson's iteration.
     fn read_array(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
-        if kind != Kind::Array {
-            return Err(ConnectError::data(format!(
+        let inner = known(schema.value_schema()?)?;
+        let mut first = true;
+        match kind {
+            Kind::Array => {
+                self.enter()?;
+                self.reader.expect(b'[')?;
+                let mut items = Vec::new();
+                while self.reader.next_item(b']', &mut first)? {
+                    items.push(self.read_value(inner)?);
+                }
+                self.depth -= 1;
+                Ok(Value::Array(items))
+            }
+            Kind::Object if self.dialect == Dialect::Connect => {
+                self.enter()?;
+                self.reader.expect(b'{')?;
+                let mut fields = Vec::new();
+                while self.reader.next_item(b'}', &mut first)? {
+                    let key = self.reader.key()?;
+                    let key = Value::String(self.text(key)?);
+                    fields.push((key, self.read_value(inner)?));
+                }
+                self.depth -= 1;
+                let values = distinct(fields).into_iter().map(|(_, value)| value);
+                Ok(Value::Array(values.collect()))
+            }
+            _ if self.dialect == Dialect::Connect => {
+                self.reader.skip_rest(kind, self.depth)?;
+                Ok(Value::Array(Vec::new()))
+            }
+            _ => Err(ConnectError::data(format!(
                 "Invalid type for ARRAY: {}",
                 kind.node_type()
-            )));
+            ))),
         }
-        let inner = known(schema.value_schema()?)?;
-        self.enter()?;
-        self.reader.expect(b'[')?;
-        let mut items = Vec::new();
-        let mut first = true;
-        while self.reader.next_item(b']', &mut first)? {
-            items.push(self.read_value(inner)?);
-        }
-        self.depth -= 1;
-        Ok(Value::Array(items))
     }
 
     fn read_map(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
@@ -252,7 +306,9 @@ impl<'a> Decoder<'a> {
         let mut entries = Vec::new();
         let mut first = true;
         self.enter()?;
-        if key_schema.schema_type() == SchemaType::String {
+        let is_object = key_schema.schema_type() == SchemaType::String
+            && (self.dialect == Dialect::Connect || !key_schema.is_optional());
+        if is_object {
             if kind != Kind::Object {
                 return Err(ConnectError::data(format!(
                     "Maps with string fields should be encoded as JSON objects, but found {}",
@@ -273,7 +329,10 @@ impl<'a> Decoder<'a> {
                 )));
             }
             self.reader.expect(b'[')?;
-            while self.reader.next_item(b']', &mut first)? {
+            while self.dialect == Dialect::JsonSchema && self.reader.next_item(b']', &mut first)? {
+                entries.push(self.read_entry(key_schema, value_schema)?);
+            }
+            while self.dialect == Dialect::Connect && self.reader.next_item(b']', &mut first)? {
                 let wrong = || {
                     ConnectError::data(
                         "Found invalid map entry, expected an array of a key and a value",
@@ -297,7 +356,104 @@ impl<'a> Decoder<'a> {
         Ok(Value::Map(distinct(entries)))
     }
 
+    /// An entry of a map as an object with `key` and `value`.
+    fn read_entry(
+        &mut self,
+        key_schema: &Arc<Schema>,
+        value_schema: &Arc<Schema>,
+    ) -> Result<(Value, Value)> {
+        let wrong =
+            || ConnectError::data("Found invalid map entry, expected an object with key and value");
+        if self.reader.begin_value()? != Kind::Object {
+            return Err(wrong());
+        }
+        self.reader.expect(b'{')?;
+        let (mut key, mut value) = (None, None);
+        let mut first = true;
+        while self.reader.next_item(b'}', &mut first)? {
+            let name = self.reader.key()?;
+            match self.reader.resolve(name)?.as_ref() {
+                "key" => key = Some(self.read_value(key_schema)?),
+                "value" => value = Some(self.read_value(value_schema)?),
+                _ => return Err(wrong()),
+            }
+        }
+        key.zip(value).ok_or_else(wrong)
+    }
+
+    /// The member of a union that a value is of: the first of its simple type, or the struct with most of its fields.
+    fn read_union(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
+        let start = self.reader.position();
+        let mut names = Vec::new();
+        let mut is_integral_number = false;
+        match kind {
+            Kind::Object => {
+                self.reader.expect(b'{')?;
+                let mut first = true;
+                while self.reader.next_item(b'}', &mut first)? {
+                    let name = self.reader.key()?;
+                    names.push(self.reader.resolve(name)?);
+                    self.reader.skip_value(self.depth + 1)?;
+                }
+            }
+            Kind::Number => is_integral_number = is_integral(self.reader.number()?),
+            _ => {}
+        }
+        let fits = |member: &Schema| match member.schema_type() {
+            SchemaType::Int8 | SchemaType::Int16 | SchemaType::Int32 | SchemaType::Int64 => {
+                kind == Kind::Number && is_integral_number
+            }
+            SchemaType::Float32 | SchemaType::Float64 => kind == Kind::Number,
+            SchemaType::Boolean => matches!(kind, Kind::Boolean(_)),
+            SchemaType::String | SchemaType::Bytes => kind == Kind::String,
+            SchemaType::Array => kind == Kind::Array,
+            SchemaType::Map => matches!(kind, Kind::Object | Kind::Array),
+            SchemaType::Struct => false,
+        };
+        let common = |member: &Schema| {
+            names
+                .iter()
+                .filter(|name| member.field(name).is_some())
+                .count()
+        };
+        let fields = schema.fields();
+        let simple = fields.iter().find(|field| fits(field.schema()));
+        let found = simple.or_else(|| {
+            fields
+                .iter()
+                .rev()
+                .filter(|field| common(field.schema()) > 0)
+                .max_by_key(|field| common(field.schema()))
+        });
+        let Some(field) = found else {
+            return Err(ConnectError::data(
+                "Did not find matching oneof field for data",
+            ));
+        };
+        // Literals were taken when the value began.
+        let value = if let Kind::Boolean(flag) = kind {
+            Value::Boolean(flag)
+        } else {
+            self.reader.go_back_to(start);
+            self.read_value(field.schema())?
+        };
+        let mut values = vec![Value::Null; fields.len()];
+        if let Some(slot) = values.get_mut(field.index()) {
+            *slot = value;
+        }
+        Ok(Value::from(Struct::from_values(
+            Arc::clone(schema),
+            values,
+        )?))
+    }
+
     fn read_struct(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
+        if self.dialect.is_union(schema) {
+            self.enter()?;
+            let union = self.read_union(schema, kind)?;
+            self.depth -= 1;
+            return Ok(union);
+        }
         if kind != Kind::Object {
             return Err(ConnectError::data(format!(
                 "Structs should be encoded as JSON objects, but found {}",
@@ -428,22 +584,57 @@ fn is_integral(text: &str) -> bool {
 
 /// The low 64 bits of an integer, as `BigInteger.longValue`.
 fn wrapping_integer(text: &str) -> i64 {
-    if let Ok(value) = text.parse() {
-        return value;
-    }
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let wrapped = digits.bytes().fold(0_u64, |value, digit| {
-        value
-            .wrapping_mul(10)
-            .wrapping_add(u64::from(digit.wrapping_sub(b'0')))
-    });
-    let wrapped = wrapped.cast_signed();
-    if negative {
-        wrapped.wrapping_neg()
+    text.parse().unwrap_or_else(|_| {
+        let (negative, digits) = unsigned(text);
+        signed(negative, digits.bytes().fold(0, append_digit))
+    })
+}
+
+/// The low 64 bits of a number without its fraction, as `BigDecimal.longValue`.
+fn wrapping_decimal(text: &str) -> i64 {
+    let (negative, digits) = unsigned(text);
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // What does not fit moves the point further than there are digits or bits.
+    let exponent: i64 = exponent.parse().unwrap_or(if exponent.starts_with('-') {
+        i64::MIN
     } else {
-        wrapped
+        i64::MAX
+    });
+    let whole = i64::try_from(integer.len())
+        .unwrap_or(i64::MAX)
+        .saturating_add(exponent);
+    let Ok(whole) = usize::try_from(whole) else {
+        return 0;
+    };
+    let mut value = integer
+        .bytes()
+        .chain(fraction.bytes())
+        .take(whole)
+        .fold(0, append_digit);
+    // Ten to the power of 64 has 64 bits that are zero.
+    for _ in 0..whole.saturating_sub(integer.len() + fraction.len()).min(64) {
+        value = value.wrapping_mul(10);
+    }
+    signed(negative, value)
+}
+
+fn unsigned(text: &str) -> (bool, &str) {
+    text.strip_prefix('-')
+        .map_or((false, text), |digits| (true, digits))
+}
+
+fn append_digit(value: u64, digit: u8) -> u64 {
+    value
+        .wrapping_mul(10)
+        .wrapping_add(u64::from(digit.wrapping_sub(b'0')))
+}
+
+fn signed(negative: bool, value: u64) -> i64 {
+    let value = value.cast_signed();
+    if negative {
+        value.wrapping_neg()
+    } else {
+        value
     }
 }

@@ -19,19 +19,21 @@ pub enum DecimalFormat {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Encoder {
-    pub(super) decimal_format: DecimalFormat,
-    pub(super) replace_null_with_default: bool,
+pub(crate) struct Encoder {
+    pub(crate) decimal_format: DecimalFormat,
+    pub(crate) replace_null_with_default: bool,
+    pub(crate) dialect: super::Dialect,
 }
 
 /// Appends a JSON string.
 pub(super) fn write_string(buffer: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    /// First byte of the UTF-8 of a character beyond the basic plane, or a greater one.
+    const FOUR_BYTES: u8 = 0xF0;
     buffer.push(b'"');
     let bytes = text.as_bytes();
     let mut written = 0;
     for (index, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+        if (0x20..FOUR_BYTES).contains(byte) && *byte != b'"' && *byte != b'\\' {
             continue;
         }
         buffer.extend_from_slice(bytes.get(written..index).unwrap_or_default());
@@ -44,16 +46,28 @@ pub(super) fn write_string(buffer: &mut Vec<u8>, text: &str) {
             b'\t' => buffer.extend_from_slice(b"\\t"),
             0x08 => buffer.extend_from_slice(b"\\b"),
             0x0C => buffer.extend_from_slice(b"\\f"),
-            other => {
-                buffer.extend_from_slice(b"\\u00");
-                for nibble in [other >> 4, other & 15] {
-                    buffer.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+            FOUR_BYTES.. => {
+                // Jackson writes characters beyond the basic plane as two escaped surrogates.
+                let character = text.get(index..).and_then(|rest| rest.chars().next());
+                for unit in character.unwrap_or_default().encode_utf16(&mut [0; 2]) {
+                    write_escape(buffer, *unit);
                 }
+                written = index + 4;
             }
+            other => write_escape(buffer, u16::from(*other)),
         }
     }
     buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
     buffer.push(b'"');
+}
+
+fn write_escape(buffer: &mut Vec<u8>, unit: u16) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    buffer.extend_from_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        let nibble = usize::from(unit >> shift & 15);
+        buffer.push(HEX.get(nibble).copied().unwrap_or(b'0'));
+    }
 }
 
 fn write_base64(buffer: &mut Vec<u8>, bytes: &[u8]) {
@@ -83,7 +97,7 @@ fn write_float(buffer: &mut Vec<u8>, text: FloatText, finite: bool) {
 
 impl Encoder {
     /// Appends the JSON of a value; `schema` may be unknown.
-    pub(super) fn write_value(
+    pub(crate) fn write_value(
         self,
         buffer: &mut Vec<u8>,
         schema: Option<&Arc<Schema>>,
@@ -141,7 +155,10 @@ impl Encoder {
                     .transpose()?
                     .flatten();
                 let as_object = match (schema, key_schema) {
-                    (Some(_), Some(key)) => key.schema_type() == SchemaType::String,
+                    (Some(_), Some(key)) => {
+                        key.schema_type() == SchemaType::String
+                            && (self.dialect == super::Dialect::Connect || !key.is_optional())
+                    }
                     _ => map.iter().all(|(key, _)| matches!(key, Value::String(_))),
                 };
                 self.write_map(buffer, map, key_schema, value_schema, as_object)?;
@@ -150,6 +167,16 @@ impl Encoder {
                 let Some(schema) = schema.filter(|schema| same_schema(schema, v.schema())) else {
                     return Err(ConnectError::data("Mismatching schema."));
                 };
+                if self.dialect.is_union(schema) {
+                    let set = schema.fields().iter().find_map(|field| {
+                        let value = v.value_at(field.index());
+                        (!value.is_null()).then_some((field.schema(), value))
+                    });
+                    return match set {
+                        Some((schema, value)) => self.write_value(buffer, Some(schema), value),
+                        None => self.write_null(buffer, Some(schema)),
+                    };
+                }
                 buffer.push(b'{');
                 for (index, field) in schema.fields().iter().enumerate() {
                     if index > 0 {
@@ -219,6 +246,12 @@ impl Encoder {
                 }
                 buffer.push(b':');
                 self.write_value(buffer, value_schema, value)?;
+            } else if self.dialect == super::Dialect::JsonSchema {
+                buffer.extend_from_slice(b"{\"key\":");
+                self.write_value(buffer, key_schema, key)?;
+                buffer.extend_from_slice(b",\"value\":");
+                self.write_value(buffer, value_schema, value)?;
+                buffer.push(b'}');
             } else {
                 buffer.push(b'[');
                 self.write_value(buffer, key_schema, key)?;

@@ -3,8 +3,8 @@
 //! Writing goes from values straight into the buffer; the envelope of a schema is kept as bytes. Reading goes from
 //! bytes straight to values, guided by the schema; texts without escapes are slices of the message.
 
-mod decode;
-mod encode;
+pub(crate) mod decode;
+pub(crate) mod encode;
 mod schema_json;
 mod token;
 
@@ -20,6 +20,22 @@ use sluice_api::{
 };
 
 pub use encode::DecimalFormat;
+
+/// The two ways to write Connect data as JSON, which differ in maps with keys that are no texts and in unions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `JsonConverter`: such a map is a list of pairs; it knows no unions.
+    Connect,
+    /// `JsonSchemaConverter`: a list of objects with `key` and `value`; a struct that stands for a union is its member.
+    JsonSchema,
+}
+
+impl Dialect {
+    /// Whether a struct stands for a union.
+    fn is_union(self, schema: &Schema) -> bool {
+        self == Self::JsonSchema && crate::json_schema::is_union(schema)
+    }
+}
 
 const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
 const SCHEMAS_ENABLE: &str = "schemas.enable";
@@ -183,6 +199,7 @@ impl JsonConverter {
         encode::Encoder {
             decimal_format: self.decimal_format,
             replace_null_with_default: self.replace_null_with_default,
+            dialect: Dialect::Connect,
         }
     }
 
@@ -292,18 +309,16 @@ impl Converter for JsonConverter {
         let Some(data) = data else {
             return Ok(SchemaAndValue::NULL);
         };
-        if data
-            .iter()
-            .all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-        {
-            return Ok(SchemaAndValue::NULL);
-        }
         let mut decoder = decode::Decoder::new(data, self.replace_null_with_default);
         if !self.schemas_enabled {
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+            if data.iter().all(blank) {
+                return Ok(SchemaAndValue::NULL);
+            }
             return Ok(SchemaAndValue::new(None, decoder.read_schemaless()?));
         }
         if let Some(schema) = &self.fixed_schema {
-            let value = decoder.read_value(schema)?;
+            let value = decoder.read_all(schema)?;
             return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
         }
         let (schema_text, payload) = decoder.read_envelope()?;

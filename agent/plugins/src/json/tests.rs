@@ -30,6 +30,77 @@ fn plain() -> JsonConverter {
 }
 
 #[test]
+fn numbers_with_a_fraction_or_an_exponent_become_integers_as_big_decimals_do() {
+    for (text, expected) in [
+        ("1e20", 7_766_279_631_452_241_920),
+        ("-1E20", -7_766_279_631_452_241_920),
+        ("1.7e3", 1700),
+        ("1.79e1", 17),
+        ("-0.25", 0),
+        ("12345e-2", 123),
+        ("9007199254740993.0", 9_007_199_254_740_993),
+        ("1e-99999999999999999999", 0),
+        ("1e64", 0),
+    ] {
+        let text = format!(r#"{{"schema":{{"type":"int64"}},"payload":{text}}}"#);
+        let read = read(&converter(&[]), &text).unwrap();
+        assert_eq!(read.value, Value::Int64(expected), "{text}");
+    }
+}
+
+#[test]
+fn broken_blank_and_unfitting_json_is_told_as_by_the_jvm() {
+    let fixed = converter(&[("schema.content", r#"{"type":"struct","fields":[]}"#)]);
+    for (converter, text, expected) in [
+        (&converter(&[]), "", "requires \"schema\" and \"payload\""),
+        (&converter(&[]), " ", "requires \"schema\" and \"payload\""),
+        (
+            &fixed,
+            " ",
+            "Structs should be encoded as JSON objects, but found MISSING",
+        ),
+        (
+            &fixed,
+            "[1,2]",
+            "Structs should be encoded as JSON objects, but found ARRAY",
+        ),
+        (&fixed, "[1,2", "serialization error"),
+    ] {
+        let error = read(converter, text).unwrap_err();
+        assert!(error.message().contains(expected), "{text:?}: {error}");
+    }
+    assert_eq!(read(&plain(), " ").unwrap(), SchemaAndValue::NULL);
+}
+
+#[test]
+fn arrays_are_whatever_jackson_iterates_over() {
+    for (payload, expected) in [
+        (r#"{"a":1,"b":2,"a":3}"#, vec![3, 2]),
+        ("{}", vec![]),
+        ("7", vec![]),
+        (r#""text""#, vec![]),
+    ] {
+        let text = format!(
+            r#"{{"schema":{{"type":"array","items":{{"type":"int32"}}}},"payload":{payload}}}"#
+        );
+        let items = expected.into_iter().map(Value::Int32).collect();
+        assert_eq!(
+            read(&converter(&[]), &text).unwrap().value,
+            Value::Array(items),
+            "{payload}"
+        );
+    }
+}
+
+#[test]
+fn characters_beyond_the_basic_plane_are_written_as_escaped_surrogates() {
+    let text = Value::from("caf\u{e9} \u{20ac} \u{1f600}!");
+    let written = write(&plain(), None, &text);
+    assert_eq!(written, "\"caf\u{e9} \u{20ac} \\uD83D\\uDE00!\"");
+    assert_eq!(read(&plain(), &written).unwrap().value, text);
+}
+
+#[test]
 fn the_envelope_is_that_of_the_jvm() {
     let schema = SchemaBuilder::structure()
         .name("com.S")

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     String,
     Array,
     Object,
+    /// Nothing but blanks, which Jackson takes for a node of its own.
+    Missing,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Self::String => "STRING",
             Self::Array => "ARRAY",
             Self::Object => "OBJECT",
+            Self::Missing => "MISSING",
         }
     }
 }
@@ -50,6 +53,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn position(&self) -> usize {
         self.position
+    }
+
+    /// Goes back to a position that was the current one before.
+    pub(super) fn go_back_to(&mut self, position: usize) {
+        self.position = position;
     }
 
     pub(super) fn error(&self, what: &str) -> ConnectError {
@@ -263,7 +271,7 @@ impl<'a> Reader<'a> {
             return Err(self.error("nested too deeply"));
         }
         match kind {
-            Kind::Null | Kind::Boolean(_) => {}
+            Kind::Null | Kind::Boolean(_) | Kind::Missing => {}
             Kind::Number => {
                 self.number()?;
             }

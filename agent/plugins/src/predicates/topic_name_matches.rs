@@ -6,8 +6,8 @@ use bytestring::ByteString;
 use sluice_api::config::{ConfigKey, ConfigType, validators};
 use sluice_api::{ConfigDef, ConnectRecord, Predicate, Props, RecordOrigin, Result};
 
-use crate::java_regex::JavaRegex;
 use crate::transforms::regex_validator;
+use sluice_api::java_regex::JavaRegex;
 
 super::predicate!(TopicNameMatches);
 

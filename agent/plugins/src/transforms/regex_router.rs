@@ -7,7 +7,7 @@ use sluice_api::config::ConfigType;
 use sluice_api::{ConfigDef, ConnectRecord, Props, RecordOrigin, Result, Transformation};
 
 use super::keys::{regex, required};
-use crate::java_regex::JavaRegex;
+use sluice_api::java_regex::JavaRegex;
 
 super::whole_record!(RegexRouter);
 

@@ -1,7 +1,7 @@
 //! Source tasks: poll, transform, convert, produce, store offsets.
 //!
-//! * [`SourceTaskLoop`] prepares a task and runs it by one of two loops: [`at_least_once`] or [`exactly_once`].
-//! * [`record_sender`] is what both do with a record up to the producer.
+//! * [`SourceTaskLoop`] prepares a task and runs it by one of two loops: `at_least_once` or `exactly_once`.
+//! * `record_sender` is what both do with a record up to the producer.
 
 mod at_least_once;
 mod exactly_once;

@@ -298,7 +298,8 @@ impl RecordSender {
                 Ok(key) => break key,
                 Err(error) => match self
                     .errors
-                    .after_failure(
+                    .after_conversion(
+                        &*plugins.key_converter,
                         Stage::KeyConverter,
                         &plugins.key_converter_class,
                         &subject,
@@ -325,7 +326,8 @@ impl RecordSender {
                 Ok(value) => break value,
                 Err(error) => match self
                     .errors
-                    .after_failure(
+                    .after_conversion(
+                        &*plugins.value_converter,
                         Stage::ValueConverter,
                         &plugins.value_converter_class,
                         &subject,

@@ -52,6 +52,17 @@ fn change(task: Option<u32>, state: Option<State>, generation: i32, at: i64) -> 
     }
 }
 
+#[test]
+fn a_connector_that_only_the_status_topic_knows_is_looked_up_at_once() {
+    let mut model = fixtures::empty();
+    let told = |model: &mut Model| {
+        let news = Update::Status(change(None, Some(State::Running), 1, NOW));
+        update(model, Message::Data(model.epoch, Box::new(news)))
+    };
+    assert_eq!(told(&mut model), [Effect::Refresh]);
+    assert_eq!(told(&mut model), []);
+}
+
 fn tell(model: &mut Model, news: Update) {
     let epoch = model.epoch;
     update(model, Message::Data(epoch, Box::new(news)));

@@ -125,7 +125,14 @@ impl Drop for PostgreSqlSession {
     }
 }
 
-const SSL_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+const SSL_MODES: &[&str] = &[
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
 
 /// The SSL mode of JDBC's parameters.
 fn ssl_mode(settings: &ConnectionSettings) -> &str {

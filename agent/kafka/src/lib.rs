@@ -1,0 +1,30 @@
+//! Kafka clients, for the worker and for connectors that read from Kafka themselves.
+//!
+//! * [`client_config`]: the keys of Java's clients to librdkafka's; [`security`] and [`jaas`] take security settings apart.
+//! * [`consumer`]: batches from librdkafka's queue.
+//! * [`connection`], [`discovery`], [`settings`]: Kafka's wire protocol over tokio, for what librdkafka's Rust binding
+//!   lacks.
+//! * [`admin`], [`topic_admin`]: groups and their offsets; topics, their configs and who may use them.
+//!
+//! It knows nothing of connectors, tasks or the worker.
+
+pub mod admin;
+pub mod client_config;
+pub mod connection;
+pub mod consumer;
+pub mod discovery;
+pub mod error_code;
+pub mod jaas;
+mod sasl;
+pub mod security;
+pub mod settings;
+mod tls;
+pub mod topic_admin;
+
+/// A group's id as the protocol crate wants it.
+#[must_use]
+pub fn group_of(id: &str) -> kafka_protocol::messages::GroupId {
+    kafka_protocol::messages::GroupId(kafka_protocol::protocol::StrBytes::from_string(
+        id.to_owned(),
+    ))
+}

@@ -1,0 +1,279 @@
+//! SASL for the group client: PLAIN, SCRAM (RFC 5802, 7677) and OAUTHBEARER (RFC 7628) with unsigned tokens.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
+use kafka_protocol::protocol::StrBytes;
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::connection::{BrokerConnection, ConnectionError};
+use crate::security::{Sasl, ScramAlgorithm};
+
+/// More rounds than this would only keep us busy.
+const MOST_ITERATIONS: u32 = 1_000_000;
+
+/// Authenticates a new connection.
+pub(crate) async fn authenticate(
+    connection: &BrokerConnection,
+    sasl: &Sasl,
+    limit: Duration,
+) -> Result<(), ConnectionError> {
+    let session = Session { connection, limit };
+    session.handshake(mechanism(sasl)).await?;
+    match sasl {
+        Sasl::Plain { username, password } => {
+            let token = format!("\0{username}\0{}", password.expose());
+            session.exchange(token.into_bytes()).await?;
+        }
+        Sasl::Scram {
+            algorithm,
+            username,
+            password,
+        } => {
+            let nonce = uuid::Uuid::new_v4().simple().to_string();
+            let mut scram = Scram::new(*algorithm, username, password.expose(), &nonce);
+            let server_first = session.exchange(scram.first().into_bytes()).await?;
+            let last = scram
+                .last(&server_first)
+                .map_err(|reason| session.refused(reason))?;
+            let server_last = session.exchange(last.into_bytes()).await?;
+            scram
+                .check(&server_last)
+                .map_err(|reason| session.refused(reason))?;
+        }
+        Sasl::UnsecuredToken { principal, scope } => {
+            let token = unsecured_token(principal, scope.as_deref());
+            let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
+            session.exchange(message.into_bytes()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn mechanism(sasl: &Sasl) -> &'static str {
+    match sasl {
+        Sasl::Plain { .. } => "PLAIN",
+        Sasl::Scram {
+            algorithm: ScramAlgorithm::Sha256,
+            ..
+        } => "SCRAM-SHA-256",
+        Sasl::Scram {
+            algorithm: ScramAlgorithm::Sha512,
+            ..
+        } => "SCRAM-SHA-512",
+        Sasl::UnsecuredToken { .. } => "OAUTHBEARER",
+    }
+}
+
+struct Session<'a> {
+    connection: &'a BrokerConnection,
+    limit: Duration,
+}
+
+impl Session<'_> {
+    fn refused(&self, reason: impl Into<String>) -> ConnectionError {
+        ConnectionError::Authentication {
+            address: self.connection.address().to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    async fn handshake(&self, mechanism: &'static str) -> Result<(), ConnectionError> {
+        let request =
+            SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
+        let answer = self.connection.call(&request, self.limit).await?;
+        if answer.error_code == 0 {
+            return Ok(());
+        }
+        let offered: Vec<&str> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+        Err(self.refused(format!(
+            "it does not offer {mechanism} but {}",
+            offered.join(", ")
+        )))
+    }
+
+    async fn exchange(&self, message: Vec<u8>) -> Result<Bytes, ConnectionError> {
+        let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(message));
+        let answer = self.connection.call(&request, self.limit).await?;
+        if answer.error_code == 0 {
+            return Ok(answer.auth_bytes);
+        }
+        let reason = answer.error_message.map(|text| text.to_string());
+        Err(self.refused(reason.unwrap_or_else(|| format!("error {}", answer.error_code))))
+    }
+}
+
+/// The client's side of one SCRAM exchange.
+struct Scram<'a> {
+    algorithm: ScramAlgorithm,
+    password: &'a str,
+    nonce: &'a str,
+    first_bare: String,
+    server_signature: Vec<u8>,
+}
+
+impl<'a> Scram<'a> {
+    fn new(algorithm: ScramAlgorithm, username: &str, password: &'a str, nonce: &'a str) -> Self {
+        let username = username.replace('=', "=3D").replace(',', "=2C");
+        Self {
+            algorithm,
+            password,
+            nonce,
+            first_bare: format!("n={username},r={nonce}"),
+            server_signature: Vec::new(),
+        }
+    }
+
+    fn first(&self) -> String {
+        format!("n,,{}", self.first_bare)
+    }
+
+    fn last(&mut self, server_first: &[u8]) -> Result<String, String> {
+        let server_first =
+            std::str::from_utf8(server_first).map_err(|_| "its first message is no text")?;
+        let field = |name: &str| {
+            server_first
+                .split(',')
+                .find_map(|part| part.strip_prefix(name))
+                .ok_or_else(|| format!("its first message lacks {name}"))
+        };
+        let nonce = field("r=")?;
+        if !nonce.starts_with(self.nonce) {
+            return Err("its nonce does not go on from ours".to_owned());
+        }
+        let salt = STANDARD
+            .decode(field("s=")?)
+            .map_err(|_| "its salt is no base64")?;
+        let iterations = field("i=")?
+            .parse::<u32>()
+            .ok()
+            .filter(|count| (1..=MOST_ITERATIONS).contains(count))
+            .ok_or("its iteration count is out of range")?;
+        let without_proof = format!("c=biws,r={nonce}");
+        let message = format!("{},{server_first},{without_proof}", self.first_bare);
+        let salted = self.salted_password(&salt, iterations);
+        let client_key = self.hmac(&salted, b"Client Key");
+        let signature = self.hmac(&self.hash(&client_key), message.as_bytes());
+        let proof: Vec<u8> = client_key
+            .iter()
+            .zip(&signature)
+            .map(|(key, sign)| key ^ sign)
+            .collect();
+        self.server_signature = self.hmac(&self.hmac(&salted, b"Server Key"), message.as_bytes());
+        Ok(format!("{without_proof},p={}", STANDARD.encode(proof)))
+    }
+
+    fn check(&self, server_last: &[u8]) -> Result<(), String> {
+        let text = std::str::from_utf8(server_last).map_err(|_| "its last message is no text")?;
+        if let Some(error) = text.strip_prefix("e=") {
+            return Err(error.to_owned());
+        }
+        let signature = text
+            .split(',')
+            .find_map(|part| part.strip_prefix("v="))
+            .and_then(|value| STANDARD.decode(value).ok());
+        if signature.is_some_and(|signature| signature == self.server_signature) {
+            Ok(())
+        } else {
+            Err("it does not know the password".to_owned())
+        }
+    }
+
+    /// PBKDF2 with one block.
+    fn salted_password(&self, salt: &[u8], iterations: u32) -> Vec<u8> {
+        let password = self.password.as_bytes();
+        let mut block = self.hmac(password, &[salt, &1u32.to_be_bytes()].concat());
+        let mut result = block.clone();
+        for _ in 1..iterations {
+            block = self.hmac(password, &block);
+            for (sum, byte) in result.iter_mut().zip(&block) {
+                *sum ^= byte;
+            }
+        }
+        result
+    }
+
+    fn hmac(&self, key: &[u8], message: &[u8]) -> Vec<u8> {
+        match self.algorithm {
+            ScramAlgorithm::Sha256 => hmac_of::<Hmac<Sha256>>(key, message),
+            ScramAlgorithm::Sha512 => hmac_of::<Hmac<Sha512>>(key, message),
+        }
+    }
+
+    fn hash(&self, message: &[u8]) -> Vec<u8> {
+        match self.algorithm {
+            ScramAlgorithm::Sha256 => Sha256::digest(message).to_vec(),
+            ScramAlgorithm::Sha512 => Sha512::digest(message).to_vec(),
+        }
+    }
+}
+
+fn hmac_of<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
+    // HMAC takes keys of any length; an error can't happen and would only fail the authentication.
+    let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
+        return Vec::new();
+    };
+    mac.update(message);
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A token with algorithm "none", valid for an hour, as Java's unsecured login callback makes it.
+fn unsecured_token(principal: &str, scope: Option<&str>) -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let mut claims = serde_json::json!({"sub": principal, "iat": now, "exp": now + 3600});
+    if let (Some(scope), Some(claims)) = (scope, claims.as_object_mut()) {
+        claims.insert("scope".to_owned(), scope.into());
+    }
+    format!(
+        "{}.{}.",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The exchange of RFC 7677, section 3.
+    #[test]
+    fn scram_sha_256_matches_the_rfc() {
+        let mut scram = Scram::new(
+            ScramAlgorithm::Sha256,
+            "user",
+            "pencil",
+            "rOprNGfwEbeRWgbNEkqO",
+        );
+        assert_eq!(scram.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+        let last = scram
+            .last(b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")
+            .unwrap();
+        assert_eq!(
+            last,
+            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+        );
+        assert_eq!(
+            scram.check(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
+            Ok(())
+        );
+        assert!(scram.check(b"v=AAAA").is_err());
+        assert_eq!(
+            scram.check(b"e=invalid-proof"),
+            Err("invalid-proof".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_server_that_changes_the_nonce_is_refused() {
+        let mut scram = Scram::new(ScramAlgorithm::Sha512, "u", "p", "abc");
+        assert!(scram.last(b"r=xyz,s=AAAA,i=4096").is_err());
+        assert!(scram.last(b"r=abcd,s=AAAA,i=999999999").is_err());
+        assert!(scram.last(b"\xff").is_err());
+    }
+}

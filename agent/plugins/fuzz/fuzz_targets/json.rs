@@ -1,0 +1,14 @@
+//! Reads JSON with and without envelope from any bytes.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use sluice_api::Converter;
+use sluice_plugins::json::JsonConverter;
+
+fuzz_target!(|data: &[u8]| {
+    let data = Bytes::copy_from_slice(data);
+    for converter in [JsonConverter::default(), JsonConverter::without_schemas()] {
+        let _ = converter.to_connect_data("t", Some(&data));
+    }
+});
