@@ -72,15 +72,15 @@ fn orders(kind: DatabaseKind) -> &'static str {
 fn change(database: &dyn Database) -> Result<()> {
     database.sql(match database.kind() {
         DatabaseKind::PostgreSql => {
-            "INSERT INTO \"Order Items\" (\"na\"\"me\") VALUES ('new'); INSERT INTO places VALUES (251, 251);
+            "INSERT INTO \"Order Items\" (id, \"na\"\"me\") VALUES (251, 'new'); INSERT INTO places VALUES (251, 251);
              UPDATE \"Order Items\" SET \"na\"\"me\" = 'changed', changed = now() WHERE id = 2"
         }
         DatabaseKind::MariaDb => {
-            "INSERT INTO `Order Items` (`na\"me`) VALUES ('new'); INSERT INTO places (place, id) VALUES (251, 251);
+            "INSERT INTO `Order Items` (id, `na\"me`) VALUES (251, 'new'); INSERT INTO places (place, id) VALUES (251, 251);
              UPDATE `Order Items` SET `na\"me` = 'changed', changed = now(3) WHERE id = 2"
         }
         DatabaseKind::Sqlite => {
-            "INSERT INTO \"Order Items\" (\"na\"\"me\") VALUES ('new'); INSERT INTO places VALUES (251, 251);
+            "INSERT INTO \"Order Items\" (id, \"na\"\"me\") VALUES (251, 'new'); INSERT INTO places VALUES (251, 251);
              UPDATE \"Order Items\" SET \"na\"\"me\" = 'changed', changed = strftime('%Y-%m-%d %H:%M:%f', 'now') WHERE id = 2"
         }
     })?;
@@ -198,14 +198,17 @@ fn modes(context: &Context, kind: DatabaseKind) -> Result<()> {
         Ok(Some(offsets))
     })?;
     rest.verb("PUT", &name, "stop")?;
-    wait_for("the connector to be stopped", seconds(30), || {
-        let states = rest.states(&name)?.context("no status")?;
-        ensure!(states.connector.state == "STOPPED", "{}", states.text());
-        Ok(Some(()))
-    })?;
     let body = json!({"offsets": [{"partition": offsets[0]["partition"], "offset": {"incrementing": 249}}]});
-    rest.patient("PATCH", &format!("/connectors/{name}/offsets"), Some(&body))?
-        .success()?;
+    wait_for(
+        "the connector to be stopped and its offset set",
+        seconds(30),
+        || {
+            let path = format!("/connectors/{name}/offsets");
+            rest.patient("PATCH", &path, Some(&body))?
+                .success()
+                .map(Some)
+        },
+    )?;
     rest.verb("PUT", &name, "resume")?;
     let found = wait("incrementing", &|found| found.len() >= 253)?;
     ensure!(found[251..] == [250, 251], "{:?}", &found[250..]);

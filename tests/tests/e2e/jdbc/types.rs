@@ -130,8 +130,8 @@ fn there_and_back(context: &Context, kind: DatabaseKind) -> Result<()> {
     create(rest, &format!("{prefix}made"), &upsert, 1)?;
     wait_sql(&*database, "SELECT count(*) FROM made", &rows.to_string())?;
     if kind == DatabaseKind::PostgreSql {
-        let many = "INSERT INTO every SELECT (jsonb_populate_record(e, jsonb_build_object('id', 100 + n))).* FROM every e, \
-                    generate_series(1, 50) n WHERE e.id = 1";
+        let many = "INSERT INTO every SELECT (jsonb_populate_record(e, jsonb_build_object('id', 100 + g))).* FROM every e, \
+                    generate_series(1, 50) g WHERE e.id = 1";
         database.sql(many)?;
         let rows = rows + 50;
         wait_sql(&*database, "SELECT count(*) FROM copy", &rows.to_string())?;
