@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use futures::{SinkExt as _, TryStreamExt as _};
 use sluice_api::{
-    ConnectRecord, ErrantRecordReporter, OffsetStorageReader, Props, Result, SchemaBuilder, SinkRecord, SinkTaskContext,
-    SourceOffset, SourcePartition, SourceTaskContext, Struct, TimestampType, TopicPartition, Value, async_trait,
-    logical, schemas,
+    ConnectRecord, ErrantRecordReporter, OffsetStorageReader, Props, Result, SchemaBuilder,
+    SinkRecord, SinkTaskContext, SourceOffset, SourcePartition, SourceTaskContext, Struct,
+    TimestampType, TopicPartition, Value, async_trait, logical, schemas,
 };
 use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +134,10 @@ impl Bench {
 
     fn with(&self, more: &[(&str, &str)]) -> Props {
         let mut props = self.props.clone();
-        props.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        props.extend(
+            more.iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
         props
     }
 
@@ -144,7 +147,10 @@ impl Bench {
         let begin = Instant::now();
         for body in bodies {
             self.client.batch_execute("BEGIN").await?;
-            let sink = self.client.copy_in::<_, Bytes>("COPY bench FROM STDIN").await?;
+            let sink = self
+                .client
+                .copy_in::<_, Bytes>("COPY bench FROM STDIN")
+                .await?;
             futures::pin_mut!(sink);
             sink.send(body.clone()).await?;
             sink.finish().await?;
@@ -169,13 +175,20 @@ impl Bench {
 
     async fn read_alone(&self) -> AnyResult<Duration> {
         let begin = Instant::now();
-        let statement = self.client.prepare("SELECT id, name, price, at FROM bench ORDER BY id").await?;
+        let statement = self
+            .client
+            .prepare("SELECT id, name, price, at FROM bench ORDER BY id")
+            .await?;
         let rows = self.client.query_raw(&statement, Vec::<i32>::new()).await?;
         futures::pin_mut!(rows);
         let mut count = 0;
         while let Some(row) = rows.try_next().await? {
-            let row: (i64, String, f64, SystemTime) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+            let row: (i64, String, f64, SystemTime) = (
+                row.try_get(0)?,
+                row.try_get(1)?,
+                row.try_get(2)?,
+                row.try_get(3)?,
+            );
             std::hint::black_box(row);
             count += 1;
         }
@@ -206,7 +219,8 @@ impl Bench {
 
 #[expect(clippy::print_stdout, reason = "a bench talks to its user")]
 fn report(what: &str, rows: usize, alone: Duration, task: Duration) {
-    let rate = |time: Duration| f64::from(u32::try_from(rows).unwrap_or(u32::MAX)) / time.as_secs_f64();
+    let rate =
+        |time: Duration| f64::from(u32::try_from(rows).unwrap_or(u32::MAX)) / time.as_secs_f64();
     println!(
         "{what:<8} tokio-postgres {:>9.0} rows/s   task {:>9.0} rows/s   ratio {:.2}",
         rate(alone),
@@ -223,20 +237,37 @@ async fn main() -> AnyResult<()> {
     };
     let rows: usize = rows.parse()?;
     let mut config = tokio_postgres::Config::new();
-    config.host(host).port(port.parse()?).dbname(database).user(user).password(password);
+    config
+        .host(host)
+        .port(port.parse()?)
+        .dbname(database)
+        .user(user)
+        .password(password);
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     let url = format!("jdbc:postgresql://{host}:{port}/{database}?sslmode=disable");
-    let props = [("name", "bench"), ("connection.url", &url), ("connection.user", user), ("connection.password", password)];
+    let props = [
+        ("name", "bench"),
+        ("connection.url", &url),
+        ("connection.user", user),
+        ("connection.password", password),
+    ];
     let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let bench = Bench { client, props: props.into(), rows };
+    let bench = Bench {
+        client,
+        props: props.into(),
+        rows,
+    };
     let batches = batches(rows)?;
     let bodies: Vec<Bytes> = (0..rows)
         .step_by(BATCH)
         .map(|begin| {
             let lines = (begin..(begin + BATCH).min(rows)).map(|id| {
                 let (whole, cents, millis) = (id / 100, id % 100, id % 1000);
-                format!("{id}\t{}\t{whole}.{cents:02}\t2023-11-14 22:13:20.{millis:03}\n", name(id))
+                format!(
+                    "{id}\t{}\t{whole}.{cents:02}\t2023-11-14 22:13:20.{millis:03}\n",
+                    name(id)
+                )
             });
             Bytes::from(lines.collect::<String>())
         })

@@ -177,9 +177,13 @@ impl Cell {
                 Some(Value::Date(zone.to_utc(local).div_euclid(1000)))
             }
             // Beyond the dates that PostgreSQL knows, and within those of Connect.
-            (Target::Date, Self::Infinity { positive }) => Some(logical::date_from_days(
-                if *positive { i32::MAX } else { i32::MIN },
-            )),
+            (Target::Date, Self::Infinity { positive }) => {
+                Some(logical::date_from_days(if *positive {
+                    i32::MAX
+                } else {
+                    i32::MIN
+                }))
+            }
             (Target::Timestamp { .. }, Self::Infinity { positive }) => {
                 Some(Value::Date(if *positive {
                     POSITIVE_INFINITY
@@ -222,16 +226,14 @@ impl Cell {
                         .ok_or_else(|| format!("{millis} milliseconds are beyond every calendar"))
                 };
                 match schema.and_then(Schema::name) {
-                    Some(logical::DATE) => {
-                        match i32::try_from(millis.div_euclid(MILLIS_PER_DAY)) {
-                            Ok(i32::MAX) => Self::Infinity { positive: true },
-                            Ok(i32::MIN) => Self::Infinity { positive: false },
-                            Ok(days) => Self::Date(days),
-                            Err(_) => {
-                                return Err(format!("{millis} milliseconds are beyond every date"));
-                            }
+                    Some(logical::DATE) => match i32::try_from(millis.div_euclid(MILLIS_PER_DAY)) {
+                        Ok(i32::MAX) => Self::Infinity { positive: true },
+                        Ok(i32::MIN) => Self::Infinity { positive: false },
+                        Ok(days) => Self::Date(days),
+                        Err(_) => {
+                            return Err(format!("{millis} milliseconds are beyond every date"));
                         }
-                    }
+                    },
                     Some(logical::TIME) => Self::Time(micros()?),
                     _ => Self::Timestamp(micros()?),
                 }

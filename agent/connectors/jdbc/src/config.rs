@@ -13,11 +13,14 @@ use std::time::Duration;
 
 use sluice_api::config::{ConfigType, ConfigValue, Importance, validators};
 use sluice_api::{
-    ConfigDef, ConfigError, ConfigKey, ConnectError, KeyFault, ParsedConfig, Password, Props, Result,
+    ConfigDef, ConfigError, ConfigKey, ConnectError, KeyFault, ParsedConfig, Password, Props,
+    Result,
 };
 
 pub(crate) use self::sink::{InsertMode, PkMode, SinkSettings, TABLE_NAME_FORMAT, sink_def};
-pub(crate) use self::source::{MODE, QUERY, SourceSettings, TASK_TABLES, WHITELIST, encode_tables, source_def};
+pub(crate) use self::source::{
+    MODE, QUERY, SourceSettings, TASK_TABLES, WHITELIST, encode_tables, source_def,
+};
 use crate::dialect::{Dialect, parameters_of};
 use crate::time::Zone;
 use crate::url::{DatabaseKind, JdbcUrl};

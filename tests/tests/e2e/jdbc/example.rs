@@ -48,9 +48,22 @@ fn page(context: &Context) -> Result<()> {
             "source" => config["topic.prefix"] = format!("{}-", cluster.name).into(),
             _ => config["topics"] = topic.into(),
         }
-        create(workers[0].rest(), &format!("{}-{name}", cluster.name), &config, tasks)?;
+        create(
+            workers[0].rest(),
+            &format!("{}-{name}", cluster.name),
+            &config,
+            tasks,
+        )?;
     }
-    wait_sql(&*database, "SELECT count(*), min(name), max(id) FROM orders_copy", "1000|n|1000")?;
+    wait_sql(
+        &*database,
+        "SELECT count(*), min(name), max(id) FROM orders_copy",
+        "1000|n|1000",
+    )?;
     database.sql("UPDATE orders SET name = 'changed', changed = now() WHERE id = 5")?;
-    wait_sql(&*database, "SELECT name FROM orders_copy WHERE id = 5", "changed")
+    wait_sql(
+        &*database,
+        "SELECT name FROM orders_copy WHERE id = 5",
+        "changed",
+    )
 }

@@ -277,4 +277,3 @@ impl SinkSettings {
         TableId::parse(&self.table_name_format.replace("${topic}", topic))
     }
 }
-

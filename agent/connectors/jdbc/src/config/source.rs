@@ -436,4 +436,3 @@ pub(super) fn decode_tables(text: &str) -> Result<Vec<TableId>> {
         })
         .collect())
 }
-

@@ -97,4 +97,3 @@ pub(super) fn regexes(config: &ParsedConfig, key: &str) -> Result<Vec<Regex>> {
         })
         .collect()
 }
-

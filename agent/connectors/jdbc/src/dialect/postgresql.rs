@@ -547,4 +547,3 @@ impl Session for PostgreSqlSession {
         self.write_by_statement(write, rows).await
     }
 }
-
