@@ -155,7 +155,9 @@ impl Tick {
         connector: &ConnectorName,
         configs: Vec<ConfigMap>,
     ) -> HerderResult<Publication> {
-        if !self.task_configs_differ(connector, &configs) {
+        // The connector may have been paused or stopped while it was asked; a stopped one has no tasks.
+        let target = self.shared.configs.snapshot().target_state(connector);
+        if target != Some(TargetState::Started) || !self.task_configs_differ(connector, &configs) {
             return Ok(Publication::Done);
         }
         if self.group.is_leader() {

@@ -495,9 +495,9 @@ impl Herder for DistributedHerder {
             Box::pin(async move {
                 tick.as_leader()?;
                 tick.existing(&name)?;
-                if tick.snapshot.target_state(&name) == Some(TargetState::Stopped)
-                    && !configs.is_empty()
-                {
+                // What the herder has taken in may be behind a stop that was just written.
+                let target = tick.shared.configs.snapshot().target_state(&name);
+                if target == Some(TargetState::Stopped) && !configs.is_empty() {
                     return Err(RestError::bad_request(format!(
                         "Cannot submit non-empty set of task configs for stopped connector {name}"
                     ))
