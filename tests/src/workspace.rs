@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The lock file may list this many packages; a change that needs more says why it is worth them.
 ///
 /// Of these some fifty are the clients of the JDBC connectors: tokio-postgres, mysql_async, rusqlite.
-const MOST_PACKAGES: usize = 470;
+const MOST_PACKAGES: usize = 480;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
