@@ -487,18 +487,29 @@ impl Demo {
             .map(|topic| self.internal(topic))
             .collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let results = self
-            .admin
-            .delete_topics(&topics, &options)
-            .await
-            .with_context(|| self.still_there())?;
-        for result in results {
-            match result {
-                // Left before it was created.
-                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
-                Err((topic, code)) => bail!("topic {topic} is still on {}: {code}", self.bootstrap),
+        // A client that is on its way out may ask for its topic, and so make it, just after it was deleted.
+        let deadline = Instant::now() + STOP_LIMIT;
+        loop {
+            let results = self
+                .admin
+                .delete_topics(&topics, &options)
+                .await
+                .with_context(|| self.still_there())?;
+            let mut deleted = false;
+            for result in results {
+                match result {
+                    Ok(_) => deleted = true,
+                    // Left before it was created, or gone already.
+                    Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                    Err((topic, code)) => {
+                        bail!("topic {topic} is still on {}: {code}", self.bootstrap)
+                    }
+                }
             }
+            if !deleted || Instant::now() > deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
-        Ok(())
     }
 }
