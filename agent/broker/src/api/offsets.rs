@@ -21,9 +21,8 @@ use kafka_protocol::protocol::Decodable;
 use super::{text, topic_name};
 use crate::broker::Core;
 use crate::error_code::{
-    GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, ILLEGAL_GENERATION, INVALID_GROUP_ID,
-    NON_EMPTY_GROUP, NONE, OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION,
-    UNSTABLE_OFFSET_COMMIT,
+    GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, INVALID_GROUP_ID, NON_EMPTY_GROUP, NONE,
+    OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION, UNSTABLE_OFFSET_COMMIT,
 };
 use crate::groups::LiveGroup;
 use crate::groups::group::{GroupState, Speaker};
@@ -59,14 +58,7 @@ pub(super) async fn commit(core: &Arc<Core>, request: OffsetCommitRequest) -> Of
     let refused = if group.is_empty() && speaker.generation >= 0 {
         INVALID_GROUP_ID
     } else {
-        let known = core.groups.with(&group, |group, now, _| {
-            group.check_commit(now, speaker, false)
-        });
-        match known {
-            Some(code) => code,
-            None if speaker.generation < 0 => NONE,
-            None => ILLEGAL_GENERATION,
-        }
+        core.groups.check_commit(&group, speaker, false)
     };
     let now = (core.clock)();
     let mut entries = Vec::new();

@@ -29,7 +29,7 @@ use super::offsets::check_offset;
 use super::{storage_error, text, topic_name};
 use crate::broker::Core;
 use crate::error_code::{
-    ILLEGAL_GENERATION, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_REQUEST,
+    INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_REQUEST,
     INVALID_TRANSACTION_TIMEOUT, INVALID_TXN_STATE, KAFKA_STORAGE_ERROR, NONE,
     OPERATION_NOT_ATTEMPTED, PRODUCER_FENCED, TRANSACTIONAL_ID_NOT_FOUND,
     UNKNOWN_TOPIC_OR_PARTITION,
@@ -212,14 +212,7 @@ pub(super) async fn commit_offsets(
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let known = core.groups.with(&group, |group, now, _| {
-        group.check_commit(now, speaker, true)
-    });
-    let mut refused = match known {
-        Some(code) => code,
-        None if speaker.generation < 0 => NONE,
-        None => ILLEGAL_GENERATION,
-    };
+    let mut refused = core.groups.check_commit(&group, speaker, true);
     let now = (core.clock)();
     let mut entries = Vec::new();
     let mut answer = TxnOffsetCommitResponse::default();

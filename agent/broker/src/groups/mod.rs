@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::broker::Core;
+use crate::error_code::{ILLEGAL_GENERATION, NONE};
 use crate::log::codec::{Reader, Writer};
 use crate::maintenance::millis;
 use crate::state::OffsetEntry;
@@ -133,6 +134,24 @@ impl Groups {
         send(answers);
         self.bell.notify_one();
         result
+    }
+
+    /// Error code for an offset commit to a group; 0 if it is fine. Whoever names no generation may commit to a group that
+    /// is not there yet.
+    pub(crate) fn check_commit(
+        &self,
+        name: &str,
+        speaker: Speaker<'_>,
+        transactional: bool,
+    ) -> i16 {
+        let known = self.with(name, |group, now, _| {
+            group.check_commit(now, speaker, transactional)
+        });
+        match known {
+            Some(code) => code,
+            None if speaker.generation < 0 => NONE,
+            None => ILLEGAL_GENERATION,
+        }
     }
 
     /// Name and `read` of every group.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::{StreamExt as _, TryStreamExt as _};
 use sluice_api::causes::with_causes;
 use sluice_api::{
-    ConnectError, Connector, ConnectorContext, KeyFault, Props, Result, SourceOffset,
-    SourcePartition, async_trait,
+    Connector, ConnectorContext, KeyFault, Props, Result, SourceOffset, SourcePartition,
+    async_trait,
 };
 use sluice_kafka::admin::{AdminError, GroupAdmin, ListedGroup};
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use crate::config::{Location, MirrorConfig};
 use crate::filter::Filter;
 use crate::keys;
 use crate::offsets::{self, Allowed};
-use crate::schedule::Ticks;
+use crate::schedule::{Ticks, first_found};
 use crate::source_connector::create_compacted_topic;
 
 /// Pause before the first search for groups is tried again.
@@ -73,15 +73,7 @@ impl Connector for MirrorCheckpointConnector {
             return Ok(Vec::new());
         };
         let groups = tokio::select! {
-            found = tokio::time::timeout(
-                running.config.admin_timeout,
-                running.groups.wait_for(Option::is_some),
-            ) => match found {
-                Ok(Ok(groups)) => groups.clone().unwrap_or_default(),
-                Ok(Err(_)) | Err(_) => {
-                    return Err(ConnectError::retriable("Timeout while loading consumer groups."));
-                }
-            },
+            found = first_found(&mut running.groups, running.config.admin_timeout, "consumer groups") => found?,
             () = running.stopping.cancelled() => return Ok(Vec::new()),
         };
         Ok(split(groups, max_tasks)

@@ -1,7 +1,9 @@
-//! Work of a connector that is done again and again (`Scheduler`).
+//! Work of a connector that is done again and again (`Scheduler`), and what it finds first.
 
 use std::time::Duration;
 
+use sluice_api::{ConnectError, Result};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// Work is not done more often than this, whatever is configured.
@@ -39,5 +41,22 @@ impl Ticks {
             }
             None => std::future::pending().await,
         }
+    }
+}
+
+/// What the work of a connector found, once it has found something for the first time.
+///
+/// # Errors
+/// If that takes longer than `limit` or the work has ended: retriable, "Timeout while loading `what`.".
+pub(crate) async fn first_found<T: Clone + Default>(
+    found: &mut watch::Receiver<Option<T>>,
+    limit: Duration,
+    what: &str,
+) -> Result<T> {
+    match tokio::time::timeout(limit, found.wait_for(Option::is_some)).await {
+        Ok(Ok(found)) => Ok(found.clone().unwrap_or_default()),
+        Ok(Err(_)) | Err(_) => Err(ConnectError::retriable(format!(
+            "Timeout while loading {what}."
+        ))),
     }
 }

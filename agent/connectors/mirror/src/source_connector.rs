@@ -25,7 +25,7 @@ use crate::config::{Location, MirrorConfig};
 use crate::filter::{Filter, Patterns};
 use crate::keys;
 use crate::offsets::{self, Allowed};
-use crate::schedule::Ticks;
+use crate::schedule::{Ticks, first_found};
 
 /// Pause before the first search for topics is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
@@ -70,15 +70,7 @@ impl Connector for MirrorSourceConnector {
             return Ok(Vec::new());
         };
         let topics = tokio::select! {
-            found = tokio::time::timeout(
-                running.config.admin_timeout,
-                running.topics.wait_for(Option::is_some),
-            ) => match found {
-                Ok(Ok(topics)) => topics.clone().unwrap_or_default(),
-                Ok(Err(_)) | Err(_) => {
-                    return Err(ConnectError::retriable("Timeout while loading topics."));
-                }
-            },
+            found = first_found(&mut running.topics, running.config.admin_timeout, "topics") => found?,
             () = running.stopping.cancelled() => return Ok(Vec::new()),
         };
         Ok(spread(&topics, max_tasks)

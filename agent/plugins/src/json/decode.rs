@@ -52,8 +52,7 @@ impl<'a> Decoder<'a> {
                  your converter configuration.",
             )
         };
-        self.reader.skip_blanks();
-        if self.reader.position() == self.data.len() {
+        if self.is_blank() {
             return Err(not_an_envelope());
         }
         let kind = self.reader.begin_value()?;
@@ -85,6 +84,12 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Whether nothing but blanks is left; they are taken.
+    pub(super) fn is_blank(&mut self) -> bool {
+        self.reader.skip_blanks();
+        self.reader.position() == self.data.len()
+    }
+
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -109,7 +114,7 @@ impl<'a> Decoder<'a> {
 
     fn read_schemaless_rest(&mut self, kind: Kind) -> Result<Value> {
         Ok(match kind {
-            Kind::Null => Value::Null,
+            Kind::Null | Kind::Missing => Value::Null,
             Kind::Boolean(v) => Value::Boolean(v),
             Kind::Number => {
                 let text = self.reader.number()?;
@@ -134,28 +139,35 @@ impl<'a> Decoder<'a> {
                 self.depth -= 1;
                 Value::Array(items)
             }
-            Kind::Missing => Value::Null,
             Kind::Object => {
                 self.enter()?;
-                self.reader.expect(b'{')?;
-                let mut entries = Vec::new();
-                let mut first = true;
-                while self.reader.next_item(b'}', &mut first)? {
-                    let key = self.reader.key()?;
-                    let key = Value::String(self.text(key)?);
-                    entries.push((key, self.read_schemaless()?));
-                }
+                let fields = self.read_fields(Self::read_schemaless)?;
                 self.depth -= 1;
-                Value::Map(distinct(entries))
+                Value::Map(distinct(fields))
             }
         })
+    }
+
+    /// The fields of an object, each value as `read` takes it.
+    fn read_fields(
+        &mut self,
+        read: impl Fn(&mut Self) -> Result<Value>,
+    ) -> Result<Vec<(Value, Value)>> {
+        self.reader.expect(b'{')?;
+        let mut fields = Vec::new();
+        let mut first = true;
+        while self.reader.next_item(b'}', &mut first)? {
+            let key = self.reader.key()?;
+            let key = Value::String(self.text(key)?);
+            fields.push((key, read(self)?));
+        }
+        Ok(fields)
     }
 
     /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is told, whatever
     /// else is wrong; data of blanks alone are a value that fits nothing.
     pub(super) fn read_all(&mut self, schema: &Arc<Schema>) -> Result<Value> {
-        self.reader.skip_blanks();
-        if self.reader.position() == self.data.len() {
+        if self.is_blank() {
             return self.read_rest(schema, Kind::Missing);
         }
         let start = self.reader.position();
@@ -264,12 +276,12 @@ impl<'a> Decoder<'a> {
     /// An array; of an object the values of its fields are taken, and anything else is empty, as by Jackson's iteration.
     fn read_array(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
         let inner = known(schema.value_schema()?)?;
-        let mut first = true;
         match kind {
             Kind::Array => {
                 self.enter()?;
                 self.reader.expect(b'[')?;
                 let mut items = Vec::new();
+                let mut first = true;
                 while self.reader.next_item(b']', &mut first)? {
                     items.push(self.read_value(inner)?);
                 }
@@ -278,13 +290,7 @@ impl<'a> Decoder<'a> {
             }
             Kind::Object if self.dialect == Dialect::Connect => {
                 self.enter()?;
-                self.reader.expect(b'{')?;
-                let mut fields = Vec::new();
-                while self.reader.next_item(b'}', &mut first)? {
-                    let key = self.reader.key()?;
-                    let key = Value::String(self.text(key)?);
-                    fields.push((key, self.read_value(inner)?));
-                }
+                let fields = self.read_fields(|decoder| decoder.read_value(inner))?;
                 self.depth -= 1;
                 let values = distinct(fields).into_iter().map(|(_, value)| value);
                 Ok(Value::Array(values.collect()))
@@ -315,12 +321,7 @@ impl<'a> Decoder<'a> {
                     kind.node_type()
                 )));
             }
-            self.reader.expect(b'{')?;
-            while self.reader.next_item(b'}', &mut first)? {
-                let key = self.reader.key()?;
-                let key = Value::String(self.text(key)?);
-                entries.push((key, self.read_value(value_schema)?));
-            }
+            entries = self.read_fields(|decoder| decoder.read_value(value_schema))?;
         } else {
             if kind != Kind::Array {
                 return Err(ConnectError::data(format!(

@@ -311,8 +311,7 @@ impl Converter for JsonConverter {
         };
         let mut decoder = decode::Decoder::new(data, self.replace_null_with_default);
         if !self.schemas_enabled {
-            let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-            if data.iter().all(blank) {
+            if decoder.is_blank() {
                 return Ok(SchemaAndValue::NULL);
             }
             return Ok(SchemaAndValue::new(None, decoder.read_schemaless()?));
