@@ -11,6 +11,7 @@ use sluice_api::config::{
     ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, Importance, Recommendation,
     Recommender, Validator, Width,
 };
+use sluice_api::java_regex::JavaRegex;
 use sluice_protocol::ConnectorType;
 
 const COMMON: &str = "Common";
@@ -274,7 +275,7 @@ fn unique_aliases() -> Validator {
 
 fn regex_or_empty() -> Validator {
     Arc::new(|name, value| match value {
-        ConfigValue::String(pattern) => regex::Regex::new(pattern).map(drop).map_err(|error| {
+        ConfigValue::String(pattern) => JavaRegex::new(pattern).map(drop).map_err(|error| {
             ConfigError::invalid(name, pattern, format!("Invalid regex: {error}"))
         }),
         _ => Ok(()),

@@ -9,6 +9,7 @@ use sluice_api::config::{
     Props, Recommendation, Recommender, ValidatedKey, Width,
 };
 use sluice_api::connector::{Connector, ExactlyOnceSupport};
+use sluice_api::java_regex::JavaRegex;
 use sluice_protocol::rest::{
     ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginType, RestError,
 };
@@ -644,7 +645,7 @@ fn sink_rules(values: &mut IndexMap<String, ValidatedKey>, worker: &WorkerConfig
             );
         }
         let matches = !regex.is_empty()
-            && regex::Regex::new(&format!("^(?:{regex})$")).is_ok_and(|regex| regex.is_match(&dlq));
+            && JavaRegex::new(&regex).is_ok_and(|regex| regex.matches(&dlq).unwrap_or(false));
         if matches {
             add_fault(
                 values,

@@ -12,7 +12,7 @@ use crate::error::{ConnectError, ErrorKind, Result};
 use fancy_regex::Regex;
 
 /// A compiled expression.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct JavaRegex {
     whole: Regex,
     first: Regex,

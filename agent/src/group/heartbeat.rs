@@ -66,6 +66,11 @@ impl Drop for PollGuard {
     }
 }
 
+/// The longest time between two heartbeats, however long `heartbeat.interval.ms` is.
+///
+/// A member hears of a rebalance in the answer to a heartbeat only, and the group waits for every member, twice where work moves.
+const MOST: Duration = Duration::from_millis(250);
+
 /// A running heartbeat; dropping it stops it.
 pub(super) struct Heartbeat {
     shared: Arc<Shared>,
@@ -139,7 +144,7 @@ async fn run(
         shared.changed.notify_waiters();
     };
     loop {
-        tokio::time::sleep(membership.interval).await;
+        tokio::time::sleep(membership.interval.min(MOST)).await;
         if watch.idle() > membership.poll_timeout {
             tracing::warn!(
                 limit = ?membership.poll_timeout,

@@ -260,6 +260,24 @@ fn task_metrics(
                 labels,
                 task.batch_time_ms.avg,
             );
+            if task.transaction_size.max > 0.0 {
+                for (name, records) in [
+                    (
+                        "source_task_transaction_size_min",
+                        task.transaction_size.min,
+                    ),
+                    (
+                        "source_task_transaction_size_max",
+                        task.transaction_size.max,
+                    ),
+                    (
+                        "source_task_transaction_size_avg",
+                        task.transaction_size.avg,
+                    ),
+                ] {
+                    text.gauge(name, labels, records);
+                }
+            }
             text.count(
                 "source_task_source_record_active_count",
                 labels,

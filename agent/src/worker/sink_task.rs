@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use regex::Regex;
+use sluice_api::java_regex::JavaRegex;
 use sluice_api::{
     ConnectError, ConnectRecord, Headers, OffsetAndMetadata, RawRecord, RecordOrigin, Result,
     SchemaAndValue, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TimestampType,
@@ -39,7 +39,7 @@ const TOPIC_REFRESH: Duration = Duration::from_secs(300);
 /// Topics of a sink connector.
 enum Subscription {
     Topics(Vec<String>),
-    Pattern(Regex),
+    Pattern(JavaRegex),
 }
 
 impl Subscription {
@@ -72,7 +72,7 @@ impl Subscription {
                 }
                 Ok(Self::Topics(distinct))
             }
-            (None, Some(pattern)) => Regex::new(&format!("^(?:{pattern})$"))
+            (None, Some(pattern)) => JavaRegex::new(pattern)
                 .map(Self::Pattern)
                 .map_err(|error| ConnectError::config(format!("Invalid regex: {error}"))),
         }
@@ -359,7 +359,12 @@ impl Loop<'_> {
                 Ok(topics) => {
                     let mut matching: Vec<String> = topics
                         .into_iter()
-                        .filter(|topic| pattern.is_match(topic))
+                        .filter(|topic| {
+                            pattern.matches(topic).unwrap_or_else(|error| {
+                                tracing::warn!(task = %self.context.id, topic, %error, "topics.regex");
+                                false
+                            })
+                        })
                         .collect();
                     matching.sort_unstable();
                     if matching != self.subscribed && !matching.is_empty() {

@@ -10,8 +10,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use regex::Regex;
 use sluice_api::config::Props;
+use sluice_api::java_regex::JavaRegex;
 use sluice_api::{ConnectError, ErrorKind, Result};
 
 const PREFIX: &str = "topic.creation.";
@@ -24,8 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct TopicCreationGroup {
     name: String,
-    include: Vec<Regex>,
-    exclude: Vec<Regex>,
+    include: Vec<JavaRegex>,
+    exclude: Vec<JavaRegex>,
     partitions: i32,
     replication: i32,
     configs: Vec<(String, String)>,
@@ -33,7 +33,11 @@ pub struct TopicCreationGroup {
 
 impl TopicCreationGroup {
     fn matches(&self, topic: &str) -> bool {
-        let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(topic));
+        let any = |patterns: &[JavaRegex]| {
+            patterns
+                .iter()
+                .any(|pattern| pattern.matches(topic).unwrap_or(false))
+        };
         !any(&self.exclude) && any(&self.include)
     }
 }
@@ -142,7 +146,7 @@ fn group(
         list(props.get(&key).map_or("", String::as_str))
             .into_iter()
             .map(|pattern| {
-                Regex::new(&format!("^(?:{pattern})$"))
+                JavaRegex::new(pattern)
                     .map_err(|_| invalid(&key, pattern, "not a valid regular expression"))
             })
             .collect::<Result<Vec<_>>>()

@@ -401,7 +401,7 @@ fn distributed(def: &mut ConfigDef) {
             Int,
             "3000",
             Some(1),
-            "time between heartbeats",
+            "longest time between heartbeats; agents send one every 250 ms, so that a rebalance is noticed at once",
         ),
         (
             "rebalance.timeout.ms",

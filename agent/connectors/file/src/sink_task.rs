@@ -1,12 +1,14 @@
 //! The sink task: appends one line per record.
 //!
-//! Lines of one `put` are written by a blocking thread while the next batch is converted; `flush` waits for it. As in
-//! Kafka, nothing is synced to the disk itself: lines survive the end of the process, not that of the machine.
+//! Lines are written by a blocking thread while the next batch is converted; `flush` waits for it. Lines that come within
+//! a few milliseconds of others are written together: waking a thread costs more than writing a batch. As in Kafka, nothing
+//! is synced to the disk itself: lines survive the end of the process, not that of the machine.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sluice_api::{
     ConnectError, Props, Result, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, Value,
@@ -17,8 +19,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::FILE;
 use crate::sink_connector::config_def;
 
-/// Lines are handed to the writer when there is this much of them, or at the end of a `put`.
-const WRITE_SIZE: usize = 1024 * 1024;
+/// Lines are handed to the writer when there is this much of them,
+const WRITE_SIZE: usize = 256 * 1024;
+/// or when this much time has passed since the last write began.
+const WRITE_INTERVAL: Duration = Duration::from_millis(5);
 
 enum Output {
     File(File),
@@ -42,9 +46,11 @@ type Writing = JoinHandle<(Output, Vec<u8>, std::io::Result<()>)>;
 
 #[derive(Default)]
 pub(crate) struct FileStreamSinkTask {
+    context: Option<Arc<dyn SinkTaskContext>>,
     path: Option<PathBuf>,
     output: Option<Output>,
     writing: Option<Writing>,
+    written_at: Option<Instant>,
     lines: Vec<u8>,
     spare: Vec<u8>,
 }
@@ -79,6 +85,7 @@ impl FileStreamSinkTask {
             return Err(ConnectError::connect("the file is not open"));
         };
         let lines = std::mem::replace(&mut self.lines, std::mem::take(&mut self.spare));
+        self.written_at = Some(Instant::now());
         self.writing = Some(spawn_blocking(move || {
             let result = output.write(&lines);
             (output, lines, result)
@@ -89,7 +96,8 @@ impl FileStreamSinkTask {
 
 #[async_trait]
 impl SinkTask for FileStreamSinkTask {
-    async fn start(&mut self, _context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
+    async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
+        self.context = Some(context);
         let config = config_def().parse(props)?;
         let file = config.optional_string(FILE).filter(|name| !name.is_empty());
         self.path = file.map(PathBuf::from);
@@ -126,7 +134,14 @@ impl SinkTask for FileStreamSinkTask {
         if self.lines.is_empty() {
             return Ok(());
         }
-        self.write().await
+        let since = self.written_at.map(|at| at.elapsed());
+        match (since, &self.context) {
+            (Some(since), Some(context)) if since < WRITE_INTERVAL => {
+                context.timeout(WRITE_INTERVAL - since);
+                Ok(())
+            }
+            _ => self.write().await,
+        }
     }
 
     async fn flush(&mut self, _current: &SinkOffsets) -> Result<()> {
