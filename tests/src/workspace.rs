@@ -88,6 +88,8 @@ fn crates_know_only_those_the_architecture_lets_them_know() {
             "sluice-tests" => &["sluice-protocol"],
             // The one connector whose other system is Kafka.
             "sluice-connector-mirror" => &["sluice-api", "sluice-kafka"],
+            // Its files hold what the converters' encoders make of values.
+            "sluice-connector-hdfs" => &["sluice-api", "sluice-plugins"],
             connector if connector.starts_with("sluice-connector-") => &["sluice-api"],
             other => panic!("{other} is not in the list of crates: say here what it may know"),
         };

@@ -56,10 +56,10 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         transformations::TESTS,
         schema_registry::TESTS,
         mirror::TESTS,
-        hdfs::TESTS,
     ]
     .into_iter()
     .chain(jdbc::TESTS.iter().copied())
+    .chain(hdfs::TESTS.iter().copied())
     .flatten()
 }
 
