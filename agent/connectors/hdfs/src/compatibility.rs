@@ -50,7 +50,11 @@ impl SchemaCompatibility {
     ///
     /// # Errors
     /// It does not fit.
-    pub(crate) fn value<'a>(self, record: &'a SinkRecord, current: &FileSchema) -> Result<Cow<'a, Value>> {
+    pub(crate) fn value<'a>(
+        self,
+        record: &'a SinkRecord,
+        current: &FileSchema,
+    ) -> Result<Cow<'a, Value>> {
         let value = &record.record.value;
         match (&record.record.value_schema, current) {
             (Some(schema), Some(current))

@@ -65,9 +65,7 @@ fn url_validator() -> Validator {
             .find_map(|scheme| text.strip_prefix(scheme));
         let why = match rest.map(|rest| rest.trim_end_matches('/')) {
             Some("") => "it names no host",
-            Some(host) if host.contains('/') => {
-                "it has a path; topics.dir says where files go"
-            }
+            Some(host) if host.contains('/') => "it has a path; topics.dir says where files go",
             Some(_) => return Ok(()),
             None => "expected hdfs://HOST:PORT, hdfs://NAMESERVICE or viewfs://CLUSTER",
         };
@@ -386,7 +384,10 @@ impl SinkSettings {
                 );
             }
             if kerberos.principal.is_empty() {
-                fault(PRINCIPAL, "Kerberos needs a principal: set connect.hdfs.principal");
+                fault(
+                    PRINCIPAL,
+                    "Kerberos needs a principal: set connect.hdfs.principal",
+                );
             }
             if kerberos.keytab.is_empty() {
                 fault(KEYTAB, "Kerberos needs a keytab: set connect.hdfs.keytab");
@@ -405,9 +406,16 @@ impl SinkSettings {
 
 /// Whether a key is of a family of the Confluent connector's.
 fn is_foreign(key: &str) -> bool {
-    ["hdfs.", "hadoop.", "partition.", "rotate.", "parquet.", "avro."]
-        .iter()
-        .any(|prefix| key.starts_with(prefix))
+    [
+        "hdfs.",
+        "hadoop.",
+        "partition.",
+        "rotate.",
+        "parquet.",
+        "avro.",
+    ]
+    .iter()
+    .any(|prefix| key.starts_with(prefix))
 }
 
 fn millis(value: i64) -> Duration {

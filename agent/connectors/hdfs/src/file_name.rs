@@ -75,7 +75,10 @@ mod tests {
             (read.topic, read.partition, read.start, read.end),
             ("web.clicks-1", 3, 20, 1234)
         );
-        assert_eq!(file_name(&partition, 0, 9, 0, ".json"), "web.clicks-1+3+0+9.json");
+        assert_eq!(
+            file_name(&partition, 0, 9, 0, ".json"),
+            "web.clicks-1+3+0+9.json"
+        );
         let wide = file_name(&partition, 0, 12_345_678_901, 10, ".json.gz");
         assert_eq!(FileName::parse(&wide).unwrap().end, 12_345_678_901);
     }

@@ -116,10 +116,6 @@ impl PartitionWriter {
         }
     }
 
-    pub(crate) fn partition(&self) -> &TopicPartition {
-        &self.partition
-    }
-
     /// Whether the partition has to be taken before anything can be written.
     pub(crate) fn is_lost(&self) -> bool {
         self.ownership.is_none()
@@ -203,11 +199,13 @@ impl PartitionWriter {
         now: i64,
     ) -> std::result::Result<(), Refused> {
         if record.record.topic != record.original_topic {
-            return Err(Refused::Write(WriteError::Fatal(ConnectError::connect(format!(
-                "a transformation has changed topic {} to {}; names of files say what was read, so the HDFS sink cannot follow: \
+            return Err(Refused::Write(WriteError::Fatal(ConnectError::connect(
+                format!(
+                    "a transformation has changed topic {} to {}; names of files say what was read, so the HDFS sink cannot follow: \
                  remove the transformation",
-                record.original_topic, record.record.topic
-            )))));
+                    record.original_topic, record.record.topic
+                ),
+            ))));
         }
         if record.record.value.is_null() {
             return match settings.null_values {
@@ -244,7 +242,9 @@ impl PartitionWriter {
                 self.commit(store, settings, now).await?;
             }
             let encoder = settings.format.encoder(&schema)?;
-            let file = self.begin(store, settings.format.extension(), encoder).await?;
+            let file = self
+                .begin(store, settings.format.extension(), encoder)
+                .await?;
             self.files.by_folder.insert(self.folder.clone(), file);
         }
         let limit = MEMORY / self.files.by_folder.len().max(1);
@@ -281,7 +281,10 @@ impl PartitionWriter {
         };
         let group = match &self.group {
             Some(group) => group.clone(),
-            None => self.group.insert(ownership.begin_group(store).await?).clone(),
+            None => self
+                .group
+                .insert(ownership.begin_group(store).await?)
+                .clone(),
         };
         self.begun += 1;
         Ok(TemporaryFile::new(

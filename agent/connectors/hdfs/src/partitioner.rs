@@ -8,11 +8,7 @@ use sluice_api::{ConnectError, Result, SinkRecord, Value};
 use crate::config::{Extractor, PartitionerKind, PartitionerSettings};
 
 /// What a name of a folder cannot hold; Hive escapes it alike.
-const UNSAFE: &AsciiSet = &CONTROLS
-    .add(b'/')
-    .add(b':')
-    .add(b'%')
-    .add(b'\\');
+const UNSAFE: &AsciiSet = &CONTROLS.add(b'/').add(b':').add(b'%').add(b'\\');
 /// The folder of no value where its name would be empty, as Hive has it.
 const EMPTY: &str = "__HIVE_DEFAULT_PARTITION__";
 
@@ -21,7 +17,12 @@ impl PartitionerSettings {
     ///
     /// # Errors
     /// The record lacks the field or the time.
-    pub(crate) fn folder(&self, record: &SinkRecord, time: Option<i64>, path: &mut String) -> Result<()> {
+    pub(crate) fn folder(
+        &self,
+        record: &SinkRecord,
+        time: Option<i64>,
+        path: &mut String,
+    ) -> Result<()> {
         use std::fmt::Write as _;
         match &self.kind {
             PartitionerKind::Default => {

@@ -34,13 +34,7 @@ impl Rotation {
     }
 
     /// Whether files that hold this many records end before a record of this time, or, without one, now.
-    pub(crate) fn is_due(
-        &self,
-        clock: &Clock,
-        records: u64,
-        time: Option<i64>,
-        now: i64,
-    ) -> bool {
+    pub(crate) fn is_due(&self, clock: &Clock, records: u64, time: Option<i64>, now: i64) -> bool {
         let spans = match (self.interval, clock.first, time) {
             (Some(interval), Some(first), Some(time)) => time - first >= interval,
             _ => false,

@@ -104,44 +104,36 @@ impl HdfsSinkTask {
         let Started {
             settings, store, ..
         } = started;
-        let lost: Vec<&mut PartitionWriter> = self
+        let lost: Vec<TopicPartition> = self
             .writers
-            .values_mut()
-            .filter(|writer| writer.is_lost())
-            .collect();
-        let mut positions = BTreeMap::new();
-        if lost.is_empty() {
-            return Ok(positions);
-        }
-        let topics: BTreeSet<_> = lost
             .iter()
-            .map(|writer| writer.partition().topic.clone())
+            .filter(|(_, writer)| writer.is_lost())
+            .map(|(partition, _)| partition.clone())
             .collect();
-        let mut owned = HashMap::new();
-        for writer in &lost {
-            let partition = writer.partition();
-            let ownership =
-                Ownership::take(store, &settings.topics_dir, &settings.connector, partition).await?;
-            owned.insert(partition.clone(), ownership);
+        let mut owned = Vec::with_capacity(lost.len());
+        for partition in lost {
+            let (folder, connector) = (&settings.topics_dir, &settings.connector);
+            let ownership = Ownership::take(store, folder, connector, &partition).await?;
+            owned.push((partition, ownership));
         }
         // Names are read once nobody else can add any.
+        let topics: BTreeSet<_> = owned.iter().map(|(one, _)| one.topic.clone()).collect();
         let mut last = HashMap::new();
         for topic in topics {
             let offsets = last_offsets(store, &settings.topics_dir, &topic).await?;
             last.insert(topic, offsets);
         }
         let now = now();
-        for writer in lost {
-            let partition = writer.partition().clone();
-            let Some(ownership) = owned.remove(&partition) else {
-                continue;
-            };
+        let mut positions = BTreeMap::new();
+        for (partition, ownership) in owned {
             let last = last
                 .get(&partition.topic)
                 .and_then(|offsets| offsets.get(&partition.partition));
-            if let Some(position) =
-                writer.taken(ownership, last.copied(), &settings.rotation, now)
-            {
+            let position = self
+                .writers
+                .get_mut(&partition)
+                .and_then(|writer| writer.taken(ownership, last.copied(), &settings.rotation, now));
+            if let Some(position) = position {
                 positions.insert(partition, position);
             }
         }
@@ -195,12 +187,9 @@ impl HdfsSinkTask {
             if writer.rewinding && !goes_on {
                 continue;
             }
-            let mut refuse = |record: &SinkRecord, error: ConnectError| {
-                started.refuse(record, &error, reports)
-            };
-            let written = writer
-                .write(store, settings, run, now, &mut refuse)
-                .await;
+            let mut refuse =
+                |record: &SinkRecord, error: ConnectError| started.refuse(record, &error, reports);
+            let written = writer.write(store, settings, run, now, &mut refuse).await;
             if let Err(error) = written {
                 writer.lose();
                 return Err(error);

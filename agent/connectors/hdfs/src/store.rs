@@ -163,7 +163,7 @@ impl Store {
         let call = async {
             let mut reader = self.client.read(path).await?;
             let length = reader.file_length();
-            reader.read(length).await
+            reader.read_bytes(length).await
         };
         self.within(|| format!("reading {path}"), call).await
     }
@@ -174,9 +174,7 @@ impl Store {
             .permission(FILE_MODE)
             .create_parent(false);
         let call = self.client.create(path, options);
-        let writer = self
-            .within(|| format!("creating {path}"), call)
-            .await?;
+        let writer = self.within(|| format!("creating {path}"), call).await?;
         Ok(OpenFile {
             store: self.clone(),
             path: path.to_owned(),

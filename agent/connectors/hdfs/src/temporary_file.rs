@@ -69,7 +69,9 @@ impl TemporaryFile {
         let file = match &mut self.open {
             Some(file) => file,
             None => {
-                let file = store.create(&format!("{}/{}", self.folder, self.name)).await?;
+                let file = store
+                    .create(&format!("{}/{}", self.folder, self.name))
+                    .await?;
                 self.open.insert(file)
             }
         };

@@ -21,7 +21,8 @@ fn settings(pairs: &[(&str, &str)]) -> SinkSettings {
 }
 
 fn record(schema: Option<Arc<Schema>>, value: Value) -> SinkRecord {
-    let record = ConnectRecord::new("t".into(), schema, value).with_timestamp(Some(1_709_251_199_000));
+    let record =
+        ConnectRecord::new("t".into(), schema, value).with_timestamp(Some(1_709_251_199_000));
     SinkRecord {
         record,
         kafka_offset: 5,
@@ -46,7 +47,10 @@ fn order(version: i32, country: &str) -> SinkRecord {
         builder = builder.field("note", schemas::OPTIONAL_STRING.clone());
     }
     let schema = builder.build().unwrap();
-    let address = Struct::new(address).unwrap().with("country", country).unwrap();
+    let address = Struct::new(address)
+        .unwrap()
+        .with("country", country)
+        .unwrap();
     let value = Struct::new(schema.clone())
         .unwrap()
         .with("id", 7)
@@ -61,7 +65,9 @@ fn folder(pairs: &[(&str, &str)], record: &SinkRecord) -> Result<String, String>
     let text = |error: sluice_api::ConnectError| error.message().to_owned();
     let time = partitioner.time(record, 0).map_err(text)?;
     let mut path = String::new();
-    partitioner.folder(record, Some(time), &mut path).map_err(text)?;
+    partitioner
+        .folder(record, Some(time), &mut path)
+        .map_err(text)?;
     Ok(path)
 }
 
@@ -71,7 +77,10 @@ fn folders_are_those_of_the_confluent_partitioners() {
     assert_eq!(folder(&[], &order).unwrap(), "partition=2");
     let field = ("partitioner.class", "FieldPartitioner");
     let fields = ("partition.field.name", "at.country,id");
-    assert_eq!(folder(&[field, fields], &order).unwrap(), "at.country=de/id=7");
+    assert_eq!(
+        folder(&[field, fields], &order).unwrap(),
+        "at.country=de/id=7"
+    );
     let bare = ("partition.field.format.path", "false");
     assert_eq!(folder(&[field, fields, bare], &order).unwrap(), "de/7");
     let daily = ("partitioner.class", "DailyPartitioner");
@@ -101,10 +110,16 @@ fn values_cannot_leave_their_folder() {
         ("partitioner.class", "FieldPartitioner"),
         ("partition.field.name", "at.country"),
     ];
-    assert_eq!(folder(&field, &order(1, "a/../b:c")).unwrap(), "at.country=a%2F..%2Fb%3Ac");
+    assert_eq!(
+        folder(&field, &order(1, "a/../b:c")).unwrap(),
+        "at.country=a%2F..%2Fb%3Ac"
+    );
     let bare = [field[0], field[1], ("partition.field.format.path", "false")];
     for nothing in ["", ".", ".."] {
-        assert_eq!(folder(&bare, &order(1, nothing)).unwrap(), "__HIVE_DEFAULT_PARTITION__");
+        assert_eq!(
+            folder(&bare, &order(1, nothing)).unwrap(),
+            "__HIVE_DEFAULT_PARTITION__"
+        );
     }
 }
 
@@ -120,7 +135,10 @@ fn fields_are_found_in_values_without_schema_too() {
         ("timestamp.extractor", "RecordField"),
         ("timestamp.field", "at"),
     ];
-    assert_eq!(folder(&keys, &record).unwrap(), "year=1970/month=01/day=02/hour=00");
+    assert_eq!(
+        folder(&keys, &record).unwrap(),
+        "year=1970/month=01/day=02/hour=00"
+    );
     let missing = [keys[0], keys[1], keys[2], ("timestamp.field", "when")];
     let error = folder(&missing, &record).unwrap_err();
     assert!(error.contains("when"), "{error}");
@@ -146,12 +164,19 @@ fn schemas_that_change_begin_files_or_are_projected() {
     assert!(!needs("FORWARD", &new, &old).unwrap());
     assert!(needs("FORWARD", &old, &new).unwrap());
     let bare = record(None, Value::from("x"));
-    assert!(needs("BACKWARD", &bare, &new).unwrap_err().contains("schema-less"));
+    assert!(
+        needs("BACKWARD", &bare, &new)
+            .unwrap_err()
+            .contains("schema-less")
+    );
     assert!(needs("NONE", &bare, &new).unwrap());
     let backward = settings(&[("schema.compatibility", "BACKWARD")]).compatibility;
     let projected = backward.value(&old, &schema(&new)).unwrap();
     assert_eq!(projected.to_string(), "Struct{id=7,at=Struct{country=de}}");
-    assert_eq!(projected.as_struct().unwrap().schema(), &schema(&new).unwrap());
+    assert_eq!(
+        projected.as_struct().unwrap().schema(),
+        &schema(&new).unwrap()
+    );
 }
 
 fn encoded(pairs: &[(&str, &str)], records: &[SinkRecord]) -> Vec<u8> {
@@ -169,15 +194,27 @@ fn encoded(pairs: &[(&str, &str)], records: &[SinkRecord]) -> Vec<u8> {
 fn json_and_text_are_lines() {
     let records = [order(1, "de"), order(1, "line\nbreak")];
     let json = "{\"id\":7,\"at\":{\"country\":\"de\"}}\n{\"id\":7,\"at\":{\"country\":\"line\\nbreak\"}}\n";
-    assert_eq!(encoded(&[("format.class", "Json")], &records), json.as_bytes());
-    let keys = [("format.class", "Json"), ("sluice.compression.type", "gzip")];
+    assert_eq!(
+        encoded(&[("format.class", "Json")], &records),
+        json.as_bytes()
+    );
+    let keys = [
+        ("format.class", "Json"),
+        ("sluice.compression.type", "gzip"),
+    ];
     let mut plain = String::new();
     let packed = encoded(&keys, &records);
     let mut reader = flate2::read::GzDecoder::new(packed.as_slice());
     std::io::Read::read_to_string(&mut reader, &mut plain).unwrap();
     assert_eq!(plain, json);
-    let texts = [record(None, Value::from("one")), record(None, Value::from("two"))];
-    assert_eq!(encoded(&[("format.class", "String")], &texts), b"one\ntwo\n");
+    let texts = [
+        record(None, Value::from("one")),
+        record(None, Value::from("two")),
+    ];
+    assert_eq!(
+        encoded(&[("format.class", "String")], &texts),
+        b"one\ntwo\n"
+    );
 }
 
 #[test]

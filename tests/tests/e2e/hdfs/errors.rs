@@ -44,11 +44,22 @@ fn has_words(text: &str, words: &[&str]) -> Result<()> {
 }
 
 /// The worker refuses the configuration with a changed key, with all these words.
-fn refused(rest: &Rest, name: &str, config: &Value, changed: (&str, &str), words: &[&str]) -> Result<()> {
+fn refused(
+    rest: &Rest,
+    name: &str,
+    config: &Value,
+    changed: (&str, &str),
+    words: &[&str],
+) -> Result<()> {
     let mut config = config.clone();
     config[changed.0] = changed.1.into();
     let reply = rest.patient("PUT", &format!("/connectors/{name}/config"), Some(&config))?;
-    ensure!(reply.status == 400, "{changed:?}: {} {}", reply.status, reply.text);
+    ensure!(
+        reply.status == 400,
+        "{changed:?}: {} {}",
+        reply.status,
+        reply.text
+    );
     has_words(&reply.text, words)
 }
 
@@ -68,24 +79,48 @@ fn faults(context: &Context) -> Result<()> {
     refused(
         "hdfs.url",
         "hdfs://no-such-host.invalid:8020",
-        &["no-such-host.invalid:8020", "hdfs.url", "check host and port"],
+        &[
+            "no-such-host.invalid:8020",
+            "hdfs.url",
+            "check host and port",
+        ],
     )?;
     let closed = format!("127.0.0.1:{}", sluice_tests::ports::free_port()?);
-    refused("hdfs.url", &format!("hdfs://{closed}"), &[&closed, "name node"])?;
+    refused(
+        "hdfs.url",
+        &format!("hdfs://{closed}"),
+        &[&closed, "name node"],
+    )?;
     refused(
         "sluice.hdfs.user",
         "eve",
         &[&place, "user=eve", "/topics/+tmp", "topics.dir"],
     )?;
-    refused("topics.dir", "/elsewhere", &[&place, "user=sluice", "/elsewhere"])?;
+    refused(
+        "topics.dir",
+        "/elsewhere",
+        &[&place, "user=sluice", "/elsewhere"],
+    )?;
     refused(
         "topics.dir",
         "/topics/file",
         &[&place, "/topics/file", "move what is in its way"],
     )?;
-    refused("hive.integration", "true", &["hive.integration", "Hive is not supported"])?;
-    refused("hdfs.authentication.kerberos", "true", &["this build has no Kerberos"])?;
-    refused("format.class", "io.confluent.connect.hdfs.orc.OrcFormat", &["OrcFormat"])?;
+    refused(
+        "hive.integration",
+        "true",
+        &["hive.integration", "Hive is not supported"],
+    )?;
+    refused(
+        "hdfs.authentication.kerberos",
+        "true",
+        &["this build has no Kerberos"],
+    )?;
+    refused(
+        "format.class",
+        "io.confluent.connect.hdfs.orc.OrcFormat",
+        &["OrcFormat"],
+    )?;
     refused("hdfs.namenode", "x", &["hdfs.namenode is not supported"])?;
 
     // A right that goes while the task runs.
@@ -95,7 +130,10 @@ fn faults(context: &Context) -> Result<()> {
     let more: Vec<Value> = (1..100).map(|id| json!({"id": id})).collect();
     send(&cluster.bootstrap, &topic, &more)?;
     let trace = failed_task(rest, &topic)?;
-    has_words(&trace, &[&place, "user=sluice", &topic, "give the user the right"])?;
+    has_words(
+        &trace,
+        &[&place, "user=sluice", &topic, "give the user the right"],
+    )?;
     hdfs.delete(&format!("{FOLDER}/{topic}"))?;
     rest.verb("POST", &topic, "restart?includeTasks=true")?;
     wait_ids(&hdfs, &topic, 100)
@@ -140,8 +178,18 @@ fn poison(context: &Context) -> Result<()> {
         Ok(Some(dead))
     })?;
     ensure!(dead.len() == 4, "{} dead letters", dead.len());
-    let all = format!("{dead:?}");
-    has_words(&all, &[&format!("record {topic}-0@8"), "no field kind", "cannot name a folder"])?;
+    let headers = dead.iter().flat_map(|letter| &letter.headers);
+    let all: String = headers
+        .filter_map(|(_, value)| Some(String::from_utf8_lossy(value.as_ref()?).into_owned()))
+        .collect();
+    has_words(
+        &all,
+        &[
+            &format!("record {topic}-0@8"),
+            "no field kind",
+            "cannot name a folder",
+        ],
+    )?;
     for worker in workers {
         worker.stop()?;
     }
@@ -165,7 +213,12 @@ fn two_connectors(context: &Context) -> Result<()> {
     let trace = failed_task(rest, &other)?;
     has_words(
         &trace,
-        &[&hdfs.place(), "another connector writes it too", &topic, "topics.dir"],
+        &[
+            &hdfs.place(),
+            "another connector writes it too",
+            &topic,
+            "topics.dir",
+        ],
     )?;
     let more: Vec<Value> = (10..20).map(|id| json!({"id": id})).collect();
     send(&cluster.bootstrap, &topic, &more)?;

@@ -37,11 +37,17 @@ fn page(context: &Context) -> Result<()> {
     // Tests share a broker.
     config["topics"] = topic.clone().into();
     create(workers[0].rest(), &topic, &config, 2)?;
-    let flush: i64 = config["flush.size"].as_str().context("flush.size")?.parse()?;
+    let flush: i64 = config["flush.size"]
+        .as_str()
+        .context("flush.size")?
+        .parse()?;
     let orders: Vec<Value> = (0..flush).map(|id| json!({"id": id})).collect();
     send(&cluster.bootstrap, &topic, &orders)?;
     wait_ids(&hdfs, &topic, flush)?;
     let paths = files(&hdfs, &topic)?;
-    ensure!(paths.iter().all(|path| path.contains("/year=")), "{paths:?}");
+    ensure!(
+        paths.iter().all(|path| path.contains("/year=")),
+        "{paths:?}"
+    );
     Ok(())
 }

@@ -33,7 +33,8 @@ fn restarts(context: &Context) -> Result<()> {
     let workers = cluster.start(1)?;
     let topic = format!("{}-in", cluster.name);
     create_topic(&cluster.bootstrap, &topic, 2)?;
-    let keys = json!({"flush.size": "400", "rotate.schedule.interval.ms": "1000", "timezone": "UTC"});
+    let keys =
+        json!({"flush.size": "400", "rotate.schedule.interval.ms": "1000", "timezone": "UTC"});
     create(workers[0].rest(), &topic, &sink(&hdfs, &topic, &keys), 1)?;
     for round in 0..8 {
         send(&cluster.bootstrap, &topic, &orders(round * STEP))?;
@@ -72,7 +73,8 @@ fn slow(context: &Context) -> Result<()> {
     let topic = format!("{}-in", cluster.name);
     create_topic(&cluster.bootstrap, &topic, 1)?;
     // One limit of time is shorter than the server's silence.
-    let keys = json!({"flush.size": "250", "sluice.request.timeout.ms": "1500", "format.class": "Json"});
+    let keys =
+        json!({"flush.size": "250", "sluice.request.timeout.ms": "1500", "format.class": "Json"});
     create(workers[0].rest(), &topic, &sink(&hdfs, &topic, &keys), 1)?;
     send(&cluster.bootstrap, &topic, &orders(0))?;
     wait_ids(&hdfs, &topic, STEP)?;

@@ -44,8 +44,12 @@ fn names(context: &Context) -> Result<()> {
     let workers = cluster.start(1)?;
     let rest = workers[0].rest();
     let topic = |name: &str| format!("{}-{name}", cluster.name);
-    let values: Vec<Value> = (0..7)
-        .map(|id| json!({"id": id, "country": ["de", "a/b"][id % 2], "at": 1_709_251_199_000_i64 + 600_000 * id as i64}))
+    // From 2024-02-29T23:59:59Z on, ten minutes apart.
+    let values: Vec<Value> = (0..7_i64)
+        .map(|id| {
+            let country = if id % 2 == 0 { "de" } else { "a/b" };
+            json!({"id": id, "country": country, "at": 1_709_251_199_000 + 600_000 * id})
+        })
         .collect();
     let run = |name: &str, more: &Value| -> Result<String> {
         let topic = topic(name);
@@ -54,7 +58,10 @@ fn names(context: &Context) -> Result<()> {
         create(rest, &topic, &sink(&hdfs, &topic, more), 1)?;
         Ok(topic)
     };
-    let default = run("default", &json!({"flush.size": "3", "filename.offset.zero.pad.width": "4"}))?;
+    let default = run(
+        "default",
+        &json!({"flush.size": "3", "filename.offset.zero.pad.width": "4"}),
+    )?;
     wait_files(
         &hdfs,
         &default,
@@ -130,7 +137,11 @@ fn time(context: &Context) -> Result<()> {
         create_topic(&cluster.bootstrap, &topic, 2)?;
         let values: Vec<Value> = (0..5).map(|id| json!({"id": id})).collect();
         send(&cluster.bootstrap, &topic, &values)?;
-        let config = sink(&hdfs, &topic, &json!({"flush.size": "1000", key: "500", "timezone": "UTC"}));
+        let config = sink(
+            &hdfs,
+            &topic,
+            &json!({"flush.size": "1000", key: "500", "timezone": "UTC"}),
+        );
         create(rest, &topic, &config, 1)?;
         wait_ids(&hdfs, &topic, 5)?;
     }
@@ -149,7 +160,9 @@ fn time(context: &Context) -> Result<()> {
     wait_files(
         &hdfs,
         &topic,
-        &[format!("year=1970/month=01/day=01/{topic}+0+0000000000+0000000001.json")],
+        &[format!(
+            "year=1970/month=01/day=01/{topic}+0+0000000000+0000000001.json"
+        )],
     )?;
     for worker in workers {
         worker.stop()?;

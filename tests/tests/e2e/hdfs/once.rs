@@ -69,7 +69,8 @@ fn killed(context: &Context) -> Result<()> {
         if round % 5 == 4 {
             // Whatever was in the way, the agents get on in between.
             workers[1].wait_healthy(seconds(60))?;
-            wait_ids(&hdfs, &topic, (round + 1) * STEP).with_context(|| format!("round {round}"))?;
+            wait_ids(&hdfs, &topic, (round + 1) * STEP)
+                .with_context(|| format!("round {round}"))?;
         }
     }
     wait_ids(&hdfs, &topic, ROUNDS * STEP)?;

@@ -50,7 +50,9 @@ fn schema() -> Value {
     fields.push(logical("int32", "Date", "date"));
     fields.push(logical("int32", "Time", "time"));
     fields.push(logical("int64", "Timestamp", "timestamp"));
-    fields.push(json!({"field": "list", "type": "array", "items": {"type": "string", "optional": true}}));
+    fields.push(
+        json!({"field": "list", "type": "array", "items": {"type": "string", "optional": true}}),
+    );
     fields.push(json!({"field": "map", "type": "map", "keys": {"type": "string"}, "values": {"type": "int32"}}));
     fields.push(json!({"field": "inner", "type": "struct", "optional": true, "name": "Inner",
         "fields": [{"field": "lists", "type": "array", "items": {"type": "array", "items": {"type": "int32"}}}]}));
@@ -105,7 +107,10 @@ fn expected(format: &str) -> [Value; 2] {
         row["timestamp"] = "2024-02-29 12:34:56.789000+00:00".into();
         if format == "Parquet" {
             let map = row["map"].as_object().cloned().unwrap_or_default();
-            row["map"] = map.into_iter().map(|(key, value)| json!([key, value])).collect();
+            row["map"] = map
+                .into_iter()
+                .map(|(key, value)| json!([key, value]))
+                .collect();
         }
     }
     rows
@@ -141,10 +146,18 @@ fn there_and_back(context: &Context, format: &str, codecs: &[&str]) -> Result<()
                 gunzipped(&hdfs.read(&path)?)?
             }
             _ => {
-                let kind = if format == "Avro" { Format::Avro } else { Format::Parquet };
+                let kind = if format == "Avro" {
+                    Format::Avro
+                } else {
+                    Format::Parquet
+                };
                 let contents = data_file::read(kind, &hdfs.read(&path)?)?;
                 let found = contents.codec.as_str().unwrap_or("none");
-                let wanted = if *codec == "none" { "uncompressed" } else { codec };
+                let wanted = if *codec == "none" {
+                    "uncompressed"
+                } else {
+                    codec
+                };
                 ensure!(found.eq_ignore_ascii_case(wanted), "{found} for {codec}");
                 if format == "Parquet" {
                     check_types(&contents.schema)?;

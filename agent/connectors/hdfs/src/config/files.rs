@@ -478,7 +478,11 @@ pub(crate) struct PartitionerSettings {
 
 impl PartitionerSettings {
     pub(super) fn of(config: &ParsedConfig) -> Result<Self> {
-        let class = find_class(PARTITIONERS, "Partitioner", config.string(PARTITIONER_CLASS));
+        let class = find_class(
+            PARTITIONERS,
+            "Partitioner",
+            config.string(PARTITIONER_CLASS),
+        );
         let time = |duration: i64, pattern: &str| -> Result<PartitionerKind> {
             if duration < 1 {
                 return Err(ConnectError::config(format!(

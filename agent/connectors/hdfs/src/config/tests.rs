@@ -28,13 +28,22 @@ fn error_of(key: &str, value: &str) -> String {
 fn a_configuration_of_the_confluent_connector_runs_unchanged() {
     let props = props(&[
         ("name", "hdfs-sink"),
-        ("connector.class", "io.confluent.connect.hdfs.HdfsSinkConnector"),
+        (
+            "connector.class",
+            "io.confluent.connect.hdfs.HdfsSinkConnector",
+        ),
         ("tasks.max", "1"),
         ("topics", "test_hdfs"),
         ("topics.dir", "data/kafka/"),
         ("logs.dir", "logs"),
-        ("format.class", "io.confluent.connect.hdfs.parquet.ParquetFormat"),
-        ("partitioner.class", "io.confluent.connect.hdfs.partitioner.HourlyPartitioner"),
+        (
+            "format.class",
+            "io.confluent.connect.hdfs.parquet.ParquetFormat",
+        ),
+        (
+            "partitioner.class",
+            "io.confluent.connect.hdfs.partitioner.HourlyPartitioner",
+        ),
         ("locale", "en"),
         ("timezone", "UTC"),
         ("rotate.interval.ms", "60000"),
@@ -58,22 +67,28 @@ fn a_configuration_of_the_confluent_connector_runs_unchanged() {
             ..
         }
     ));
-    assert!(
-        settings
-            .connection
-            .hadoop
-            .contains(&("dfs.client.use.datanode.hostname".to_owned(), "true".to_owned()))
-    );
+    assert!(settings.connection.hadoop.contains(&(
+        "dfs.client.use.datanode.hostname".to_owned(),
+        "true".to_owned()
+    )));
 }
 
 #[test]
 fn classes_have_short_names() {
-    for class in ["Json", "JsonFormat", "json", "io.confluent.connect.hdfs.json.JsonFormat"] {
+    for class in [
+        "Json",
+        "JsonFormat",
+        "json",
+        "io.confluent.connect.hdfs.json.JsonFormat",
+    ] {
         let settings = SinkSettings::parse(&props(&[("format.class", class)])).unwrap();
         assert_eq!(settings.format.kind, FormatKind::Json, "{class}");
     }
     let error = error_of("format.class", "io.confluent.connect.hdfs.orc.OrcFormat");
-    assert!(error.contains("OrcFormat") && error.contains("not supported"), "{error}");
+    assert!(
+        error.contains("OrcFormat") && error.contains("not supported"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -107,7 +122,10 @@ fn what_is_not_supported_is_refused_by_name() {
 
 #[test]
 fn keys_that_need_each_other_are_told() {
-    assert_eq!(faults(&[("partitioner.class", "FieldPartitioner")]), ["partition.field.name"]);
+    assert_eq!(
+        faults(&[("partitioner.class", "FieldPartitioner")]),
+        ["partition.field.name"]
+    );
     assert_eq!(
         faults(&[("sluice.compression.type", "gzip")]),
         ["sluice.compression.type"]
@@ -117,9 +135,15 @@ fn keys_that_need_each_other_are_told() {
     let found = SinkSettings::parse(&nowhere).unwrap().faults(&nowhere);
     assert_eq!(found[0].key, "hdfs.url");
     for (key, pairs) in [
-        ("partition.duration.ms", vec![("partitioner.class", "TimeBasedPartitioner")]),
+        (
+            "partition.duration.ms",
+            vec![("partitioner.class", "TimeBasedPartitioner")],
+        ),
         ("timezone", vec![("partitioner.class", "DailyPartitioner")]),
-        ("rotate.schedule.interval.ms", vec![("rotate.schedule.interval.ms", "1000")]),
+        (
+            "rotate.schedule.interval.ms",
+            vec![("rotate.schedule.interval.ms", "1000")],
+        ),
     ] {
         let error = SinkSettings::parse(&props(&pairs)).unwrap_err();
         assert!(error.message().starts_with(key), "{error}");

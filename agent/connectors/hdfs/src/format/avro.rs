@@ -102,8 +102,7 @@ impl Container {
         match self.codec {
             AvroCodec::Null => write_bytes(out, &self.block),
             AvroCodec::Deflate => {
-                let mut deflate =
-                    DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+                let mut deflate = DeflateEncoder::new(Vec::new(), flate2::Compression::default());
                 deflate.write_all(&self.block)?;
                 write_bytes(out, &deflate.finish()?);
             }

@@ -14,7 +14,10 @@ pub(super) enum Values {
     Float(Vec<f32>),
     Double(Vec<f64>),
     /// All bytes one after another, and where each value ends.
-    Bytes { data: Vec<u8>, ends: Vec<usize> },
+    Bytes {
+        data: Vec<u8>,
+        ends: Vec<usize>,
+    },
 }
 
 /// A column.

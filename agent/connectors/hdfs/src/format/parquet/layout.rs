@@ -85,7 +85,9 @@ impl Layout {
             types.push(kind);
         }
         if fields.is_empty() {
-            return Err(ConnectError::data("Parquet has no form for a struct without fields"));
+            return Err(ConnectError::data(
+                "Parquet has no form for a struct without fields",
+            ));
         }
         let root = Node {
             optional: false,
@@ -130,14 +132,19 @@ fn place(
     } else {
         Repetition::REQUIRED
     };
-    let group = |name: &str, fields: Vec<TypePtr>| Type::group_type_builder(name).with_fields(fields);
+    let group = Type::group_type_builder;
     let (kind, parquet) = match schema.schema_type() {
         SchemaType::Struct => {
             let mut fields = Vec::new();
             let mut types = Vec::new();
             for field in schema.fields() {
-                let (node, kind) =
-                    place(field.name(), field.schema(), definition, repetition, columns)?;
+                let (node, kind) = place(
+                    field.name(),
+                    field.schema(),
+                    definition,
+                    repetition,
+                    columns,
+                )?;
                 fields.push(node);
                 types.push(kind);
             }
@@ -148,13 +155,20 @@ fn place(
                 schema: Arc::clone(schema),
                 fields,
             };
-            (kind, group(name, types).with_repetition(occurs).build())
+            (
+                kind,
+                group(name)
+                    .with_fields(types)
+                    .with_repetition(occurs)
+                    .build(),
+            )
         }
         SchemaType::Array => {
             let level = repetition + 1;
             let element = inner(schema.value_schema()?)?;
             let (node, element) = place("element", element, definition + 1, level, columns)?;
-            let list = group("list", vec![element])
+            let list = group("list")
+                .with_fields(vec![element])
                 .with_repetition(Repetition::REPEATED)
                 .build()
                 .map_err(|error| unfit(name, &error))?;
@@ -162,7 +176,8 @@ fn place(
                 level,
                 element: Box::new(node),
             };
-            let outer = group(name, vec![Arc::new(list)])
+            let outer = group(name)
+                .with_fields(vec![Arc::new(list)])
                 .with_repetition(occurs)
                 .with_converted_type(ConvertedType::LIST)
                 .with_logical_type(Some(LogicalType::List));
@@ -177,7 +192,8 @@ fn place(
             let (key_node, key) = place("key", key, definition + 1, level, columns)?;
             let value = inner(schema.value_schema()?)?;
             let (value_node, value) = place("value", value, definition + 1, level, columns)?;
-            let entries = group("key_value", vec![key, value])
+            let entries = group("key_value")
+                .with_fields(vec![key, value])
                 .with_repetition(Repetition::REPEATED)
                 .build()
                 .map_err(|error| unfit(name, &error))?;
@@ -186,7 +202,8 @@ fn place(
                 key: Box::new(key_node),
                 value: Box::new(value_node),
             };
-            let outer = group(name, vec![Arc::new(entries)])
+            let outer = group(name)
+                .with_fields(vec![Arc::new(entries)])
                 .with_repetition(occurs)
                 .with_converted_type(ConvertedType::MAP)
                 .with_logical_type(Some(LogicalType::Map));

@@ -67,7 +67,12 @@ fn nested_values_are_read_back_across_row_groups() {
         let mut out = Vec::new();
         let texts = list(vec![Value::from("a"), Value::Null, Value::from("c")]);
         let rows = [
-            row(1, Some(7), list(vec![texts, list(vec![])]), &[("k", Some(1)), ("n", None)]),
+            row(
+                1,
+                Some(7),
+                list(vec![texts, list(vec![])]),
+                &[("k", Some(1)), ("n", None)],
+            ),
             row(2, None, Value::Null, &[]),
             row(3, Some(8), list(vec![]), &[("z", Some(-1))]),
         ];
@@ -93,7 +98,12 @@ fn nested_values_are_read_back_across_row_groups() {
 fn a_record_that_does_not_fit_leaves_no_trace() {
     let mut encoder = encoder(ParquetCodec::Snappy, Some(&schema())).unwrap();
     let mut out = Vec::new();
-    let good = row(1, Some(7), list(vec![list(vec![Value::from("a")])]), &[("k", Some(1))]);
+    let good = row(
+        1,
+        Some(7),
+        list(vec![list(vec![Value::from("a")])]),
+        &[("k", Some(1))],
+    );
     let bad = row(
         2,
         Some(9),
@@ -114,10 +124,15 @@ fn a_record_that_does_not_fit_leaves_no_trace() {
 fn what_parquet_cannot_hold_is_told() {
     let error = encoder(ParquetCodec::None, None).err().unwrap();
     assert!(error.message().contains("found no schema"), "{error}");
-    let error = encoder(ParquetCodec::None, Some(&schemas::INT8)).err().unwrap();
+    let error = encoder(ParquetCodec::None, Some(&schemas::INT8))
+        .err()
+        .unwrap();
     assert!(error.message().contains("Schema{INT8}"), "{error}");
     let empty = SchemaBuilder::structure().build().unwrap();
-    let outer = SchemaBuilder::structure().field("e", empty).build().unwrap();
+    let outer = SchemaBuilder::structure()
+        .field("e", empty)
+        .build()
+        .unwrap();
     let error = encoder(ParquetCodec::None, Some(&outer)).err().unwrap();
     assert!(error.message().contains("field e"), "{error}");
 }
