@@ -6,6 +6,8 @@
 //! * [`command`]: a program that runs to its end, and what it wrote.
 //! * [`kafka`]: a real one-node Kafka broker that can be stopped and started again on its data and ports.
 //! * [`database`]: a real PostgreSQL, MariaDB or SQLite.
+//! * [`hdfs`]: a real HDFS, and a client for it.
+//! * [`data_file`]: Parquet and Avro files as PyArrow and fastavro read them.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
 //! * [`schema_registry`]: a small Schema Registry.
@@ -23,9 +25,11 @@ pub mod certificates;
 pub mod command;
 pub mod conversation;
 pub mod corpus;
+pub mod data_file;
 pub mod database;
 pub mod differences;
 pub mod files;
+pub mod hdfs;
 pub mod kafka;
 pub mod mariadb;
 pub mod pipeline;

@@ -71,7 +71,7 @@ impl Rest {
     pub fn new(url: &str) -> Self {
         Self {
             url: url.trim_end_matches('/').to_owned(),
-            client: builder().build().expect("an HTTP client"),
+            client: client_builder().build().expect("an HTTP client"),
         }
     }
 
@@ -82,7 +82,7 @@ impl Rest {
     /// When they are not PEM.
     pub fn over_tls(url: &str, trusted: &str, identity: Option<&str>) -> Result<Self> {
         let trusted = Certificate::from_pem_bundle(trusted.as_bytes())?;
-        let mut client = builder().tls_certs_only(trusted);
+        let mut client = client_builder().tls_certs_only(trusted);
         if let Some(identity) = identity {
             client = client.identity(Identity::from_pem(identity.as_bytes())?);
         }
@@ -339,13 +339,13 @@ impl States {
     }
 }
 
-fn builder() -> ClientBuilder {
+pub(crate) fn client_builder() -> ClientBuilder {
     // Whoever comes first installs it for the process; a second call is refused, and that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().timeout(seconds(100)).no_proxy()
 }
 
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()

@@ -102,12 +102,12 @@ pub fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// The interpreter with the Confluent client for Python, which `tests/servers/install` puts beside the jars.
+/// The interpreter with the packages of `tests/servers/requirements.txt`, which `tests/servers/install` puts beside the jars.
 ///
 /// # Errors
 /// When it is not installed.
-pub fn python_with_schema_registry() -> Result<PathBuf> {
-    let folder = cache()?.join("schema-registry-client");
+pub fn python() -> Result<PathBuf> {
+    let folder = cache()?.join("python");
     if !folder.join("complete").is_file() {
         bail!(
             "{} is not complete: run tests/servers/install",

@@ -14,6 +14,7 @@ mod demo;
 mod differential;
 mod embedded;
 mod exactly_once;
+mod hdfs;
 mod headless;
 mod https;
 mod java_clients;
@@ -58,6 +59,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
     ]
     .into_iter()
     .chain(jdbc::TESTS.iter().copied())
+    .chain(hdfs::TESTS.iter().copied())
     .flatten()
 }
 
@@ -81,6 +83,11 @@ fn lacks_database(name: &str) -> bool {
     name.starts_with("jdbc::") && !jdbc::database_of(name).is_installed()
 }
 
+/// Tests of HDFS, and of the files in it, where `tests/servers/install` has not run.
+fn lacks_hdfs(name: &str) -> bool {
+    name.starts_with("hdfs::") && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
@@ -100,13 +107,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
     let have_java = context.servers.have_java();
-    let have_python = servers::python_with_schema_registry().is_ok();
+    let have_python = servers::python().is_ok();
     let trials = all_tests()
         .map(|test| {
             let context = Arc::clone(context);
             let python = test.name.contains("python") && !have_python;
             let skipped = (needs_java(test.name) && !have_java)
-                || ((python || lacks_database(test.name)) && !servers::wanted());
+                || ((python || lacks_database(test.name) || lacks_hdfs(test.name))
+                    && !servers::wanted());
             Trial::test(test.name, move || {
                 context::begin_test();
                 (test.run)(&context)

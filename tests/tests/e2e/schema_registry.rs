@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sluice_tests::certificates::{Authority, write_pem};
 use sluice_tests::command;
 use sluice_tests::schema_registry::SchemaRegistry;
-use sluice_tests::servers::{python_with_schema_registry, tests_folder};
+use sluice_tests::servers::{self, tests_folder};
 use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::{Kind, Worker};
@@ -115,7 +115,7 @@ fn bytes(hex: &str) -> Result<Vec<u8>> {
 fn python(action: &str, format: &str, url: &str, topic: &str, input: &str) -> Result<String> {
     let script = tests_folder().join("schema_registry.py");
     let command: Vec<String> = [
-        &python_with_schema_registry()?.display().to_string(),
+        &servers::python()?.display().to_string(),
         &script.display().to_string(),
         action,
         format,
