@@ -509,6 +509,14 @@ pub struct SinkRecord {
     pub original_kafka_offset: i64,
 }
 
+impl SinkRecord {
+    /// The partition it was read from.
+    #[must_use]
+    pub fn original_partition(&self) -> TopicPartition {
+        TopicPartition::new(self.original_topic.clone(), self.original_kafka_partition)
+    }
+}
+
 /// The text of `SinkRecord.toString`.
 impl fmt::Display for SinkRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

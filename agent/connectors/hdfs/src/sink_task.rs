@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::{BoxFuture, join_all};
+use sluice_api::sink;
 use sluice_api::{
     ConnectError, ErrantRecordReporter, Props, Result, SinkOffsets, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, async_trait, record::OffsetAndMetadata,
@@ -49,13 +50,6 @@ fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn partition_of(record: &SinkRecord) -> TopicPartition {
-    TopicPartition::new(
-        record.original_topic.clone(),
-        record.original_kafka_partition,
-    )
-}
-
 fn is_same_partition(one: &SinkRecord, other: &SinkRecord) -> bool {
     one.original_kafka_partition == other.original_kafka_partition
         && one.original_topic == other.original_topic
@@ -69,23 +63,8 @@ impl Started {
         error: &ConnectError,
         reports: &mut Reports,
     ) -> Result<()> {
-        let error = ConnectError::new(
-            error.kind(),
-            format!(
-                "record {}-{}@{}: {}",
-                record.original_topic,
-                record.original_kafka_partition,
-                record.original_kafka_offset,
-                error.message()
-            ),
-        );
-        match &self.reporter {
-            Some(reporter) => {
-                reports.push(reporter.report(record, error)?);
-                Ok(())
-            }
-            None => Err(error),
-        }
+        reports.push(sink::report(self.reporter.as_deref(), record, error)?);
+        Ok(())
     }
 }
 
@@ -146,7 +125,7 @@ impl HdfsSinkTask {
         positions.retain(|partition, position| {
             let first = records
                 .iter()
-                .find(|record| partition_of(record) == *partition);
+                .find(|record| record.original_partition() == *partition);
             first.is_none_or(|record| record.original_kafka_offset > *position)
         });
         for partition in positions.keys() {
@@ -175,7 +154,7 @@ impl HdfsSinkTask {
             let Some(first) = run.first() else {
                 continue;
             };
-            let partition = partition_of(first);
+            let partition = first.original_partition();
             let Some(writer) = self.writers.get_mut(&partition) else {
                 return Err(WriteError::Fatal(ConnectError::connect(format!(
                     "a record of partition {partition}, which is not this task's"

@@ -160,12 +160,8 @@ impl StoredOffsets {
 
     /// Whether a record was not written yet.
     pub(crate) fn is_new(&self, record: &SinkRecord) -> bool {
-        let partition = TopicPartition::new(
-            record.original_topic.clone(),
-            record.original_kafka_partition,
-        );
         self.next
-            .get(&partition)
+            .get(&record.original_partition())
             .is_none_or(|next| record.original_kafka_offset >= *next)
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use sluice_api::sink;
 use sluice_api::{
     ConnectError, ErrantRecordReporter, ErrorKind, Props, Result, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, async_trait,
@@ -62,20 +63,6 @@ pub(crate) struct JdbcSinkTask {
     /// Partitions whose stored offsets are not known yet.
     unloaded: BTreeSet<TopicPartition>,
     attempts: u32,
-}
-
-fn coordinates(record: &SinkRecord) -> String {
-    format!(
-        "record {}-{}@{}",
-        record.original_topic, record.original_kafka_partition, record.original_kafka_offset
-    )
-}
-
-fn partition_of(record: &SinkRecord) -> TopicPartition {
-    TopicPartition::new(
-        record.original_topic.clone(),
-        record.original_kafka_partition,
-    )
 }
 
 impl JdbcSinkTask {
@@ -154,17 +141,8 @@ impl JdbcSinkTask {
         error: &ConnectError,
         reports: &mut Reports,
     ) -> Result<()> {
-        let error = ConnectError::new(
-            error.kind(),
-            format!("{}: {}", coordinates(record), error.message()),
-        );
-        match &self.reporter {
-            Some(reporter) => {
-                reports.push(reporter.report(record, error)?);
-                Ok(())
-            }
-            None => Err(error),
-        }
+        reports.push(sink::report(self.reporter.as_deref(), record, error)?);
+        Ok(())
     }
 
     async fn grouped(
@@ -212,7 +190,7 @@ impl JdbcSinkTask {
         match &self.offsets {
             None => false,
             Some(offsets) => {
-                (!skipped.is_empty() && skipped.contains(&partition_of(record)))
+                (!skipped.is_empty() && skipped.contains(&record.original_partition()))
                     || !offsets.is_new(record)
             }
         }
@@ -303,7 +281,10 @@ impl JdbcSinkTask {
                 .iter()
                 .filter(|record| !self.is_skipped(record, &skipped))
             {
-                after.insert(partition_of(record), record.original_kafka_offset + 1);
+                after.insert(
+                    record.original_partition(),
+                    record.original_kafka_offset + 1,
+                );
             }
         }
         if !groups.is_empty() || !after.is_empty() {

@@ -439,7 +439,8 @@ fn position(index: usize) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX)
 }
 
-fn write_long(out: &mut Vec<u8>, number: i64) {
+/// Appends a number as Avro writes `int` and `long`: zigzag, seven bits to a byte.
+pub fn write_long(out: &mut Vec<u8>, number: i64) {
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while rest >= 0x80 {
         out.push((rest & 0x7F) as u8 | 0x80);
@@ -448,7 +449,8 @@ fn write_long(out: &mut Vec<u8>, number: i64) {
     out.push(rest as u8);
 }
 
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends Avro's `bytes` or `string`: the length as a `long`, then the bytes.
+pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     write_long(out, position(bytes.len()));
     out.extend_from_slice(bytes);
 }

@@ -22,6 +22,8 @@ use crate::schema_registry::client::{RegisteredSchema, SchemaFormat};
 use crate::schema_registry::codec::{self, Codec, PayloadReader};
 use crate::schema_registry::converter::{self, Format, RegistryConverter};
 use crate::schema_registry::settings::switches;
+pub use encode::{write_bytes, write_long};
+pub use names::fixed_size;
 use schema::AvroSchema;
 
 /// Descriptor.

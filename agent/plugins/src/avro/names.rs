@@ -59,7 +59,7 @@ pub(super) fn is_enum(schema: &Schema) -> bool {
 }
 
 /// The size of bytes that stand for an Avro fixed (`AvroData.isFixedSchema`).
-pub(super) fn fixed_size(schema: &Schema) -> Option<&str> {
+pub fn fixed_size(schema: &Schema) -> Option<&str> {
     if schema.schema_type() == SchemaType::Bytes && schema.name().is_some() {
         parameter(schema, FIXED_SIZE)
     } else {

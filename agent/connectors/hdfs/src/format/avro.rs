@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flate2::write::DeflateEncoder;
 use sluice_api::{ConnectError, Result, Schema, SchemaType, Value};
+use sluice_plugins::avro::{fixed_size, write_bytes, write_long};
 use sluice_plugins::schema_registry::codec::Codec;
 use uuid::Uuid;
 
@@ -36,7 +37,9 @@ pub(super) fn encoder(
     schema: Option<&Arc<Schema>>,
 ) -> Result<Box<dyn Encoder>> {
     let is_bytes = schema.is_some_and(|schema| {
-        schema.schema_type() == SchemaType::Bytes && !schema.is_optional() && !is_fixed(schema)
+        schema.schema_type() == SchemaType::Bytes
+            && !schema.is_optional()
+            && fixed_size(schema).is_none()
     });
     let values = sluice_plugins::avro::codec(&settings.avro, schema)?;
     Ok(Box::new(Container {
@@ -49,28 +52,6 @@ pub(super) fn encoder(
         is_bytes,
         bare: Vec::new(),
     }))
-}
-
-/// Whether bytes become an Avro fixed, whose length is known.
-fn is_fixed(schema: &Schema) -> bool {
-    let size = schema
-        .parameters()
-        .and_then(|parameters| parameters.get("connect.fixed.size"));
-    schema.name().is_some() && size.is_some()
-}
-
-fn write_long(out: &mut Vec<u8>, number: i64) {
-    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        out.push((rest & 0x7F) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_long(out, i64::try_from(bytes.len()).unwrap_or(i64::MAX));
-    out.extend_from_slice(bytes);
 }
 
 impl Container {
