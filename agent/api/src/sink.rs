@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Props;
+use crate::config::{ParsedConfig, Props};
 use crate::error::{ConnectError, Result};
 use crate::record::{OffsetAndMetadata, SinkRecord, TopicPartition};
 
@@ -26,7 +27,7 @@ pub trait SinkTaskContext: Send + Sync {
     fn offsets(&self, offsets: &BTreeMap<TopicPartition, i64>);
 
     /// Limits the next wait for records, once; also the wait before a failed `put` is repeated.
-    fn timeout(&self, timeout: std::time::Duration);
+    fn timeout(&self, timeout: Duration);
 
     /// Partitions assigned at the moment.
     fn assignment(&self) -> Vec<TopicPartition>;
@@ -110,5 +111,80 @@ pub trait SinkTask: Send {
     /// Ends the task.
     async fn stop(&mut self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Reports a bad record and waits until the report is written.
+///
+/// # Errors
+/// The error, with the record's coordinates, if nobody takes reports, or errors are not tolerated.
+pub async fn report(
+    context: &dyn SinkTaskContext,
+    record: &SinkRecord,
+    error: ConnectError,
+) -> Result<()> {
+    let error = ConnectError::new(
+        error.kind(),
+        format!(
+            "record {}-{}@{}: {}",
+            record.original_topic,
+            record.original_kafka_partition,
+            record.original_kafka_offset,
+            error.message()
+        ),
+    );
+    match context.errant_record_reporter() {
+        Some(reporter) => reporter.report(record, error)?.await,
+        None => Err(error),
+    }
+}
+
+/// Counts failed attempts, by the keys `max.retries` (an int) and `retry.backoff.ms` (a long) of most sinks.
+#[derive(Debug, Clone)]
+pub struct Retries {
+    most: u32,
+    backoff: Duration,
+    failed: u32,
+}
+
+impl Retries {
+    /// As a configuration says.
+    #[must_use]
+    pub fn of(config: &ParsedConfig) -> Self {
+        Self {
+            most: u32::try_from(config.int("max.retries")).unwrap_or_default(),
+            backoff: Duration::from_millis(
+                u64::try_from(config.long("retry.backoff.ms")).unwrap_or_default(),
+            ),
+            failed: 0,
+        }
+    }
+
+    /// Counts an attempt, and has the next one wait for the backoff if it may be repeated.
+    ///
+    /// # Errors
+    /// Those of the attempt; when there is no attempt left, one that is not retriable.
+    pub fn count<T>(&mut self, attempt: Result<T>, context: &dyn SinkTaskContext) -> Result<T> {
+        let error = match attempt {
+            Ok(value) => {
+                self.failed = 0;
+                return Ok(value);
+            }
+            Err(error) => error,
+        };
+        if !error.is_retriable() {
+            return Err(error);
+        }
+        self.failed += 1;
+        if self.failed > self.most {
+            return Err(ConnectError::connect(format!(
+                "gave up after {} attempts (max.retries={})",
+                self.failed, self.most
+            ))
+            .caused_by(error));
+        }
+        tracing::warn!(attempt = self.failed, "{}", error.message());
+        context.timeout(self.backoff);
+        Err(error)
     }
 }

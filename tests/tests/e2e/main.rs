@@ -16,6 +16,7 @@ mod embedded;
 mod exactly_once;
 mod hdfs;
 mod headless;
+mod http;
 mod https;
 mod java_clients;
 mod jdbc;
@@ -57,6 +58,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         schema_registry::TESTS,
         mirror::TESTS,
         hdfs::TESTS,
+        http::TESTS,
     ]
     .into_iter()
     .chain(jdbc::TESTS.iter().copied())
