@@ -114,15 +114,15 @@ pub trait SinkTask: Send {
     }
 }
 
-/// Reports a bad record and waits until the report is written.
+/// Reports a bad record, the error naming it by topic, partition and offset. The future ends when the report is written.
 ///
 /// # Errors
-/// The error, with the record's coordinates, if nobody takes reports, or errors are not tolerated.
-pub async fn report(
-    context: &dyn SinkTaskContext,
+/// The error itself if nobody takes reports; errors are not tolerated.
+pub fn report(
+    reporter: Option<&dyn ErrantRecordReporter>,
     record: &SinkRecord,
-    error: ConnectError,
-) -> Result<()> {
+    error: &ConnectError,
+) -> Result<BoxFuture<'static, Result<()>>> {
     let error = ConnectError::new(
         error.kind(),
         format!(
@@ -133,13 +133,13 @@ pub async fn report(
             error.message()
         ),
     );
-    match context.errant_record_reporter() {
-        Some(reporter) => reporter.report(record, error)?.await,
+    match reporter {
+        Some(reporter) => reporter.report(record, error),
         None => Err(error),
     }
 }
 
-/// Counts failed attempts, by the keys `max.retries` (an int) and `retry.backoff.ms` (a long) of most sinks.
+/// Counts failed attempts, for the keys `max.retries` and `retry.backoff.ms` of most sinks.
 #[derive(Debug, Clone)]
 pub struct Retries {
     most: u32,
@@ -148,43 +148,40 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// As a configuration says.
+    /// As a configuration says, whose definition has both keys, of type INT.
     #[must_use]
     pub fn of(config: &ParsedConfig) -> Self {
+        let backoff = u64::try_from(config.int("retry.backoff.ms")).unwrap_or_default();
         Self {
             most: u32::try_from(config.int("max.retries")).unwrap_or_default(),
-            backoff: Duration::from_millis(
-                u64::try_from(config.long("retry.backoff.ms")).unwrap_or_default(),
-            ),
+            backoff: Duration::from_millis(backoff),
             failed: 0,
         }
     }
 
-    /// Counts an attempt, and has the next one wait for the backoff if it may be repeated.
-    ///
-    /// # Errors
-    /// Those of the attempt; when there is no attempt left, one that is not retriable.
-    pub fn count<T>(&mut self, attempt: Result<T>, context: &dyn SinkTaskContext) -> Result<T> {
-        let error = match attempt {
-            Ok(value) => {
-                self.failed = 0;
-                return Ok(value);
-            }
-            Err(error) => error,
-        };
+    /// An attempt was successful; the next one is the first again.
+    pub fn succeeded(&mut self) {
+        self.failed = 0;
+    }
+
+    /// What `put` answers after a failed attempt: the error as it is, whose repetition waits for the backoff, or one that is
+    /// not retriable when no attempt is left.
+    #[must_use]
+    pub fn failed(&mut self, error: ConnectError, context: &dyn SinkTaskContext) -> ConnectError {
         if !error.is_retriable() {
-            return Err(error);
+            return error;
         }
         self.failed += 1;
         if self.failed > self.most {
-            return Err(ConnectError::connect(format!(
-                "gave up after {} attempts (max.retries={})",
-                self.failed, self.most
-            ))
-            .caused_by(error));
+            let most = self.most;
+            let text = format!(
+                "gave up after {} attempts (max.retries={most})",
+                self.failed
+            );
+            return ConnectError::connect(text).caused_by(error);
         }
         tracing::warn!(attempt = self.failed, "{}", error.message());
         context.timeout(self.backoff);
-        Err(error)
+        error
     }
 }

@@ -157,16 +157,20 @@ fn batches(context: &Context) -> Result<()> {
         }
     }
     // Without batching a request is a record, as it is.
-    let single = json!({"batching.enabled": "false"});
+    let server = HttpServer::start()?;
+    let topic = format!("{topic}-single");
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    write(&cluster, &topic, 7..10)?;
+    let single = config(&server, &topic, &json!({"batching.enabled": "false"}));
     create(
         workers[0].rest(),
-        &cluster.name,
-        &config(&server, &topic, &single),
+        &format!("{}-single", cluster.name),
+        &single,
     )?;
-    let before = server.posts().len();
-    write(&cluster, &topic, 7..10)?;
-    wait_until("three requests", seconds(30), || {
-        Ok(server.accepted()[before..] == ["7", "8", "9"])
+    wait_for("three requests", seconds(30), || {
+        let accepted = server.accepted();
+        ensure!(accepted == ["7", "8", "9"], "{accepted:?}");
+        Ok(Some(()))
     })
 }
 

@@ -77,17 +77,21 @@ fn needs_java(name: &str) -> bool {
         "both_brokers::",
         "transformations::",
     ];
-    name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
+    name.contains("jvm") || is_of(name, &modules)
 }
 
 /// Tests of a database that is not installed; `tests/run` installs them all.
 fn lacks_database(name: &str) -> bool {
-    name.starts_with("jdbc::") && !jdbc::database_of(name).is_installed()
+    is_of(name, &["jdbc::"]) && !jdbc::database_of(name).is_installed()
 }
 
 /// Tests of HDFS, and of the files in it, where `tests/servers/install` has not run.
 fn lacks_hdfs(name: &str) -> bool {
-    name.starts_with("hdfs::") && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
+    is_of(name, &["hdfs::"]) && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
+}
+
+fn is_of(name: &str, modules: &[&str]) -> bool {
+    modules.iter().any(|module| name.starts_with(module))
 }
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Url, header::HeaderMap, redirect::Policy};
 use sluice_api::causes::with_causes;
-use sluice_api::config::ConfigType::{Boolean, Int, List, Long, Password, String as Text};
+use sluice_api::config::ConfigType::{Boolean, Int, List, Password, String as Text};
 use sluice_api::config::validators::{at_least, between, one_of};
 use sluice_api::{ConfigDef, ConfigKey, KeyFault, ParsedConfig, Props};
 
@@ -29,7 +29,7 @@ pub(crate) fn config_def() -> ConfigDef {
         .define(key("batch.separator", Text, "Between records: a comma for a JSON array, by default a line end.").optional())
         .define(key("batch.suffix", Text, "After the last record: ] for a JSON array, by default a line end.").optional())
         .define(key("max.retries", Int, "Attempts after a failed one, until the task fails.").default("1").validator(at_least(0)))
-        .define(key("retry.backoff.ms", Long, "Milliseconds between attempts.").default("3000").validator(at_least(0)))
+        .define(key("retry.backoff.ms", Int, "Milliseconds between attempts.").default("3000").validator(at_least(0)))
 }
 
 /// What the keys come to.

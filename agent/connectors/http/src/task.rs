@@ -82,14 +82,16 @@ impl SinkTask for HttpSinkTask {
         while let Some(range) = open.pop() {
             match (post(settings, range).await, range) {
                 (Err(error), [record]) if error.kind() == ErrorKind::Data => {
-                    sink::report(context.as_ref(), record, error).await?;
+                    let reporter = context.errant_record_reporter();
+                    sink::report(reporter.as_deref(), record, &error)?.await?;
                 }
                 (Err(error), _) if error.kind() == ErrorKind::Data => {
                     let (first, second) = range.split_at(range.len() / 2);
                     open.extend([second, first]);
                     continue;
                 }
-                (sent, _) => retries.count(sent, context.as_ref())?,
+                (Err(error), _) => return Err(retries.failed(error, context.as_ref())),
+                (Ok(()), _) => retries.succeeded(),
             }
             self.done += range.len();
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use sluice_api::sink::{self, Retries};
 use sluice_api::{
     ConnectError, ErrantRecordReporter, ErrorKind, Props, Result, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, async_trait,
@@ -61,14 +62,7 @@ pub(crate) struct JdbcSinkTask {
     offsets: Option<StoredOffsets>,
     /// Partitions whose stored offsets are not known yet.
     unloaded: BTreeSet<TopicPartition>,
-    attempts: u32,
-}
-
-fn coordinates(record: &SinkRecord) -> String {
-    format!(
-        "record {}-{}@{}",
-        record.original_topic, record.original_kafka_partition, record.original_kafka_offset
-    )
+    retries: Option<Retries>,
 }
 
 fn partition_of(record: &SinkRecord) -> TopicPartition {
@@ -154,17 +148,8 @@ impl JdbcSinkTask {
         error: &ConnectError,
         reports: &mut Reports,
     ) -> Result<()> {
-        let error = ConnectError::new(
-            error.kind(),
-            format!("{}: {}", coordinates(record), error.message()),
-        );
-        match &self.reporter {
-            Some(reporter) => {
-                reports.push(reporter.report(record, error)?);
-                Ok(())
-            }
-            None => Err(error),
-        }
+        reports.push(sink::report(self.reporter.as_deref(), record, error)?);
+        Ok(())
     }
 
     async fn grouped(
@@ -360,23 +345,10 @@ impl JdbcSinkTask {
             }
             PutError::Database(error, what) => error.into_connect(&what, place),
         };
-        if !error.is_retriable() {
-            return Err(error);
+        match (&mut self.retries, &self.context) {
+            (Some(retries), Some(context)) => Err(retries.failed(error, context.as_ref())),
+            _ => Err(error),
         }
-        if self.attempts >= settings.max_retries {
-            return Err(ConnectError::connect(format!(
-                "gave up after {} attempts (max.retries={})",
-                self.attempts + 1,
-                settings.max_retries
-            ))
-            .caused_by(error));
-        }
-        self.attempts += 1;
-        tracing::warn!(attempt = self.attempts, "{}", error.message());
-        if let Some(context) = &self.context {
-            context.timeout(settings.retry_backoff);
-        }
-        Err(error)
     }
 }
 
@@ -385,6 +357,7 @@ impl SinkTask for JdbcSinkTask {
     async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
         let settings = SinkSettings::parse(props)?;
         self.reporter = context.errant_record_reporter();
+        self.retries = Some(settings.retries.clone());
         if settings.exactly_once {
             self.offsets = Some(StoredOffsets::new(&settings));
         }
@@ -424,7 +397,9 @@ impl SinkTask for JdbcSinkTask {
         }
         match self.try_put(records).await {
             Ok(()) => {
-                self.attempts = 0;
+                if let Some(retries) = &mut self.retries {
+                    retries.succeeded();
+                }
                 Ok(())
             }
             Err(error) => self.failed(error),
