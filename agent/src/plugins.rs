@@ -109,6 +109,8 @@ impl Plugins {
         plugins.sinks.push(sluice_connector_http::SINK);
         #[cfg(feature = "jdbc")]
         plugins.add(sluice_connector_jdbc::SOURCE, sluice_connector_jdbc::SINK);
+        #[cfg(feature = "hdfs")]
+        plugins.sinks.push(sluice_connector_hdfs::SINK);
         plugins.sinks.sort_by_key(|plugin| plugin.class);
         plugins.sources.sort_by_key(|plugin| plugin.class);
         plugins.transformations.sort_by_key(|plugin| plugin.class);

@@ -21,6 +21,7 @@ mod https;
 mod java_clients;
 mod jdbc;
 mod mirror;
+mod pipeline;
 mod schema_registry;
 mod secured;
 mod takeover;
@@ -57,11 +58,12 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         transformations::TESTS,
         schema_registry::TESTS,
         mirror::TESTS,
-        hdfs::TESTS,
         http::TESTS,
+        pipeline::TESTS,
     ]
     .into_iter()
     .chain(jdbc::TESTS.iter().copied())
+    .chain(hdfs::TESTS.iter().copied())
     .flatten()
 }
 
@@ -82,12 +84,13 @@ fn needs_java(name: &str) -> bool {
 
 /// Tests of a database that is not installed; `tests/run` installs them all.
 fn lacks_database(name: &str) -> bool {
-    is_of(name, &["jdbc::"]) && !jdbc::database_of(name).is_installed()
+    is_of(name, &["jdbc::", "pipeline::"]) && !jdbc::database_of(name).is_installed()
 }
 
 /// Tests of HDFS, and of the files in it, where `tests/servers/install` has not run.
 fn lacks_hdfs(name: &str) -> bool {
-    is_of(name, &["hdfs::"]) && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
+    is_of(name, &["hdfs::", "pipeline::"])
+        && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
 }
 
 fn is_of(name: &str, modules: &[&str]) -> bool {

@@ -1,0 +1,34 @@
+//! HdfsSink: topics to files of HDFS, as JSON lines, text, Avro or Parquet, each record exactly once.
+//!
+//! It has the class name, keys, folders and file names of the Confluent HDFS connector; README.md tells what differs and
+//! what is guaranteed. `store` is HDFS as the connector sees it; `ownership` decides which task may write the files of a
+//! partition, and `partition_writer` writes them; `format` makes bytes of records, `partitioner` finds their folder.
+
+mod compatibility;
+mod config;
+mod connector;
+mod error;
+mod file_name;
+mod format;
+mod ownership;
+mod partition_writer;
+mod partitioner;
+mod rotation;
+mod sink_task;
+mod store;
+mod temporary_file;
+
+#[cfg(test)]
+mod tests;
+
+use sluice_api::plugin::SinkConnectorPlugin;
+
+/// `HdfsSinkConnector`.
+pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
+    class: "io.confluent.connect.hdfs.HdfsSinkConnector",
+    task_class: "io.confluent.connect.hdfs.HdfsSinkTask",
+    version: env!("CARGO_PKG_VERSION"),
+    config_def: config::sink_def,
+    new_connector: || Box::<connector::HdfsSinkConnector>::default(),
+    new_task: || Box::<sink_task::HdfsSinkTask>::default(),
+};
