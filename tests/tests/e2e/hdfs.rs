@@ -129,9 +129,12 @@ fn wait_ids(hdfs: &Hdfs, topic: &str, count: i64) -> Result<()> {
     })
 }
 
-/// Offsets in the names of a topic's files, `(first, last)` by folder and partition, in order.
-fn ranges(hdfs: &Hdfs, topic: &str) -> Result<BTreeMap<(String, i32), Vec<(i64, i64)>>> {
-    let mut all: BTreeMap<(String, i32), Vec<(i64, i64)>> = BTreeMap::new();
+/// `(first, last)` offsets by folder and partition.
+type Ranges = BTreeMap<(String, i32), Vec<(i64, i64)>>;
+
+/// Offsets in the names of a topic's files, in order.
+fn ranges(hdfs: &Hdfs, topic: &str) -> Result<Ranges> {
+    let mut all = Ranges::new();
     for path in files(hdfs, topic)? {
         let (folder, name) = path.rsplit_once('/').context("a path")?;
         let parts: Vec<&str> = name.split(['+', '.']).collect();
