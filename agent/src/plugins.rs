@@ -105,6 +105,8 @@ impl Plugins {
             converters: sluice_plugins::converters(),
             header_converters: sluice_plugins::header_converters(),
         };
+        #[cfg(feature = "http")]
+        plugins.sinks.push(sluice_connector_http::SINK);
         #[cfg(feature = "jdbc")]
         plugins.add(sluice_connector_jdbc::SOURCE, sluice_connector_jdbc::SINK);
         #[cfg(feature = "hdfs")]

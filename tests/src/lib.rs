@@ -7,6 +7,7 @@
 //! * [`kafka`]: a real one-node Kafka broker that can be stopped and started again on its data and ports.
 //! * [`database`]: a real PostgreSQL, MariaDB or SQLite.
 //! * [`hdfs`]: a real HDFS, and a client for it.
+//! * [`http_server`]: an HTTP server that keeps what it was sent, refuses, hangs, goes and comes back.
 //! * [`data_file`]: Parquet and Avro files as PyArrow and fastavro read them.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
@@ -30,6 +31,7 @@ pub mod database;
 pub mod differences;
 pub mod files;
 pub mod hdfs;
+pub mod http_server;
 pub mod kafka;
 pub mod mariadb;
 pub mod pipeline;

@@ -20,6 +20,7 @@ use crate::wait::{seconds, wait_until};
 #[derive(Debug, Clone)]
 pub struct WorkerProperties {
     values: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
     port: u16,
     https: Option<Https>,
 }
@@ -69,6 +70,7 @@ impl WorkerProperties {
                 .into_iter()
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect(),
+            environment: BTreeMap::new(),
             port,
             https: None,
         })
@@ -135,6 +137,13 @@ impl WorkerProperties {
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.values.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// The same worker with one more variable in its environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -238,7 +247,11 @@ impl Worker {
         std::fs::write(&file, properties.text())?;
         let command = command(kind, servers, &file)?;
         let log: PathBuf = folder.join(format!("{name}.log"));
-        let process = Process::start(&name, &command, &[], &log)?;
+        let environment = properties.environment.iter();
+        let environment: Vec<(&str, &str)> = environment
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let process = Process::start(&name, &command, &environment, &log)?;
         Ok(Self {
             kind,
             rest: properties.rest()?,

@@ -144,10 +144,45 @@ fn crates_stay_free_of_what_they_must_never_hold() {
     }
 }
 
+/// `CONTRIBUTING.md` promises it to whoever adds one.
+#[test]
+fn a_connector_is_a_folder_a_feature_and_a_line() {
+    let mut files = Vec::new();
+    for folder in ["agent", "protocol", "tui"] {
+        files_with(&root().join(folder), &["rs", "toml"], &mut files);
+    }
+    files.push(root().join("Cargo.toml"));
+    let connectors = std::fs::read_dir(root().join("agent/connectors")).expect("a folder");
+    let mut seen = 0;
+    for connector in connectors.flatten().map(|entry| entry.path()) {
+        let name = connector.file_name().and_then(|name| name.to_str());
+        let name = format!("sluice-connector-{}", name.expect("a name in ASCII"));
+        let naming: BTreeSet<&Path> = files
+            .iter()
+            .filter(|file| !file.starts_with(&connector))
+            .filter(|file| {
+                let text = std::fs::read_to_string(file).expect("a source file");
+                text.contains(&name) || text.contains(&name.replace('-', "_"))
+            })
+            .map(|file| file.strip_prefix(root()).expect("below the root"))
+            .collect();
+        let list = Path::new("agent/src/plugins.rs");
+        let feature = Path::new("agent/Cargo.toml");
+        // The file connector is Kafka's own, comes always, and has the tests and loggers of the worker.
+        let allowed = match name.as_str() {
+            "sluice-connector-file" => naming.clone(),
+            _ => BTreeSet::from([feature, list]),
+        };
+        assert_eq!(naming, allowed, "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 5, "found only {seen} connectors");
+}
+
 #[test]
 fn only_main_and_demo_of_the_terminal_name_the_agent() {
     let mut files = Vec::new();
-    rust_files(&root().join("tui/src"), &mut files);
+    files_with(&root().join("tui/src"), &["rs"], &mut files);
     assert!(files.len() > 3, "found only {files:?}");
     for file in files {
         let own = file
@@ -175,12 +210,14 @@ fn the_lock_file_stays_small() {
     );
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files_with(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).expect("a source folder");
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files_with(&path, extensions, found);
+        } else if let Some(extension) = path.extension().and_then(|extension| extension.to_str())
+            && extensions.contains(&extension)
+        {
             found.push(path);
         }
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::connector::KeyFault;
+
 /// A flat configuration as connectors and workers receive it: key to text, in the order given.
 pub type Props = IndexMap<String, String>;
 
@@ -50,6 +52,15 @@ impl Password {
     /// The secret itself, for the one place that needs it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// A text of somebody who knows the secret, without it.
+    #[must_use]
+    pub fn hide_in(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        text.replace(&self.0, Self::HIDDEN)
     }
 }
 
@@ -540,6 +551,22 @@ impl ConfigDef {
             result.errors.push(message);
         }
         result
+    }
+
+    /// Refuses the first key that is not defined but begins as those of the plugin do: a key of another implementation,
+    /// or misspelt.
+    ///
+    /// # Errors
+    /// That key.
+    pub fn refuse_unknown(&self, props: &Props, beginnings: &[&str]) -> Result<(), KeyFault> {
+        let mut unknown = props.keys().filter(|key| !self.contains(key));
+        let begins = |key: &&String| beginnings.iter().any(|own| key.starts_with(own));
+        unknown.find(begins).map_or(Ok(()), |key| {
+            Err(KeyFault::new(
+                key,
+                "is not supported by this connector; remove it",
+            ))
+        })
     }
 
     /// Parses a configuration. Keys that are not defined are ignored.

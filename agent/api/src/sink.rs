@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Props;
+use crate::config::{ParsedConfig, Props};
 use crate::error::{ConnectError, Result};
 use crate::record::{OffsetAndMetadata, SinkRecord, TopicPartition};
 
@@ -26,7 +27,7 @@ pub trait SinkTaskContext: Send + Sync {
     fn offsets(&self, offsets: &BTreeMap<TopicPartition, i64>);
 
     /// Limits the next wait for records, once; also the wait before a failed `put` is repeated.
-    fn timeout(&self, timeout: std::time::Duration);
+    fn timeout(&self, timeout: Duration);
 
     /// Partitions assigned at the moment.
     fn assignment(&self) -> Vec<TopicPartition>;
@@ -135,5 +136,52 @@ pub fn report(
     match reporter {
         Some(reporter) => reporter.report(record, error),
         None => Err(error),
+    }
+}
+
+/// Counts failed attempts, for the keys `max.retries` and `retry.backoff.ms` of most sinks.
+#[derive(Debug, Clone)]
+pub struct Retries {
+    most: u32,
+    backoff: Duration,
+    failed: u32,
+}
+
+impl Retries {
+    /// As a configuration says, whose definition has both keys, of type INT.
+    #[must_use]
+    pub fn of(config: &ParsedConfig) -> Self {
+        let backoff = u64::try_from(config.int("retry.backoff.ms")).unwrap_or_default();
+        Self {
+            most: u32::try_from(config.int("max.retries")).unwrap_or_default(),
+            backoff: Duration::from_millis(backoff),
+            failed: 0,
+        }
+    }
+
+    /// An attempt was successful; the next one is the first again.
+    pub fn succeeded(&mut self) {
+        self.failed = 0;
+    }
+
+    /// What `put` answers after a failed attempt: the error as it is, whose repetition waits for the backoff, or one that is
+    /// not retriable when no attempt is left.
+    #[must_use]
+    pub fn failed(&mut self, error: ConnectError, context: &dyn SinkTaskContext) -> ConnectError {
+        if !error.is_retriable() {
+            return error;
+        }
+        self.failed += 1;
+        if self.failed > self.most {
+            let most = self.most;
+            let text = format!(
+                "gave up after {} attempts (max.retries={most})",
+                self.failed
+            );
+            return ConnectError::connect(text).caused_by(error);
+        }
+        tracing::warn!(attempt = self.failed, "{}", error.message());
+        context.timeout(self.backoff);
+        error
     }
 }

@@ -16,10 +16,12 @@ mod embedded;
 mod exactly_once;
 mod hdfs;
 mod headless;
+mod http;
 mod https;
 mod java_clients;
 mod jdbc;
 mod mirror;
+mod pipeline;
 mod schema_registry;
 mod secured;
 mod takeover;
@@ -56,6 +58,8 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         transformations::TESTS,
         schema_registry::TESTS,
         mirror::TESTS,
+        http::TESTS,
+        pipeline::TESTS,
     ]
     .into_iter()
     .chain(jdbc::TESTS.iter().copied())
@@ -75,17 +79,22 @@ fn needs_java(name: &str) -> bool {
         "both_brokers::",
         "transformations::",
     ];
-    name.contains("jvm") || modules.iter().any(|module| name.starts_with(module))
+    name.contains("jvm") || is_of(name, &modules)
 }
 
 /// Tests of a database that is not installed; `tests/run` installs them all.
 fn lacks_database(name: &str) -> bool {
-    name.starts_with("jdbc::") && !jdbc::database_of(name).is_installed()
+    is_of(name, &["jdbc::", "pipeline::"]) && !jdbc::database_of(name).is_installed()
 }
 
 /// Tests of HDFS, and of the files in it, where `tests/servers/install` has not run.
 fn lacks_hdfs(name: &str) -> bool {
-    name.starts_with("hdfs::") && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
+    is_of(name, &["hdfs::", "pipeline::"])
+        && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
+}
+
+fn is_of(name: &str, modules: &[&str]) -> bool {
+    modules.iter().any(|module| name.starts_with(module))
 }
 
 fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use sluice_api::sink;
+use sluice_api::sink::{self, Retries};
 use sluice_api::{
     ConnectError, ErrantRecordReporter, ErrorKind, Props, Result, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, async_trait,
@@ -62,7 +62,7 @@ pub(crate) struct JdbcSinkTask {
     offsets: Option<StoredOffsets>,
     /// Partitions whose stored offsets are not known yet.
     unloaded: BTreeSet<TopicPartition>,
-    attempts: u32,
+    retries: Option<Retries>,
 }
 
 impl JdbcSinkTask {
@@ -341,23 +341,10 @@ impl JdbcSinkTask {
             }
             PutError::Database(error, what) => error.into_connect(&what, place),
         };
-        if !error.is_retriable() {
-            return Err(error);
+        match (&mut self.retries, &self.context) {
+            (Some(retries), Some(context)) => Err(retries.failed(error, context.as_ref())),
+            _ => Err(error),
         }
-        if self.attempts >= settings.max_retries {
-            return Err(ConnectError::connect(format!(
-                "gave up after {} attempts (max.retries={})",
-                self.attempts + 1,
-                settings.max_retries
-            ))
-            .caused_by(error));
-        }
-        self.attempts += 1;
-        tracing::warn!(attempt = self.attempts, "{}", error.message());
-        if let Some(context) = &self.context {
-            context.timeout(settings.retry_backoff);
-        }
-        Err(error)
     }
 }
 
@@ -366,6 +353,7 @@ impl SinkTask for JdbcSinkTask {
     async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
         let settings = SinkSettings::parse(props)?;
         self.reporter = context.errant_record_reporter();
+        self.retries = Some(settings.retries.clone());
         if settings.exactly_once {
             self.offsets = Some(StoredOffsets::new(&settings));
         }
@@ -405,7 +393,9 @@ impl SinkTask for JdbcSinkTask {
         }
         match self.try_put(records).await {
             Ok(()) => {
-                self.attempts = 0;
+                if let Some(retries) = &mut self.retries {
+                    retries.succeeded();
+                }
                 Ok(())
             }
             Err(error) => self.failed(error),

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use bytestring::ByteString;
+use sluice_api::json::Dialect;
 use sluice_api::{
     ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Struct, Value, logical,
 };
 
-use super::Dialect;
 use super::token::{Kind, MAX_DEPTH, Reader, Text};
 
 /// Maps up to this size look for repeated keys one by one.

@@ -4,7 +4,6 @@
 //! bytes straight to values, guided by the schema; texts without escapes are slices of the message.
 
 pub(crate) mod decode;
-pub(crate) mod encode;
 mod schema_json;
 mod token;
 
@@ -14,28 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width, validators};
+use sluice_api::json::{DecimalFormat, Dialect, Encoder};
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value,
 };
-
-pub use encode::DecimalFormat;
-
-/// The two ways to write Connect data as JSON, which differ in maps with keys that are no texts and in unions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// `JsonConverter`: such a map is a list of pairs; it knows no unions.
-    Connect,
-    /// `JsonSchemaConverter`: a list of objects with `key` and `value`; a struct that stands for a union is its member.
-    JsonSchema,
-}
-
-impl Dialect {
-    /// Whether a struct stands for a union.
-    fn is_union(self, schema: &Schema) -> bool {
-        self == Self::JsonSchema && crate::json_schema::is_union(schema)
-    }
-}
 
 const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
 const SCHEMAS_ENABLE: &str = "schemas.enable";
@@ -195,8 +177,8 @@ impl JsonConverter {
         Ok(prefix)
     }
 
-    fn encoder(&self) -> encode::Encoder {
-        encode::Encoder {
+    fn encoder(&self) -> Encoder {
+        Encoder {
             decimal_format: self.decimal_format,
             replace_null_with_default: self.replace_null_with_default,
             dialect: Dialect::Connect,

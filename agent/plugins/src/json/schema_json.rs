@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value as Json;
+use sluice_api::json::{Encoder, write_string};
 use sluice_api::{ConnectError, Result, Schema, SchemaBuilder, SchemaType};
 
 use super::decode::Decoder;
-use super::encode::{Encoder, write_string};
 
 fn type_name(schema_type: SchemaType) -> &'static str {
     match schema_type {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
+use sluice_api::json::DecimalFormat;
 use sluice_api::{ConnectError, Result, Schema, SchemaType, logical};
 
 use super::{
     CONNECT_INDEX, CONNECT_PARAMETERS, CONNECT_TYPE, CONNECT_VERSION, ENUM, GENERALIZED_ENUM,
     NAMESPACE, NULL_MARKER, Settings, is_union,
 };
-use crate::json::DecimalFormat;
 
 /// The JSON Schema of a Connect schema.
 pub(super) fn json_schema(settings: Settings, schema: &Arc<Schema>) -> Result<Json> {

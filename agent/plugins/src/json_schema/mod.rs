@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, validators};
+use sluice_api::json::{DecimalFormat, Dialect, Encoder, GENERALIZED_UNION, ONE_OF, is_union};
 use sluice_api::plugin::ConverterPlugin;
-use sluice_api::{ConnectError, ParsedConfig, Result, Schema, SchemaAndValue, SchemaType, Value};
+use sluice_api::{ConnectError, ParsedConfig, Result, Schema, SchemaAndValue, Value};
 
 use crate::json::decode::Decoder;
-use crate::json::encode::Encoder;
-use crate::json::{DecimalFormat, Dialect};
 use crate::schema_registry::client::{RegisteredSchema, SchemaFormat};
 use crate::schema_registry::codec::{self, Codec, PayloadReader};
 use crate::schema_registry::converter::{self, Format, RegistryConverter};
@@ -24,8 +23,6 @@ use crate::schema_registry::settings::switches;
 
 const NAMESPACE: &str = "io.confluent.connect.json";
 const ENUM: &str = "io.confluent.connect.json.Enum";
-const ONE_OF: &str = "io.confluent.connect.json.OneOf";
-const GENERALIZED_UNION: &str = "org.apache.kafka.connect.data.Union";
 const GENERALIZED_ENUM: &str = "org.apache.kafka.connect.data.Enum";
 const NULL_MARKER: &str = "<NULL>";
 const CONNECT_TYPE: &str = "connect.type";
@@ -55,15 +52,6 @@ pub fn codec(settings: &[(&str, &str)], schema: &Arc<Schema>) -> Result<Box<dyn 
 /// Text that is no schema, or one that has no form in Connect.
 pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
     codec::reader(codec::configured::<JsonSchema>(settings)?, text)
-}
-
-/// Whether a struct stands for a union.
-pub(crate) fn is_union(schema: &Schema) -> bool {
-    schema.schema_type() == SchemaType::Struct
-        && (schema.name() == Some(ONE_OF)
-            || schema
-                .parameters()
-                .is_some_and(|all| all.contains_key(GENERALIZED_UNION)))
 }
 
 /// The keys of `JsonSchemaDataConfig` that are supported.

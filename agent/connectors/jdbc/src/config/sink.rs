@@ -1,12 +1,11 @@
 //! Keys and settings of the sink.
 
-use std::time::Duration;
-
 use sluice_api::config::{ConfigType, Importance, validators};
+use sluice_api::sink::Retries;
 use sluice_api::{ConfigDef, KeyFault, Props, Result};
 
 use super::source::TABLE_TYPES;
-use super::{ConnectionSettings, key, millis, unsupported_keys, with_connection};
+use super::{ConnectionSettings, key, unsupported_keys, with_connection};
 use crate::table::TableId;
 
 const INSERT_MODE: &str = "insert.mode";
@@ -202,8 +201,7 @@ pub(crate) struct SinkSettings {
     pub(crate) fields_whitelist: Vec<String>,
     pub(crate) auto_create: bool,
     pub(crate) auto_evolve: bool,
-    pub(crate) max_retries: u32,
-    pub(crate) retry_backoff: Duration,
+    pub(crate) retries: Retries,
     pub(crate) replace_null_with_default: bool,
     pub(crate) trim_sensitive: bool,
     pub(crate) exactly_once: bool,
@@ -236,8 +234,7 @@ impl SinkSettings {
             fields_whitelist: config.list(FIELDS_WHITELIST).to_vec(),
             auto_create: config.boolean(AUTO_CREATE),
             auto_evolve: config.boolean(AUTO_EVOLVE),
-            max_retries: u32::try_from(config.int(MAX_RETRIES)).unwrap_or(0),
-            retry_backoff: millis(config.int(RETRY_BACKOFF).into()),
+            retries: Retries::of(&config),
             replace_null_with_default: config.boolean(REPLACE_NULL),
             trim_sensitive: config.boolean(TRIM_LOG),
             exactly_once: config.boolean(EXACTLY_ONCE),

@@ -1,12 +1,46 @@
-//! Values to JSON, as Jackson writes Connect's `JsonNode`s: compact, JVM number texts.
+//! Values to JSON, as Jackson writes Connect's `JsonNode`s: compact, JVM number texts. It goes straight into a buffer.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sluice_api::java_text::FloatText;
-use sluice_api::schema::same_schema;
-use sluice_api::{ConnectError, Decimal, Result, Schema, SchemaType, Value, logical};
+
+use crate::java_text::FloatText;
+use crate::schema::same_schema;
+use crate::{ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Value, logical};
+
+/// Name of the schema of a struct that stands for a union.
+pub const ONE_OF: &str = "io.confluent.connect.json.OneOf";
+/// Parameter of the schema of such a struct, if it has a name of its own.
+pub const GENERALIZED_UNION: &str = "org.apache.kafka.connect.data.Union";
+
+/// The two ways to write Connect data as JSON, which differ in maps with keys that are no texts and in unions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// `JsonConverter`: such a map is a list of pairs; it knows no unions.
+    #[default]
+    Connect,
+    /// `JsonSchemaConverter`: a list of objects with `key` and `value`; a struct that stands for a union is its member.
+    JsonSchema,
+}
+
+impl Dialect {
+    /// Whether a struct stands for a union.
+    #[must_use]
+    pub fn is_union(self, schema: &Schema) -> bool {
+        self == Self::JsonSchema && is_union(schema)
+    }
+}
+
+/// Whether a struct stands for a union in a JSON Schema.
+#[must_use]
+pub fn is_union(schema: &Schema) -> bool {
+    schema.schema_type() == SchemaType::Struct
+        && (schema.name() == Some(ONE_OF)
+            || schema
+                .parameters()
+                .is_some_and(|all| all.contains_key(GENERALIZED_UNION)))
+}
 
 /// How decimals are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,15 +52,19 @@ pub enum DecimalFormat {
     Numeric,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Encoder {
-    pub(crate) decimal_format: DecimalFormat,
-    pub(crate) replace_null_with_default: bool,
-    pub(crate) dialect: super::Dialect,
+/// Writes values. The default writes nulls as such.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Encoder {
+    /// How decimals are written.
+    pub decimal_format: DecimalFormat,
+    /// Whether the default of a field stands in the place of a null.
+    pub replace_null_with_default: bool,
+    /// How maps and unions are written.
+    pub dialect: Dialect,
 }
 
 /// Appends a JSON string.
-pub(super) fn write_string(buffer: &mut Vec<u8>, text: &str) {
+pub fn write_string(buffer: &mut Vec<u8>, text: &str) {
     /// First byte of the UTF-8 of a character beyond the basic plane, or a greater one.
     const FOUR_BYTES: u8 = 0xF0;
     buffer.push(b'"');
@@ -59,6 +97,19 @@ pub(super) fn write_string(buffer: &mut Vec<u8>, text: &str) {
     }
     buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
     buffer.push(b'"');
+}
+
+/// Appends a value as the body of a message: text and bytes as they are, so that JSON in them passes through, all else as JSON.
+///
+/// # Errors
+/// The value does not fit the schema, or needs one.
+pub fn write_text(buffer: &mut Vec<u8>, schema: Option<&Arc<Schema>>, value: &Value) -> Result<()> {
+    match value {
+        Value::String(text) => buffer.extend_from_slice(text.as_bytes()),
+        Value::Bytes(bytes) => buffer.extend_from_slice(bytes),
+        value => Encoder::default().write_value(buffer, schema, value)?,
+    }
+    Ok(())
 }
 
 fn write_escape(buffer: &mut Vec<u8>, unit: u16) {
@@ -97,7 +148,10 @@ fn write_float(buffer: &mut Vec<u8>, text: FloatText, finite: bool) {
 
 impl Encoder {
     /// Appends the JSON of a value; `schema` may be unknown.
-    pub(crate) fn write_value(
+    ///
+    /// # Errors
+    /// The value does not fit the schema, or needs one.
+    pub fn write_value(
         self,
         buffer: &mut Vec<u8>,
         schema: Option<&Arc<Schema>>,
@@ -157,7 +211,7 @@ impl Encoder {
                 let as_object = match (schema, key_schema) {
                     (Some(_), Some(key)) => {
                         key.schema_type() == SchemaType::String
-                            && (self.dialect == super::Dialect::Connect || !key.is_optional())
+                            && (self.dialect == Dialect::Connect || !key.is_optional())
                     }
                     _ => map.iter().all(|(key, _)| matches!(key, Value::String(_))),
                 };
@@ -218,7 +272,7 @@ impl Encoder {
     fn write_map(
         self,
         buffer: &mut Vec<u8>,
-        map: &sluice_api::MapValue,
+        map: &MapValue,
         key_schema: Option<&Arc<Schema>>,
         value_schema: Option<&Arc<Schema>>,
         as_object: bool,
@@ -246,7 +300,7 @@ impl Encoder {
                 }
                 buffer.push(b':');
                 self.write_value(buffer, value_schema, value)?;
-            } else if self.dialect == super::Dialect::JsonSchema {
+            } else if self.dialect == Dialect::JsonSchema {
                 buffer.extend_from_slice(b"{\"key\":");
                 self.write_value(buffer, key_schema, key)?;
                 buffer.extend_from_slice(b",\"value\":");

@@ -1,0 +1,158 @@
+//! An HTTP server that keeps what was POSTed to it, and can refuse, hang, go and come back.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::ports::free_port;
+
+/// What the server does with a POST.
+#[derive(Debug, Clone, Default)]
+pub enum Answer {
+    /// Keeps it and answers 200.
+    #[default]
+    Accept,
+    /// Answers this status and what the request said.
+    Refuse(u16),
+    /// Answers this status if the text is in the body, else accepts.
+    RefuseIf(u16, &'static str),
+    /// Never answers.
+    Hang,
+}
+
+/// A POST.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: String,
+    /// Whether the server kept it.
+    pub accepted: bool,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    answer: Answer,
+    posts: Vec<Post>,
+}
+
+/// A server on a port of its own; what it was sent stays when it stops.
+#[derive(Debug)]
+pub struct HttpServer {
+    port: u16,
+    log: Arc<Mutex<Log>>,
+    runtime: Option<Runtime>,
+}
+
+impl HttpServer {
+    /// Starts a server that accepts everything.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub fn start() -> Result<Self> {
+        let mut server = Self {
+            port: free_port()?,
+            log: Arc::default(),
+            runtime: None,
+        };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// The address of a path on it.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/records", self.port)
+    }
+
+    /// Decides about the POSTs to come.
+    pub fn answer(&self, answer: Answer) {
+        lock(&self.log).answer = answer;
+    }
+
+    /// All POSTs so far, in order.
+    pub fn posts(&self) -> Vec<Post> {
+        lock(&self.log).posts.clone()
+    }
+
+    /// The bodies it has accepted, in order.
+    pub fn accepted(&self) -> Vec<String> {
+        let posts = self.posts().into_iter().filter(|post| post.accepted);
+        posts.map(|post| post.body).collect()
+    }
+
+    /// Goes away, with all its connections.
+    pub fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Comes back on its port.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let listener = runtime
+            .block_on(TcpListener::bind(address))
+            .with_context(|| address.to_string())?;
+        let router = Router::new()
+            .fallback(serve)
+            .with_state(Arc::clone(&self.log));
+        runtime.spawn(async { axum::serve(listener, router).await });
+        self.runtime = Some(runtime);
+        Ok(())
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(
+    State(log): State<Arc<Mutex<Log>>>,
+    method: Method,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, String) {
+    if method != Method::POST {
+        return (StatusCode::METHOD_NOT_ALLOWED, String::new());
+    }
+    let answer = lock(&log).answer.clone();
+    let status = match answer {
+        Answer::Accept => 200,
+        Answer::Refuse(status) => status,
+        Answer::RefuseIf(status, text) if body.contains(text) => status,
+        Answer::RefuseIf(..) => 200,
+        Answer::Hang => std::future::pending().await,
+    };
+    let said = match status {
+        200 => String::new(),
+        _ => format!("refused: {headers:?} {body}"),
+    };
+    lock(&log).posts.push(Post {
+        headers,
+        body,
+        accepted: status == 200,
+    });
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, said)
+}
