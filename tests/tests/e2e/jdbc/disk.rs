@@ -10,16 +10,11 @@ use super::errors::failed_task;
 use super::{create, order, send, sink, wait_sql};
 use crate::context::{Context, Test};
 
-pub(crate) const TESTS: &[Test] = &[
-    Test {
-        name: "jdbc::disk::a_sink_loses_nothing_when_the_disk_is_full_of_postgresql",
-        run: |context| full(context, DatabaseKind::PostgreSql),
-    },
-    Test {
-        name: "jdbc::disk::a_sink_loses_nothing_when_the_disk_is_full_of_mariadb",
-        run: |context| full(context, DatabaseKind::MariaDb),
-    },
-];
+// MariaDB's server ends when it can't extend a file, which is the case of a crashed server.
+pub(crate) const TESTS: &[Test] = &[Test {
+    name: "jdbc::disk::a_sink_loses_nothing_when_the_disk_is_full_of_postgresql",
+    run: |context| full(context, DatabaseKind::PostgreSql),
+}];
 
 const STEP: i64 = 2000;
 
