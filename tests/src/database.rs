@@ -1,12 +1,14 @@
 //! What tests ask of a real database, whichever it is, and what its server is made of.
 
+use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use crate::certificates::Identity;
 use crate::command;
 use crate::mariadb::MariaDb;
 use crate::postgresql::PostgreSql;
@@ -87,6 +89,57 @@ pub fn start(kind: DatabaseKind) -> Result<Box<dyn Database>> {
     })
 }
 
+/// Starts a server that wants TLS, also at 127.0.0.2, which its certificate should not name.
+///
+/// # Errors
+/// When it is not installed or does not come up, or has no connections at all.
+pub fn start_secured(kind: DatabaseKind, identity: &Identity) -> Result<Box<dyn Database>> {
+    Ok(match kind {
+        DatabaseKind::PostgreSql => Box::new(PostgreSql::start_secured(identity)?),
+        DatabaseKind::MariaDb => Box::new(MariaDb::start_secured(identity)?),
+        DatabaseKind::Sqlite => bail!("SQLite has no connections"),
+    })
+}
+
+/// Starts a server with a small disk beside its own one, and answers the disk's folder too.
+///
+/// # Errors
+/// When it is not installed or does not come up, see [`can_mount`], or is none.
+pub fn start_with_small_disk(kind: DatabaseKind) -> Result<(Box<dyn Database>, String)> {
+    Ok(match kind {
+        DatabaseKind::PostgreSql => {
+            let server = PostgreSql::start_with_small_disk()?;
+            let disk = server.account.small_disk();
+            (Box::new(server), disk)
+        }
+        DatabaseKind::MariaDb => {
+            let server = MariaDb::start_with_small_disk()?;
+            let disk = server.account.small_disk();
+            (Box::new(server), disk)
+        }
+        DatabaseKind::Sqlite => bail!("SQLite has no server"),
+    })
+}
+
+/// Runs a command whose mounts nobody else sees.
+const UNSHARE_ROOT: &[&str] = &["unshare", "--mount"];
+/// As [`UNSHARE_ROOT`], where we are not root, but the system lets everybody have a namespace of users.
+const UNSHARE: &[&str] = &["unshare", "--map-current-user", "--keep-caps", "--mount"];
+/// Mounts a disk of so many bytes on a folder, for a user, and runs the rest.
+const MOUNT: &str =
+    "mount -t tmpfs -o size=$1,uid=$2,gid=$2,mode=0700 tmpfs \"$0\" && shift 2 && exec \"$@\"";
+const SMALL_DISK: &str = "16m";
+
+/// Whether the system lets us mount a disk of our own.
+pub fn can_mount() -> bool {
+    Unprivileged::new("sluice-mount-").is_ok_and(|account| {
+        let command = account.command_with_small_disk(&["true"]);
+        command.is_ok_and(|command| {
+            command::run(&command, &[], "", seconds(10)).is_ok_and(|output| output.code == 0)
+        })
+    })
+}
+
 /// Number of `nobody`, as whom servers run that refuse to run as root.
 const NOBODY: u32 = 65_534;
 
@@ -131,6 +184,38 @@ impl Unprivileged {
         }
         all.extend(command);
         all.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The folder on which [`Self::command_with_small_disk`] mounts a disk.
+    pub(crate) fn small_disk(&self) -> String {
+        self.folder.path().join("small").display().to_string()
+    }
+
+    /// As [`Self::command`]; the command sees a disk of 16 MB that is gone when it ends.
+    pub(crate) fn command_with_small_disk(&self, command: &[&str]) -> Result<Vec<String>> {
+        let disk = self.small_disk();
+        std::fs::create_dir_all(&disk)?;
+        let owner = self.folder.path().metadata()?.uid().to_string();
+        let unshare = if self.root { UNSHARE_ROOT } else { UNSHARE };
+        let mount = ["sh", "-c", MOUNT, &disk, SMALL_DISK, &owner];
+        let mut all: Vec<String> = [unshare, &mount]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        all.extend(self.command(command));
+        Ok(all)
+    }
+
+    /// Writes a file that only the server may read.
+    pub(crate) fn write_secret(&self, name: &str, text: &str) -> Result<String> {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, text)?;
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        if self.root {
+            chown(&file, Some(NOBODY), Some(NOBODY))?;
+        }
+        Ok(file.display().to_string())
     }
 
     /// Runs a command to its end.

@@ -10,6 +10,7 @@
 //! * [`http_server`]: an HTTP server that keeps what it was sent, refuses, hangs, goes and comes back.
 //! * [`data_file`]: Parquet and Avro files as PyArrow and fastavro read them.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
+//! * [`proxy`]: a proxy before a server that can fall silent.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
 //! * [`schema_registry`]: a small Schema Registry.
 //! * [`topics`]: records into and out of topics.
@@ -38,6 +39,7 @@ pub mod pipeline;
 pub mod ports;
 pub mod postgresql;
 pub mod process;
+pub mod proxy;
 pub mod pty;
 pub mod rest;
 pub mod schema_registry;

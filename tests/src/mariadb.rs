@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::certificates::Identity;
 use crate::database::{
     ADMIN_PASSWORD, DATABASE, Database, DatabaseKind, PASSWORD, USER, Unprivileged, client, program,
 };
@@ -12,8 +13,11 @@ use crate::wait::{seconds, wait_until};
 /// See the module.
 #[derive(Debug)]
 pub struct MariaDb {
-    account: Unprivileged,
+    pub(crate) account: Unprivileged,
     port: u16,
+    /// Options beside those that all have.
+    options: Vec<String>,
+    has_small_disk: bool,
     process: Option<Process>,
 }
 
@@ -31,10 +35,40 @@ impl MariaDb {
     /// # Errors
     /// When it is not installed or does not come up.
     pub fn start() -> Result<Self> {
+        let mut server = Self::create()?;
+        server.begin()?;
+        Ok(server)
+    }
+
+    /// As [`Self::start`], with TLS only for [`USER`].
+    pub(crate) fn start_secured(identity: &Identity) -> Result<Self> {
+        let mut server = Self::create()?;
+        let file = server.account.write_secret("server.pem", &identity.pem())?;
+        server.options = vec![
+            "--bind-address=127.0.0.1,127.0.0.2".to_owned(),
+            format!("--ssl-cert={file}"),
+            format!("--ssl-key={file}"),
+        ];
+        server.begin()?;
+        server.sql(&format!("ALTER USER {USER}@'127.0.0.1' REQUIRE SSL"))?;
+        Ok(server)
+    }
+
+    /// As [`Self::start`], with a small disk.
+    pub(crate) fn start_with_small_disk() -> Result<Self> {
+        let mut server = Self::create()?;
+        server.has_small_disk = true;
+        server.begin()?;
+        Ok(server)
+    }
+
+    fn create() -> Result<Self> {
         let account = Unprivileged::new("sluice-mariadb-")?;
-        let mut server = Self {
+        let server = Self {
             account,
             port: free_port()?,
+            options: Vec::new(),
+            has_small_disk: false,
             process: None,
         };
         server.account.run(
@@ -48,6 +82,11 @@ impl MariaDb {
             ],
             seconds(90),
         )?;
+        Ok(server)
+    }
+
+    /// The first start, with what belongs to the tests.
+    fn begin(&mut self) -> Result<()> {
         let setup = format!(
             "ALTER USER root@localhost IDENTIFIED BY '{ADMIN_PASSWORD}';
              CREATE USER admin@'127.0.0.1' IDENTIFIED BY '{ADMIN_PASSWORD}';
@@ -56,10 +95,9 @@ impl MariaDb {
              CREATE DATABASE {DATABASE};
              GRANT ALL ON {DATABASE}.* TO {USER}@'127.0.0.1';\n"
         );
-        let file = server.file("setup.sql");
+        let file = self.file("setup.sql");
         std::fs::write(&file, setup)?;
-        server.run(&[&format!("--init-file={file}")])?;
-        Ok(server)
+        self.run(&[&format!("--init-file={file}")])
     }
 
     fn file(&self, name: &str) -> String {
@@ -83,10 +121,15 @@ impl MariaDb {
             command.push(format!("--{option}={value}"));
         }
         command.push("--skip-name-resolve".to_owned());
+        command.extend(self.options.iter().cloned());
         command.extend(options.iter().map(|option| (*option).to_owned()));
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let log = self.account.folder.path().join("server.log");
-        let mut process = Process::start("mariadb", &self.account.command(&command), &[], &log)?;
+        let command = match self.has_small_disk {
+            true => self.account.command_with_small_disk(&command)?,
+            false => self.account.command(&command),
+        };
+        let mut process = Process::start("mariadb", &command, &[], &log)?;
         wait_until("MariaDB to answer", seconds(60), || {
             process.check_running()?;
             Ok(self.sql("SELECT 1")? == "1")

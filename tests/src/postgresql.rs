@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
+use crate::certificates::Identity;
 use crate::database::{
     ADMIN_PASSWORD, DATABASE, Database, DatabaseKind, PASSWORD, USER, Unprivileged, client,
 };
@@ -15,9 +16,12 @@ use crate::wait::{seconds, wait_until};
 /// See the module.
 #[derive(Debug)]
 pub struct PostgreSql {
-    account: Unprivileged,
+    pub(crate) account: Unprivileged,
     programs: PathBuf,
     port: u16,
+    /// Settings beside those that all have.
+    settings: Vec<String>,
+    has_small_disk: bool,
     process: Option<Process>,
 }
 
@@ -39,13 +43,49 @@ impl PostgreSql {
     /// # Errors
     /// When it is not installed or does not come up.
     pub fn start() -> Result<Self> {
+        let mut server = Self::create()?;
+        server.begin()?;
+        Ok(server)
+    }
+
+    /// As [`Self::start`], with TLS only.
+    pub(crate) fn start_secured(identity: &Identity) -> Result<Self> {
+        let mut server = Self::create()?;
+        let file = server.account.write_secret("server.pem", &identity.pem())?;
+        server.settings = vec![
+            "listen_addresses=127.0.0.1,127.0.0.2".to_owned(),
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={file}"),
+            format!("ssl_key_file={file}"),
+        ];
+        let rules = format!("{}/pg_hba.conf", server.data());
+        std::fs::write(rules, "hostssl all all all scram-sha-256\n")?;
+        server.begin()?;
+        Ok(server)
+    }
+
+    /// As [`Self::start`], with a tablespace `small` on a small disk.
+    pub(crate) fn start_with_small_disk() -> Result<Self> {
+        let mut server = Self::create()?;
+        server.has_small_disk = true;
+        server.begin()?;
+        server.sql(&format!(
+            "CREATE TABLESPACE small LOCATION '{}'",
+            server.account.small_disk()
+        ))?;
+        Ok(server)
+    }
+
+    fn create() -> Result<Self> {
         let account = Unprivileged::new("sluice-postgresql-")?;
         let password_file = account.folder.path().join("password");
         std::fs::write(&password_file, ADMIN_PASSWORD)?;
-        let mut server = Self {
+        let server = Self {
             account,
             programs: programs()?,
             port: free_port()?,
+            settings: Vec::new(),
+            has_small_disk: false,
             process: None,
         };
         let initdb = server.programs.join("initdb").display().to_string();
@@ -63,17 +103,22 @@ impl PostgreSql {
             ],
             seconds(60),
         )?;
-        server.restart()?;
-        server.run_in(
+        Ok(server)
+    }
+
+    /// The first start, with what belongs to the tests.
+    fn begin(&mut self) -> Result<()> {
+        self.restart()?;
+        self.run_in(
             "postgres",
             &format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'"),
         )?;
-        server.run_in(
+        self.run_in(
             "postgres",
             &format!("CREATE DATABASE {DATABASE} OWNER {USER}"),
         )?;
-        server.sql(&format!("GRANT ALL ON SCHEMA public TO {USER}"))?;
-        Ok(server)
+        self.sql(&format!("GRANT ALL ON SCHEMA public TO {USER}"))?;
+        Ok(())
     }
 
     fn data(&self) -> String {
@@ -144,8 +189,8 @@ impl Database for PostgreSql {
         let data = self.data();
         let sockets = self.account.folder.path().display().to_string();
         let server = self.programs.join("postgres").display().to_string();
-        let command = self.account.command(&[
-            &server,
+        let mut command = vec![
+            server.as_str(),
             "-D",
             &data,
             "-p",
@@ -160,7 +205,14 @@ impl Database for PostgreSql {
             "shared_buffers=32MB",
             "-c",
             "max_connections=40",
-        ]);
+        ];
+        for setting in &self.settings {
+            command.extend(["-c", setting.as_str()]);
+        }
+        let command = match self.has_small_disk {
+            true => self.account.command_with_small_disk(&command)?,
+            false => self.account.command(&command),
+        };
         let log = self.account.folder.path().join("server.log");
         let mut process = Process::start("postgresql", &command, &[], &log)?;
         wait_until("PostgreSQL to answer", seconds(60), || {

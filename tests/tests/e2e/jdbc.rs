@@ -1,10 +1,13 @@
 //! The JDBC connectors against real databases: PostgreSQL, MariaDB, SQLite.
 
+mod disk;
 mod errors;
 mod example;
 mod faults;
 mod once;
+mod secured;
 mod sinks;
+mod slow;
 mod sources;
 mod types;
 
@@ -25,6 +28,9 @@ pub(crate) const TESTS: &[&[Test]] = &[
     sinks::TESTS,
     errors::TESTS,
     faults::TESTS,
+    slow::TESTS,
+    disk::TESTS,
+    secured::TESTS,
     once::TESTS,
 ];
 

@@ -87,6 +87,17 @@ fn lacks_database(name: &str) -> bool {
     is_of(name, &["jdbc::", "pipeline::"]) && !jdbc::database_of(name).is_installed()
 }
 
+/// Tests of a full disk, where the system lets us mount none; `tests/run` has no remedy for that.
+fn lacks_mounts(name: &str) -> bool {
+    let lacks = is_of(name, &["jdbc::disk::"]) && !sluice_tests::database::can_mount();
+    if lacks {
+        report(&format!(
+            "{name} is not run: it takes the right to mount a disk in a namespace"
+        ));
+    }
+    lacks
+}
+
 /// Tests of HDFS, and of the files in it, where `tests/servers/install` has not run.
 fn lacks_hdfs(name: &str) -> bool {
     is_of(name, &["hdfs::", "pipeline::"])
@@ -123,7 +134,8 @@ fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
             let python = test.name.contains("python") && !have_python;
             let skipped = (needs_java(test.name) && !have_java)
                 || ((python || lacks_database(test.name) || lacks_hdfs(test.name))
-                    && !servers::wanted());
+                    && !servers::wanted())
+                || lacks_mounts(test.name);
             Trial::test(test.name, move || {
                 context::begin_test();
                 (test.run)(&context)

@@ -126,12 +126,34 @@ fn text(cell: &Cell) -> Option<Value> {
 }
 
 impl Cell {
+    fn unfit(&self, target: Target) -> String {
+        let shown = format!("{self:?}");
+        format!("{shown:.100} can't be read as {target:?}")
+    }
+
+    /// The number in an offset; `None` if the cell is null.
+    pub(crate) fn integer(&self) -> Result<Option<i64>, String> {
+        match (self, integer(self)) {
+            (Self::Null, _) => Ok(None),
+            (_, None) => Err(self.unfit(Target::Int64)),
+            (_, found) => Ok(found),
+        }
+    }
+
+    /// Microseconds since the epoch of a date or a time of the target; `None` for all other cells.
+    pub(crate) fn micros(&self, target: Target, zone: Zone) -> Option<i64> {
+        match self {
+            Self::Timestamp(micros) if target == (Target::Timestamp { instant: false }) => {
+                Some(zone.to_utc(*micros))
+            }
+            Self::Timestamp(micros) => Some(*micros),
+            Self::Date(days) => Some(i64::from(*days) * MILLIS_PER_DAY * 1000),
+            _ => None,
+        }
+    }
+
     /// The value of Connect, or what does not fit.
     pub(crate) fn into_value(self, target: Target, zone: Zone) -> Result<Value, String> {
-        let unfit = |cell: &Self| {
-            let shown = format!("{cell:?}");
-            format!("{shown:.100} can't be read as {target:?}")
-        };
         let value = match (target, &self) {
             (_, Self::Null) => Some(Value::Null),
             (Target::Text, Self::Text(_)) => None,
@@ -196,7 +218,7 @@ impl Cell {
         match (value, self) {
             (Some(value), _) => Ok(value),
             (None, Self::Text(text)) if target == Target::Text => Ok(Value::String(text)),
-            (None, cell) => Err(unfit(&cell)),
+            (None, cell) => Err(cell.unfit(target)),
         }
     }
 

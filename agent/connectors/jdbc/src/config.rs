@@ -17,13 +17,15 @@ use sluice_api::{
     Result,
 };
 
-pub(crate) use self::sink::{InsertMode, PkMode, SinkSettings, TABLE_NAME_FORMAT, sink_def};
+pub(crate) use self::sink::{
+    AUTO_CREATE, InsertMode, PkMode, SinkSettings, TABLE_NAME_FORMAT, sink_def,
+};
 pub(crate) use self::source::{
     MODE, QUERY, SourceSettings, TASK_TABLES, WHITELIST, encode_tables, source_def,
 };
 use crate::dialect::{Dialect, parameters_of};
 use crate::time::Zone;
-use crate::url::{DatabaseKind, JdbcUrl};
+use crate::url::{DatabaseKind, JdbcUrl, UrlError};
 
 pub(crate) const CONNECTION_URL: &str = "connection.url";
 pub(crate) const CONNECTION_USER: &str = "connection.user";
@@ -73,7 +75,9 @@ fn url_validator() -> sluice_api::config::Validator {
             .filter(|key| !known.contains(&key.to_ascii_lowercase().as_str()))
             .collect();
         if unknown.is_empty() {
-            return Ok(());
+            return Limits::of(&url)
+                .map(drop)
+                .map_err(|error| ConfigError::invalid(name, shown, error));
         }
         Err(ConfigError::invalid(
             name,
@@ -187,12 +191,38 @@ pub(crate) fn unsupported_keys(def: &ConfigDef, props: &Props) -> Vec<KeyFault> 
         .collect()
 }
 
+/// How long to wait for a connection without an answer.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long to wait for a server; `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// `connectTimeout`: for a connection, by host.
+    pub(crate) connect: Option<Duration>,
+    /// `socketTimeout`: for the answer to a statement, or the next row.
+    pub(crate) answer: Option<Duration>,
+}
+
+impl Limits {
+    fn of(url: &JdbcUrl) -> std::result::Result<Self, UrlError> {
+        let connect = match url.parameter("connectTimeout") {
+            None => "loginTimeout",
+            Some(_) => "connectTimeout",
+        };
+        Ok(Self {
+            connect: url.limit(connect, Some(CONNECT_LIMIT))?,
+            answer: url.limit("socketTimeout", None)?,
+        })
+    }
+}
+
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionSettings {
     pub(crate) url: JdbcUrl,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Password>,
+    pub(crate) limits: Limits,
     pub(crate) attempts: u32,
     pub(crate) backoff: Duration,
     pub(crate) zone: Zone,
@@ -201,8 +231,8 @@ pub(crate) struct ConnectionSettings {
 
 impl ConnectionSettings {
     fn of(config: &ParsedConfig) -> Result<Self> {
-        let url = JdbcUrl::parse(config.string(CONNECTION_URL))
-            .map_err(|error| ConnectError::config(format!("{CONNECTION_URL}: {error}")))?;
+        let unusable = |error: UrlError| ConnectError::config(format!("{CONNECTION_URL}: {error}"));
+        let url = JdbcUrl::parse(config.string(CONNECTION_URL)).map_err(unusable)?;
         let text = |key: &str| {
             config
                 .optional_string(key)
@@ -217,6 +247,7 @@ impl ConnectionSettings {
         Ok(Self {
             user,
             password,
+            limits: Limits::of(&url).map_err(unusable)?,
             attempts: u32::try_from(config.int(CONNECTION_ATTEMPTS)).unwrap_or(1),
             backoff: millis(config.long(CONNECTION_BACKOFF)),
             zone: Zone::from_str(config.string(ZONE)).map_err(ConnectError::config)?,

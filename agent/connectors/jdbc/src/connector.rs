@@ -11,10 +11,10 @@ use sluice_api::{
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
-    CONNECTION_PASSWORD, CONNECTION_URL, CONNECTION_USER, ConnectionSettings, MODE, QUERY,
-    SinkSettings, SourceSettings, TABLE_NAME_FORMAT, TASK_TABLES, WHITELIST, encode_tables,
+    AUTO_CREATE, CONNECTION_PASSWORD, CONNECTION_URL, CONNECTION_USER, ConnectionSettings, MODE,
+    QUERY, SinkSettings, SourceSettings, TABLE_NAME_FORMAT, TASK_TABLES, WHITELIST, encode_tables,
 };
-use crate::dialect::{self, Session};
+use crate::dialect::{self, Privilege, Session};
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::exactly_once;
 use crate::source_offset::check_altered;
@@ -171,7 +171,8 @@ impl JdbcSourceConnector {
             return Err(key_fault(
                 WHITELIST,
                 format!(
-                    "there is no table {} at {place}; create it or correct table.whitelist. Tables that {} sees: {}",
+                    "there is no table {} at {place}; create it, grant the privilege to read it, or correct table.whitelist. \
+                     Tables that {} sees: {}",
                     missing.join(", "),
                     settings.connection.user.as_deref().unwrap_or("the user"),
                     if names.is_empty() {
@@ -299,6 +300,48 @@ fn topics(props: &Props) -> Vec<&str> {
         .collect()
 }
 
+impl JdbcSinkConnector {
+    /// The table of a topic is there, or may be created, and may be written.
+    async fn check_table(
+        settings: &SinkSettings,
+        session: &mut dyn Session,
+        topic: &str,
+    ) -> std::result::Result<(), KeyFault> {
+        let place = &settings.connection.url;
+        let name = settings.table_of(topic);
+        let found = session.table(&name).await.map_err(|error| {
+            let what = format!("looking at table {}", name.short());
+            key_fault(TABLE_NAME_FORMAT, error.explain(&what, place))
+        })?;
+        let (key, what, needed) = match found {
+            Some(_) => (TABLE_NAME_FORMAT, "writing to", settings.privileges()),
+            None if settings.auto_create => (AUTO_CREATE, "creating", vec![Privilege::Create]),
+            None => {
+                return Err(key_fault(
+                    TABLE_NAME_FORMAT,
+                    format!(
+                        "there is no table {} for topic {topic} at {place}; create it, correct table.name.format, \
+                         or set auto.create=true",
+                        name.short()
+                    ),
+                ));
+            }
+        };
+        for privilege in needed {
+            match session.check_privilege(privilege, &name).await {
+                // What can't be tried beforehand shows when it is done.
+                Ok(()) => {}
+                Err(error) if error.fault == Fault::Other => {}
+                Err(error) => {
+                    let what = format!("{what} table {}", name.short());
+                    return Err(key_fault(key, error.explain(&what, place)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Connector for JdbcSinkConnector {
     async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
@@ -324,29 +367,13 @@ impl Connector for JdbcSinkConnector {
             Ok(session) => session,
             Err(faults) => return faults,
         };
-        if settings.auto_create || props.keys().any(|key| key == "transforms") {
+        if props.keys().any(|key| key == "transforms") {
             // Transformations may change topics, so tables are known by then only.
             return Vec::new();
         }
-        let place = &settings.connection.url;
         for topic in topics(props) {
-            let name = settings.table_of(topic);
-            match session.table(&name).await {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    return vec![key_fault(
-                        TABLE_NAME_FORMAT,
-                        format!(
-                            "there is no table {} for topic {topic} at {place}; create it, correct table.name.format, \
-                             or set auto.create=true",
-                            name.short()
-                        ),
-                    )];
-                }
-                Err(error) => {
-                    let what = format!("looking at table {}", name.short());
-                    return vec![key_fault(TABLE_NAME_FORMAT, error.explain(&what, place))];
-                }
+            if let Err(fault) = Self::check_table(&settings, session.as_mut(), topic).await {
+                return vec![fault];
             }
         }
         Vec::new()

@@ -20,8 +20,10 @@ pub(crate) enum Fault {
     Permission,
     /// The table does not exist.
     MissingTable,
-    /// The same statement may succeed later: deadlocks, serialization failures, locks, full servers.
+    /// The same statement may succeed later: deadlocks, serialization failures, locks, busy servers.
     Transient,
+    /// The disk of the database is full.
+    Full,
     /// A row does not fit: a value, a constraint.
     Data,
     /// The server can't do this, or we made a wrong statement.
@@ -31,7 +33,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// Whether trying again without a change by a person can help.
     pub(crate) fn is_retriable(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Transient)
+        matches!(self, Self::Unreachable | Self::Transient | Self::Full)
     }
 
     /// What a person can do about it.
@@ -44,6 +46,7 @@ impl Fault {
             Self::MissingDatabase => "; create the database or correct connection.url",
             Self::Permission => "; grant the privilege to connection.user",
             Self::MissingTable => "; create the table or correct the configuration",
+            Self::Full => "; make room on the disk of the database",
             Self::Transient | Self::Data | Self::Other => "",
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use sluice_api::{SinkRecord, TopicPartition, Value};
 
 use crate::config::SinkSettings;
@@ -109,7 +110,7 @@ impl StoredOffsets {
             })
             .await?;
         let mut stored = BTreeMap::new();
-        while let Some(row) = rows.next().await? {
+        while let Some(row) = rows.try_next().await? {
             let Some(fields) = row.value.as_struct() else {
                 continue;
             };

@@ -183,48 +183,37 @@ impl RowPlan {
         self
     }
 
-    /// Names of the columns in their order.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// The row of cells in the order of columns.
-    pub(crate) fn row(&self, cells: Vec<Cell>) -> Result<Row, String> {
-        let mut timestamp = None;
-        for index in &self.timestamps {
-            timestamp = match (cells.get(*index), self.columns.get(*index)) {
-                (
-                    Some(Cell::Timestamp(micros)),
-                    Some((_, Target::Timestamp { instant: false })),
-                ) => Some(self.zone.to_utc(*micros)),
-                (Some(Cell::Timestamp(micros)), _) => Some(*micros),
-                (Some(Cell::Date(days)), _) => Some(i64::from(*days) * 86_400_000_000),
-                _ => None,
-            };
-            if timestamp.is_some() {
-                break;
+    /// The row of cells in the order of columns; an error names the column.
+    pub(crate) fn row(
+        &self,
+        cells: impl IntoIterator<Item = Result<Cell, String>>,
+    ) -> Result<Row, String> {
+        let mut values = Vec::with_capacity(self.columns.len());
+        let mut incrementing = None;
+        // With its place among the columns of timestamps.
+        let mut timestamp: Option<(usize, i64)> = None;
+        for (cell, (index, (name, target))) in
+            cells.into_iter().zip(self.columns.iter().enumerate())
+        {
+            let named = |why: String| format!("column {name:?}: {why}");
+            let cell = cell.map_err(named)?;
+            if self.incrementing == Some(index) {
+                incrementing = cell.integer().map_err(named)?;
             }
-        }
-        let incrementing = match self.incrementing.and_then(|index| cells.get(index)) {
-            None => None,
-            Some(cell) => match cell.clone().into_value(Target::Int64, self.zone)? {
-                Value::Int64(value) => Some(value),
-                _ => None,
-            },
-        };
-        let mut values = Vec::with_capacity(cells.len());
-        for (cell, (name, target)) in cells.into_iter().zip(&self.columns) {
-            values.push(
-                cell.into_value(*target, self.zone)
-                    .map_err(|why| format!("column {name:?}: {why}"))?,
-            );
+            if let Some(place) = self.timestamps.iter().position(|column| *column == index)
+                && timestamp.is_none_or(|(first, _)| place < first)
+                && let Some(micros) = cell.micros(*target, self.zone)
+            {
+                timestamp = Some((place, micros));
+            }
+            values.push(cell.into_value(*target, self.zone).map_err(named)?);
         }
         let value = Struct::from_values(Arc::clone(&self.schema), values)
             .map_err(|error| error.message().to_owned())?;
         Ok(Row {
             value: Value::from(value),
             incrementing,
-            timestamp,
+            timestamp: timestamp.map(|(_, micros)| micros),
         })
     }
 }
@@ -303,7 +292,7 @@ mod tests {
         .unwrap()
         .with_offsets(None, vec![0, 1]);
         let row = plan
-            .row(vec![Cell::Null, Cell::Timestamp(1_234_567)])
+            .row([Ok(Cell::Null), Ok(Cell::Timestamp(1_234_567))])
             .unwrap();
         assert_eq!(row.timestamp, Some(1_234_567));
     }

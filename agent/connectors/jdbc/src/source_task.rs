@@ -7,16 +7,19 @@
 //! In mode timestamp, rows with one timestamp get the offset of the timestamp before, except the last of them: after a
 //! failure amid them all of them are read again, and none is lost.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
+use futures::TryStreamExt as _;
 use sluice_api::record::shared_name;
 use sluice_api::{
     ConnectError, ConnectRecord, ErrorKind, Props, Result, SourcePartition, SourceRecord,
     SourceTask, SourceTaskContext, async_trait,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::SourceSettings;
 use crate::dialect::{self, Rows, Select, Session};
@@ -193,6 +196,26 @@ pub(crate) async fn plan_of(
     Ok((query, Arc::new(plan)))
 }
 
+/// Waits, at most so long as a poll may.
+async fn wait(stopping: &CancellationToken, longest: Duration) {
+    // Either way the poll ends.
+    let _ = tokio::time::timeout(longest.min(MAX_WAIT), stopping.cancelled()).await;
+}
+
+/// The stored position, of the table's own partition or of an older form of it.
+async fn stored(
+    context: &dyn SourceTaskContext,
+    partitions: &[SourcePartition],
+) -> Result<Option<Position>> {
+    let offsets = context.offset_storage_reader().offsets(partitions).await?;
+    offsets
+        .into_iter()
+        .flatten()
+        .next()
+        .map(|offset| Position::of(&offset))
+        .transpose()
+}
+
 impl JdbcSourceTask {
     fn settings(&self) -> Result<&SourceSettings> {
         self.settings
@@ -200,26 +223,11 @@ impl JdbcSourceTask {
             .ok_or_else(|| ConnectError::connect("the task was not started"))
     }
 
-    async fn wait(&self, longest: Duration) {
-        if let Some(context) = &self.context {
-            // Either way the poll ends.
-            let _ =
-                tokio::time::timeout(longest.min(MAX_WAIT), context.stopping().cancelled()).await;
-        }
-    }
-
-    /// The stored position, of the table's own partition or of an older form of it.
-    async fn stored(&self, partitions: &[SourcePartition]) -> Result<Option<Position>> {
-        let Some(context) = &self.context else {
-            return Ok(None);
-        };
-        let offsets = context.offset_storage_reader().offsets(partitions).await?;
-        offsets
-            .into_iter()
-            .flatten()
-            .next()
-            .map(|offset| Position::of(&offset))
-            .transpose()
+    fn stopping(&self) -> CancellationToken {
+        self.context
+            .as_ref()
+            .map(|context| context.stopping())
+            .unwrap_or_default()
     }
 
     /// The session; opened if there is none, with several attempts if `patient`.
@@ -293,10 +301,10 @@ impl JdbcSourceTask {
         index: usize,
         records: &mut Vec<SourceRecord>,
     ) -> DatabaseResult<bool> {
-        let (Some(settings), Some(context)) = (&self.settings, &self.context) else {
+        let stopping = self.stopping();
+        let Some(settings) = &self.settings else {
             return Ok(true);
         };
-        let stopping = context.stopping();
         let Some(source) = self.sources.get_mut(index) else {
             return Ok(true);
         };
@@ -305,17 +313,13 @@ impl JdbcSourceTask {
         };
         let bulk = settings.mode.is_bulk();
         let looks_ahead = settings.mode.timestamp && !settings.mode.incrementing;
+        let mut patience = pin!(tokio::time::timeout(MAX_WAIT, stopping.cancelled()));
         while records.len() < settings.batch_max_rows {
-            let next = match reading.rows.here() {
-                Some(row) => Some(row),
-                None => tokio::select! {
-                    next = tokio::time::timeout(MAX_WAIT, reading.rows.next()) => match next {
-                        Ok(next) => next?,
-                        // A slow server: what there is goes on its way.
-                        Err(_) => return Ok(false),
-                    },
-                    () = stopping.cancelled() => return Ok(false),
-                },
+            let next = tokio::select! {
+                biased;
+                next = reading.rows.try_next() => next?,
+                // A slow server, or the end: what there is goes on its way.
+                _ = &mut patience => return Ok(false),
             };
             let ended = next.is_none();
             let row = if looks_ahead {
@@ -401,7 +405,6 @@ impl JdbcSourceTask {
 impl SourceTask for JdbcSourceTask {
     async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
         let settings = SourceSettings::parse(props)?;
-        self.context = Some(context);
         let subjects: Vec<Subject> = match &settings.query {
             Some(query) => vec![Subject::Query(query.clone())],
             None => settings
@@ -421,7 +424,7 @@ impl SourceTask for JdbcSourceTask {
             };
             let position = match settings.mode.is_bulk() {
                 true => None,
-                false => self.stored(&partitions).await?,
+                false => stored(&*context, &partitions).await?,
             };
             self.sources.push(Source {
                 subject,
@@ -433,6 +436,7 @@ impl SourceTask for JdbcSourceTask {
             });
         }
         let place = settings.connection.url.clone();
+        self.context = Some(context);
         self.settings = Some(settings);
         match self.session(true).await {
             Ok(_) => Ok(()),
@@ -447,7 +451,7 @@ impl SourceTask for JdbcSourceTask {
 
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         if self.sources.is_empty() {
-            self.wait(MAX_WAIT).await;
+            wait(&self.stopping(), MAX_WAIT).await;
             return Ok(None);
         }
         let count = self.sources.len();
@@ -466,24 +470,23 @@ impl SourceTask for JdbcSourceTask {
                 .map(|source| source.due)
                 .min()
                 .unwrap_or(now);
-            self.wait(due - now).await;
+            wait(&self.stopping(), due - now).await;
             return Ok(None);
         };
         self.current = index;
-        let begun = match self.sources.get(index) {
-            Some(source) if source.reading.is_none() => {
-                let stopping = self.context.as_ref().map(|context| context.stopping());
-                let stopping = stopping.unwrap_or_default();
-                tokio::select! {
-                    begun = self.begin(index) => begun,
-                    () = stopping.cancelled() => {
-                        // The connection is in the middle of something, and the task ends.
-                        self.session = None;
-                        return Ok(None);
-                    }
+        let reads = |source: &Source| source.reading.is_some();
+        let begun = if self.sources.get(index).is_some_and(reads) {
+            Ok(())
+        } else {
+            let stopping = self.stopping();
+            tokio::select! {
+                begun = self.begin(index) => begun,
+                () = stopping.cancelled() => {
+                    // The connection is in the middle of something, and the task ends.
+                    self.session = None;
+                    return Ok(None);
                 }
             }
-            _ => Ok(()),
         };
         if let Err(error) = begun {
             self.failed(index, error).await?;

@@ -83,6 +83,25 @@ impl ServerCertVerifier for ModeVerifier {
     }
 }
 
+/// Why there was no agreement on TLS, if that is among the causes of a driver's error.
+pub(crate) fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        // An I/O error leaves out itself what it wraps.
+        let wrapped = inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
+    }
+    None
+}
+
 fn refused(message: String) -> DatabaseError {
     DatabaseError::new(Fault::Other, message)
 }

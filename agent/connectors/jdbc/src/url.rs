@@ -1,6 +1,7 @@
 //! JDBC URLs: `jdbc:postgresql://host:port/database?key=value`, the same with `mariadb` or `mysql`, and `jdbc:sqlite:path`.
 
 use std::fmt;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
@@ -61,6 +62,12 @@ pub(crate) enum UrlError {
     Port(String),
     #[error("the path of the database file is missing after jdbc:sqlite:")]
     Path,
+    #[error("{name}={text} is no number of {unit}")]
+    Limit {
+        name: &'static str,
+        text: String,
+        unit: &'static str,
+    },
 }
 
 fn decoded(text: &str) -> String {
@@ -134,6 +141,27 @@ impl JdbcUrl {
         })
     }
 
+    /// A parameter that limits a wait, in the unit of the database's JDBC driver; 0 is for ever.
+    pub(crate) fn limit(
+        &self,
+        name: &'static str,
+        default: Option<Duration>,
+    ) -> Result<Option<Duration>, UrlError> {
+        let Some(text) = self.parameter(name) else {
+            return Ok(default);
+        };
+        let (unit, one) = match self.kind {
+            DatabaseKind::MariaDb => ("milliseconds", Duration::from_millis(1)),
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => ("seconds", Duration::from_secs(1)),
+        };
+        let count: u32 = text.parse().map_err(|_| UrlError::Limit {
+            name,
+            text: text.to_owned(),
+            unit,
+        })?;
+        Ok((count > 0).then(|| one * count))
+    }
+
     /// The last value of a parameter, whatever the case of its name.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters
@@ -178,5 +206,25 @@ mod tests {
             Err(UrlError::Port("port".to_owned()))
         );
         assert_eq!(JdbcUrl::parse("jdbc:sqlite:"), Err(UrlError::Path));
+    }
+
+    #[test]
+    fn waits_are_limited_in_the_units_of_the_jdbc_drivers() {
+        let limit = |text: &str| {
+            JdbcUrl::parse(text)
+                .unwrap()
+                .limit("socketTimeout", Some(Duration::from_secs(1)))
+        };
+        let seconds = |count| Ok(Some(Duration::from_secs(count)));
+        assert_eq!(limit("jdbc:postgresql://h/d"), seconds(1));
+        assert_eq!(limit("jdbc:postgresql://h/d?socketTimeout=7"), seconds(7));
+        assert_eq!(limit("jdbc:mariadb://h/d?socketTimeout=7000"), seconds(7));
+        assert_eq!(limit("jdbc:mariadb://h/d?socketTimeout=0"), Ok(None));
+        assert_eq!(
+            limit("jdbc:mariadb://h/d?socketTimeout=soon")
+                .unwrap_err()
+                .to_string(),
+            "socketTimeout=soon is no number of milliseconds"
+        );
     }
 }

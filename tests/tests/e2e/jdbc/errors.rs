@@ -38,7 +38,7 @@ pub(super) fn failed_task(rest: &Rest, name: &str) -> Result<String> {
 }
 
 /// The worker refuses the configuration, with all these words.
-fn refused(rest: &Rest, name: &str, config: &Value, words: &[&str]) -> Result<()> {
+pub(super) fn refused(rest: &Rest, name: &str, config: &Value, words: &[&str]) -> Result<()> {
     let reply = rest.patient("PUT", &format!("/connectors/{name}/config"), Some(config))?;
     ensure!(
         reply.status == 400,
@@ -79,14 +79,17 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
         "CREATE TABLE orders (id bigint PRIMARY KEY, name varchar(20)){owner};
          INSERT INTO orders VALUES (1, 'a');"
     ))?;
-    // A table the user may not read.
-    let (secret_database, grants) = if postgresql {
-        ("", "CREATE TABLE secret (id bigint PRIMARY KEY)")
+    // Tables that the user may not read, not write, not create.
+    database.sql(if postgresql {
+        "CREATE TABLE secret (id bigint PRIMARY KEY); GRANT INSERT ON secret TO sluice;
+         CREATE TABLE fixed (id bigint PRIMARY KEY, name varchar(20)); GRANT SELECT ON fixed TO sluice;
+         CREATE SCHEMA closed; GRANT USAGE ON SCHEMA closed TO sluice"
     } else {
-        ("", "CREATE TABLE secret (id bigint PRIMARY KEY); REVOKE ALL ON shop.* FROM sluice@'127.0.0.1';
-              GRANT ALL ON shop.orders TO sluice@'127.0.0.1'; GRANT SELECT ON shop.secret TO sluice@'127.0.0.1'")
-    };
-    database.sql(&format!("{secret_database}{grants}"))?;
+        "CREATE TABLE secret (id bigint PRIMARY KEY); REVOKE ALL ON shop.* FROM sluice@'127.0.0.1';
+         GRANT ALL ON shop.orders TO sluice@'127.0.0.1'; GRANT INSERT ON shop.secret TO sluice@'127.0.0.1';
+         CREATE TABLE fixed (id bigint PRIMARY KEY, name varchar(20));
+         GRANT SELECT ON shop.fixed TO sluice@'127.0.0.1'"
+    })?;
     let cluster = context.cluster("errors")?;
     let mut workers = cluster.start(1)?;
     let rest = workers[0].rest();
@@ -175,14 +178,26 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
     let mut unknown = with(&source, "mode", "incrementing");
     unknown["incrementing.column.name"] = "number".into();
     refused(rest, &name, &unknown, &["orders", "number", "id, name"])?;
-    if postgresql {
-        refused(
-            rest,
-            &name,
-            &with(&source, "table.whitelist", "secret"),
-            &[&place, "secret", "grant the privilege"],
-        )?;
-    }
+    refused(
+        rest,
+        &name,
+        &with(&source, "table.whitelist", "secret"),
+        &[&place, "secret", "grant the privilege"],
+    )?;
+    refused(
+        rest,
+        &name,
+        &with(&sink, "table.name.format", "fixed"),
+        &[&place, "INSERT", "fixed", "grant the privilege"],
+    )?;
+    let mut made = with(&sink, "auto.create", "true");
+    made["table.name.format"] = if postgresql { "closed.made" } else { "made" }.into();
+    refused(
+        rest,
+        &name,
+        &made,
+        &[&place, "CREATE", "made", "grant the privilege"],
+    )?;
 
     // What changes under a running connector.
     let running = format!("{prefix}sink");

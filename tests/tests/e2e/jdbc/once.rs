@@ -18,7 +18,11 @@ pub(crate) const TESTS: &[Test] = &[
     },
     Test {
         name: "jdbc::once::killed_agents_write_every_record_once_to_mariadb",
-        run: |context| killed(context, DatabaseKind::MariaDb, 6),
+        run: |context| killed(context, DatabaseKind::MariaDb, 8),
+    },
+    Test {
+        name: "jdbc::once::killed_agents_write_every_record_once_to_sqlite",
+        run: |context| killed(context, DatabaseKind::Sqlite, 8),
     },
     Test {
         name: "jdbc::once::a_zombie_that_wakes_up_writes_nothing_twice",

@@ -6,6 +6,7 @@ use sluice_api::{ConfigDef, KeyFault, Props, Result};
 
 use super::source::TABLE_TYPES;
 use super::{ConnectionSettings, key, unsupported_keys, with_connection};
+use crate::dialect::Privilege;
 use crate::table::TableId;
 
 const INSERT_MODE: &str = "insert.mode";
@@ -15,7 +16,7 @@ pub(crate) const TABLE_NAME_FORMAT: &str = "table.name.format";
 const PK_MODE: &str = "pk.mode";
 const PK_FIELDS: &str = "pk.fields";
 const FIELDS_WHITELIST: &str = "fields.whitelist";
-const AUTO_CREATE: &str = "auto.create";
+pub(crate) const AUTO_CREATE: &str = "auto.create";
 const AUTO_EVOLVE: &str = "auto.evolve";
 const MAX_RETRIES: &str = "max.retries";
 const RETRY_BACKOFF: &str = "retry.backoff.ms";
@@ -270,6 +271,19 @@ impl SinkSettings {
             faults.extend(self.connection.dialect_fault(&config));
         }
         faults
+    }
+
+    /// What the user has to be allowed to do with a table that exists.
+    pub(crate) fn privileges(&self) -> Vec<Privilege> {
+        let mut needed = match self.insert_mode {
+            InsertMode::Insert => vec![Privilege::Insert],
+            InsertMode::Upsert => vec![Privilege::Insert, Privilege::Update],
+            InsertMode::Update => vec![Privilege::Update],
+        };
+        if self.delete_enabled {
+            needed.push(Privilege::Delete);
+        }
+        needed
     }
 
     /// The table of a topic.

@@ -13,21 +13,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytestring::ByteString;
+use futures::future::ready;
+use futures::stream::{PollNext, select_with_strategy};
+use futures::{FutureExt as _, StreamExt as _};
 use mysql_async::consts::{ColumnFlags, ColumnType as WireType};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{
     Column as WireColumn, Conn, DriverError, Error, OptsBuilder, SslOpts, Value as Wire,
 };
 use sluice_api::{Decimal, Schema, SchemaType, Value, logical};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
-use super::{CHUNK, Dialect, Operation, Rows, Select, Session, Write};
+use super::{CHUNK, Chunk, Dialect, Operation, Privilege, Rows, Select, Session, Write, unpacked};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::sql_text;
 use crate::table::{Column, ColumnType, Table, TableId};
 use crate::time::{Zone, days_of, write_date, write_time, write_timestamp};
+use crate::tls;
+use crate::url::JdbcUrl;
 
 /// Parameters of URLs that mean something here, lower case.
 pub(crate) const PARAMETERS: &[&str] = &[
@@ -37,6 +42,7 @@ pub(crate) const PARAMETERS: &[&str] = &[
     "sslmode",
     "serversslcert",
     "connecttimeout",
+    "sockettimeout",
     "tinyint1isbit",
     // What these ask for is always so, or has no meaning here.
     "rewritebatchedstatements",
@@ -66,7 +72,8 @@ fn fault_of(code: u16, state: &str) -> Fault {
         1049 => Fault::MissingDatabase,
         1146 | 1051 => Fault::MissingTable,
         1053 | 1077 | 1079 | 1152 | 1159 | 1161 | 1927 | 4031 => Fault::Unreachable,
-        1020 | 1040 | 1041 | 1203 | 1205 | 1213 | 1290 | 1317 | 1836 | 1021 => Fault::Transient,
+        1020 | 1040 | 1041 | 1203 | 1205 | 1213 | 1290 | 1317 | 1836 => Fault::Transient,
+        1021 | 1114 => Fault::Full,
         // Values, constraints, and the like of them that have a state of their own.
         1048 | 1062 | 1138 | 1153 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1411 | 1416
         | 1425 | 1427 | 1451 | 1452 | 1526 | 1690 | 3819 | 4025 | 4078 => Fault::Data,
@@ -80,6 +87,10 @@ fn fault_of(code: u16, state: &str) -> Fault {
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn database_error(error: Error) -> DatabaseError {
+    if let Some(why) = tls::refusal(&error) {
+        let message = format!("{why}; check sslMode and serverSslCert in connection.url");
+        return DatabaseError::new(Fault::Other, message);
+    }
     match &error {
         Error::Server(server) => {
             DatabaseError::new(fault_of(server.code, &server.state), server.message.clone())
@@ -427,8 +438,7 @@ struct MariaDbSession {
 }
 
 /// TLS as the parameters ask for: `None` without, which is the default as in the JDBC driver.
-fn tls(settings: &ConnectionSettings) -> DatabaseResult<Option<SslOpts>> {
-    let url = &settings.url;
+fn tls_options(url: &JdbcUrl) -> DatabaseResult<Option<SslOpts>> {
     let mode = url
         .parameter("sslMode")
         .map(|mode| mode.to_ascii_lowercase().replace('_', "-"));
@@ -437,20 +447,21 @@ fn tls(settings: &ConnectionSettings) -> DatabaseResult<Option<SslOpts>> {
         (None, Some("true")) => "verify-full",
         (None, _) => "disable",
     };
-    let authorities = url.parameter("serverSslCert").map(std::path::PathBuf::from);
     let mut options = SslOpts::default();
-    if let Some(file) = authorities {
-        options = options.with_root_certs(vec![file.into()]);
+    if let Some(path) = url.parameter("serverSslCert") {
+        let pem = std::fs::read(path).map_err(|error| {
+            let message = format!("serverSslCert {path} can't be used: {error}");
+            DatabaseError::new(Fault::Other, message)
+        })?;
+        options = options
+            .with_root_certs(vec![pem.into()])
+            .with_disable_built_in_roots(true);
     }
     Ok(match wanted {
         "disable" | "disabled" => None,
-        "trust" | "required" => Some(
-            options
-                .with_danger_accept_invalid_certs(true)
-                .with_danger_skip_domain_validation(true),
-        ),
-        "verify-ca" => Some(options.with_danger_skip_domain_validation(true)),
-        "verify-full" | "verify-identity" => Some(options),
+        "trust" | "required" => Some(options.with_danger_accept_invalid_certs(true)),
+        // The library can't leave out the check of the name alone.
+        "verify-ca" | "verify-full" | "verify-identity" => Some(options),
         other => {
             return Err(DatabaseError::new(
                 Fault::Other,
@@ -460,44 +471,36 @@ fn tls(settings: &ConnectionSettings) -> DatabaseResult<Option<SslOpts>> {
     })
 }
 
-/// Opens a connection to the first host that answers.
-pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box<dyn Session>> {
+/// Opens a connection.
+pub(super) async fn connect(
+    settings: &ConnectionSettings,
+    host: &str,
+    port: u16,
+) -> DatabaseResult<Box<dyn Session>> {
     let url = &settings.url;
-    let tls = tls(settings)?;
-    let mut last = DatabaseError::new(Fault::Unreachable, "the URL names no host");
-    for (host, port) in &url.hosts {
-        let database = (!url.database.is_empty()).then(|| url.database.clone());
-        let options = OptsBuilder::default()
-            .ip_or_hostname(host.clone())
-            .tcp_port(*port)
-            .user(settings.user.clone())
-            .pass(settings.password.as_ref().map(|password| password.reveal().to_owned()))
-            .db_name(database)
-            .prefer_socket(false)
-            .tcp_keepalive(Some(Duration::from_secs(60)))
-            .ssl_opts(tls.clone())
-            .init(vec![
-                "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_TRANS_TABLES', \
-                 'NO_BACKSLASH_ESCAPES')",
-            ]);
-        match Conn::new(options).await {
-            Ok(connection) => {
-                return Ok(Box::new(MariaDbSession {
-                    connection: Arc::new(Mutex::new(connection)),
-                    dialect: settings.dialect(),
-                    zone: settings.zone,
-                    tiny_is_bit: url
-                        .parameter("tinyInt1isBit")
-                        .is_none_or(|value| !value.eq_ignore_ascii_case("false")),
-                }));
-            }
-            Err(error) => last = database_error(error),
-        }
-        if last.fault != Fault::Unreachable {
-            break;
-        }
-    }
-    Err(last)
+    let password = settings.password.as_ref();
+    let options = OptsBuilder::default()
+        .ip_or_hostname(host)
+        .tcp_port(port)
+        .user(settings.user.clone())
+        .pass(password.map(|password| password.reveal().to_owned()))
+        .db_name((!url.database.is_empty()).then(|| url.database.clone()))
+        .prefer_socket(false)
+        .tcp_keepalive(Some(Duration::from_secs(60)))
+        .ssl_opts(tls_options(url)?)
+        .init(vec![
+            "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_TRANS_TABLES', \
+             'NO_BACKSLASH_ESCAPES')",
+        ]);
+    let connection = Conn::new(options).await.map_err(database_error)?;
+    Ok(Box::new(MariaDbSession {
+        connection: Arc::new(Mutex::new(connection)),
+        dialect: settings.dialect(),
+        zone: settings.zone,
+        tiny_is_bit: url
+            .parameter("tinyInt1isBit")
+            .is_none_or(|value| !value.eq_ignore_ascii_case("false")),
+    }))
 }
 
 /// Reads a query's rows and hands them on; ends early when nobody takes them.
@@ -505,7 +508,7 @@ async fn read(
     connection: &mut Conn,
     select: &Select,
     tiny_is_bit: bool,
-    sender: &tokio::sync::mpsc::Sender<DatabaseResult<Vec<super::Row>>>,
+    chunks: &mpsc::Sender<Chunk>,
 ) -> DatabaseResult<()> {
     let mut result = connection
         .exec_iter(select.sql.as_str(), ())
@@ -516,38 +519,26 @@ async fn read(
         .iter()
         .map(|column| kind_of(column, tiny_is_bit))
         .collect();
-    let mut chunk = Vec::new();
-    loop {
-        let row = match result.next().await {
-            Ok(Some(row)) => row,
-            Ok(None) => break,
-            Err(error) => {
-                // Rows before the one that failed come first.
-                let _ = sender.send(Ok(chunk)).await;
-                return Err(database_error(error));
-            }
-        };
-        let cells: Result<Vec<Cell>, String> = row
-            .unwrap()
-            .into_iter()
-            .zip(kinds.iter().zip(select.plan.names()))
-            .map(|(value, (kind, name))| {
-                decode(value, *kind).map_err(|why| format!("column {name:?}: {why}"))
-            })
-            .collect();
-        match cells.and_then(|cells| select.plan.row(cells)) {
-            Ok(row) => chunk.push(row),
-            Err(why) => {
-                let _ = sender.send(Ok(chunk)).await;
-                return Err(DatabaseError::data(why));
-            }
+    let mut ended = false;
+    while !ended {
+        let mut chunk = Chunk::with_capacity(CHUNK);
+        while chunk.len() < CHUNK && !ended {
+            let row = match result.next().await {
+                Ok(Some(row)) => {
+                    let cells = row.unwrap().into_iter().zip(&kinds);
+                    select
+                        .plan
+                        .row(cells.map(|(value, kind)| decode(value, *kind)))
+                        .map_err(DatabaseError::data)
+                }
+                Ok(None) => break,
+                Err(error) => Err(database_error(error)),
+            };
+            ended = row.is_err();
+            chunk.push(row);
         }
-        if chunk.len() >= CHUNK && sender.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
-            return Ok(());
-        }
-    }
-    if !chunk.is_empty() {
-        let _ = sender.send(Ok(chunk)).await;
+        ended |= chunk.len() < CHUNK;
+        ended |= chunks.send(chunk).await.is_err();
     }
     Ok(())
 }
@@ -659,6 +650,26 @@ impl Session for MariaDbSession {
         Ok(columns)
     }
 
+    /// By preparing a statement, which the server refuses then already.
+    async fn check_privilege(
+        &mut self,
+        privilege: Privilege,
+        table: &TableId,
+    ) -> DatabaseResult<()> {
+        let name = self.dialect.table(table);
+        let sql = match privilege {
+            Privilege::Insert => format!("INSERT INTO {name} () VALUES ()"),
+            Privilege::Update => {
+                let columns = self.describe(&format!("SELECT * FROM {name}")).await?;
+                let column = self.dialect.names(columns.first());
+                format!("UPDATE {name} SET {column} = {column}")
+            }
+            Privilege::Delete => format!("DELETE FROM {name}"),
+            Privilege::Create => format!("CREATE TABLE {name} (id INT)"),
+        };
+        self.describe(&sql).await.map(drop)
+    }
+
     async fn now(&mut self) -> DatabaseResult<i64> {
         let now: Option<i64> = self
             .connection
@@ -671,16 +682,19 @@ impl Session for MariaDbSession {
     }
 
     async fn read(&mut self, select: Select) -> DatabaseResult<Rows> {
-        let (sender, receiver) = Rows::channel();
+        let (sender, chunks) = mpsc::channel(1);
         let mut connection = Arc::clone(&self.connection).lock_owned().await;
         let tiny_is_bit = self.tiny_is_bit;
-        let reading = tokio::spawn(async move {
+        // Its future lives in the stream, and is polled where the rows are waited for.
+        let reading = async move {
             if let Err(error) = read(&mut connection, &select, tiny_is_bit, &sender).await {
                 // Nobody waits for it if the stream was given up.
-                let _ = sender.send(Err(error)).await;
+                let _ = sender.send(vec![Err(error)]).await;
             }
-        });
-        Ok(Rows::new(receiver, Some(reading.abort_handle())))
+        };
+        let reading = reading.into_stream().filter_map(|()| ready(None));
+        let rows = select_with_strategy(unpacked(chunks), reading, |_: &mut ()| PollNext::Left);
+        Ok(rows.boxed())
     }
 
     async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {

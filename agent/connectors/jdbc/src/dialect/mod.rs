@@ -4,18 +4,21 @@
 //! A session is used by one task, one call after another. After an error of [`Fault::Unreachable`] it is dropped and
 //! another one opened.
 
+mod limited;
 mod mariadb;
 mod postgresql;
 mod sqlite;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use sluice_api::{Schema, Value};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
+use self::limited::Limited;
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
@@ -24,12 +27,8 @@ use crate::table::{Column, Table, TableId};
 use crate::time::Zone;
 use crate::url::DatabaseKind;
 
-/// Rows that travel together from the connection to the task.
+/// Rows of a [`Chunk`] at most, the bound of rows in memory beside those of a poll.
 const CHUNK: usize = 256;
-/// Chunks that wait for the task; with [`CHUNK`] the bound of rows in memory beside those of a poll.
-const WAITING_CHUNKS: usize = 2;
-/// The longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a batch does to its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,27 @@ pub(crate) enum Operation {
     Upsert,
     Update,
     Delete,
+}
+
+/// What a user may be allowed to do with a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Privilege {
+    Insert,
+    Update,
+    Delete,
+    Create,
+}
+
+/// As `GRANT` has it.
+impl fmt::Display for Privilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Create => "CREATE",
+        })
+    }
 }
 
 /// A statement for batches of rows, whose cells come in the order of `columns`.
@@ -71,55 +91,18 @@ pub(crate) struct NewColumn {
     pub(crate) primary_key: bool,
 }
 
-/// Rows that came together, or why no more come.
-type Chunk = DatabaseResult<Vec<Row>>;
+/// Rows of a query as they come, polled by the task that reads them; they end with an error, or after the last.
+pub(crate) type Rows = BoxStream<'static, DatabaseResult<Row>>;
 
-/// Rows of a query as they come, at most a few hundred of them in memory.
-pub(crate) struct Rows {
-    receiver: mpsc::Receiver<Chunk>,
-    waiting: std::vec::IntoIter<Row>,
-    /// Ends the reading when the rows are dropped.
-    reading: Option<AbortHandle>,
-}
+/// Rows that travel together from a connection that can't be polled by the task.
+type Chunk = Vec<DatabaseResult<Row>>;
 
-impl Rows {
-    fn channel() -> (mpsc::Sender<Chunk>, mpsc::Receiver<Chunk>) {
-        mpsc::channel(WAITING_CHUNKS)
-    }
-
-    fn new(receiver: mpsc::Receiver<Chunk>, reading: Option<AbortHandle>) -> Self {
-        Self {
-            receiver,
-            waiting: Vec::new().into_iter(),
-            reading,
-        }
-    }
-
-    /// A row that is here already.
-    pub(crate) fn here(&mut self) -> Option<Row> {
-        self.waiting.next()
-    }
-
-    /// The next row; `None` after the last. Nothing is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> DatabaseResult<Option<Row>> {
-        loop {
-            if let Some(row) = self.waiting.next() {
-                return Ok(Some(row));
-            }
-            match self.receiver.recv().await {
-                None => return Ok(None),
-                Some(chunk) => self.waiting = chunk?.into_iter(),
-            }
-        }
-    }
-}
-
-impl Drop for Rows {
-    fn drop(&mut self) {
-        if let Some(reading) = &self.reading {
-            reading.abort();
-        }
-    }
+/// The rows of chunks as one stream.
+fn unpacked(chunks: mpsc::Receiver<Chunk>) -> impl Stream<Item = DatabaseResult<Row>> {
+    stream::unfold(chunks, |mut chunks| async {
+        Some((chunks.recv().await?, chunks))
+    })
+    .flat_map(stream::iter)
 }
 
 /// A query, its text complete.
@@ -140,6 +123,13 @@ pub(crate) trait Session: Send + Sync {
 
     /// Columns of the result of a query.
     async fn describe(&mut self, query: &str) -> DatabaseResult<Vec<Column>>;
+
+    /// Fails with [`Fault::Permission`] if the user may not do this to a table, and changes nothing.
+    async fn check_privilege(
+        &mut self,
+        privilege: Privilege,
+        table: &TableId,
+    ) -> DatabaseResult<()>;
 
     /// The database's clock, in microseconds since the epoch.
     async fn now(&mut self) -> DatabaseResult<i64>;
@@ -370,23 +360,45 @@ pub(crate) fn parameters_of(kind: DatabaseKind) -> &'static [&'static str] {
     }
 }
 
-/// Opens a session, once; [`connect`] tries again.
+/// The outcome of a call; [`Fault::Unreachable`] if the server lets it wait for too long.
+async fn within<T>(
+    limit: Option<Duration>,
+    call: impl Future<Output = DatabaseResult<T>>,
+) -> DatabaseResult<T> {
+    let Some(limit) = limit else {
+        return call.await;
+    };
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {limit:?}");
+        Err(DatabaseError::new(Fault::Unreachable, message))
+    })
+}
+
+/// Opens a session to the first host that answers, once; [`connect`] tries again.
 pub(crate) async fn connect_once(
     settings: &ConnectionSettings,
 ) -> DatabaseResult<Box<dyn Session>> {
-    let opening = async {
-        match settings.url.kind {
-            DatabaseKind::PostgreSql => postgresql::connect(settings).await,
-            DatabaseKind::Sqlite => sqlite::connect(settings).await,
-            DatabaseKind::MariaDb => mariadb::connect(settings).await,
+    let url = &settings.url;
+    let mut last = DatabaseError::new(Fault::Unreachable, "the URL names no host");
+    for (host, port) in &url.hosts {
+        let opening = async {
+            match url.kind {
+                DatabaseKind::MariaDb => mariadb::connect(settings, host, *port).await,
+                _ => postgresql::connect(settings, host, *port).await,
+            }
+        };
+        match (
+            within(settings.limits.connect, opening).await,
+            settings.limits.answer,
+        ) {
+            (Err(error), _) if error.fault == Fault::Unreachable => last = error,
+            (Ok(session), Some(limit)) => return Ok(Box::new(Limited { session, limit })),
+            (outcome, _) => return outcome,
         }
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
-        Ok(result) => result,
-        Err(_) => Err(DatabaseError::new(
-            Fault::Unreachable,
-            format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()),
-        )),
+    }
+    match url.kind {
+        DatabaseKind::Sqlite => sqlite::connect(settings).await,
+        _ => Err(last),
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _};
+use futures::{SinkExt as _, StreamExt as _};
 use tokio::task::AbortHandle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
@@ -24,7 +24,7 @@ use tokio_postgres::{Client, Config, NoTls, Statement};
 use self::types::{Format, Raw, constant, decode, format, numeric_modifier};
 pub(super) use self::types::{column_type, timestamp_literal};
 use self::write::{TextColumn, copy_body, is_instant, write_sql};
-use super::{CHUNK, Dialect, Operation, Rows, Select, Session, Write};
+use super::{Dialect, Operation, Privilege, Rows, Select, Session, Write};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
@@ -48,6 +48,7 @@ pub(crate) const PARAMETERS: &[&str] = &[
     "applicationname",
     "connecttimeout",
     "logintimeout",
+    "sockettimeout",
     "tcpkeepalive",
     "options",
     "targetservertype",
@@ -65,6 +66,7 @@ fn fault_of_state(state: &str) -> Fault {
         "42501" => Fault::Permission,
         "42P01" | "3F000" => Fault::MissingTable,
         "57P01" | "57P02" | "57P03" | "57P05" => Fault::Unreachable,
+        "53100" => Fault::Full,
         "40001" | "40P01" | "55P03" | "25006" | "57014" => Fault::Transient,
         "42804" | "42846" => Fault::Data,
         _ => match state.get(..2) {
@@ -85,6 +87,10 @@ fn database_error(error: &tokio_postgres::Error) -> DatabaseError {
         }
         let state = server.code().code();
         return DatabaseError::new(fault_of_state(state), message).with_code(state);
+    }
+    if let Some(why) = tls::refusal(error) {
+        let message = format!("{why}; check sslmode and sslrootcert in connection.url");
+        return DatabaseError::new(Fault::Other, message);
     }
     let mut message = error.to_string();
     let mut unreachable = error.is_closed();
@@ -144,12 +150,10 @@ fn ssl_mode(settings: &ConnectionSettings) -> &str {
     }
 }
 
-fn client_config(settings: &ConnectionSettings) -> Config {
+fn client_config(settings: &ConnectionSettings, host: &str, port: u16) -> Config {
     let url = &settings.url;
     let mut config = Config::new();
-    for (host, port) in &url.hosts {
-        config.host(host).port(*port);
-    }
+    config.host(host).port(port);
     if let Some(user) = &settings.user {
         config.user(user);
     }
@@ -173,15 +177,6 @@ fn client_config(settings: &ConnectionSettings) -> Config {
         .keepalives_retries(3)
         .tcp_user_timeout(Duration::from_secs(60));
     config.application_name(url.parameter("ApplicationName").unwrap_or("sluice"));
-    let seconds = url
-        .parameter("connectTimeout")
-        .or(url.parameter("loginTimeout"));
-    if let Some(seconds) = seconds
-        .and_then(|text| text.parse().ok())
-        .filter(|seconds| *seconds > 0)
-    {
-        config.connect_timeout(Duration::from_secs(seconds));
-    }
     if url
         .parameter("targetServerType")
         .is_some_and(|kind| matches!(kind, "primary" | "master"))
@@ -192,8 +187,12 @@ fn client_config(settings: &ConnectionSettings) -> Config {
 }
 
 /// Opens a connection.
-pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box<dyn Session>> {
-    let mut config = client_config(settings);
+pub(super) async fn connect(
+    settings: &ConnectionSettings,
+    host: &str,
+    port: u16,
+) -> DatabaseResult<Box<dyn Session>> {
+    let mut config = client_config(settings, host, port);
     let mode = ssl_mode(settings);
     if !SSL_MODES.contains(&mode) {
         return Err(DatabaseError::new(
@@ -468,6 +467,39 @@ impl Session for PostgreSqlSession {
         Ok(columns)
     }
 
+    async fn check_privilege(
+        &mut self,
+        privilege: Privilege,
+        table: &TableId,
+    ) -> DatabaseResult<()> {
+        let (function, place) = match privilege {
+            Privilege::Create => (
+                "has_schema_privilege(coalesce($1::text, current_schema()::text)",
+                table.schema.clone(),
+            ),
+            Privilege::Delete => (
+                "has_table_privilege(to_regclass($1::text)::oid",
+                Some(self.dialect.table(table)),
+            ),
+            Privilege::Insert | Privilege::Update => (
+                "has_any_column_privilege(to_regclass($1::text)::oid",
+                Some(self.dialect.table(table)),
+            ),
+        };
+        let row = self
+            .client
+            .query_one(&format!("SELECT {function}, '{privilege}')"), &[&place])
+            .await
+            .map_err(|error| database_error(&error))?;
+        match row.try_get(0).map_err(|error| database_error(&error))? {
+            Some(false) => Err(DatabaseError::new(
+                Fault::Permission,
+                format!("permission denied, there is no privilege {privilege}"),
+            )),
+            Some(true) | None => Ok(()),
+        }
+    }
+
     async fn now(&mut self) -> DatabaseResult<i64> {
         let row = self
             .client
@@ -509,43 +541,19 @@ impl Session for PostgreSqlSession {
             .query_raw(&statement, Vec::<i32>::new())
             .await
             .map_err(|error| database_error(&error))?;
-        let (sender, receiver) = Rows::channel();
         let plan = select.plan;
-        let reading = tokio::spawn(async move {
-            let decoded = stream.map(|row| {
-                let row = row.map_err(|error| database_error(&error))?;
-                let cells = formats
-                    .iter()
-                    .enumerate()
-                    .map(
-                        |(index, format)| match row.try_get::<_, Option<Raw<'_>>>(index) {
-                            Ok(None) => Ok(Cell::Null),
-                            Ok(Some(Raw(raw))) => decode(*format, raw).map_err(DatabaseError::data),
-                            Err(error) => Err(database_error(&error)),
-                        },
-                    )
-                    .collect::<DatabaseResult<Vec<Cell>>>()?;
-                plan.row(cells).map_err(DatabaseError::data)
-            });
-            let mut chunks = Box::pin(decoded.try_ready_chunks(CHUNK));
-            while let Some(chunk) = chunks.next().await {
-                let chunk = match chunk {
-                    Ok(rows) => Ok(rows),
-                    Err(error) => {
-                        // Rows before the one that failed come first.
-                        if !error.0.is_empty() && sender.send(Ok(error.0)).await.is_err() {
-                            return;
-                        }
-                        Err(error.1)
-                    }
-                };
-                let failed = chunk.is_err();
-                if sender.send(chunk).await.is_err() || failed {
-                    return;
+        let rows = stream.map(move |row| {
+            let row = row.map_err(|error| database_error(&error))?;
+            let cells = formats.iter().enumerate().map(|(index, format)| {
+                match row.try_get::<_, Option<Raw<'_>>>(index) {
+                    Ok(None) => Ok(Cell::Null),
+                    Ok(Some(Raw(raw))) => decode(*format, raw),
+                    Err(error) => Err(error.to_string()),
                 }
-            }
+            });
+            plan.row(cells).map_err(DatabaseError::data)
         });
-        Ok(Rows::new(receiver, Some(reading.abort_handle())))
+        Ok(rows.boxed())
     }
 
     async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytestring::ByteString;
+use futures::StreamExt as _;
 use parking_lot::Mutex;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sluice_api::{Schema, SchemaType, Value, logical};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::{CHUNK, Dialect, Operation, Rows, Select, Session, Write};
+use super::{CHUNK, Chunk, Dialect, Operation, Privilege, Rows, Select, Session, Write, unpacked};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
@@ -32,9 +34,8 @@ fn database_error(error: rusqlite::Error) -> DatabaseError {
     let (fault, code) = match &error {
         rusqlite::Error::SqliteFailure(failure, _) => {
             let fault = match failure.code {
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull => {
-                    Fault::Transient
-                }
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Fault::Transient,
+                ErrorCode::DiskFull => Fault::Full,
                 ErrorCode::CannotOpen | ErrorCode::NotADatabase => Fault::MissingDatabase,
                 ErrorCode::PermissionDenied
                 | ErrorCode::ReadOnly
@@ -392,43 +393,35 @@ impl SqliteSession {
     }
 }
 
-fn read_row(
-    row: &rusqlite::Row<'_>,
-    select: &Select,
-    kinds: &[ColumnType],
-) -> DatabaseResult<super::Row> {
-    let mut cells = Vec::with_capacity(kinds.len());
-    for (index, kind) in kinds.iter().enumerate() {
-        let value = row.get_ref(index).map_err(database_error)?;
-        cells.push(decode(value, *kind).map_err(DatabaseError::data)?);
-    }
-    select.plan.row(cells).map_err(DatabaseError::data)
-}
-
+/// Reads a query's rows and hands them on; ends early when nobody takes them.
 fn read(
     connection: &Connection,
     select: &Select,
     kinds: &[ColumnType],
-    send: impl Fn(DatabaseResult<Vec<super::Row>>) -> bool,
+    chunks: &mpsc::Sender<Chunk>,
 ) -> DatabaseResult<()> {
     let mut statement = connection.prepare(&select.sql).map_err(database_error)?;
     let mut rows = statement.query([]).map_err(database_error)?;
-    let mut chunk = Vec::new();
-    while let Some(row) = rows.next().map_err(database_error)? {
-        match read_row(row, select, kinds) {
-            Ok(row) => chunk.push(row),
-            Err(error) => {
-                // Rows before the one that failed come first.
-                send(Ok(chunk));
-                return Err(error);
-            }
+    let mut ended = false;
+    while !ended {
+        let mut chunk = Chunk::with_capacity(CHUNK);
+        while chunk.len() < CHUNK && !ended {
+            let row = match rows.next() {
+                Ok(Some(row)) => {
+                    let cells = kinds.iter().enumerate().map(|(index, kind)| {
+                        let value = row.get_ref(index).map_err(|error| error.to_string())?;
+                        decode(value, *kind)
+                    });
+                    select.plan.row(cells).map_err(DatabaseError::data)
+                }
+                Ok(None) => break,
+                Err(error) => Err(database_error(error)),
+            };
+            ended = row.is_err();
+            chunk.push(row);
         }
-        if chunk.len() >= CHUNK && !send(Ok(std::mem::take(&mut chunk))) {
-            return Ok(());
-        }
-    }
-    if !chunk.is_empty() {
-        send(Ok(chunk));
+        ended |= chunk.len() < CHUNK;
+        ended |= chunks.blocking_send(chunk).is_err();
     }
     Ok(())
 }
@@ -495,6 +488,11 @@ impl Session for SqliteSession {
         .await
     }
 
+    /// SQLite has no users.
+    async fn check_privilege(&mut self, _: Privilege, _: &TableId) -> DatabaseResult<()> {
+        Ok(())
+    }
+
     async fn now(&mut self) -> DatabaseResult<i64> {
         self.run(|connection| {
             connection.query_row(
@@ -510,18 +508,15 @@ impl Session for SqliteSession {
         // Types of the result again, since the plan knows what becomes of them only.
         let columns = self.describe(&select.sql).await?;
         let kinds: Vec<ColumnType> = columns.iter().map(|column| column.kind).collect();
-        let (sender, receiver) = Rows::channel();
+        let (sender, chunks) = mpsc::channel(1);
         let connection = Arc::clone(&self.connection);
         spawn_blocking(move || {
-            let outcome = read(&connection.lock(), &select, &kinds, |chunk| {
-                sender.blocking_send(chunk).is_ok()
-            });
-            if let Err(error) = outcome {
+            if let Err(error) = read(&connection.lock(), &select, &kinds, &sender) {
                 // Nobody waits for it if the stream was given up.
-                let _ = sender.blocking_send(Err(error));
+                let _ = sender.blocking_send(vec![Err(error)]);
             }
         });
-        Ok(Rows::new(receiver, None))
+        Ok(unpacked(chunks).boxed())
     }
 
     async fn begin(&mut self) -> DatabaseResult<()> {

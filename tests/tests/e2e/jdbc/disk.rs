@@ -1,0 +1,102 @@
+//! A full disk of the server: the sink says so, waits as long as it may, and loses nothing.
+
+use anyhow::{Result, bail, ensure};
+use serde_json::json;
+use sluice_tests::database::{self, Database, DatabaseKind};
+use sluice_tests::topics::create_topic;
+use sluice_tests::wait::{seconds, wait_for};
+
+use super::errors::failed_task;
+use super::{create, order, send, sink, wait_sql};
+use crate::context::{Context, Test};
+
+// MariaDB's server ends when it can't extend a file, which is the case of a crashed server.
+pub(crate) const TESTS: &[Test] = &[Test {
+    name: "jdbc::disk::a_sink_loses_nothing_when_the_disk_is_full_of_postgresql",
+    run: |context| full(context, DatabaseKind::PostgreSql),
+}];
+
+const STEP: i64 = 2000;
+
+/// Takes what is left of the disk.
+fn fill(database: &dyn Database, place: &str) -> Result<()> {
+    let series = match database.kind() {
+        DatabaseKind::PostgreSql => "generate_series(1, 30000)",
+        _ => "seq_1_to_30000",
+    };
+    database.sql(&format!("CREATE TABLE filler (x text) {place}"))?;
+    match database.sql(&format!(
+        "INSERT INTO filler SELECT repeat('x', 1000) FROM {series}"
+    )) {
+        Ok(_) => bail!("30 MB fit the small disk"),
+        // Its file stays as long as it has become.
+        Err(_) => Ok(()),
+    }
+}
+
+fn full(context: &Context, kind: DatabaseKind) -> Result<()> {
+    let (database, disk) = database::start_with_small_disk(kind)?;
+    let (place, owner) = match kind {
+        DatabaseKind::PostgreSql => (
+            "TABLESPACE small".to_owned(),
+            "; ALTER TABLE orders OWNER TO sluice",
+        ),
+        _ => (format!("DATA DIRECTORY = '{disk}'"), ""),
+    };
+    database.sql(&format!(
+        "CREATE TABLE orders (id bigint NOT NULL PRIMARY KEY, name text) {place}{owner}"
+    ))?;
+    let cluster = context.cluster("disk")?;
+    let mut workers = cluster.start(1)?;
+    let rest = &workers[0].rest().clone();
+    let topic = format!("{}-orders", cluster.name);
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    let keys = |retries: &str| {
+        let keys = json!({"table.name.format": "orders", "insert.mode": "upsert", "pk.mode": "record_key",
+                          "pk.fields": "id", "max.retries": retries});
+        sink(&*database, &topic, &keys)
+    };
+    let orders = |from: i64| -> Vec<_> {
+        (from..from + STEP)
+            .map(|id| order(id, &"n".repeat(1000)))
+            .collect()
+    };
+    let count = "SELECT count(*), count(DISTINCT id), min(length(name)) FROM orders";
+
+    // The attempts run out.
+    create(rest, &topic, &keys("2"), 1)?;
+    send(&cluster.bootstrap, &topic, &[order(-1, &"n".repeat(1000))])?;
+    wait_sql(&*database, count, "1|1|1000")?;
+    fill(&*database, &place)?;
+    send(&cluster.bootstrap, &topic, &orders(0))?;
+    let trace = failed_task(rest, &topic)?;
+    for word in [
+        database.place().as_str(),
+        "orders",
+        "gave up after 3 attempts",
+        "make room on the disk",
+    ] {
+        ensure!(trace.contains(word), "{word:?} is not in {trace}");
+    }
+    database.sql("DROP TABLE filler")?;
+    rest.verb("POST", &topic, "restart?includeTasks=true&onlyFailed=true")?;
+    wait_sql(&*database, count, &format!("{0}|{0}|1000", STEP + 1))?;
+
+    // They do not.
+    rest.put_config(&topic, &keys("200"))?;
+    rest.wait_running(&topic, 1, seconds(30))?;
+    fill(&*database, &place)?;
+    let mut told = || {
+        let log = workers[0].process().output();
+        log.matches("make room on the disk").count()
+    };
+    let before = told();
+    send(&cluster.bootstrap, &topic, &orders(STEP))?;
+    wait_for("the full disk to be told", seconds(60), || {
+        Ok((told() > before).then_some(()))
+    })?;
+    database.sql("DROP TABLE filler")?;
+    wait_sql(&*database, count, &format!("{0}|{0}|1000", 2 * STEP + 1))?;
+    rest.wait_running(&topic, 1, seconds(10))?;
+    Ok(())
+}
