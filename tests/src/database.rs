@@ -101,26 +101,6 @@ pub fn start_secured(kind: DatabaseKind, identity: &Identity) -> Result<Box<dyn 
     })
 }
 
-/// Starts a server with a small disk beside its own one, and answers the disk's folder too.
-///
-/// # Errors
-/// When it is not installed or does not come up, see [`can_mount`], or is none.
-pub fn start_with_small_disk(kind: DatabaseKind) -> Result<(Box<dyn Database>, String)> {
-    Ok(match kind {
-        DatabaseKind::PostgreSql => {
-            let server = PostgreSql::start_with_small_disk()?;
-            let disk = server.account.small_disk();
-            (Box::new(server), disk)
-        }
-        DatabaseKind::MariaDb => {
-            let server = MariaDb::start_with_small_disk()?;
-            let disk = server.account.small_disk();
-            (Box::new(server), disk)
-        }
-        DatabaseKind::Sqlite => bail!("SQLite has no server"),
-    })
-}
-
 /// Runs a command whose mounts nobody else sees.
 const UNSHARE_ROOT: &[&str] = &["unshare", "--mount"];
 /// As [`UNSHARE_ROOT`], where we are not root, but the system lets everybody have a namespace of users.

@@ -13,11 +13,10 @@ use crate::wait::{seconds, wait_until};
 /// See the module.
 #[derive(Debug)]
 pub struct MariaDb {
-    pub(crate) account: Unprivileged,
+    account: Unprivileged,
     port: u16,
     /// Options beside those that all have.
     options: Vec<String>,
-    has_small_disk: bool,
     process: Option<Process>,
 }
 
@@ -54,21 +53,12 @@ impl MariaDb {
         Ok(server)
     }
 
-    /// As [`Self::start`], with a small disk.
-    pub(crate) fn start_with_small_disk() -> Result<Self> {
-        let mut server = Self::create()?;
-        server.has_small_disk = true;
-        server.begin()?;
-        Ok(server)
-    }
-
     fn create() -> Result<Self> {
         let account = Unprivileged::new("sluice-mariadb-")?;
         let server = Self {
             account,
             port: free_port()?,
             options: Vec::new(),
-            has_small_disk: false,
             process: None,
         };
         server.account.run(
@@ -125,11 +115,7 @@ impl MariaDb {
         command.extend(options.iter().map(|option| (*option).to_owned()));
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let log = self.account.folder.path().join("server.log");
-        let command = match self.has_small_disk {
-            true => self.account.command_with_small_disk(&command)?,
-            false => self.account.command(&command),
-        };
-        let mut process = Process::start("mariadb", &command, &[], &log)?;
+        let mut process = Process::start("mariadb", &self.account.command(&command), &[], &log)?;
         wait_until("MariaDB to answer", seconds(60), || {
             process.check_running()?;
             Ok(self.sql("SELECT 1")? == "1")

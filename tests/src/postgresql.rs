@@ -16,7 +16,7 @@ use crate::wait::{seconds, wait_until};
 /// See the module.
 #[derive(Debug)]
 pub struct PostgreSql {
-    pub(crate) account: Unprivileged,
+    account: Unprivileged,
     programs: PathBuf,
     port: u16,
     /// Settings beside those that all have.
@@ -65,7 +65,10 @@ impl PostgreSql {
     }
 
     /// As [`Self::start`], with a tablespace `small` on a small disk.
-    pub(crate) fn start_with_small_disk() -> Result<Self> {
+    ///
+    /// # Errors
+    /// As it, and where [`crate::database::can_mount`] says no.
+    pub fn start_with_small_disk() -> Result<Self> {
         let mut server = Self::create()?;
         server.has_small_disk = true;
         server.begin()?;

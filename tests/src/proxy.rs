@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::ports::free_port;
-
 /// How often a connection without traffic looks whether the proxy has ended.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -55,8 +53,8 @@ impl Proxy {
     /// # Errors
     /// When no port is free.
     pub fn start(server: &str) -> Result<Self> {
-        let port = free_port()?;
-        let listener = TcpListener::bind(("127.0.0.1", port)).context("the port of a proxy")?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("the port of a proxy")?;
+        let port = listener.local_addr()?.port();
         let switch = Arc::new(Switch {
             state: Mutex::new(State::Passing),
             changed: Condvar::new(),

@@ -1,8 +1,9 @@
 //! A full disk of the server: the sink says so, waits as long as it may, and loses nothing.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
-use sluice_tests::database::{self, Database, DatabaseKind};
+use sluice_tests::database::Database;
+use sluice_tests::postgresql::PostgreSql;
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
@@ -10,42 +11,28 @@ use super::errors::failed_task;
 use super::{create, order, send, sink, wait_sql};
 use crate::context::{Context, Test};
 
-// MariaDB's server ends when it can't extend a file, which is the case of a crashed server.
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "jdbc::disk::a_sink_loses_nothing_when_the_disk_is_full_of_postgresql",
-    run: |context| full(context, DatabaseKind::PostgreSql),
+    run: full,
 }];
 
 const STEP: i64 = 2000;
 
 /// Takes what is left of the disk.
-fn fill(database: &dyn Database, place: &str) -> Result<()> {
-    let series = match database.kind() {
-        DatabaseKind::PostgreSql => "generate_series(1, 30000)",
-        _ => "seq_1_to_30000",
-    };
-    database.sql(&format!("CREATE TABLE filler (x text) {place}"))?;
-    match database.sql(&format!(
-        "INSERT INTO filler SELECT repeat('x', 1000) FROM {series}"
-    )) {
-        Ok(_) => bail!("30 MB fit the small disk"),
-        // Its file stays as long as it has become.
-        Err(_) => Ok(()),
-    }
+fn fill(database: &dyn Database) -> Result<()> {
+    database.sql("CREATE TABLE filler (x text) TABLESPACE small")?;
+    let filled = "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 30000)";
+    // The file stays as long as it has become.
+    ensure!(database.sql(filled).is_err(), "30 MB fit the disk of 16 MB");
+    Ok(())
 }
 
-fn full(context: &Context, kind: DatabaseKind) -> Result<()> {
-    let (database, disk) = database::start_with_small_disk(kind)?;
-    let (place, owner) = match kind {
-        DatabaseKind::PostgreSql => (
-            "TABLESPACE small".to_owned(),
-            "; ALTER TABLE orders OWNER TO sluice",
-        ),
-        _ => (format!("DATA DIRECTORY = '{disk}'"), ""),
-    };
-    database.sql(&format!(
-        "CREATE TABLE orders (id bigint NOT NULL PRIMARY KEY, name text) {place}{owner}"
-    ))?;
+fn full(context: &Context) -> Result<()> {
+    let database = PostgreSql::start_with_small_disk()?;
+    database.sql(
+        "CREATE TABLE orders (id bigint NOT NULL PRIMARY KEY, name text) TABLESPACE small;
+         ALTER TABLE orders OWNER TO sluice",
+    )?;
     let cluster = context.cluster("disk")?;
     let mut workers = cluster.start(1)?;
     let rest = &workers[0].rest().clone();
@@ -54,7 +41,7 @@ fn full(context: &Context, kind: DatabaseKind) -> Result<()> {
     let keys = |retries: &str| {
         let keys = json!({"table.name.format": "orders", "insert.mode": "upsert", "pk.mode": "record_key",
                           "pk.fields": "id", "max.retries": retries});
-        sink(&*database, &topic, &keys)
+        sink(&database, &topic, &keys)
     };
     let orders = |from: i64| -> Vec<_> {
         (from..from + STEP)
@@ -66,8 +53,8 @@ fn full(context: &Context, kind: DatabaseKind) -> Result<()> {
     // The attempts run out.
     create(rest, &topic, &keys("2"), 1)?;
     send(&cluster.bootstrap, &topic, &[order(-1, &"n".repeat(1000))])?;
-    wait_sql(&*database, count, "1|1|1000")?;
-    fill(&*database, &place)?;
+    wait_sql(&database, count, "1|1|1000")?;
+    fill(&database)?;
     send(&cluster.bootstrap, &topic, &orders(0))?;
     let trace = failed_task(rest, &topic)?;
     for word in [
@@ -80,12 +67,12 @@ fn full(context: &Context, kind: DatabaseKind) -> Result<()> {
     }
     database.sql("DROP TABLE filler")?;
     rest.verb("POST", &topic, "restart?includeTasks=true&onlyFailed=true")?;
-    wait_sql(&*database, count, &format!("{0}|{0}|1000", STEP + 1))?;
+    wait_sql(&database, count, &format!("{0}|{0}|1000", STEP + 1))?;
 
     // They do not.
     rest.put_config(&topic, &keys("200"))?;
     rest.wait_running(&topic, 1, seconds(30))?;
-    fill(&*database, &place)?;
+    fill(&database)?;
     let mut told = || {
         let log = workers[0].process().output();
         log.matches("make room on the disk").count()
@@ -96,7 +83,7 @@ fn full(context: &Context, kind: DatabaseKind) -> Result<()> {
         Ok((told() > before).then_some(()))
     })?;
     database.sql("DROP TABLE filler")?;
-    wait_sql(&*database, count, &format!("{0}|{0}|1000", 2 * STEP + 1))?;
+    wait_sql(&database, count, &format!("{0}|{0}|1000", 2 * STEP + 1))?;
     rest.wait_running(&topic, 1, seconds(10))?;
     Ok(())
 }
