@@ -179,6 +179,25 @@ fn a_connector_is_a_folder_a_feature_and_a_line() {
     assert!(seen >= 5, "found only {seen} connectors");
 }
 
+/// The example of CONTRIBUTING.
+#[test]
+fn the_http_connector_stays_under_150_lines() {
+    let mut files = Vec::new();
+    files_with(
+        &root().join("agent/connectors/http/src"),
+        &["rs"],
+        &mut files,
+    );
+    let lines = |file: &PathBuf| {
+        std::fs::read_to_string(file)
+            .expect("a source file")
+            .lines()
+            .count()
+    };
+    let lines: usize = files.iter().map(lines).sum();
+    assert!((50..150).contains(&lines), "{lines} lines in {files:?}");
+}
+
 #[test]
 fn only_main_and_demo_of_the_terminal_name_the_agent() {
     let mut files = Vec::new();

@@ -628,6 +628,16 @@ macro_rules! getter {
 }
 
 impl ParsedConfig {
+    /// A text of somebody who may know secrets of the configuration, without them.
+    #[must_use]
+    pub fn hide_in(&self, text: &str) -> String {
+        let secrets = self.values.values().filter_map(|value| match value {
+            ConfigValue::Password(secret) => Some(secret),
+            _ => None,
+        });
+        secrets.fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+    }
+
     /// The value of a key.
     pub fn value(&self, name: &str) -> &ConfigValue {
         match self.values.get(name) {

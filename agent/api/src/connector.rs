@@ -8,7 +8,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Props;
@@ -136,50 +135,5 @@ pub trait Connector: Send + Sync {
     ) -> Result<bool> {
         let _ = (props, offsets);
         Ok(false)
-    }
-}
-
-/// The check of a configuration beyond single keys, which answers the first fault.
-pub type Validate = fn(Props) -> BoxFuture<'static, Result<(), KeyFault>>;
-
-/// A sink connector whose tasks all have its configuration as it is, and that keeps no offsets outside Kafka.
-///
-/// Most sinks need nothing else, since Kafka spreads the partitions over the tasks.
-pub struct PlainSink {
-    validate: Validate,
-    props: Props,
-}
-
-impl PlainSink {
-    /// With its [`Connector::validate`].
-    #[must_use]
-    pub fn new(validate: Validate) -> Self {
-        let props = Props::new();
-        Self { validate, props }
-    }
-}
-
-#[async_trait]
-impl Connector for PlainSink {
-    async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
-    }
-
-    async fn validate(&self, props: &Props) -> Vec<KeyFault> {
-        let checked = (self.validate)(props.clone()).await;
-        checked.err().into_iter().collect()
-    }
-
-    async fn alter_sink_offsets(
-        &self,
-        _props: &Props,
-        _offsets: &BTreeMap<TopicPartition, Option<i64>>,
-    ) -> Result<bool> {
-        Ok(true)
     }
 }

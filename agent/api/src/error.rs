@@ -168,6 +168,13 @@ impl ConnectError {
         self
     }
 
+    /// With another message.
+    #[must_use]
+    pub fn map_message(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.message = change(&self.message);
+        self
+    }
+
     /// Kind, which decides about retries.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

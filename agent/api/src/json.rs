@@ -99,19 +99,6 @@ pub fn write_string(buffer: &mut Vec<u8>, text: &str) {
     buffer.push(b'"');
 }
 
-/// Appends a value as the body of a message: text and bytes as they are, so that JSON in them passes through, all else as JSON.
-///
-/// # Errors
-/// The value does not fit the schema, or needs one.
-pub fn write_text(buffer: &mut Vec<u8>, schema: Option<&Arc<Schema>>, value: &Value) -> Result<()> {
-    match value {
-        Value::String(text) => buffer.extend_from_slice(text.as_bytes()),
-        Value::Bytes(bytes) => buffer.extend_from_slice(bytes),
-        value => Encoder::default().write_value(buffer, schema, value)?,
-    }
-    Ok(())
-}
-
 fn write_escape(buffer: &mut Vec<u8>, unit: u16) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     buffer.extend_from_slice(b"\\u");

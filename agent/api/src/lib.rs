@@ -7,6 +7,7 @@
 //! * [`json`]: values as JSON.
 //! * [`record`]: records, headers, source partitions and offsets.
 //! * [`connector`], [`source`], [`sink`], [`converter`], [`transformation`], [`config_provider`]: the traits.
+//! * [`requests`]: sinks that send records in requests.
 //! * [`config`]: definitions of configurations.
 //! * [`plugin`]: descriptors for the worker's list of plugins.
 //! * [`error`]: the error all of them answer with; [`causes`] writes any error with what is behind it.
@@ -25,6 +26,7 @@ pub mod logical;
 pub mod plugin;
 pub mod projection;
 pub mod record;
+pub mod requests;
 pub mod schema;
 pub mod simple_date_format;
 pub mod sink;
