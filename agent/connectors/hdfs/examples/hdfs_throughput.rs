@@ -203,7 +203,7 @@ async fn main() -> AnyResult<()> {
     let large = (records / 5).next_multiple_of(BATCH);
     let batches = batches(large * 5)?;
     for format in ["Json", "Avro", "Parquet"] {
-        for (flush, part) in [(large, batches.len()), (BATCH, batches.len().min(100))] {
+        for (flush, part) in [(large, batches.len()), (BATCH, batches.len().min(20))] {
             let batches = batches.get(..part).unwrap_or_default();
             let mut best = [Duration::MAX; 2];
             let mut bytes = 0;
