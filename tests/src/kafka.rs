@@ -1,4 +1,4 @@
-//! A one-node broker, Kafka or the embedded one, that can be stopped and started again on its data and ports.
+//! A broker, Kafka or the embedded one, that can be stopped and started again on its data and ports.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -14,13 +14,16 @@ use crate::wait::{seconds, wait_until};
 
 /// A broker (and its controller) in one process, with its data in a folder of its own.
 ///
-/// How it is set up stands in `tests/servers/broker.properties` and, for the secured one, `broker-secured.properties`.
+/// How it is set up stands in `tests/servers/broker.properties` and, for a secured one and a second node,
+/// `broker-secured.properties` and `broker-second.properties`.
 #[derive(Debug)]
 pub struct Kafka {
     servers: Servers,
     kind: BrokerKind,
     folder: TempDir,
     port: u16,
+    /// Port of the controller.
+    controller: u16,
     secured: Option<Secured>,
     process: Option<Process>,
 }
@@ -74,7 +77,23 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start_kind(servers: &Servers, kind: BrokerKind) -> Result<Self> {
-        Self::start_with(servers, kind, None)
+        let mut kafka = Self::new(servers, kind, free_port()?)?;
+        if kind == BrokerKind::Kafka {
+            kafka.set_up(&["broker.properties"], None)?;
+        }
+        kafka.restart()?;
+        Ok(kafka)
+    }
+
+    /// Starts a second node, number 2, of the cluster of a Kafka that was started alone and is number 1.
+    ///
+    /// # Errors
+    /// When it does not come up; the end of its log is in the error.
+    pub fn start_second(&self) -> Result<Self> {
+        let mut kafka = Self::new(&self.servers, self.kind, self.controller)?;
+        kafka.set_up(&["broker.properties", "broker-second.properties"], None)?;
+        kafka.restart()?;
+        Ok(kafka)
     }
 
     /// A Kafka with listeners for TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) beside the open one.
@@ -84,37 +103,32 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start_secured(servers: &Servers, authority: &Authority) -> Result<Self> {
-        Self::start_with(servers, BrokerKind::Kafka, Some(authority))
-    }
-
-    fn start_with(
-        servers: &Servers,
-        kind: BrokerKind,
-        authority: Option<&Authority>,
-    ) -> Result<Self> {
-        let mut kafka = Self {
-            servers: servers.clone(),
-            kind,
-            port: free_port()?,
-            secured: None,
-            process: None,
-            folder: TempDir::with_prefix("sluice-kafka-")?,
-        };
-        if kind == BrokerKind::Kafka {
-            kafka.set_up(authority)?;
-        }
+        let mut kafka = Self::new(servers, BrokerKind::Kafka, free_port()?)?;
+        let files = ["broker.properties", "broker-secured.properties"];
+        kafka.set_up(&files, Some(authority))?;
         kafka.restart()?;
         Ok(kafka)
     }
 
+    fn new(servers: &Servers, kind: BrokerKind, controller: u16) -> Result<Self> {
+        Ok(Self {
+            servers: servers.clone(),
+            kind,
+            port: free_port()?,
+            controller,
+            secured: None,
+            process: None,
+            folder: TempDir::with_prefix("sluice-kafka-")?,
+        })
+    }
+
     /// Writes the properties of a Kafka and makes its data folder.
-    fn set_up(&mut self, authority: Option<&Authority>) -> Result<()> {
+    fn set_up(&mut self, files: &[&str], authority: Option<&Authority>) -> Result<()> {
         let mut filled = vec![
             ("PORT", self.port.to_string()),
-            ("CONTROLLER", free_port()?.to_string()),
+            ("CONTROLLER", self.controller.to_string()),
             ("FOLDER", self.folder.path().display().to_string()),
         ];
-        let mut files = vec!["broker.properties"];
         let mut users = Vec::new();
         if let Some(authority) = authority {
             let secured = Secured {
@@ -129,7 +143,6 @@ impl Kafka {
                 ("USER", USER.to_owned()),
                 ("PASSWORD", PASSWORD.to_owned()),
             ]);
-            files.push("broker-secured.properties");
             write_pem(&self.path("broker.pem"), &authority.issue("broker")?.pem())?;
             write_pem(&self.path("authority.pem"), authority.pem())?;
             for hash in ["256", "512"] {
@@ -140,7 +153,7 @@ impl Kafka {
             }
             self.secured = Some(secured);
         }
-        std::fs::write(self.path("server.properties"), properties(&files, &filled)?)?;
+        std::fs::write(self.path("server.properties"), properties(files, &filled)?)?;
         self.format(&users)
     }
 

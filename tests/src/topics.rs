@@ -56,9 +56,25 @@ pub fn create_topic_with(
     for (name, value) in configs {
         new = new.set(name, value);
     }
+    create(bootstrap, &new)
+}
+
+/// Creates a topic of one partition on that node of a cluster.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn create_topic_on(bootstrap: &str, topic: &str, node: i32) -> Result<()> {
+    let replicas: &[&[i32]] = &[&[node]];
+    create(
+        bootstrap,
+        &NewTopic::new(topic, 1, TopicReplication::Variable(replicas)),
+    )
+}
+
+fn create(bootstrap: &str, new: &NewTopic<'_>) -> Result<()> {
     let options = admin_options();
     for result in administer(bootstrap, async |admin| {
-        admin.create_topics([&new], &options).await
+        admin.create_topics([new], &options).await
     })? {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}

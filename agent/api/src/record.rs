@@ -214,7 +214,7 @@ fn write_schema(f: &mut fmt::Formatter<'_>, schema: Option<&Arc<Schema>>) -> fmt
 }
 
 /// What source and sink records have in common.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConnectRecord {
     /// Topic to write to, or read from.
     pub topic: ByteString,
@@ -378,7 +378,7 @@ macro_rules! offset_map {
 
             /// One field.
             pub fn of(key: impl Into<ByteString>, value: impl Into<Value>) -> Self {
-                Self::new().with(key, value)
+                Self(OffsetMap(SmallVec::from_buf([(key.into(), value.into())])))
             }
 
             /// Adds a field, or replaces its value.
@@ -450,7 +450,7 @@ offset_map! {
 }
 
 /// A record from a source task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SourceRecord {
     /// Topic, key, value and so on.
     pub record: ConnectRecord,

@@ -1,7 +1,7 @@
 //! A consumer that gives batches from librdkafka's queue, without a thread of ours: for sink tasks, and for connectors that
 //! read from Kafka.
 //!
-//! This is the one module of the agent with `unsafe` code. It exists because per-message calls cost three times the CPU
+//! It has `unsafe` code because per-message calls cost three times the CPU
 //! of `rd_kafka_consume_batch_queue`, and because rebalances must wait for the task: its last offsets are committed
 //! before partitions go. Everything else about librdkafka is used through the `rdkafka` crate.
 //!

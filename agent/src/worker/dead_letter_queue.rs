@@ -156,11 +156,10 @@ impl ErrorReporter for DeadLetterQueue {
         self.look();
         self.metrics.dlq_requests.add(1);
         let headers = self.headers(stage, class, consumed, error);
-        let open = self.producer.open_chunk(1, &self.signal, false);
+        let mut open = self.producer.open_chunk(1, &self.signal, false);
         let timestamp = (consumed.timestamp >= 0).then_some(consumed.timestamp);
         loop {
-            let sent = self.producer.send(
-                open.chunk(),
+            let sent = open.send(
                 0,
                 &self.topic,
                 None,

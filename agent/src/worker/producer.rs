@@ -5,27 +5,41 @@
 //! and the task hears when a chunk is complete or something failed. There is no future, allocation or contended lock
 //! per record.
 //!
-//! Contract: librdkafka reports each record that [`SharedProducer::send`] took exactly once; until then the chunk stays
+//! Tasks share the memory of a producer so that none can keep the others from it: a task may hold as much as is free, and
+//! [`LEAST`] always. One whose partition takes nothing, be it for hours, is held back when it has half of the memory (dynamic
+//! thresholds, Choudhury and Hahne 1998).
+//!
+//! Contract: librdkafka reports each record that [`OpenChunk::send`] took exactly once; until then the chunk stays
 //! in the producer's table, whether or not the task is still there.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use sluice_api::{ConnectError, ErrorKind, Result};
+use sluice_kafka::producer_topic::ProducerTopic;
 use tokio::sync::Notify;
 
 /// Bits of an opaque that number the record within its chunk.
 const INDEX_BITS: u32 = 16;
 /// Most records of a chunk.
 pub const MAX_CHUNK: usize = 1 << INDEX_BITS;
+
+/// Bytes that librdkafka keeps beside key and value of a record, about.
+const RECORD_OVERHEAD: usize = 250;
+/// Bytes that are counted together at most, to spare counting for each record.
+const COUNTED: i64 = 256 * 1024;
+/// Bytes that each task may hold, whatever the others do.
+const LEAST: i64 = 64 * 1024;
+/// KiB that a producer may hold without `queue.buffering.max.kbytes`: librdkafka's default.
+const DEFAULT_MEMORY: i64 = 1 << 20;
 
 /// State of a record that was sent.
 const PENDING: u8 = 0;
@@ -39,6 +53,8 @@ pub struct AckSignal {
     pub notify: Notify,
     /// Whether a record failed since [`AckSignal::take_failed`].
     failed: AtomicBool,
+    /// Bytes of the task's records that the producer holds. Less than none for a moment, when reports are counted first.
+    held: AtomicI64,
 }
 
 impl AckSignal {
@@ -67,7 +83,7 @@ pub struct Written {
 pub struct AckChunk {
     id: u64,
     states: Box<[AtomicU8]>,
-    /// Records sent and not reported, plus one as long as the task may send more.
+    /// Records not reported, plus one as long as the task may send more.
     open: AtomicU32,
     failures: Mutex<Vec<(usize, KafkaError)>>,
     /// Kept only for tasks that want to know.
@@ -120,9 +136,9 @@ impl AckChunk {
         self.signal.notify.notify_one();
     }
 
-    /// One report less to wait for; true if it was the last.
-    fn close_one(&self) -> bool {
-        let last = self.open.fetch_sub(1, Ordering::AcqRel) == 1;
+    /// So many reports less to wait for; true if nothing is left.
+    fn close(&self, count: u32) -> bool {
+        let last = self.open.fetch_sub(count, Ordering::AcqRel) == count;
         if last {
             self.signal.notify.notify_one();
         }
@@ -130,10 +146,10 @@ impl AckChunk {
     }
 }
 
-/// Why [`SharedProducer::send`] did not take a record.
+/// Why [`OpenChunk::send`] did not take a record.
 #[derive(Debug)]
 pub enum SendError {
-    /// The queue is full; wait with [`SharedProducer::space`] and send again.
+    /// The queue is full, or the task's share of it; wait with [`SharedProducer::space`] and send again.
     QueueFull,
     /// The record can't be sent.
     Kafka(KafkaError),
@@ -142,24 +158,45 @@ pub enum SendError {
 /// Receives the reports of one producer, on its own thread.
 pub struct Deliveries {
     chunks: RwLock<HashMap<u64, Arc<AckChunk>>>,
-    /// The chunk of the last report; reports of one chunk mostly follow each other. Only the producer's thread locks.
-    last: Mutex<Option<Arc<AckChunk>>>,
-    reported: AtomicU64,
+    /// Only the producer's thread locks.
+    reports: Mutex<Reports>,
+    /// Bytes of records that the producer holds.
+    held: AtomicI64,
+    /// Bytes that it may hold.
+    memory: i64,
     space: Notify,
 }
 
+#[derive(Default)]
+struct Reports {
+    /// The chunk of the last report; reports of one chunk mostly follow each other.
+    last: Option<Arc<AckChunk>>,
+    /// Bytes of reported records of that chunk that are not yet taken off what is held.
+    freed: i64,
+}
+
 impl Deliveries {
-    fn chunk(&self, id: u64) -> Option<Arc<AckChunk>> {
-        let mut last = self.last.lock();
-        if let Some(chunk) = &*last
-            && chunk.id == id
-        {
-            return Some(Arc::clone(chunk));
-        }
-        let chunk = self.chunks.read().get(&id).cloned();
-        last.clone_from(&chunk);
-        chunk
+    /// Bytes that are counted together: what is not counted yet must not fill the memory.
+    fn counted(&self) -> i64 {
+        COUNTED.min(self.memory / 16)
     }
+
+    /// Tells about space now and then: waking a task costs more than sending a record.
+    fn give_back(&self, reports: &mut Reports) {
+        let freed = std::mem::take(&mut reports.freed);
+        if let Some(chunk) = &reports.last
+            && freed > 0
+        {
+            chunk.signal.held.fetch_sub(freed, Ordering::Relaxed);
+            self.held.fetch_sub(freed, Ordering::Relaxed);
+            self.space.notify_waiters();
+        }
+    }
+}
+
+/// Bytes that a record counts for.
+fn size_in_memory(key: usize, value: usize) -> i64 {
+    i64::try_from(RECORD_OVERHEAD + key + value).unwrap_or(i64::MAX)
 }
 
 impl ClientContext for Deliveries {
@@ -174,17 +211,16 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         let id = (opaque >> INDEX_BITS) as u64;
         let index = opaque & (MAX_CHUNK - 1);
-        // Space is told about now and then: waking a task costs more than sending a record.
-        if self
-            .reported
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(512)
-        {
-            self.space.notify_waiters();
+        let reports = &mut *self.reports.lock();
+        if reports.last.as_ref().is_none_or(|chunk| chunk.id != id) {
+            self.give_back(reports);
+            reports.last = self.chunks.read().get(&id).cloned();
         }
-        let Some(chunk) = self.chunk(id) else {
+        let Some(chunk) = &reports.last else {
             return;
         };
+        let (Ok(message) | Err((_, message))) = result;
+        reports.freed += size_in_memory(message.key_len(), message.payload_len());
         match result {
             Ok(message) => {
                 if let Some(written) = &chunk.written {
@@ -200,17 +236,28 @@ impl ProducerContext for Deliveries {
             }
             Err((error, _)) => chunk.fail(index, error.clone()),
         }
-        if chunk.close_one() {
+        let complete = chunk.close(1);
+        if complete {
             self.chunks.write().remove(&id);
-            self.space.notify_waiters();
+        }
+        if complete || reports.freed >= self.counted() {
+            self.give_back(reports);
         }
     }
 }
 
 /// A chunk that records may be sent with, until it is dropped, be it by a panic of a plugin.
 pub struct OpenChunk {
+    /// The topic of the last record, and its name.
+    topic: Option<(String, Arc<ProducerTopic<Deliveries>>)>,
     producer: Arc<SharedProducer>,
     chunk: Arc<AckChunk>,
+    /// Records of the chunk that the producer has not taken.
+    left: u32,
+    /// Bytes that may be sent before the task's share is looked at again.
+    allowed: i64,
+    /// Bytes that were sent since then.
+    uncounted: i64,
 }
 
 impl OpenChunk {
@@ -219,17 +266,107 @@ impl OpenChunk {
     pub fn chunk(&self) -> &Arc<AckChunk> {
         &self.chunk
     }
+
+    /// Hands a record to the producer; `index` numbers it within its chunk, and is used once.
+    ///
+    /// A record that the producer refuses for good, such as one that is too large, counts as failed later, as an
+    /// answer of the broker would.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a record")]
+    pub fn send(
+        &mut self,
+        index: usize,
+        topic: &str,
+        partition: Option<i32>,
+        timestamp: Option<i64>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Option<OwnedHeaders>,
+    ) -> std::result::Result<(), SendError> {
+        let size = size_in_memory(key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
+        if self.uncounted >= self.allowed && !self.look_at_share() {
+            return Err(SendError::QueueFull);
+        }
+        let id = usize::try_from(self.chunk.id).unwrap_or(0);
+        let opaque = (id << INDEX_BITS) | (index & (MAX_CHUNK - 1));
+        let sent = match headers {
+            None => self
+                .topic(topic)
+                .and_then(|topic| topic.send(partition, timestamp, key, value, opaque)),
+            // The binding lets nobody else have its headers.
+            Some(headers) => self
+                .producer
+                .producer
+                .send(BaseRecord {
+                    topic,
+                    partition,
+                    payload: value,
+                    key,
+                    timestamp,
+                    headers: Some(headers),
+                    delivery_opaque: opaque,
+                })
+                .map_err(|(error, _)| error),
+        };
+        match sent {
+            Ok(()) => {
+                self.left = self.left.saturating_sub(1);
+                self.uncounted += size;
+                Ok(())
+            }
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
+                Err(SendError::QueueFull)
+            }
+            Err(error @ KafkaError::MessageProduction(_)) => {
+                self.chunk.fail(index, error);
+                Ok(())
+            }
+            Err(other) => Err(SendError::Kafka(other)),
+        }
+    }
+
+    /// Whether the task holds less than its share.
+    fn look_at_share(&mut self) -> bool {
+        self.count();
+        let deliveries = self.producer.producer.context();
+        let held = self.chunk.signal.held.load(Ordering::Relaxed);
+        let free = deliveries.memory - deliveries.held.load(Ordering::Relaxed);
+        let share = free.max(LEAST.min(deliveries.memory));
+        self.allowed = (share - held).min(deliveries.counted());
+        self.allowed > 0
+    }
+
+    fn count(&mut self) {
+        let sent = std::mem::take(&mut self.uncounted);
+        if sent > 0 {
+            self.chunk.signal.held.fetch_add(sent, Ordering::Relaxed);
+            let deliveries = self.producer.producer.context();
+            deliveries.held.fetch_add(sent, Ordering::Relaxed);
+        }
+    }
+
+    fn topic(&mut self, name: &str) -> KafkaResult<&ProducerTopic<Deliveries>> {
+        let topic = match self.topic.take() {
+            Some(last) if last.0 == name => last,
+            _ => (name.to_owned(), self.producer.topic(name)?),
+        };
+        Ok(&self.topic.insert(topic).1)
+    }
 }
 
 impl Drop for OpenChunk {
     fn drop(&mut self) {
-        self.producer.close_chunk(&self.chunk);
+        self.count();
+        if self.chunk.close(self.left + 1) {
+            let deliveries = self.producer.producer.context();
+            deliveries.chunks.write().remove(&self.chunk.id);
+        }
     }
 }
 
 /// A producer used by any number of tasks.
 pub struct SharedProducer {
-    producer: ThreadedProducer<Deliveries>,
+    topics: RwLock<HashMap<String, Arc<ProducerTopic<Deliveries>>>>,
+    producer: Arc<ThreadedProducer<Deliveries>>,
     next_chunk: AtomicU64,
 }
 
@@ -241,19 +378,28 @@ impl SharedProducer {
     pub(super) fn new(config: &ClientConfig) -> Result<Self> {
         let deliveries = Deliveries {
             chunks: RwLock::default(),
-            last: Mutex::default(),
-            reported: AtomicU64::new(1),
+            reports: Mutex::default(),
+            held: AtomicI64::new(0),
+            memory: config
+                .get("queue.buffering.max.kbytes")
+                .and_then(|kbytes| kbytes.parse::<i64>().ok())
+                .unwrap_or(DEFAULT_MEMORY)
+                * 1024,
             space: Notify::new(),
         };
+        // Only the shares bound the memory: librdkafka would let the first task have all.
+        let mut config = config.clone();
+        config.set("queue.buffering.max.kbytes", i32::MAX.to_string());
         let producer =
-            ThreadedProducer::from_config_and_context(config, deliveries).map_err(|error| {
+            ThreadedProducer::from_config_and_context(&config, deliveries).map_err(|error| {
                 ConnectError::new(
                     ErrorKind::Kafka,
                     format!("Failed to construct kafka producer: {error}"),
                 )
             })?;
         Ok(Self {
-            producer,
+            topics: RwLock::default(),
+            producer: Arc::new(producer),
             next_chunk: AtomicU64::new(1),
         })
     }
@@ -265,12 +411,14 @@ impl SharedProducer {
         signal: &Arc<AckSignal>,
         keep_written: bool,
     ) -> OpenChunk {
+        let states: Box<[AtomicU8]> = (0..size.min(MAX_CHUNK))
+            .map(|_| AtomicU8::new(PENDING))
+            .collect();
+        let left = u32::try_from(states.len()).unwrap_or(0);
         let chunk = Arc::new(AckChunk {
             id: self.next_chunk.fetch_add(1, Ordering::Relaxed),
-            states: (0..size.min(MAX_CHUNK))
-                .map(|_| AtomicU8::new(PENDING))
-                .collect(),
-            open: AtomicU32::new(1),
+            states,
+            open: AtomicU32::new(left + 1),
             failures: Mutex::default(),
             written: keep_written.then(Mutex::default),
             signal: Arc::clone(signal),
@@ -281,64 +429,22 @@ impl SharedProducer {
             .write()
             .insert(chunk.id, Arc::clone(&chunk));
         OpenChunk {
+            topic: None,
             producer: Arc::clone(self),
             chunk,
+            left,
+            allowed: 0,
+            uncounted: 0,
         }
     }
 
-    /// Nothing more will be sent with this chunk.
-    fn close_chunk(&self, chunk: &AckChunk) {
-        if chunk.close_one() {
-            self.producer.context().chunks.write().remove(&chunk.id);
+    fn topic(&self, name: &str) -> KafkaResult<Arc<ProducerTopic<Deliveries>>> {
+        if let Some(known) = self.topics.read().get(name) {
+            return Ok(Arc::clone(known));
         }
-    }
-
-    /// Hands a record to the producer; `index` numbers it within its chunk.
-    ///
-    /// A record that the producer refuses for good, such as one that is too large, counts as failed later, as an
-    /// answer of the broker would.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a record")]
-    pub fn send(
-        &self,
-        chunk: &AckChunk,
-        index: usize,
-        topic: &str,
-        partition: Option<i32>,
-        timestamp: Option<i64>,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: Option<OwnedHeaders>,
-    ) -> std::result::Result<(), SendError> {
-        let id = usize::try_from(chunk.id).unwrap_or(0);
-        let record = BaseRecord {
-            topic,
-            partition,
-            payload: value,
-            key,
-            timestamp,
-            headers,
-            delivery_opaque: (id << INDEX_BITS) | (index & (MAX_CHUNK - 1)),
-        };
-        // Counted before, because the report may come before `send` returns.
-        chunk.open.fetch_add(1, Ordering::AcqRel);
-        let Err((error, _)) = self.producer.send(record) else {
-            return Ok(());
-        };
-        match error {
-            KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
-                chunk.open.fetch_sub(1, Ordering::AcqRel);
-                Err(SendError::QueueFull)
-            }
-            KafkaError::MessageProduction(_) => {
-                chunk.fail(index, error);
-                chunk.open.fetch_sub(1, Ordering::AcqRel);
-                Ok(())
-            }
-            other => {
-                chunk.open.fetch_sub(1, Ordering::AcqRel);
-                Err(SendError::Kafka(other))
-            }
-        }
+        let topic = Arc::new(ProducerTopic::new(Arc::clone(&self.producer), name)?);
+        let mut topics = self.topics.write();
+        Ok(Arc::clone(topics.entry(name.to_owned()).or_insert(topic)))
     }
 
     /// Waits until there may be space in the queue.
@@ -438,11 +544,10 @@ mod tests {
             .set("message.max.bytes", "1000");
         let producer = ProducerPool::default().get(&config).unwrap();
         let signal = Arc::new(AckSignal::default());
-        let open = producer.open_chunk(3, &signal, false);
-        let chunk = open.chunk();
-        let send = |index, value: &[u8]| {
-            producer.send(chunk, index, "t", None, None, None, Some(value), None)
-        };
+        let mut open = producer.open_chunk(3, &signal, false);
+        let chunk = Arc::clone(open.chunk());
+        let mut send =
+            |index, value: &[u8]| open.send(index, "t", None, None, None, Some(value), None);
         send(0, b"x").unwrap();
         assert!(matches!(send(1, b"y"), Err(SendError::QueueFull)));
         send(2, &[0; 2000]).unwrap();
@@ -454,5 +559,45 @@ mod tests {
         assert!(!chunk.is_acked(0) && !chunk.is_complete());
         chunk.tolerate(2);
         assert!(chunk.is_acked(2));
+    }
+
+    #[test]
+    fn a_task_that_is_held_up_leaves_half_of_the_memory_to_others_and_gives_all_back() {
+        let mut config = pool_config();
+        config
+            .set("queue.buffering.max.kbytes", "1024")
+            .set("message.timeout.ms", "500");
+        let producer = ProducerPool::default().get(&config).unwrap();
+        let value = [0; 1024];
+        let filled = |signal: &Arc<AckSignal>| {
+            let mut open = producer.open_chunk(MAX_CHUNK, signal, false);
+            let taken = (0..MAX_CHUNK)
+                .take_while(|index| {
+                    open.send(*index, "t", None, None, None, Some(&value), None)
+                        .is_ok()
+                })
+                .count();
+            taken * (value.len() + RECORD_OVERHEAD) / 1024
+        };
+        let signals: [Arc<AckSignal>; 6] = Default::default();
+        // What is counted together is a sixteenth of the memory.
+        for (signal, share) in signals.iter().zip([512, 256, 128, 64, 64, 64]) {
+            let got = filled(signal);
+            assert!(got.abs_diff(share) <= 64, "{got} KiB instead of {share}");
+            assert!(got >= 64, "{got} KiB");
+        }
+        let deliveries = producer.producer.context();
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        while deliveries.held.load(Ordering::Relaxed) > 0 && std::time::Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for held in signals
+            .iter()
+            .map(|signal| &signal.held)
+            .chain([&deliveries.held])
+        {
+            assert_eq!(held.load(Ordering::Relaxed), 0);
+        }
+        assert!(filled(&signals[0]).abs_diff(512) <= 64);
     }
 }

@@ -86,19 +86,11 @@ impl TransactionalProducer {
         let signal = Arc::default();
         let mut chunks = Vec::new();
         for part in records.chunks(MAX_CHUNK) {
-            let open = producer.open_chunk(part.len(), &signal, false);
+            let mut open = producer.open_chunk(part.len(), &signal, false);
             for (index, (key, value)) in part.iter().enumerate() {
                 loop {
-                    let sent = producer.send(
-                        open.chunk(),
-                        index,
-                        topic,
-                        None,
-                        None,
-                        Some(key),
-                        value.as_deref(),
-                        None,
-                    );
+                    let sent =
+                        open.send(index, topic, None, None, Some(key), value.as_deref(), None);
                     match sent {
                         Ok(()) => break,
                         Err(SendError::QueueFull) => producer.space().await,

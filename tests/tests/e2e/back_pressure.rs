@@ -12,6 +12,7 @@ use sluice_tests::files::line;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::pipeline::Pipeline;
 use sluice_tests::rest::Rest;
+use sluice_tests::topics::create_topic_on;
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 
 use crate::context::{Context, Test};
@@ -24,6 +25,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "back_pressure::a_source_whose_broker_hangs_grows_nothing_and_loses_nothing",
         run: hanging_broker,
+    },
+    Test {
+        name: "back_pressure::a_topic_that_takes_nothing_holds_up_its_own_task_only",
+        run: stuck_topic,
     },
 ];
 
@@ -94,6 +99,40 @@ fn hanging_broker(context: &Context) -> Result<()> {
     wait_read(&pipeline, rest)?;
     rest.put_config(&pipeline.sink(), &pipeline.sink_config())?;
     pipeline.wait_none_lost(seconds(180))?;
+    Ok(())
+}
+
+/// Tasks of a worker share a producer: one that cannot get rid of its records must not fill it for all.
+fn stuck_topic(context: &Context) -> Result<()> {
+    let kafka = Kafka::start(&context.servers)?;
+    let bootstrap = kafka.bootstrap();
+    let cluster = context.cluster_on("share", &bootstrap)?;
+    let mut workers = cluster.start(1)?;
+    let process = workers[0].process().id();
+    let rest = workers[0].rest();
+    let mut stuck = Pipeline::new(&cluster.folder, &cluster.name, "stuck");
+    let mut free = Pipeline::new(&cluster.folder, &cluster.name, "free");
+    // The worker's own topics and the offsets of groups are on the first node by now.
+    create_topic_on(&bootstrap, &free.topic, 1)?;
+    free.add_lines(1_000)?;
+    free.create(rest)?;
+    free.wait_none_lost(seconds(60))?;
+
+    let mut second = kafka.start_second()?;
+    create_topic_on(&bootstrap, &stuck.topic, 2)?;
+    stuck.add_lines(1_000)?;
+    stuck.create(rest)?;
+    stuck.wait_none_lost(seconds(60))?;
+    second.kill()?;
+    stuck.add_lines(LINES)?;
+    memory_is_steady(process, seconds(15))?;
+    free.add_lines(100_000)?;
+    free.wait_none_lost(seconds(60))?;
+    ensure!(stuck.arrived()? < LINES, "the second node is not gone");
+
+    second.restart()?;
+    stuck.wait_none_lost(seconds(180))?;
+    rest.wait_running(&stuck.source(), 1, Duration::ZERO)?;
     Ok(())
 }
 

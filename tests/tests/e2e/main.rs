@@ -75,6 +75,7 @@ fn needs_java(name: &str) -> bool {
         "secured::",
         "differential::",
         "java_clients::",
+        "back_pressure::a_topic_that_takes_nothing",
         "mirror::a_secured_source",
         "both_brokers::",
         "transformations::",

@@ -28,6 +28,8 @@ pub(crate) const POSITION_FIELD: &str = "position";
 const READ_SIZE: usize = 256 * 1024;
 /// Size of a read that looks whether a file has grown: a thousand idle tasks must not move memory about.
 const PROBE_SIZE: usize = 4096;
+/// Bytes of a poll, if `batch.size` lines are more: long lines must not pile up.
+const BATCH_BYTES: usize = 1024 * 1024;
 /// A line longer than this fails the task rather than take all memory.
 const MAX_LINE: usize = 512 * 1024 * 1024;
 /// How long a poll waits when there is nothing to read.
@@ -277,12 +279,14 @@ impl FileStreamSourceTask {
         }
     }
 
-    fn take_lines(&mut self, records: &mut Vec<SourceRecord>) {
+    /// Adds lines until the batch is full, which is true, or there are no more.
+    fn take_lines(&mut self, records: &mut Vec<SourceRecord>, bytes: &mut usize) -> bool {
         let timestamp = now_millis();
-        while records.len() < self.batch_size {
+        while records.len() < self.batch_size && *bytes < BATCH_BYTES {
             let Some((line, taken)) = self.lines.next_line() else {
-                break;
+                return false;
             };
+            *bytes += taken;
             let text = match std::str::from_utf8(&line) {
                 Ok(_) => ByteString::try_from(line).unwrap_or_default(),
                 Err(_) => String::from_utf8_lossy(&line).into_owned().into(),
@@ -307,6 +311,7 @@ impl FileStreamSourceTask {
                 )),
             });
         }
+        true
     }
 }
 
@@ -357,12 +362,12 @@ impl SourceTask for FileStreamSourceTask {
             return Ok(None);
         }
         let mut records = Vec::new();
+        let mut bytes = 0;
         loop {
             if records.capacity() == 0 && !self.lines.rest().is_empty() {
                 records.reserve_exact(self.batch_size.min(10_000));
             }
-            self.take_lines(&mut records);
-            if records.len() >= self.batch_size {
+            if self.take_lines(&mut records, &mut bytes) {
                 return Ok(Some(records));
             }
             if !self.fill().await? {

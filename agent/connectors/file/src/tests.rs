@@ -203,6 +203,19 @@ async fn blocks_and_lines_longer_than_a_read_are_put_together() {
 }
 
 #[tokio::test]
+async fn a_batch_of_long_lines_ends_with_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.txt");
+    let text = format!("{}\n", "x".repeat(600 * 1024)).repeat(3);
+    std::fs::write(&path, text).unwrap();
+    let mut source = source(path.to_str().unwrap(), "2000", None).await;
+    for count in [2, 1] {
+        let batch = lines(source.task.poll().await.unwrap());
+        assert_eq!(batch.len(), count);
+    }
+}
+
+#[tokio::test]
 async fn offsets_are_checked_before_they_are_altered() {
     let connector: Box<dyn Connector> = (crate::SOURCE.new_connector)();
     let with_file = props(&[("file", "/f"), ("topic", "t")]);

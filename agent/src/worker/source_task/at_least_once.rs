@@ -4,7 +4,6 @@
 //! every `offset.flush.interval.ms` and at the end, never before. When the producer's queue is full the loop waits; a
 //! task that polls faster than Kafka takes is so held back, and memory stays bounded.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -378,20 +377,17 @@ impl Loop<'_> {
         self.call_commit(task).await;
     }
 
-    async fn send(&mut self, batch: Vec<SourceRecord>) -> Result<()> {
-        let mut batch = VecDeque::from(batch);
-        while !batch.is_empty() {
-            let size = batch.len().min(MAX_CHUNK);
-            let open = self.sender.producer.open_chunk(
-                size,
+    async fn send(&mut self, mut batch: Vec<SourceRecord>) -> Result<()> {
+        for part in batch.chunks_mut(MAX_CHUNK) {
+            let mut open = self.sender.producer.open_chunk(
+                part.len(),
                 &self.sender.signal,
                 self.sender.keep_records,
             );
-            let chunk = open.chunk();
-            self.submitted.begin_chunk(Arc::clone(chunk));
+            self.submitted.begin_chunk(Arc::clone(open.chunk()));
             let mut last_topic = ByteString::new();
             let mut outcome = Ok(true);
-            for (index, record) in batch.drain(..size).enumerate() {
+            for (index, record) in part.iter_mut().enumerate() {
                 if self.sender.signal.has_failed() || self.async_error.is_some() {
                     self.take_failures().await;
                     if let Err(error) = self.raise_async_error() {
@@ -399,9 +395,13 @@ impl Loop<'_> {
                         break;
                     }
                 }
-                let sent = match self.sender.dispatch_at_once(chunk, index, record) {
-                    Ok(sent) => sent,
-                    Err(record) => match self.sender.dispatch(chunk, index, record).await {
+                let sent = match self.sender.dispatch_at_once(&mut open, index, record) {
+                    Some(sent) => sent,
+                    None => match self
+                        .sender
+                        .dispatch(&mut open, index, std::mem::take(record))
+                        .await
+                    {
                         Ok(Dispatch::Sent(sent)) => sent,
                         Ok(Dispatch::Dropped(record)) => {
                             self.active = self.active.saturating_sub(1);

@@ -4,7 +4,6 @@
 //! Any failure of a transaction fails the task: what it polled since the last commit is not seen by readers of committed
 //! records, and is read again after a restart.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -336,31 +335,32 @@ impl Loop<'_> {
 
     async fn send(
         &mut self,
-        batch: Vec<SourceRecord>,
+        mut batch: Vec<SourceRecord>,
         task: &mut Box<dyn SourceTask>,
     ) -> Result<()> {
         self.context
             .metrics
             .set_active(self.sent + batch.len() as u64);
         let requests = self.transactions.boundary.requests();
-        let mut batch = VecDeque::from(batch);
-        while !batch.is_empty() {
-            let size = batch.len().min(MAX_CHUNK);
-            let open = self.sender.producer.open_chunk(
-                size,
+        for part in batch.chunks_mut(MAX_CHUNK) {
+            let mut open = self.sender.producer.open_chunk(
+                part.len(),
                 &self.sender.signal,
                 self.sender.keep_records,
             );
             let chunk = Arc::clone(open.chunk());
             self.chunks.push(Arc::clone(&chunk));
-            for (index, record) in batch.drain(..size).enumerate() {
+            for (index, record) in part.iter_mut().enumerate() {
                 let ending = match &requests {
                     None => None,
-                    Some(requests) => requests.take_for_record(&record)?,
+                    Some(requests) => requests.take_for_record(record)?,
                 };
-                let dispatched = match self.sender.dispatch_at_once(&chunk, index, record) {
-                    Ok(sent) => Dispatch::Sent(sent),
-                    Err(record) => self.sender.dispatch(&chunk, index, record).await?,
+                let dispatched = match self.sender.dispatch_at_once(&mut open, index, record) {
+                    Some(sent) => Dispatch::Sent(sent),
+                    None => {
+                        let record = std::mem::take(record);
+                        self.sender.dispatch(&mut open, index, record).await?
+                    }
                 };
                 match dispatched {
                     Dispatch::Sent(sent) => self.note(sent, &chunk, index),

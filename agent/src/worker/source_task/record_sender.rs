@@ -18,7 +18,7 @@ use crate::worker::client_configs;
 use crate::worker::errors::{
     Attempts, Decision, ErrorOperator, ErrorSettings, FailureSubject, Stage, Tolerated,
 };
-use crate::worker::producer::{AckChunk, AckSignal, SendError, SharedProducer};
+use crate::worker::producer::{AckSignal, OpenChunk, SendError, SharedProducer};
 use crate::worker::task_context::{TaskContext, TaskPlugins};
 use crate::worker::topic_creation::{TopicCreation, TopicCreationRules};
 
@@ -132,18 +132,14 @@ impl RecordSender {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Sends a record that needs nothing but its converters, without the cost of a future. Gives the record back for
-    /// [`RecordSender::dispatch`] if it needs more, or if anything went wrong, which happens there again.
-    #[expect(
-        clippy::result_large_err,
-        reason = "not an error: the record goes on by value, a box would be an allocation for each"
-    )]
+    /// Sends a record that needs nothing but its converters, without the cost of a future, and takes its origin. Leaves
+    /// it whole for [`RecordSender::dispatch`] if it needs more, or if anything went wrong, which happens there again.
     pub(super) fn dispatch_at_once(
         &mut self,
-        chunk: &Arc<AckChunk>,
+        open: &mut OpenChunk,
         index: usize,
-        source: SourceRecord,
-    ) -> std::result::Result<Sent, SourceRecord> {
+        source: &mut SourceRecord,
+    ) -> Option<Sent> {
         let record = &source.record;
         let plugins = &self.plugins;
         if self.keep_records
@@ -151,12 +147,12 @@ impl RecordSender {
             || !record.headers.is_empty()
             || self.refused_topic.as_deref() == Some(&*record.topic)
         {
-            return Err(source);
+            return None;
         }
         if let Some(creation) = &mut self.topic_creation
             && !creation.is_known(&record.topic)
         {
-            return Err(source);
+            return None;
         }
         self.key_buffer.clear();
         self.value_buffer.clear();
@@ -173,10 +169,9 @@ impl RecordSender {
             &mut self.value_buffer,
         );
         let (Ok(key), Ok(value)) = (key, value) else {
-            return Err(source);
+            return None;
         };
-        let sent = self.producer.send(
-            chunk,
+        open.send(
             index,
             &record.topic,
             record.kafka_partition,
@@ -184,20 +179,13 @@ impl RecordSender {
             key,
             value,
             None,
-        );
-        if sent.is_err() {
-            return Err(source);
-        }
+        )
+        .ok()?;
         self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
-        let SourceRecord {
-            record,
-            source_partition,
-            source_offset,
-        } = source;
-        Ok(Sent {
-            topic: record.topic,
-            partition: source_partition,
-            offset: source_offset,
+        Some(Sent {
+            topic: source.record.topic.clone(),
+            partition: source.source_partition.take(),
+            offset: source.source_offset.take(),
             kept: None,
         })
     }
@@ -208,7 +196,7 @@ impl RecordSender {
     /// A failure that is not tolerated.
     pub(super) async fn dispatch(
         &mut self,
-        chunk: &Arc<AckChunk>,
+        open: &mut OpenChunk,
         index: usize,
         record: SourceRecord,
     ) -> Result<Dispatch> {
@@ -371,8 +359,7 @@ impl RecordSender {
             }
         }
         loop {
-            let sent = self.producer.send(
-                chunk,
+            let sent = open.send(
                 index,
                 &record.topic,
                 record.kafka_partition,
