@@ -2,9 +2,10 @@
 //!
 //! `cargo run --release -p sluice-agent --example data_plane -- 127.0.0.1:9092 1000000 [source|producer|sink|consumer ...]`
 //!
-//! Each part prints records per second and per CPU-second of the whole process.
+//! Each part prints records per second and per CPU-second of the whole process, in rounds; the ratios are those of the medians.
 #![expect(clippy::print_stdout, reason = "it is a command-line tool")]
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const LINE: usize = 100;
+const ROUNDS: usize = 5;
 
 struct Listener;
 
@@ -49,7 +51,7 @@ impl TaskStatusListener for Listener {
 }
 
 #[derive(Default)]
-struct Offsets(std::sync::Mutex<std::collections::HashMap<Vec<u8>, Option<Vec<u8>>>>);
+struct Offsets(std::sync::Mutex<HashMap<Vec<u8>, Option<Vec<u8>>>>);
 
 #[async_trait]
 impl OffsetBackingStore for Offsets {
@@ -62,7 +64,7 @@ impl OffsetBackingStore for Offsets {
     async fn get(
         &self,
         keys: Vec<Vec<u8>>,
-    ) -> Result<std::collections::HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError> {
+    ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError> {
         let stored = self
             .0
             .lock()
@@ -113,6 +115,12 @@ fn cpu() -> Duration {
 struct Measured {
     per_second: f64,
     per_cpu: f64,
+}
+
+fn median(rounds: &[Measured], figure: fn(&Measured) -> f64) -> f64 {
+    let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn report(name: &str, count: u64, started: Instant, cpu_before: Duration) -> Measured {
@@ -350,39 +358,38 @@ fn main() -> anyhow::Result<()> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let mut measured = std::collections::HashMap::new();
-    if wants("producer") {
-        measured.insert(
-            "producer",
-            bare_producer(bootstrap, &format!("{topic}-bare"), count)?,
-        );
-    }
-    let input_text = input.display().to_string();
-    measured.insert(
-        "source",
-        runtime.block_on(source(&topic, &input_text, count, &worker))?,
-    );
-    if wants("sink") {
-        let output_text = output.display().to_string();
-        measured.insert(
-            "sink",
-            runtime.block_on(sink(&topic, &output_text, count, &worker))?,
-        );
-        let same = std::fs::read(&input)? == std::fs::read(&output)?;
-        println!("output equals input: {same}");
-    }
-    if wants("consumer") {
-        measured.insert(
-            "consumer",
-            runtime.block_on(bare_consumer(bootstrap, &topic, count))?,
-        );
+    let mut measured: HashMap<&str, Vec<Measured>> = HashMap::new();
+    let (input_text, output_text) = (input.display().to_string(), output.display().to_string());
+    for round in 0..ROUNDS {
+        let topic = format!("{topic}-{round}");
+        let mut note = |part, result| measured.entry(part).or_default().push(result);
+        if wants("producer") {
+            note(
+                "producer",
+                bare_producer(bootstrap, &format!("{topic}-bare"), count)?,
+            );
+        }
+        let result = runtime.block_on(source(&topic, &input_text, count, &worker))?;
+        note("source", result);
+        if wants("sink") {
+            let result = runtime.block_on(sink(&topic, &output_text, count, &worker))?;
+            note("sink", result);
+            let same = std::fs::read(&input)? == std::fs::read(&output)?;
+            std::fs::remove_file(&output)?;
+            println!("output equals input: {same}");
+        }
+        if wants("consumer") {
+            let result = runtime.block_on(bare_consumer(bootstrap, &topic, count))?;
+            note("consumer", result);
+        }
     }
     for (ours, bare) in [("source", "producer"), ("sink", "consumer")] {
         if let (Some(a), Some(b)) = (measured.get(ours), measured.get(bare)) {
+            let ratio = |figure: fn(&Measured) -> f64| median(a, figure) / median(b, figure);
             println!(
                 "{ours} / {bare}: {:.2} by time, {:.2} by CPU",
-                a.per_second / b.per_second,
-                a.per_cpu / b.per_cpu
+                ratio(|measured| measured.per_second),
+                ratio(|measured| measured.per_cpu)
             );
         }
     }
