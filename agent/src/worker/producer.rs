@@ -6,7 +6,7 @@
 //! per record.
 //!
 //! Tasks share the memory of a producer so that none can keep the others from it: a task may hold as much as is free, and
-//! [`LEAST`] always. One whose partition takes nothing, be it for hours, is held back when it has half of the memory (dynamic
+//! 64 KiB always. One whose partition takes nothing, be it for hours, is held back when it has half of the memory (dynamic
 //! thresholds, Choudhury and Hahne 1998).
 //!
 //! Contract: librdkafka reports each record that [`OpenChunk::send`] took exactly once; until then the chunk stays
