@@ -77,12 +77,7 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start_kind(servers: &Servers, kind: BrokerKind) -> Result<Self> {
-        let mut kafka = Self::new(servers, kind, free_port()?)?;
-        if kind == BrokerKind::Kafka {
-            kafka.set_up(&["broker.properties"], None)?;
-        }
-        kafka.restart()?;
-        Ok(kafka)
+        Self::start_with(servers, kind, free_port()?, &[], None)
     }
 
     /// Starts a second node, number 2, of the cluster of a Kafka that was started alone and is number 1.
@@ -90,10 +85,8 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start_second(&self) -> Result<Self> {
-        let mut kafka = Self::new(&self.servers, self.kind, self.controller)?;
-        kafka.set_up(&["broker.properties", "broker-second.properties"], None)?;
-        kafka.restart()?;
-        Ok(kafka)
+        let more = &["broker-second.properties"];
+        Self::start_with(&self.servers, self.kind, self.controller, more, None)
     }
 
     /// A Kafka with listeners for TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) beside the open one.
@@ -103,15 +96,19 @@ impl Kafka {
     /// # Errors
     /// When it does not come up; the end of its log is in the error.
     pub fn start_secured(servers: &Servers, authority: &Authority) -> Result<Self> {
-        let mut kafka = Self::new(servers, BrokerKind::Kafka, free_port()?)?;
-        let files = ["broker.properties", "broker-secured.properties"];
-        kafka.set_up(&files, Some(authority))?;
-        kafka.restart()?;
-        Ok(kafka)
+        let (kind, more) = (BrokerKind::Kafka, &["broker-secured.properties"]);
+        Self::start_with(servers, kind, free_port()?, more, Some(authority))
     }
 
-    fn new(servers: &Servers, kind: BrokerKind, controller: u16) -> Result<Self> {
-        Ok(Self {
+    /// `more` are files of properties that win over `broker.properties`.
+    fn start_with(
+        servers: &Servers,
+        kind: BrokerKind,
+        controller: u16,
+        more: &[&str],
+        authority: Option<&Authority>,
+    ) -> Result<Self> {
+        let mut kafka = Self {
             servers: servers.clone(),
             kind,
             port: free_port()?,
@@ -119,11 +116,16 @@ impl Kafka {
             secured: None,
             process: None,
             folder: TempDir::with_prefix("sluice-kafka-")?,
-        })
+        };
+        if kind == BrokerKind::Kafka {
+            kafka.set_up(more, authority)?;
+        }
+        kafka.restart()?;
+        Ok(kafka)
     }
 
     /// Writes the properties of a Kafka and makes its data folder.
-    fn set_up(&mut self, files: &[&str], authority: Option<&Authority>) -> Result<()> {
+    fn set_up(&mut self, more: &[&str], authority: Option<&Authority>) -> Result<()> {
         let mut filled = vec![
             ("PORT", self.port.to_string()),
             ("CONTROLLER", self.controller.to_string()),
@@ -153,7 +155,8 @@ impl Kafka {
             }
             self.secured = Some(secured);
         }
-        std::fs::write(self.path("server.properties"), properties(files, &filled)?)?;
+        let files = [&["broker.properties"], more].concat();
+        std::fs::write(self.path("server.properties"), properties(&files, &filled)?)?;
         self.format(&users)
     }
 

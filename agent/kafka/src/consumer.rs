@@ -1,9 +1,8 @@
 //! A consumer that gives batches from librdkafka's queue, without a thread of ours: for sink tasks, and for connectors that
 //! read from Kafka.
 //!
-//! It has `unsafe` code because per-message calls cost three times the CPU
-//! of `rd_kafka_consume_batch_queue`, and because rebalances must wait for the task: its last offsets are committed
-//! before partitions go. Everything else about librdkafka is used through the `rdkafka` crate.
+//! It has `unsafe` code because per-message calls cost three times the CPU of `rd_kafka_consume_batch_queue`, and because
+//! rebalances must wait for the task: its last offsets are committed before partitions go. Everything else about librdkafka is used through the `rdkafka` crate.
 //!
 //! Contract:
 //! * [`BatchConsumer::poll`] never waits. [`BatchConsumer::wait`] ends when there may be something to poll.

@@ -11,8 +11,6 @@ use crate::kafka_client::{ClientKind, librdkafka_config};
 
 /// Memory that a producer may hold (`buffer.memory` of the Java producer).
 const PRODUCER_BUFFER_KBYTES: &str = "32768";
-/// Without end: the bytes are counted, with what librdkafka keeps beside each record (see [`super::producer`]).
-const PRODUCER_BUFFER_MESSAGES: &str = "0";
 /// Bytes that a consumer fetches ahead. librdkafka's 64 MB times a thousand tasks would be too much.
 const CONSUMER_QUEUE_KBYTES: &str = "16384";
 /// Records that a consumer fetches ahead per partition.
@@ -105,11 +103,6 @@ fn base_producer_config(
         &mut config,
         "queue.buffering.max.kbytes",
         PRODUCER_BUFFER_KBYTES,
-    );
-    set_default(
-        &mut config,
-        "queue.buffering.max.messages",
-        PRODUCER_BUFFER_MESSAGES,
     );
     Ok(config)
 }

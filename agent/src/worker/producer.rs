@@ -387,9 +387,13 @@ impl SharedProducer {
                 * 1024,
             space: Notify::new(),
         };
-        // Only the shares bound the memory: librdkafka would let the first task have all.
+        // Only the shares bound the memory: librdkafka would let the first task have all, and counts records without what it
+        // keeps beside them.
         let mut config = config.clone();
         config.set("queue.buffering.max.kbytes", i32::MAX.to_string());
+        if config.get("queue.buffering.max.messages").is_none() {
+            config.set("queue.buffering.max.messages", "0");
+        }
         let producer =
             ThreadedProducer::from_config_and_context(&config, deliveries).map_err(|error| {
                 ConnectError::new(
