@@ -36,6 +36,12 @@ pub fn shared_name(name: &str) -> ByteString {
     ByteString::from_static(kept)
 }
 
+/// Whether two names are equal; those of [`shared_name`] are compared without their text.
+#[must_use]
+pub fn same_name(a: &ByteString, b: &ByteString) -> bool {
+    std::ptr::eq::<str>(&**a, &**b) || a == b
+}
+
 /// A topic and one of its partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {

@@ -15,29 +15,35 @@ use std::sync::Arc;
 
 use rdkafka::bindings as rd;
 use rdkafka::error::{IsError as _, KafkaError, KafkaResult};
-use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{Partitioner, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::util::IntoOpaque as _;
 
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const PARTITION_UNASSIGNED: i32 = -1;
 
 /// See the module.
-pub struct ProducerTopic<C: ProducerContext + 'static> {
+pub struct ProducerTopic<C: ProducerContext<P> + 'static, P: Partitioner + 'static> {
     handle: NonNull<rd::rd_kafka_topic_t>,
-    producer: Arc<ThreadedProducer<C>>,
+    producer: Arc<ThreadedProducer<C, P>>,
 }
 
 // SAFETY: librdkafka locks a topic by itself, and the producer is Send and Sync.
-unsafe impl<C: ProducerContext + 'static> Send for ProducerTopic<C> {}
+unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Send
+    for ProducerTopic<C, P>
+{
+}
 // SAFETY: as above.
-unsafe impl<C: ProducerContext + 'static> Sync for ProducerTopic<C> {}
+unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Sync
+    for ProducerTopic<C, P>
+{
+}
 
-impl<C: ProducerContext + 'static> ProducerTopic<C> {
+impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> ProducerTopic<C, P> {
     /// The topic of that name.
     ///
     /// # Errors
     /// No topic can have the name.
-    pub fn new(producer: Arc<ThreadedProducer<C>>, name: &str) -> KafkaResult<Self> {
+    pub fn new(producer: Arc<ThreadedProducer<C, P>>, name: &str) -> KafkaResult<Self> {
         let name = CString::new(name)?;
         // SAFETY: the producer lives, the name ends with NUL and is copied, and the settings are the producer's own.
         let handle = unsafe {
@@ -109,7 +115,7 @@ impl<C: ProducerContext + 'static> ProducerTopic<C> {
     }
 }
 
-impl<C: ProducerContext + 'static> Drop for ProducerTopic<C> {
+impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Drop for ProducerTopic<C, P> {
     fn drop(&mut self) {
         // SAFETY: the handle came from `rd_kafka_topic_new` and is given back once, before the producer.
         unsafe { rd::rd_kafka_topic_destroy(self.handle.as_ptr()) }

@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytestring::ByteString;
 use parking_lot::Mutex;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -30,7 +31,7 @@ const HEADER_PREFIX: &str = "__connect.errors.";
 /// See the module.
 pub struct DeadLetterQueue {
     id: ConnectorTaskId,
-    topic: String,
+    topic: ByteString,
     context_headers: bool,
     producer: Arc<SharedProducer>,
     signal: Arc<AckSignal>,
@@ -65,7 +66,7 @@ impl DeadLetterQueue {
             })?;
         Ok(Some(Self {
             id: context.id.clone(),
-            topic: topic.clone(),
+            topic: topic.as_str().into(),
             context_headers: settings.dead_letter_headers,
             producer: producers.get(&client_configs::dead_letter_producer_config(context)?)?,
             signal: Arc::default(),
@@ -105,7 +106,7 @@ impl DeadLetterQueue {
         self.metrics.dlq_failures.add(1);
         tracing::error!(
             task = %self.id,
-            topic = self.topic,
+            topic = &*self.topic,
             %error,
             "could not produce message to dead letter queue"
         );

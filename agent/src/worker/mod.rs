@@ -3,7 +3,8 @@
 //! * [`lifecycle`], [`connector`]: what runs here, started and stopped by the herder.
 //! * [`task_context`]: what a loop is given and what it tells back; begin here.
 //! * [`source_task`], [`sink_task`]: the loops, one future per task.
-//! * [`producer`], [`consumer`]: the Kafka clients of the loops; [`client_configs`] makes their settings.
+//! * [`producer`], [`consumer`]: the Kafka clients of the loops; [`client_configs`] makes their settings, `partitioner` chooses
+//!   partitions.
 //! * [`errors`], [`dead_letter_queue`], [`transformation_chain`]: retries and tolerance, failed records, transformations.
 //! * [`offset_writer`], [`submitted`], [`connector_offsets`]: source offsets, from acknowledgement to the offsets topic.
 //! * [`transactional_producer`]: transactions of exactly-once source tasks.
@@ -19,6 +20,7 @@ pub mod errors;
 pub mod lifecycle;
 pub mod metrics;
 pub mod offset_writer;
+mod partitioner;
 pub mod producer;
 mod sink_context;
 pub mod sink_task;

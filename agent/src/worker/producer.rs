@@ -17,15 +17,19 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, O
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytestring::ByteString;
 use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use sluice_api::record::same_name;
 use sluice_api::{ConnectError, ErrorKind, Result};
 use sluice_kafka::producer_topic::ProducerTopic;
 use tokio::sync::Notify;
+
+use super::partitioner::BuiltInPartitioner;
 
 /// Bits of an opaque that number the record within its chunk.
 const INDEX_BITS: u32 = 16;
@@ -165,6 +169,7 @@ pub struct Deliveries {
     /// Bytes that it may hold.
     memory: i64,
     space: Notify,
+    partitioner: BuiltInPartitioner,
 }
 
 #[derive(Default)]
@@ -205,8 +210,12 @@ impl ClientContext for Deliveries {
     }
 }
 
-impl ProducerContext for Deliveries {
+impl ProducerContext<BuiltInPartitioner> for Deliveries {
     type DeliveryOpaque = usize;
+
+    fn get_custom_partitioner(&self) -> Option<&BuiltInPartitioner> {
+        Some(&self.partitioner)
+    }
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         let id = (opaque >> INDEX_BITS) as u64;
@@ -249,7 +258,10 @@ impl ProducerContext for Deliveries {
 /// A chunk that records may be sent with, until it is dropped, be it by a panic of a plugin.
 pub struct OpenChunk {
     /// The topic of the last record, and its name.
-    topic: Option<(String, Arc<ProducerTopic<Deliveries>>)>,
+    topic: Option<(
+        ByteString,
+        Arc<ProducerTopic<Deliveries, BuiltInPartitioner>>,
+    )>,
     producer: Arc<SharedProducer>,
     chunk: Arc<AckChunk>,
     /// Records of the chunk that the producer has not taken.
@@ -275,7 +287,7 @@ impl OpenChunk {
     pub fn send(
         &mut self,
         index: usize,
-        topic: &str,
+        topic: &ByteString,
         partition: Option<i32>,
         timestamp: Option<i64>,
         key: Option<&[u8]>,
@@ -341,13 +353,17 @@ impl OpenChunk {
             self.chunk.signal.held.fetch_add(sent, Ordering::Relaxed);
             let deliveries = self.producer.producer.context();
             deliveries.held.fetch_add(sent, Ordering::Relaxed);
+            deliveries.partitioner.on_sent(sent.unsigned_abs());
         }
     }
 
-    fn topic(&mut self, name: &str) -> KafkaResult<&ProducerTopic<Deliveries>> {
+    fn topic(
+        &mut self,
+        name: &ByteString,
+    ) -> KafkaResult<&ProducerTopic<Deliveries, BuiltInPartitioner>> {
         let topic = match self.topic.take() {
-            Some(last) if last.0 == name => last,
-            _ => (name.to_owned(), self.producer.topic(name)?),
+            Some(last) if same_name(&last.0, name) => last,
+            _ => (name.clone(), self.producer.topic(name)?),
         };
         Ok(&self.topic.insert(topic).1)
     }
@@ -365,8 +381,8 @@ impl Drop for OpenChunk {
 
 /// A producer used by any number of tasks.
 pub struct SharedProducer {
-    topics: RwLock<HashMap<String, Arc<ProducerTopic<Deliveries>>>>,
-    producer: Arc<ThreadedProducer<Deliveries>>,
+    topics: RwLock<HashMap<String, Arc<ProducerTopic<Deliveries, BuiltInPartitioner>>>>,
+    producer: Arc<ThreadedProducer<Deliveries, BuiltInPartitioner>>,
     next_chunk: AtomicU64,
 }
 
@@ -386,11 +402,16 @@ impl SharedProducer {
                 .unwrap_or(DEFAULT_MEMORY)
                 * 1024,
             space: Notify::new(),
+            partitioner: BuiltInPartitioner::default(),
         };
         // Only the shares bound the memory: librdkafka would let the first task have all, and counts records without what it
         // keeps beside them.
         let mut config = config.clone();
         config.set("queue.buffering.max.kbytes", i32::MAX.to_string());
+        // Records without key get their partition from the partitioner too. The binding crashes when it sets one where no
+        // setting of topics is; ours wins over the one that is named.
+        config.set("sticky.partitioning.linger.ms", "0");
+        config.set("partitioner", "murmur2_random");
         if config.get("queue.buffering.max.messages").is_none() {
             config.set("queue.buffering.max.messages", "0");
         }
@@ -442,7 +463,7 @@ impl SharedProducer {
         }
     }
 
-    fn topic(&self, name: &str) -> KafkaResult<Arc<ProducerTopic<Deliveries>>> {
+    fn topic(&self, name: &str) -> KafkaResult<Arc<ProducerTopic<Deliveries, BuiltInPartitioner>>> {
         if let Some(known) = self.topics.read().get(name) {
             return Ok(Arc::clone(known));
         }
@@ -459,7 +480,7 @@ impl SharedProducer {
     }
 
     /// librdkafka's producer, for transactions.
-    pub(super) fn inner(&self) -> &ThreadedProducer<Deliveries> {
+    pub(super) fn inner(&self) -> &ThreadedProducer<Deliveries, BuiltInPartitioner> {
         &self.producer
     }
 
@@ -550,8 +571,9 @@ mod tests {
         let signal = Arc::new(AckSignal::default());
         let mut open = producer.open_chunk(3, &signal, false);
         let chunk = Arc::clone(open.chunk());
-        let mut send =
-            |index, value: &[u8]| open.send(index, "t", None, None, None, Some(value), None);
+        let mut send = |index, value: &[u8]| {
+            open.send(index, &"t".into(), None, None, None, Some(value), None)
+        };
         send(0, b"x").unwrap();
         assert!(matches!(send(1, b"y"), Err(SendError::QueueFull)));
         send(2, &[0; 2000]).unwrap();
@@ -577,7 +599,7 @@ mod tests {
             let mut open = producer.open_chunk(MAX_CHUNK, signal, false);
             let taken = (0..MAX_CHUNK)
                 .take_while(|index| {
-                    open.send(*index, "t", None, None, None, Some(&value), None)
+                    open.send(*index, &"t".into(), None, None, None, Some(&value), None)
                         .is_ok()
                 })
                 .count();

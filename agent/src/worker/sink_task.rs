@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sluice_api::java_regex::JavaRegex;
+use sluice_api::record::same_name;
 use sluice_api::{
     ConnectError, ConnectRecord, Headers, OffsetAndMetadata, RawRecord, RecordOrigin, Result,
     SchemaAndValue, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, TimestampType,
@@ -440,7 +441,8 @@ impl Loop<'_> {
                 + record.value.as_ref().map_or(0, bytes::Bytes::len)) as u64;
             match &mut run {
                 Some((first, next))
-                    if first.partition == record.partition && first.topic == record.topic =>
+                    if first.partition == record.partition
+                        && same_name(&first.topic, &record.topic) =>
                 {
                     *next = record.offset + 1;
                 }

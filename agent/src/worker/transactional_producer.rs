@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
@@ -84,13 +85,14 @@ impl TransactionalProducer {
     ) -> Result<Vec<Arc<AckChunk>>> {
         let producer = self.shared()?;
         let signal = Arc::default();
+        let topic = ByteString::from(topic);
         let mut chunks = Vec::new();
         for part in records.chunks(MAX_CHUNK) {
             let mut open = producer.open_chunk(part.len(), &signal, false);
             for (index, (key, value)) in part.iter().enumerate() {
                 loop {
                     let sent =
-                        open.send(index, topic, None, None, Some(key), value.as_deref(), None);
+                        open.send(index, &topic, None, None, Some(key), value.as_deref(), None);
                     match sent {
                         Ok(()) => break,
                         Err(SendError::QueueFull) => producer.space().await,

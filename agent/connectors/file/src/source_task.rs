@@ -2,6 +2,9 @@
 //!
 //! Lines end with `\n`, `\r\n` or `\r`; a `\r` at the end of what was read waits for the next byte. A last line
 //! without end is held until it is complete. Truncation and rotation of the file are not noticed, as in Kafka.
+//!
+//! What the system has of the file in memory is read on the task's own thread; only what must come from the disk is waited
+//! for on a blocking one: to wake another thread and be woken costs more than to copy a block.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -38,6 +41,9 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// Cuts blocks of bytes into lines.
 #[derive(Debug, Default)]
 pub struct LineSplitter {
+    /// The block as long as there are lines to come.
+    whole: Bytes,
+    /// What is left of it.
     block: Bytes,
     /// Bytes at the start of the block that are known to hold no line end.
     searched: usize,
@@ -67,6 +73,21 @@ impl LineSplitter {
         Some((line, taken))
     }
 
+    /// The next line as [`LineSplitter::next_line`] gives it, as text; what is not UTF-8 becomes U+FFFD.
+    pub fn next_text(&mut self) -> Option<(ByteString, usize)> {
+        let start = self.whole.len() - self.block.len();
+        let (line, taken) = self.next_line()?;
+        let end = start + line.len();
+        let text = ByteString::try_from(line).unwrap_or_else(|_| {
+            let line = self.whole.get(start..end).unwrap_or_default();
+            String::from_utf8_lossy(line).into_owned().into()
+        });
+        if self.block.is_empty() {
+            self.whole = Bytes::new();
+        }
+        Some((text, taken))
+    }
+
     /// Bytes of a line that is not complete.
     #[must_use]
     pub fn rest(&self) -> &Bytes {
@@ -75,6 +96,7 @@ impl LineSplitter {
 
     /// Replaces the block by one that begins with [`LineSplitter::rest`].
     pub fn refill(&mut self, block: Bytes) {
+        self.whole = block.clone();
         self.block = block;
     }
 }
@@ -98,6 +120,8 @@ pub(crate) struct FileStreamSourceTask {
     lines: LineSplitter,
     /// The last read found nothing.
     idle: bool,
+    /// The file system tells whether a read would have to wait.
+    tells_wait: bool,
 }
 
 impl Default for FileStreamSourceTask {
@@ -112,11 +136,13 @@ impl Default for FileStreamSourceTask {
             input: Input::Closed,
             lines: LineSplitter::default(),
             idle: false,
+            tells_wait: true,
         }
     }
 }
 
-fn read_some(file: &mut File, target: &mut [u8]) -> std::io::Result<usize> {
+fn read_waiting(file: &File, target: &mut [u8]) -> std::io::Result<usize> {
+    let mut file = file;
     loop {
         match file.read(target) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -125,11 +151,30 @@ fn read_some(file: &mut File, target: &mut [u8]) -> std::io::Result<usize> {
     }
 }
 
+/// Reads what is in memory; `WouldBlock` if that is nothing, another error if the file system can't tell.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, target: &mut [u8]) -> std::io::Result<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    /// Where the file stands, as `read` does.
+    const HERE: u64 = u64::MAX;
+    let mut target = [std::io::IoSliceMut::new(target)];
+    Ok(preadv2(file, &mut target, HERE, ReadWriteFlags::NOWAIT)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_file: &File, _target: &mut [u8]) -> std::io::Result<usize> {
+    Err(ErrorKind::Unsupported.into())
+}
+
 /// Reads a block after `rest`; an empty answer is the end of the file for now.
-fn read_block(file: &mut File, rest: &[u8], probe: bool) -> std::io::Result<Bytes> {
+fn read_block(
+    rest: &[u8],
+    probe: bool,
+    read: impl Fn(&mut [u8]) -> std::io::Result<usize>,
+) -> std::io::Result<Bytes> {
     if probe {
         let mut found = [0; PROBE_SIZE];
-        let read = read_some(file, &mut found)?;
+        let read = read(&mut found)?;
         if read == 0 {
             return Ok(Bytes::new());
         }
@@ -143,7 +188,7 @@ fn read_block(file: &mut File, rest: &[u8], probe: bool) -> std::io::Result<Byte
     let mut block = BytesMut::with_capacity(rest.len() + room);
     block.extend_from_slice(rest);
     block.resize(rest.len() + room, 0);
-    let read = read_some(file, block.get_mut(rest.len()..).unwrap_or_default())?;
+    let read = read(block.get_mut(rest.len()..).unwrap_or_default())?;
     if read == 0 {
         return Ok(Bytes::new());
     }
@@ -230,16 +275,29 @@ impl FileStreamSourceTask {
         }
         match std::mem::replace(&mut self.input, Input::Closed) {
             Input::Closed => Ok(false),
-            Input::File(mut file) => {
+            Input::File(file) => {
                 let probe = self.idle;
-                let (file, block) = spawn_blocking(move || {
-                    let block = read_block(&mut file, &rest, probe);
-                    (file, block)
-                })
-                .await
-                .map_err(|e| ConnectError::connect(e.to_string()))?;
+                let mut cached = None;
+                if self.tells_wait {
+                    match read_block(&rest, probe, |target| read_cached(&file, target)) {
+                        Ok(block) => cached = Some(block),
+                        Err(error) => self.tells_wait = error.kind() == ErrorKind::WouldBlock,
+                    }
+                }
+                let (file, block) = match cached {
+                    Some(block) => (file, block),
+                    None => {
+                        let (file, block) = spawn_blocking(move || {
+                            let block =
+                                read_block(&rest, probe, |target| read_waiting(&file, target));
+                            (file, block)
+                        })
+                        .await
+                        .map_err(|e| ConnectError::connect(e.to_string()))?;
+                        (file, block?)
+                    }
+                };
                 self.input = Input::File(file);
-                let block = block?;
                 self.idle = block.is_empty();
                 if self.idle {
                     return Ok(false);
@@ -283,14 +341,10 @@ impl FileStreamSourceTask {
     fn take_lines(&mut self, records: &mut Vec<SourceRecord>, bytes: &mut usize) -> bool {
         let timestamp = now_millis();
         while records.len() < self.batch_size && *bytes < BATCH_BYTES {
-            let Some((line, taken)) = self.lines.next_line() else {
+            let Some((text, taken)) = self.lines.next_text() else {
                 return false;
             };
             *bytes += taken;
-            let text = match std::str::from_utf8(&line) {
-                Ok(_) => ByteString::try_from(line).unwrap_or_default(),
-                Err(_) => String::from_utf8_lossy(&line).into_owned().into(),
-            };
             let offset = if self.path.is_some() {
                 self.position += i64::try_from(taken).unwrap_or(0);
                 Value::Int64(self.position)

@@ -119,6 +119,23 @@ fn lines_end_as_in_kafka() {
     assert_eq!(rest, "d\r");
 }
 
+#[test]
+fn lines_that_are_not_utf_8_are_replaced_where_they_stand() {
+    let mut splitter = LineSplitter::default();
+    splitter.refill(bytes::Bytes::from_static(
+        b"a\xff\n\xc3\xa4\nb\xffc\nrest\xff",
+    ));
+    let lines: Vec<(String, usize)> = std::iter::from_fn(|| splitter.next_text())
+        .map(|(text, taken)| (text.to_string(), taken))
+        .collect();
+    let expected = [("a\u{fffd}", 3), ("\u{e4}", 3), ("b\u{fffd}c", 4)];
+    assert_eq!(
+        lines,
+        expected.map(|(text, taken)| (text.to_owned(), taken))
+    );
+    assert_eq!(splitter.rest(), &b"rest\xff"[..]);
+}
+
 #[tokio::test]
 async fn lines_come_in_batches_with_the_position_after_each() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
+use sluice_api::record::same_name;
 use sluice_api::{CommittedRecord, ConnectError, ErrorKind, Result, SourceRecord, SourceTask};
 use sluice_protocol::TargetState;
 use tokio::task::JoinHandle;
@@ -395,17 +396,17 @@ impl Loop<'_> {
                         break;
                     }
                 }
-                let sent = match self.sender.dispatch_at_once(&mut open, index, record) {
-                    Some(sent) => sent,
-                    None => match self
-                        .sender
-                        .dispatch(&mut open, index, std::mem::take(record))
-                        .await
-                    {
-                        Ok(Dispatch::Sent(sent)) => sent,
-                        Ok(Dispatch::Dropped(record)) => {
+                let kept = if self.sender.dispatch_at_once(&mut open, index, record) {
+                    None
+                } else {
+                    match self.sender.dispatch(&mut open, index, record).await {
+                        Ok(Dispatch::Sent(kept)) => kept,
+                        Ok(Dispatch::Dropped(kept)) => {
                             self.active = self.active.saturating_sub(1);
-                            self.dropped.extend(record);
+                            self.dropped.extend(kept.map(|record| CommittedRecord {
+                                record: *record,
+                                metadata: None,
+                            }));
                             continue;
                         }
                         Ok(Dispatch::Stopping) => {
@@ -416,14 +417,18 @@ impl Loop<'_> {
                             outcome = Err(error);
                             break;
                         }
-                    },
+                    }
                 };
-                if last_topic != sent.topic {
-                    self.submitted.use_topic(&sent.topic);
-                    last_topic = sent.topic;
+                if !same_name(&last_topic, &record.record.topic) {
+                    last_topic = std::mem::take(&mut record.record.topic);
+                    self.submitted.use_topic(&last_topic);
                 }
-                self.submitted
-                    .submit(index, sent.partition, sent.offset, sent.kept);
+                self.submitted.submit(
+                    index,
+                    record.source_partition.take(),
+                    record.source_offset.take(),
+                    kept,
+                );
             }
             drop(open);
             self.context.metrics.on_bytes(self.sender.take_bytes());

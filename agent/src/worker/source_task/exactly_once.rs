@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use sluice_api::record::same_name;
 use sluice_api::{
     CommittedRecord, ConnectError, ErrorKind, RecordMetadata, Result, SourceOffset,
     SourcePartition, SourceRecord, SourceTask, TopicPartition, TransactionContext,
@@ -16,7 +17,7 @@ use sluice_protocol::TargetState;
 use tokio_util::sync::CancellationToken;
 
 use super::polled_batch;
-use super::record_sender::{Dispatch, RecordSender, Sent};
+use super::record_sender::{Dispatch, RecordSender};
 use crate::worker::connector_offsets::ConnectorOffsets;
 use crate::worker::offset_writer::OffsetWriter;
 use crate::worker::producer::{AckChunk, MAX_CHUNK};
@@ -355,18 +356,16 @@ impl Loop<'_> {
                     None => None,
                     Some(requests) => requests.take_for_record(record)?,
                 };
-                let dispatched = match self.sender.dispatch_at_once(&mut open, index, record) {
-                    Some(sent) => Dispatch::Sent(sent),
-                    None => {
-                        let record = std::mem::take(record);
-                        self.sender.dispatch(&mut open, index, record).await?
-                    }
+                let dispatched = if self.sender.dispatch_at_once(&mut open, index, record) {
+                    Dispatch::Sent(None)
+                } else {
+                    self.sender.dispatch(&mut open, index, record).await?
                 };
                 match dispatched {
-                    Dispatch::Sent(sent) => self.note(sent, &chunk, index),
-                    Dispatch::Dropped(record) => {
-                        self.remembered.extend(record.map(|dropped| Remembered {
-                            record: dropped.record,
+                    Dispatch::Sent(kept) => self.note(record, kept, &chunk, index),
+                    Dispatch::Dropped(kept) => {
+                        self.remembered.extend(kept.map(|record| Remembered {
+                            record: *record,
                             sent: None,
                         }));
                     }
@@ -388,24 +387,36 @@ impl Loop<'_> {
         Ok(())
     }
 
-    fn note(&mut self, sent: Sent, chunk: &Arc<AckChunk>, index: usize) {
+    fn note(
+        &mut self,
+        source: &mut SourceRecord,
+        kept: Option<Box<SourceRecord>>,
+        chunk: &Arc<AckChunk>,
+        index: usize,
+    ) {
         self.sent += 1;
-        if self.topics.last() != Some(&sent.topic) && !self.topics.contains(&sent.topic) {
-            self.topics.push(sent.topic);
+        let topic = &source.record.topic;
+        let is_last = self
+            .topics
+            .last()
+            .is_some_and(|last| same_name(last, topic));
+        if !is_last && !self.topics.contains(topic) {
+            self.topics.push(topic.clone());
         }
-        if let Some(record) = sent.kept {
+        if let Some(record) = kept {
             self.remembered.push(Remembered {
                 record: *record,
                 sent: Some((Arc::clone(chunk), index)),
             });
         }
-        let Some(partition) = sent.partition else {
+        let Some(partition) = source.source_partition.take() else {
             return;
         };
+        let offset = source.source_offset.take();
         match &mut self.run {
-            Some((last, offset)) if Arc::ptr_eq(last, &partition) => *offset = sent.offset,
+            Some((last, last_offset)) if Arc::ptr_eq(last, &partition) => *last_offset = offset,
             run => {
-                if let Some((partition, offset)) = run.replace((partition, sent.offset)) {
+                if let Some((partition, offset)) = run.replace((partition, offset)) {
                     self.writer.offset(partition, offset);
                 }
             }

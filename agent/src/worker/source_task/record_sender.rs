@@ -4,12 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
-use sluice_api::{
-    CommittedRecord, ConnectError, ErrorKind, RecordOrigin, Result, SourceOffset, SourcePartition,
-    SourceRecord,
-};
+use sluice_api::{ConnectError, ErrorKind, RecordOrigin, Result, SourceRecord};
 use sluice_protocol::TargetState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,24 +30,12 @@ impl FailureSubject for Subject {
     }
 }
 
-/// A record the producer has taken.
-pub(super) struct Sent {
-    /// Topic it goes to.
-    pub(super) topic: ByteString,
-    /// Source partition.
-    pub(super) partition: Option<Arc<SourcePartition>>,
-    /// Source offset.
-    pub(super) offset: Option<SourceOffset>,
-    /// The record as polled, for tasks that want to hear of each.
-    pub(super) kept: Option<Box<SourceRecord>>,
-}
-
 /// What became of a record.
 pub(super) enum Dispatch {
-    /// The producer has it.
-    Sent(Sent),
+    /// The producer has it; the record as polled, for tasks that want to hear of each.
+    Sent(Option<Box<SourceRecord>>),
     /// A transformation or a tolerated error dropped it; it is kept for tasks that want to hear of each.
-    Dropped(Option<CommittedRecord>),
+    Dropped(Option<Box<SourceRecord>>),
     /// The task is stopping and the record was not taken.
     Stopping,
 }
@@ -132,14 +116,14 @@ impl RecordSender {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Sends a record that needs nothing but its converters, without the cost of a future, and takes its origin. Leaves
-    /// it whole for [`RecordSender::dispatch`] if it needs more, or if anything went wrong, which happens there again.
+    /// Sends a record that needs nothing but its converters, without the cost of a future. False if it needs more, or if
+    /// anything went wrong, which then happens in [`RecordSender::dispatch`] again.
     pub(super) fn dispatch_at_once(
         &mut self,
         open: &mut OpenChunk,
         index: usize,
-        source: &mut SourceRecord,
-    ) -> Option<Sent> {
+        source: &SourceRecord,
+    ) -> bool {
         let record = &source.record;
         let plugins = &self.plugins;
         if self.keep_records
@@ -147,12 +131,12 @@ impl RecordSender {
             || !record.headers.is_empty()
             || self.refused_topic.as_deref() == Some(&*record.topic)
         {
-            return None;
+            return false;
         }
         if let Some(creation) = &mut self.topic_creation
             && !creation.is_known(&record.topic)
         {
-            return None;
+            return false;
         }
         self.key_buffer.clear();
         self.value_buffer.clear();
@@ -169,9 +153,9 @@ impl RecordSender {
             &mut self.value_buffer,
         );
         let (Ok(key), Ok(value)) = (key, value) else {
-            return None;
+            return false;
         };
-        open.send(
+        let sent = open.send(
             index,
             &record.topic,
             record.kafka_partition,
@@ -179,18 +163,15 @@ impl RecordSender {
             key,
             value,
             None,
-        )
-        .ok()?;
+        );
+        if sent.is_err() {
+            return false;
+        }
         self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
-        Some(Sent {
-            topic: source.record.topic.clone(),
-            partition: source.source_partition.take(),
-            offset: source.source_offset.take(),
-            kept: None,
-        })
+        true
     }
 
-    /// Sends one record, or drops it.
+    /// Sends one record, or drops it. `source` keeps its partition and offset, and gets the topic that it was sent to.
     ///
     /// # Errors
     /// A failure that is not tolerated.
@@ -198,26 +179,22 @@ impl RecordSender {
         &mut self,
         open: &mut OpenChunk,
         index: usize,
-        record: SourceRecord,
+        source: &mut SourceRecord,
     ) -> Result<Dispatch> {
-        let kept = self.keep_records.then(|| Box::new(record.clone()));
+        let kept = self.keep_records.then(|| Box::new(source.clone()));
         let subject = Subject(
             self.errors
                 .settings()
                 .log_messages
-                .then(|| format!(", where source record is = {record}")),
+                .then(|| format!(", where source record is = {source}")),
         );
-        let SourceRecord {
-            record,
-            source_partition,
-            source_offset,
-        } = record;
+        let record = std::mem::take(&mut source.record);
         let record = if self.plugins.transformations.is_empty() {
             record
         } else {
             let origin = RecordOrigin::Source {
-                partition: source_partition.as_deref(),
-                offset: source_offset.as_ref(),
+                partition: source.source_partition.as_deref(),
+                offset: source.source_offset.as_ref(),
             };
             let transformed = self
                 .plugins
@@ -226,7 +203,7 @@ impl RecordSender {
                 .await;
             match transformed {
                 Tolerated::Done(record) => record,
-                Tolerated::Skipped => return Ok(dropped(kept)),
+                Tolerated::Skipped => return Ok(Dispatch::Dropped(kept)),
                 Tolerated::Fatal(error) => return Err(error),
             }
         };
@@ -260,7 +237,7 @@ impl RecordSender {
                             .await
                         {
                             Decision::Retry => {}
-                            Decision::Skip => return Ok(dropped(kept)),
+                            Decision::Skip => return Ok(Dispatch::Dropped(kept)),
                             Decision::Fail(error) => return Err(error),
                         },
                     }
@@ -297,7 +274,7 @@ impl RecordSender {
                     .await
                 {
                     Decision::Retry => {}
-                    Decision::Skip => return Ok(dropped(kept)),
+                    Decision::Skip => return Ok(Dispatch::Dropped(kept)),
                     Decision::Fail(error) => return Err(error),
                 },
             }
@@ -325,7 +302,7 @@ impl RecordSender {
                     .await
                 {
                     Decision::Retry => {}
-                    Decision::Skip => return Ok(dropped(kept)),
+                    Decision::Skip => return Ok(Dispatch::Dropped(kept)),
                     Decision::Fail(error) => return Err(error),
                 },
             }
@@ -390,18 +367,7 @@ impl RecordSender {
                 }
             }
         }
-        Ok(Dispatch::Sent(Sent {
-            topic: record.topic,
-            partition: source_partition,
-            offset: source_offset,
-            kept,
-        }))
+        source.record.topic = record.topic;
+        Ok(Dispatch::Sent(kept))
     }
-}
-
-fn dropped(kept: Option<Box<SourceRecord>>) -> Dispatch {
-    Dispatch::Dropped(kept.map(|record| CommittedRecord {
-        record: *record,
-        metadata: None,
-    }))
 }
