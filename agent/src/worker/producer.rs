@@ -255,13 +255,12 @@ impl ProducerContext<BuiltInPartitioner> for Deliveries {
     }
 }
 
+type Topic = ProducerTopic<Deliveries, BuiltInPartitioner>;
+
 /// A chunk that records may be sent with, until it is dropped, be it by a panic of a plugin.
 pub struct OpenChunk {
     /// The topic of the last record, and its name.
-    topic: Option<(
-        ByteString,
-        Arc<ProducerTopic<Deliveries, BuiltInPartitioner>>,
-    )>,
+    topic: Option<(ByteString, Arc<Topic>)>,
     producer: Arc<SharedProducer>,
     chunk: Arc<AckChunk>,
     /// Records of the chunk that the producer has not taken.
@@ -357,10 +356,7 @@ impl OpenChunk {
         }
     }
 
-    fn topic(
-        &mut self,
-        name: &ByteString,
-    ) -> KafkaResult<&ProducerTopic<Deliveries, BuiltInPartitioner>> {
+    fn topic(&mut self, name: &ByteString) -> KafkaResult<&Topic> {
         let topic = match self.topic.take() {
             Some(last) if same_name(&last.0, name) => last,
             _ => (name.clone(), self.producer.topic(name)?),
@@ -381,7 +377,7 @@ impl Drop for OpenChunk {
 
 /// A producer used by any number of tasks.
 pub struct SharedProducer {
-    topics: RwLock<HashMap<String, Arc<ProducerTopic<Deliveries, BuiltInPartitioner>>>>,
+    topics: RwLock<HashMap<String, Arc<Topic>>>,
     producer: Arc<ThreadedProducer<Deliveries, BuiltInPartitioner>>,
     next_chunk: AtomicU64,
 }
@@ -463,7 +459,7 @@ impl SharedProducer {
         }
     }
 
-    fn topic(&self, name: &str) -> KafkaResult<Arc<ProducerTopic<Deliveries, BuiltInPartitioner>>> {
+    fn topic(&self, name: &str) -> KafkaResult<Arc<Topic>> {
         if let Some(known) = self.topics.read().get(name) {
             return Ok(Arc::clone(known));
         }

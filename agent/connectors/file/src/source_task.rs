@@ -158,7 +158,13 @@ fn read_cached(file: &File, target: &mut [u8]) -> std::io::Result<usize> {
     /// Where the file stands, as `read` does.
     const HERE: u64 = u64::MAX;
     let mut target = [std::io::IoSliceMut::new(target)];
-    Ok(preadv2(file, &mut target, HERE, ReadWriteFlags::NOWAIT)?)
+    let read = preadv2(file, &mut target, HERE, ReadWriteFlags::NOWAIT)?;
+    let mut file = file;
+    if read == 0 && file.metadata()?.len() > file.stream_position().unwrap_or(u64::MAX) {
+        // Linux 5.9 and 5.10 tell the end of the file where they would have to wait (preadv2(2), BUGS).
+        return Err(ErrorKind::WouldBlock.into());
+    }
+    Ok(read)
 }
 
 #[cfg(not(target_os = "linux"))]
