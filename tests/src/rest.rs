@@ -186,6 +186,17 @@ impl Rest {
         Ok(())
     }
 
+    /// Creates or reconfigures a connector and waits until it runs with `tasks` tasks. What may fail by itself soon is
+    /// not seen running by everyone: [`Self::put_config`] and [`Self::wait_failed`] are for it.
+    ///
+    /// # Errors
+    /// When the worker refuses, or does not run all within a minute.
+    pub fn create(&self, connector: &str, config: &Value, tasks: usize) -> Result<()> {
+        self.put_config(connector, config)?;
+        self.wait_running(connector, tasks, seconds(60))?;
+        Ok(())
+    }
+
     /// Does one of the verbs `pause`, `resume`, `stop`, `restart` and so on.
     ///
     /// # Errors
@@ -256,6 +267,20 @@ impl Rest {
     /// When time is up, saying what the states are instead.
     pub fn wait_running(&self, connector: &str, tasks: usize, within: Duration) -> Result<States> {
         self.wait_state(connector, "RUNNING", tasks, within)
+    }
+
+    /// Waits up to a minute until the first task of a connector has failed; gives its trace.
+    ///
+    /// # Errors
+    /// When time is up, saying what the states are instead.
+    pub fn wait_failed(&self, connector: &str) -> Result<String> {
+        wait_for(&format!("{connector} to fail"), seconds(60), || {
+            let states = self.states(connector)?.context("no status")?;
+            match states.tasks.first() {
+                Some(task) if task.state == "FAILED" => Ok(Some(task.trace.clone())),
+                _ => bail!("{}", states.text()),
+            }
+        })
     }
 
     /// Waits until the worker no longer knows the connector or a status of it.

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::hdfs::{Hdfs, SUPERUSER};
-use sluice_tests::rest::Rest;
 use sluice_tests::topics::produce;
 use sluice_tests::wait::{seconds, wait_for};
 
@@ -69,12 +68,6 @@ fn sink(hdfs: &Hdfs, topics: &str, more: &Value) -> Value {
         config[key] = value.clone();
     }
     config
-}
-
-fn create(rest: &Rest, name: &str, config: &Value, tasks: usize) -> Result<()> {
-    rest.put_config(name, config)?;
-    rest.wait_running(name, tasks, seconds(60))?;
-    Ok(())
 }
 
 /// Sends values without keys, which spread over partitions.

@@ -1,10 +1,9 @@
 //! The HTTP sink against a real server that refuses, hangs, goes and comes back.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::http_server::{Answer, HttpServer};
 use sluice_tests::ports::free_port;
-use sluice_tests::rest::Rest;
 use sluice_tests::servers::tests_folder;
 use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
@@ -124,12 +123,6 @@ fn wait_posts(server: &HttpServer, more: usize) -> Result<()> {
     })
 }
 
-fn create(rest: &Rest, name: &str, config: &Value) -> Result<()> {
-    rest.put_config(name, config)?;
-    rest.wait_running(name, 1, seconds(60))?;
-    Ok(())
-}
-
 fn batches(context: &Context) -> Result<()> {
     let server = HttpServer::start()?;
     let cluster = context.cluster("http-batches")?;
@@ -137,11 +130,9 @@ fn batches(context: &Context) -> Result<()> {
     let topic = topic(&cluster)?;
     write(&cluster, &topic, 0..1000)?;
     let more = json!({"http.headers.additional": "X-Team:shop, X-Zone: a:b"});
-    create(
-        workers[0].rest(),
-        &cluster.name,
-        &config(&server, &topic, &more),
-    )?;
+    workers[0]
+        .rest()
+        .create(&cluster.name, &config(&server, &topic, &more), 1)?;
     wait_numbers(&server, &Vec::from_iter(0..1000))?;
     let posts = server.posts();
     ensure!(posts.len() < 100, "{} requests", posts.len());
@@ -162,11 +153,9 @@ fn batches(context: &Context) -> Result<()> {
     create_topic(&cluster.bootstrap, &topic, 1)?;
     write(&cluster, &topic, 7..10)?;
     let single = config(&server, &topic, &json!({"batching.enabled": "false"}));
-    create(
-        workers[0].rest(),
-        &format!("{}-single", cluster.name),
-        &single,
-    )?;
+    workers[0]
+        .rest()
+        .create(&format!("{}-single", cluster.name), &single, 1)?;
     wait_for("three requests", seconds(30), || {
         let accepted = server.accepted();
         ensure!(accepted == ["7", "8", "9"], "{accepted:?}");
@@ -180,11 +169,9 @@ fn outage(context: &Context) -> Result<()> {
     let mut workers = cluster.start(1)?;
     let topic = topic(&cluster)?;
     server.answer(Answer::Refuse(503));
-    create(
-        workers[0].rest(),
-        &cluster.name,
-        &config(&server, &topic, &json!({})),
-    )?;
+    workers[0]
+        .rest()
+        .create(&cluster.name, &config(&server, &topic, &json!({})), 1)?;
     write(&cluster, &topic, 0..500)?;
     wait_posts(&server, 3)?;
     server.answer(Answer::Refuse(429));
@@ -228,11 +215,9 @@ fn poison(context: &Context) -> Result<()> {
     // A null value is no JSON either.
     produce(&cluster.bootstrap, &topic, [(None, None)])?;
     write(&cluster, &topic, 1000..1010)?;
-    create(
-        workers[0].rest(),
-        &cluster.name,
-        &config(&server, &topic, &more),
-    )?;
+    workers[0]
+        .rest()
+        .create(&cluster.name, &config(&server, &topic, &more), 1)?;
     let expected: Vec<u32> = (0..1010).filter(|number| *number != 777).collect();
     wait_numbers(&server, &expected)?;
     let letters = wait_for("two dead letters", seconds(30), || {
@@ -260,17 +245,6 @@ fn poison(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The trace of the task once it has failed.
-fn failed(rest: &Rest, name: &str) -> Result<String> {
-    wait_for("the task to fail", seconds(60), || {
-        let states = rest.states(name)?.context("no status")?;
-        match states.tasks.first() {
-            Some(task) if task.state == "FAILED" => Ok(Some(task.trace.clone())),
-            other => bail!("{other:?}"),
-        }
-    })
-}
-
 fn intolerant(context: &Context) -> Result<()> {
     let server = HttpServer::start()?;
     let cluster = context.cluster("http-intolerant")?;
@@ -281,7 +255,7 @@ fn intolerant(context: &Context) -> Result<()> {
     let name = &cluster.name;
     let fine = config(&server, &topic, &json!({}));
     workers[0].rest().put_config(name, &fine)?;
-    let trace = failed(workers[0].rest(), name)?;
+    let trace = workers[0].rest().wait_failed(name)?;
     let place = format!("record {topic}-0@42");
     ensure!(
         trace.contains(&place) && trace.contains("422") && trace.contains("[hidden]"),
@@ -295,7 +269,7 @@ fn intolerant(context: &Context) -> Result<()> {
             .rest()
             .verb("POST", name, "restart?includeTasks=true")?;
         let trace = wait_for("the new failure", seconds(60), || {
-            let trace = failed(workers[0].rest(), name)?;
+            let trace = workers[0].rest().wait_failed(name)?;
             ensure!(trace.contains(&status.to_string()), "{trace}");
             Ok(Some(trace))
         })?;
@@ -308,7 +282,10 @@ fn intolerant(context: &Context) -> Result<()> {
     let few = config(&server, &topic, &json!({"max.retries": "2"}));
     workers[0].rest().put_config(name, &few)?;
     wait_until("the task to give up", seconds(60), || {
-        Ok(failed(workers[0].rest(), name)?.contains("gave up after 3 attempts"))
+        Ok(workers[0]
+            .rest()
+            .wait_failed(name)?
+            .contains("gave up after 3 attempts"))
     })?;
     let log = workers[0].process().output();
     ensure!(!log.contains("open-sesame"), "the secret is in the log");
@@ -321,7 +298,7 @@ fn gone(context: &Context) -> Result<()> {
     let mut workers = cluster.start(1)?;
     let topic = topic(&cluster)?;
     let impatient = config(&server, &topic, &json!({"http.timeout": "1"}));
-    create(workers[0].rest(), &cluster.name, &impatient)?;
+    workers[0].rest().create(&cluster.name, &impatient, 1)?;
     write(&cluster, &topic, 0..150)?;
     wait_numbers(&server, &Vec::from_iter(0..150))?;
     server.stop();
@@ -353,10 +330,10 @@ fn killed(context: &Context) -> Result<()> {
     let mut workers = cluster.start(2)?;
     let topic = topic(&cluster)?;
     write(&cluster, &topic, 0..5000)?;
-    create(
-        workers[0].rest(),
+    workers[0].rest().create(
         &cluster.name,
         &config(&server, &topic, &json!({"batch.max.size": "5"})),
+        1,
     )?;
     wait_until("some to arrive", seconds(60), || {
         Ok(server.accepted().len() > 20)
@@ -393,11 +370,9 @@ fn structs(context: &Context) -> Result<()> {
     let text = value.to_string();
     produce(&cluster.bootstrap, &topic, [(None, Some(text.as_bytes()))])?;
     let more = json!({"value.converter": "org.apache.kafka.connect.json.JsonConverter"});
-    create(
-        workers[0].rest(),
-        &cluster.name,
-        &config(&server, &topic, &more),
-    )?;
+    workers[0]
+        .rest()
+        .create(&cluster.name, &config(&server, &topic, &more), 1)?;
     let body = wait_for("the record", seconds(30), || Ok(server.accepted().pop()))?;
     let sent: Value = serde_json::from_str(&body)?;
     assert_eq!(sent, json!([value["payload"]]));
@@ -491,6 +466,6 @@ fn page(context: &Context) -> Result<()> {
     config["errors.deadletterqueue.topic.name"] = format!("{topic}-dead").into();
     config["errors.deadletterqueue.topic.replication.factor"] = "1".into();
     write(&cluster, &topic, 0..10)?;
-    create(workers[0].rest(), &cluster.name, &config)?;
+    workers[0].rest().create(&cluster.name, &config, 1)?;
     wait_numbers(&server, &Vec::from_iter(0..10))
 }

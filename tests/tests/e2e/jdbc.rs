@@ -14,7 +14,6 @@ mod types;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 use sluice_tests::database::{Database, DatabaseKind, PASSWORD, USER};
-use sluice_tests::rest::Rest;
 use sluice_tests::topics::{consume_all, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
@@ -97,12 +96,6 @@ fn merge(all: &mut Value, more: &Value) {
     for (key, value) in more.as_object().into_iter().flatten() {
         all[key] = value.clone();
     }
-}
-
-fn create(rest: &Rest, name: &str, config: &Value, tasks: usize) -> Result<()> {
-    rest.put_config(name, config)?;
-    rest.wait_running(name, tasks, seconds(60))?;
-    Ok(())
 }
 
 /// The payloads of all records of a topic, in order.

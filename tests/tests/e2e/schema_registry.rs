@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::certificates::{Authority, write_pem};
 use sluice_tests::command;
@@ -276,7 +276,7 @@ fn secured(context: &Context) -> Result<()> {
     std::fs::write(cluster.folder.join("more"), "two\n")?;
     let other = format!("{}-other", cluster.name);
     worker.rest().put_config(&other, &config)?;
-    let trace = failure(&worker, &other)?;
+    let trace = worker.rest().wait_failed(&other)?;
     ensure!(
         trace.contains("Unauthorized; status 401, error code: 401")
             && trace.contains(registry.url()),
@@ -287,17 +287,6 @@ fn secured(context: &Context) -> Result<()> {
         ensure!(!text.contains(SECRET), "the password is shown:\n{text}");
     }
     worker.stop()
-}
-
-/// The trace of a task that has to fail.
-fn failure(worker: &Worker, connector: &str) -> Result<String> {
-    wait_for("the failure of the task", seconds(60), || {
-        let states = worker.rest().states(connector)?.context("no status")?;
-        match states.tasks.first() {
-            Some(task) if task.state == "FAILED" => Ok(Some(task.trace.clone())),
-            _ => bail!("{}", states.text()),
-        }
-    })
 }
 
 fn refused(context: &Context) -> Result<()> {
@@ -311,7 +300,7 @@ fn refused(context: &Context) -> Result<()> {
     let connector = format!("{}-source", cluster.name);
     let config = source(&cluster, &topic, "Avro", registry.url());
     worker.rest().put_config(&connector, &config)?;
-    let trace = failure(&worker, &connector)?;
+    let trace = worker.rest().wait_failed(&connector)?;
     for part in [
         "org.apache.kafka.connect.errors.DataException: Failed to serialize Avro data from topic",
         "not compatible with earlier versions",

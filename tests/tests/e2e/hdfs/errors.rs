@@ -6,7 +6,7 @@ use sluice_tests::rest::Rest;
 use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{FOLDER, create, send, sink, start, wait_ids};
+use super::{FOLDER, send, sink, start, wait_ids};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -23,18 +23,6 @@ pub(crate) const TESTS: &[Test] = &[
         run: two_connectors,
     },
 ];
-
-/// The trace of the first task, once it has failed.
-fn failed_task(rest: &Rest, name: &str) -> Result<String> {
-    wait_for(&format!("{name} to fail"), seconds(60), || {
-        let states = rest.states(name)?;
-        let task = states.as_ref().and_then(|states| states.tasks.first());
-        match task {
-            Some(task) if task.state == "FAILED" => Ok(Some(task.trace.clone())),
-            other => anyhow::bail!("{other:?}"),
-        }
-    })
-}
 
 fn has_words(text: &str, words: &[&str]) -> Result<()> {
     for word in words {
@@ -124,12 +112,12 @@ fn faults(context: &Context) -> Result<()> {
     refused("hdfs.namenode", "x", &["hdfs.namenode is not supported"])?;
 
     // A right that goes while the task runs.
-    create(rest, &topic, &config, 1)?;
+    rest.create(&topic, &config, 1)?;
     send(&cluster.bootstrap, &topic, &[json!({"id": 0})])?;
     hdfs.make_folder(&format!("{FOLDER}/{topic}"), "somebody", "700")?;
     let more: Vec<Value> = (1..100).map(|id| json!({"id": id})).collect();
     send(&cluster.bootstrap, &topic, &more)?;
-    let trace = failed_task(rest, &topic)?;
+    let trace = rest.wait_failed(&topic)?;
     has_words(
         &trace,
         &[&place, "user=sluice", &topic, "give the user the right"],
@@ -161,8 +149,8 @@ fn poison(context: &Context) -> Result<()> {
     produce(&cluster.bootstrap, &topic, records)?;
     let keys = json!({"flush.size": "20", "partitioner.class": "FieldPartitioner", "partition.field.name": "kind"});
     let mut config = sink(&hdfs, &topic, &keys);
-    create(rest, &topic, &config, 1)?;
-    let trace = failed_task(rest, &topic)?;
+    rest.put_config(&topic, &config)?;
+    let trace = rest.wait_failed(&topic)?;
     ensure!(trace.contains("Tolerance exceeded"), "{trace}");
 
     let letters = format!("{topic}-dead");
@@ -170,7 +158,7 @@ fn poison(context: &Context) -> Result<()> {
     config["errors.deadletterqueue.topic.name"] = letters.clone().into();
     config["errors.deadletterqueue.topic.replication.factor"] = "1".into();
     config["errors.deadletterqueue.context.headers.enable"] = "true".into();
-    create(rest, &topic, &config, 1)?;
+    rest.create(&topic, &config, 1)?;
     wait_ids(&hdfs, &topic, 20)?;
     let dead = wait_for("dead letters", seconds(60), || {
         let dead = consume_all(&cluster.bootstrap, &letters)?;
@@ -204,13 +192,13 @@ fn two_connectors(context: &Context) -> Result<()> {
     let topic = format!("{}-in", cluster.name);
     create_topic(&cluster.bootstrap, &topic, 1)?;
     let config = sink(&hdfs, &topic, &json!({"flush.size": "10"}));
-    create(rest, &topic, &config, 1)?;
+    rest.create(&topic, &config, 1)?;
     let values: Vec<Value> = (0..10).map(|id| json!({"id": id})).collect();
     send(&cluster.bootstrap, &topic, &values)?;
     wait_ids(&hdfs, &topic, 10)?;
     let other = format!("{topic}-other");
     rest.put_config(&other, &config)?;
-    let trace = failed_task(rest, &other)?;
+    let trace = rest.wait_failed(&other)?;
     has_words(
         &trace,
         &[

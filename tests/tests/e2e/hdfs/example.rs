@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sluice_tests::servers::tests_folder;
 use sluice_tests::topics::create_topic;
 
-use super::{FOLDER, USER, create, files, send, start, wait_ids};
+use super::{FOLDER, USER, files, send, start, wait_ids};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
@@ -36,7 +36,7 @@ fn page(context: &Context) -> Result<()> {
     config["sluice.hdfs.user"] = USER.into();
     // Tests share a broker.
     config["topics"] = topic.clone().into();
-    create(workers[0].rest(), &topic, &config, 2)?;
+    workers[0].rest().create(&topic, &config, 2)?;
     let flush: i64 = config["flush.size"]
         .as_str()
         .context("flush.size")?

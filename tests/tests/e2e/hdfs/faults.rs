@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{check_disjoint, create, send, sink, start, wait_ids};
+use super::{check_disjoint, send, sink, start, wait_ids};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -35,7 +35,9 @@ fn restarts(context: &Context) -> Result<()> {
     create_topic(&cluster.bootstrap, &topic, 2)?;
     let keys =
         json!({"flush.size": "400", "rotate.schedule.interval.ms": "1000", "timezone": "UTC"});
-    create(workers[0].rest(), &topic, &sink(&hdfs, &topic, &keys), 1)?;
+    workers[0]
+        .rest()
+        .create(&topic, &sink(&hdfs, &topic, &keys), 1)?;
     for round in 0..8 {
         send(&cluster.bootstrap, &topic, &orders(round * STEP))?;
         match round {
@@ -75,7 +77,9 @@ fn slow(context: &Context) -> Result<()> {
     // One limit of time is shorter than the server's silence.
     let keys =
         json!({"flush.size": "250", "sluice.request.timeout.ms": "1500", "format.class": "Json"});
-    create(workers[0].rest(), &topic, &sink(&hdfs, &topic, &keys), 1)?;
+    workers[0]
+        .rest()
+        .create(&topic, &sink(&hdfs, &topic, &keys), 1)?;
     send(&cluster.bootstrap, &topic, &orders(0))?;
     wait_ids(&hdfs, &topic, STEP)?;
     for round in 1..4_u32 {

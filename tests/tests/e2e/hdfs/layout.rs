@@ -6,7 +6,7 @@ use sluice_tests::data_file::{self, Format};
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{FOLDER, JSON, create, files, send, sink, start, wait_ids};
+use super::{FOLDER, JSON, files, send, sink, start, wait_ids};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -55,7 +55,7 @@ fn names(context: &Context) -> Result<()> {
         let topic = topic(name);
         create_topic(&cluster.bootstrap, &topic, 1)?;
         send(&cluster.bootstrap, &topic, &values)?;
-        create(rest, &topic, &sink(&hdfs, &topic, more), 1)?;
+        rest.create(&topic, &sink(&hdfs, &topic, more), 1)?;
         Ok(topic)
     };
     let default = run(
@@ -142,7 +142,7 @@ fn time(context: &Context) -> Result<()> {
             &topic,
             &json!({"flush.size": "1000", key: "500", "timezone": "UTC"}),
         );
-        create(rest, &topic, &config, 1)?;
+        rest.create(&topic, &config, 1)?;
         wait_ids(&hdfs, &topic, 5)?;
     }
     // By the time of records: the third is beyond the span of the first, and stays open.
@@ -156,7 +156,7 @@ fn time(context: &Context) -> Result<()> {
     );
     let values = [0, 999, 1000, 1500].map(|at| json!({"id": at, "at": at}));
     send(&cluster.bootstrap, &topic, &values)?;
-    create(rest, &topic, &config, 1)?;
+    rest.create(&topic, &config, 1)?;
     wait_files(
         &hdfs,
         &topic,
@@ -203,7 +203,7 @@ fn schemas(context: &Context) -> Result<()> {
             &json!({"format.class": "Parquet", "schema.compatibility": mode, "flush.size": flush, "value.converter": JSON,
                     "value.converter.schemas.enable": "true"}),
         );
-        create(workers[0].rest(), &topic, &config, 1)?;
+        workers[0].rest().create(&topic, &config, 1)?;
         let names: Vec<String> = expected
             .iter()
             .map(|(first, last)| format!("partition=0/{topic}+0+{first:010}+{last:010}.parquet"))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{check_disjoint, create, send, sink, start, wait_ids};
+use super::{check_disjoint, send, sink, start, wait_ids};
 use crate::context::{Context, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -53,7 +53,9 @@ fn killed(context: &Context) -> Result<()> {
     let mut workers = cluster.start(2)?;
     let topic = format!("{}-orders", cluster.name);
     create_topic(&cluster.bootstrap, &topic, 4)?;
-    create(workers[0].rest(), &topic, &sink(&hdfs, &topic, &keys()), 2)?;
+    workers[0]
+        .rest()
+        .create(&topic, &sink(&hdfs, &topic, &keys()), 2)?;
     for round in 0..ROUNDS {
         send(&cluster.bootstrap, &topic, &orders(round * STEP))?;
         let victim = workers.remove(0);
@@ -96,7 +98,9 @@ fn zombie(context: &Context) -> Result<()> {
     // Files end by the clock alone, so the frozen task holds records that another writes.
     keys["flush.size"] = "100000".into();
     keys["rotate.schedule.interval.ms"] = "3000".into();
-    create(workers[0].rest(), &topic, &sink(&hdfs, &topic, &keys), 1)?;
+    workers[0]
+        .rest()
+        .create(&topic, &sink(&hdfs, &topic, &keys), 1)?;
     send(&cluster.bootstrap, &topic, &orders(0))?;
     wait_ids(&hdfs, &topic, STEP)?;
     let states = workers[0].rest().wait_running(&topic, 1, seconds(10))?;
@@ -137,13 +141,13 @@ fn names_count(context: &Context) -> Result<()> {
     create_topic(&cluster.bootstrap, &topic, 1)?;
     send(&cluster.bootstrap, &topic, &orders(0))?;
     let config = sink(&hdfs, &topic, &json!({"flush.size": "100"}));
-    create(rest, &topic, &config, 1)?;
+    rest.create(&topic, &config, 1)?;
     wait_ids(&hdfs, &topic, STEP)?;
     // A group of its own has no offsets, and would begin at the first record.
     let again = format!("{topic}-again");
     rest.delete(&topic)?;
     rest.wait_gone(&topic, seconds(30))?;
-    create(rest, &again, &config, 1)?;
+    rest.create(&again, &config, 1)?;
     send(&cluster.bootstrap, &topic, &orders(STEP))?;
     wait_ids(&hdfs, &topic, 2 * STEP)?;
     // Offsets against the names are refused, with what to do instead.

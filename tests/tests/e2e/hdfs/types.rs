@@ -6,7 +6,7 @@ use sluice_tests::data_file::{self, Format};
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{create, files, lines, send, sink, start};
+use super::{files, lines, send, sink, start};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -133,7 +133,7 @@ fn there_and_back(context: &Context, format: &str, codecs: &[&str]) -> Result<()
             &topic,
             &json!({"format.class": format, key: codec, "flush.size": "2", "value.converter.schemas.enable": "true"}),
         );
-        create(workers[0].rest(), &topic, &config, 1)?;
+        workers[0].rest().create(&topic, &config, 1)?;
         let values = payloads().map(|payload| json!({"schema": schema(), "payload": payload}));
         send(&cluster.bootstrap, &topic, &values)?;
         let path = wait_for("a file", seconds(60), || {

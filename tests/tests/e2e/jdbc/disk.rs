@@ -7,8 +7,7 @@ use sluice_tests::postgresql::PostgreSql;
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::errors::failed_task;
-use super::{create, order, send, sink, wait_sql};
+use super::{order, send, sink, wait_sql};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
@@ -51,12 +50,12 @@ fn full(context: &Context) -> Result<()> {
     let count = "SELECT count(*), count(DISTINCT id), min(length(name)) FROM orders";
 
     // The attempts run out.
-    create(rest, &topic, &keys("2"), 1)?;
+    rest.create(&topic, &keys("2"), 1)?;
     send(&cluster.bootstrap, &topic, &[order(-1, &"n".repeat(1000))])?;
     wait_sql(&database, count, "1|1|1000")?;
     fill(&database)?;
     send(&cluster.bootstrap, &topic, &orders(0))?;
-    let trace = failed_task(rest, &topic)?;
+    let trace = rest.wait_failed(&topic)?;
     for word in [
         database.place().as_str(),
         "orders",

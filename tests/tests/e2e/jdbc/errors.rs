@@ -7,7 +7,7 @@ use sluice_tests::rest::Rest;
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{create, order, send, sink, source};
+use super::{order, send, sink, source};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -24,18 +24,6 @@ pub(crate) const TESTS: &[Test] = &[
         run: sqlite_faults,
     },
 ];
-
-/// The trace of the first task, once it has failed.
-pub(super) fn failed_task(rest: &Rest, name: &str) -> Result<String> {
-    wait_for(&format!("{name} to fail"), seconds(60), || {
-        let states = rest.states(name)?;
-        let task = states.as_ref().and_then(|states| states.tasks.first());
-        match task {
-            Some(task) if task.state == "FAILED" => Ok(Some(task.trace.clone())),
-            other => anyhow::bail!("{other:?}"),
-        }
-    })
-}
 
 /// The worker refuses the configuration, with all these words.
 pub(super) fn refused(rest: &Rest, name: &str, config: &Value, words: &[&str]) -> Result<()> {
@@ -201,7 +189,7 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
 
     // What changes under a running connector.
     let running = format!("{prefix}sink");
-    create(rest, &running, &sink, 1)?;
+    rest.create(&running, &sink, 1)?;
     send(&cluster.bootstrap, &topic, &[order(1, "x")])?;
     super::wait_sql(&*database, "SELECT name FROM orders WHERE id = 1", "x")?;
     database.sql(if postgresql {
@@ -210,7 +198,7 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
         "REVOKE ALL ON shop.orders FROM sluice@'127.0.0.1'; GRANT SELECT ON shop.orders TO sluice@'127.0.0.1'"
     })?;
     send(&cluster.bootstrap, &topic, &[order(1, "y")])?;
-    let trace = failed_task(rest, &running)?;
+    let trace = rest.wait_failed(&running)?;
     for word in [&place, "orders", "grant the privilege"] {
         ensure!(trace.contains(word), "{word:?} is not in {trace}");
     }
@@ -227,7 +215,7 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
     super::wait_sql(&*database, "SELECT name FROM orders WHERE id = 1", "y")?;
     database.sql("DROP TABLE orders")?;
     send(&cluster.bootstrap, &topic, &[order(1, "z")])?;
-    let trace = failed_task(rest, &running)?;
+    let trace = rest.wait_failed(&running)?;
     for word in [&place, "orders", "create"] {
         ensure!(trace.contains(word), "{word:?} is not in {trace}");
     }
@@ -238,7 +226,7 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
     })?;
     rest.verb("POST", &running, "restart?includeTasks=true")?;
     let trace = wait_for("the wrong password to be told", seconds(60), || {
-        let trace = failed_task(rest, &running)?;
+        let trace = rest.wait_failed(&running)?;
         ensure!(trace.contains("connection.password"), "{trace}");
         Ok(Some(trace))
     })?;
@@ -291,9 +279,9 @@ fn sqlite_faults(context: &Context) -> Result<()> {
         &format!("{}?mode=ro", database.url()),
     );
     let running = format!("{prefix}sink");
-    create(rest, &running, &read_only, 1)?;
+    rest.create(&running, &read_only, 1)?;
     send(&cluster.bootstrap, &topic, &[order(1, "x")])?;
-    let trace = failed_task(rest, &running)?;
+    let trace = rest.wait_failed(&running)?;
     for word in [place.as_str(), "readonly", "grant the privilege"] {
         ensure!(trace.contains(word), "{word:?} is not in {trace}");
     }

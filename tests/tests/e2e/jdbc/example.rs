@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluice_tests::database::{self, DatabaseKind, PASSWORD, USER};
 use sluice_tests::servers::tests_folder;
 
-use super::{create, wait_sql};
+use super::wait_sql;
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
@@ -48,12 +48,9 @@ fn page(context: &Context) -> Result<()> {
             "source" => config["topic.prefix"] = format!("{}-", cluster.name).into(),
             _ => config["topics"] = topic.into(),
         }
-        create(
-            workers[0].rest(),
-            &format!("{}-{name}", cluster.name),
-            &config,
-            tasks,
-        )?;
+        workers[0]
+            .rest()
+            .create(&format!("{}-{name}", cluster.name), &config, tasks)?;
     }
     wait_sql(
         &*database,

@@ -10,7 +10,7 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::Worker;
 
-use super::{create, numbers, order, send, sink, source};
+use super::{numbers, order, send, sink, source};
 use crate::context::{Cluster, Context, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -106,12 +106,9 @@ fn reading(context: &Context, kind: DatabaseKind) -> Result<()> {
     let prefix = format!("{}-", cluster.name);
     let name = format!("{prefix}source");
     let keys = json!({"mode": "incrementing", "incrementing.column.name": "id", "table.whitelist": "orders"});
-    create(
-        workers[0].rest(),
-        &name,
-        &source(&*database, &prefix, &keys),
-        1,
-    )?;
+    workers[0]
+        .rest()
+        .create(&name, &source(&*database, &prefix, &keys), 1)?;
     for round in 0..ROUNDS {
         insert(&*database, round * STEP)?;
         disturb(round, &cluster, &mut workers, &name, &mut *database)?;
@@ -140,12 +137,9 @@ fn writing(context: &Context, kind: DatabaseKind) -> Result<()> {
     create_topic(&cluster.bootstrap, &topic, 3)?;
     let keys = json!({"table.name.format": "orders", "auto.create": "true", "insert.mode": "upsert",
                       "pk.mode": "record_key", "pk.fields": "id"});
-    create(
-        workers[0].rest(),
-        &topic,
-        &sink(&*database, &topic, &keys),
-        1,
-    )?;
+    workers[0]
+        .rest()
+        .create(&topic, &sink(&*database, &topic, &keys), 1)?;
     for round in 0..ROUNDS {
         let records: Vec<_> = (round * STEP..(round + 1) * STEP)
             .map(|id| order(id, &format!("n{id}")))

@@ -8,7 +8,7 @@ use sluice_tests::database::{self, Database, DatabaseKind};
 use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{create, order, send, sink, wait_sql};
+use super::{order, send, sink, wait_sql};
 use crate::context::{Context, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -66,12 +66,9 @@ fn killed(context: &Context, kind: DatabaseKind, rounds: i64) -> Result<()> {
     let mut workers = cluster.start(2)?;
     let topic = format!("{}-orders", cluster.name);
     create_topic(&cluster.bootstrap, &topic, 4)?;
-    create(
-        workers[0].rest(),
-        &topic,
-        &sink(&*database, &topic, &keys()),
-        2,
-    )?;
+    workers[0]
+        .rest()
+        .create(&topic, &sink(&*database, &topic, &keys()), 2)?;
     for round in 0..rounds {
         send(&cluster.bootstrap, &topic, &orders(round * STEP))?;
         let victim = workers.remove(0);
@@ -112,12 +109,9 @@ fn zombie(context: &Context) -> Result<()> {
     let mut keys = keys();
     keys["tasks.max"] = "1".into();
     let states = {
-        create(
-            workers[0].rest(),
-            &topic,
-            &sink(&*database, &topic, &keys),
-            1,
-        )?;
+        workers[0]
+            .rest()
+            .create(&topic, &sink(&*database, &topic, &keys), 1)?;
         send(&cluster.bootstrap, &topic, &orders(0))?;
         check(&*database, STEP)?;
         workers[0].rest().wait_running(&topic, 1, seconds(10))?

@@ -6,7 +6,7 @@ use sluice_tests::certificates::{Authority, write_pem};
 use sluice_tests::database::{self, DatabaseKind};
 
 use super::errors::refused;
-use super::{create, sink, source, wait_sql};
+use super::{sink, source, wait_sql};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -61,8 +61,8 @@ fn tls(context: &Context, kind: DatabaseKind) -> Result<()> {
         sink(&*database, &topic, &keys)
     };
     let full = url("127.0.0.1", "verify-full", &trusted);
-    create(rest, &format!("{prefix}source"), &source_at(&full), 1)?;
-    create(rest, &format!("{prefix}sink"), &sink_at(&full), 1)?;
+    rest.create(&format!("{prefix}source"), &source_at(&full), 1)?;
+    rest.create(&format!("{prefix}sink"), &sink_at(&full), 1)?;
     wait_sql(
         &*database,
         "SELECT count(*), sum(id) FROM orders_copy",
@@ -101,7 +101,7 @@ fn tls(context: &Context, kind: DatabaseKind) -> Result<()> {
     }
     if postgresql {
         let authority_only = source_at(&url(OTHER_HOST, "verify-ca", &trusted));
-        create(rest, &format!("{prefix}by-authority"), &authority_only, 1)?;
+        rest.create(&format!("{prefix}by-authority"), &authority_only, 1)?;
     }
     Ok(())
 }

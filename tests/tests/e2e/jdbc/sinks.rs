@@ -7,7 +7,7 @@ use sluice_tests::rest::Rest;
 use sluice_tests::topics::{consume_all, create_topic};
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{ORDER, create, envelope, key, order, send, sink, wait_sql};
+use super::{ORDER, envelope, key, order, send, sink, wait_sql};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -56,7 +56,7 @@ impl Sinks<'_> {
         let mut all = json!({"table.name.format": name});
         super::merge(&mut all, keys);
         let config = sink(self.database, &self.topic(name), &all);
-        create(self.rest, &self.topic(name), &config, 1)
+        self.rest.create(&self.topic(name), &config, 1)
     }
 
     fn send(&self, name: &str, records: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<()> {
@@ -208,7 +208,7 @@ fn poison(context: &Context, kind: DatabaseKind) -> Result<()> {
         "errors.deadletterqueue.topic.replication.factor": "1",
         "errors.deadletterqueue.context.headers.enable": "true",
     });
-    create(rest, &topic, &sink(&*database, &topic, &keys), 1)?;
+    rest.create(&topic, &sink(&*database, &topic, &keys), 1)?;
     wait_sql(
         &*database,
         "SELECT count(*), min(name), max(name) FROM strict",
@@ -255,7 +255,7 @@ fn poison(context: &Context, kind: DatabaseKind) -> Result<()> {
     );
     let name = format!("{topic}-intolerant");
     rest.put_config(&name, &strict)?;
-    let trace = super::errors::failed_task(rest, &name)?;
+    let trace = rest.wait_failed(&name)?;
     ensure!(
         trace.contains("strict") || trace.contains("struct"),
         "{trace}"

@@ -8,7 +8,7 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::errors::refused;
-use super::{create, numbers, order, send, sink, source, wait_sql};
+use super::{numbers, order, send, sink, source, wait_sql};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -58,8 +58,8 @@ fn silent(context: &Context, kind: DatabaseKind) -> Result<()> {
         &json!({"connection.url": url, "table.name.format": "copies", "auto.create": "true",
                 "sluice.exactly.once": "true"}),
     );
-    create(workers[0].rest(), &reading, &source, 1)?;
-    create(workers[0].rest(), &writing, &sink, 1)?;
+    workers[0].rest().create(&reading, &source, 1)?;
+    workers[0].rest().create(&writing, &sink, 1)?;
     for round in 0..ROUNDS {
         let ids: Vec<i64> = (round * STEP..(round + 1) * STEP).collect();
         match round {

@@ -7,7 +7,7 @@ use serde_json::json;
 use sluice_tests::database::{self, Database, DatabaseKind};
 use sluice_tests::wait::{seconds, wait_for};
 
-use super::{create, numbers, payloads, source};
+use super::{numbers, payloads, source};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -136,8 +136,7 @@ fn modes(context: &Context, kind: DatabaseKind) -> Result<()> {
             keys["table.whitelist"] = "Order Items".into();
         }
         let prefix = format!("{}-{name}-", cluster.name);
-        create(
-            rest,
+        rest.create(
             &format!("{prefix}source"),
             &source(&*database, &prefix, &keys),
             1,
@@ -241,7 +240,7 @@ fn new_table(context: &Context, kind: DatabaseKind) -> Result<()> {
     let prefix = format!("{}-", cluster.name);
     let name = format!("{prefix}source");
     let keys = json!({"mode": "incrementing", "table.include.list": "(.*\\.)?parcels_.*", "tasks.max": "2"});
-    create(rest, &name, &source(&*database, &prefix, &keys), 1)?;
+    rest.create(&name, &source(&*database, &prefix, &keys), 1)?;
     make("parcels_b")?;
     rest.wait_running(&name, 2, seconds(60))?;
     let rows = |table: &str, count: usize| {
@@ -286,7 +285,7 @@ fn streamed(context: &Context) -> Result<()> {
     let id = workers[0].process().id();
     let rest = workers[0].rest();
     let name = format!("{prefix}source");
-    create(rest, &name, &source(&*database, &prefix, &keys), 1)?;
+    rest.create(&name, &source(&*database, &prefix, &keys), 1)?;
     wait_for("the last row", seconds(120), || {
         let offsets = rest.offsets(&name)?;
         let last = offsets

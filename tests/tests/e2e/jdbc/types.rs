@@ -5,7 +5,7 @@ use serde_json::json;
 use sluice_tests::database::{self, Database, DatabaseKind};
 use sluice_tests::topics::create_topic;
 
-use super::{create, payloads, sink, source, wait_sql};
+use super::{payloads, sink, source, wait_sql};
 use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -114,9 +114,9 @@ fn there_and_back(context: &Context, kind: DatabaseKind) -> Result<()> {
         &prefix,
         &json!({"mode": "incrementing", "incrementing.column.name": "id", "table.whitelist": "every"}),
     );
-    create(rest, &format!("{prefix}source"), &all, 1)?;
+    rest.create(&format!("{prefix}source"), &all, 1)?;
     let copy = sink(&*database, &topic, &json!({"table.name.format": "copy"}));
-    create(rest, &format!("{prefix}copy"), &copy, 1)?;
+    rest.create(&format!("{prefix}copy"), &copy, 1)?;
     wait_sql(&*database, "SELECT count(*) FROM copy", &rows.to_string())?;
     let (sent, arrived) = (dump(&*database, "every")?, dump(&*database, "copy")?);
     ensure!(sent == arrived, "sent:\n{sent}\narrived:\n{arrived}");
@@ -127,7 +127,7 @@ fn there_and_back(context: &Context, kind: DatabaseKind) -> Result<()> {
         &json!({"table.name.format": "made", "auto.create": "true", "pk.mode": "record_value", "pk.fields": "id",
                 "insert.mode": "upsert"}),
     );
-    create(rest, &format!("{prefix}made"), &upsert, 1)?;
+    rest.create(&format!("{prefix}made"), &upsert, 1)?;
     wait_sql(&*database, "SELECT count(*) FROM made", &rows.to_string())?;
     if kind == DatabaseKind::PostgreSql {
         let many = "INSERT INTO every SELECT (jsonb_populate_record(e, jsonb_build_object('id', 100 + g))).* FROM every e, \
@@ -143,7 +143,7 @@ fn there_and_back(context: &Context, kind: DatabaseKind) -> Result<()> {
             &topic,
             &json!({"table.name.format": "again", "batch.size": "1"}),
         );
-        create(rest, &format!("{prefix}again"), &copy, 1)?;
+        rest.create(&format!("{prefix}again"), &copy, 1)?;
         wait_sql(&*database, "SELECT count(*) FROM again", &rows.to_string())?;
         ensure!(
             sent == dump(&*database, "again")?,
