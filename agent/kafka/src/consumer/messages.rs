@@ -1,0 +1,239 @@
+//! librdkafka's messages, taken from its queue in batches and copied to records.
+
+use std::ffi::{CStr, c_void};
+use std::ptr;
+use std::slice;
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+use rdkafka::bindings as rd;
+use rdkafka::error::RDKafkaErrorCode;
+use sluice_api::record::shared_name;
+use sluice_api::{ConnectError, ErrorKind, RawRecord, TimestampType, TopicPartition};
+
+use super::{ConsumerEvent, Native, Shared};
+
+/// Room for a batch of messages, used again for each.
+pub(super) struct MessageBatch {
+    messages: Vec<*mut rd::rd_kafka_message_t>,
+    topics: Vec<ByteString>,
+}
+
+// SAFETY: `messages` holds no message between calls, only its room is kept.
+unsafe impl Send for MessageBatch {}
+// SAFETY: as above; what uses `messages` takes `&mut self`.
+unsafe impl Sync for MessageBatch {}
+
+impl MessageBatch {
+    /// Room for so many messages at once.
+    pub(super) fn new(max_records: usize) -> Self {
+        Self {
+            messages: Vec::with_capacity(max_records),
+            topics: Vec::new(),
+        }
+    }
+
+    /// Appends the records that the client's queue has now; its errors become events. Answers whether the room was filled,
+    /// so that there may be more.
+    pub(super) fn take(&mut self, native: &Native, records: &mut Vec<RawRecord>) -> bool {
+        let room = self.messages.capacity();
+        // SAFETY: the queue is live; at most `room` pointers are written, and as many as answered are initialised.
+        let count = unsafe {
+            let count =
+                rd::rd_kafka_consume_batch_queue(native.queue, 0, self.messages.as_mut_ptr(), room);
+            let count = usize::try_from(count).unwrap_or(0);
+            self.messages.set_len(count);
+            count
+        };
+        // SAFETY: the messages are live until they are destroyed below.
+        unsafe {
+            self.copy(&native.shared, records);
+            for message in self.messages.drain(..) {
+                rd::rd_kafka_message_destroy(message);
+            }
+        }
+        count == room
+    }
+
+    /// Copies `self.messages` to records.
+    ///
+    /// # Safety
+    /// All messages are live.
+    unsafe fn copy(&mut self, shared: &Shared, records: &mut Vec<RawRecord>) {
+        // SAFETY: fields of live messages are read within their lengths.
+        unsafe {
+            let total = self.messages.iter().fold(0, |sum, message| {
+                let message = &**message;
+                let is_record = message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+                sum + if is_record {
+                    message.len + message.key_len
+                } else {
+                    0
+                }
+            });
+            let mut block = BytesMut::with_capacity(total);
+            for message in &self.messages {
+                let message = &**message;
+                if message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    append(&mut block, message.key, message.key_len);
+                    append(&mut block, message.payload, message.len);
+                }
+            }
+            let block = block.freeze();
+            let mut position = 0;
+            let mut take = |pointer: *mut c_void, len: usize| {
+                if pointer.is_null() {
+                    return None;
+                }
+                let slice = block.slice(position..position + len);
+                position += len;
+                Some(slice)
+            };
+            let mut last_topic = (ptr::null_mut(), ByteString::new());
+            records.reserve(self.messages.len());
+            for (index, message) in self.messages.iter().enumerate() {
+                let raw = &**message;
+                if raw.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF {
+                    let topic = CStr::from_ptr(rd::rd_kafka_topic_name(raw.rkt)).to_string_lossy();
+                    let ended = TopicPartition::new(&*topic, raw.partition);
+                    shared.push(ConsumerEvent::EndOfPartition(ended));
+                    continue;
+                }
+                if raw.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    let text =
+                        CStr::from_ptr(rd::rd_kafka_message_errstr(*message)).to_string_lossy();
+                    let no_matter = shared.without_group
+                        && raw.err
+                            == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+                    if !no_matter {
+                        shared.push(message_error(raw.err, &text));
+                    }
+                    continue;
+                }
+                if last_topic.0 != raw.rkt {
+                    let name = CStr::from_ptr(rd::rd_kafka_topic_name(raw.rkt)).to_bytes();
+                    last_topic = (raw.rkt, self_topic(&mut self.topics, name));
+                }
+                let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+                let timestamp = rd::rd_kafka_message_timestamp(*message, &raw mut kind);
+                records.push(RawRecord {
+                    topic: last_topic.1.clone(),
+                    partition: raw.partition,
+                    offset: raw.offset,
+                    timestamp,
+                    timestamp_type: match kind {
+                        rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME => {
+                            TimestampType::CreateTime
+                        }
+                        rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => {
+                            TimestampType::LogAppendTime
+                        }
+                        _ => TimestampType::NoTimestampType,
+                    },
+                    key: take(raw.key, raw.key_len),
+                    value: take(raw.payload, raw.len),
+                    headers: match self.messages.get(index + 1) {
+                        Some(next) if is_without_headers(*message, *next) => Vec::new(),
+                        _ => headers_of(*message),
+                    },
+                });
+            }
+        }
+    }
+}
+
+/// The shared text of a topic's name.
+fn self_topic(topics: &mut Vec<ByteString>, name: &[u8]) -> ByteString {
+    if let Some(known) = topics.iter().find(|topic| topic.as_bytes()[..] == *name) {
+        return known.clone();
+    }
+    let topic = shared_name(&String::from_utf8_lossy(name));
+    topics.push(topic.clone());
+    topic
+}
+
+/// # Safety
+/// `pointer` is null or has `len` bytes.
+unsafe fn append(block: &mut BytesMut, pointer: *const c_void, len: usize) {
+    if !pointer.is_null() && len > 0 {
+        // SAFETY: as this function demands.
+        block.extend_from_slice(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) });
+    }
+}
+
+/// Whether a record surely has no headers. librdkafka makes a buffer for the headers before it looks, and that costs a third
+/// of all that a small record costs here.
+///
+/// In the format of record batches, the only one that has leader epochs, the number of headers follows the value. That byte
+/// is read only where the next record begins within less than a page behind it: then it lies in a page of one of the two.
+///
+/// # Safety
+/// Both are live.
+unsafe fn is_without_headers(
+    message: *const rd::rd_kafka_message_t,
+    next: *const rd::rd_kafka_message_t,
+) -> bool {
+    const SMALLEST_PAGE: usize = 4096;
+    // SAFETY: fields of live messages are read; the byte's place is looked at before it is.
+    unsafe {
+        let (raw, next) = (&*message, &*next);
+        let begin = if next.key_len > 0 {
+            next.key
+        } else {
+            next.payload
+        };
+        if raw.payload.is_null() || raw.len == 0 || rd::rd_kafka_message_leader_epoch(message) < 0 {
+            return false;
+        }
+        let count = raw.payload.cast::<u8>().wrapping_add(raw.len);
+        let distance = begin.addr().wrapping_sub(count.addr());
+        (1..SMALLEST_PAGE).contains(&distance) && *count == 0
+    }
+}
+
+/// # Safety
+/// `message` is live.
+unsafe fn headers_of(message: *const rd::rd_kafka_message_t) -> Vec<(ByteString, Option<Bytes>)> {
+    let mut headers = ptr::null_mut();
+    let mut list = Vec::new();
+    // SAFETY: the headers belong to the message; names are terminated, values have the length told.
+    unsafe {
+        let code = rd::rd_kafka_message_headers(message, &raw mut headers);
+        if code != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return list;
+        }
+        for index in 0.. {
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+            let code = rd::rd_kafka_header_get_all(
+                headers,
+                index,
+                &raw mut name,
+                &raw mut value,
+                &raw mut size,
+            );
+            if code != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                break;
+            }
+            let name = CStr::from_ptr(name).to_string_lossy().into_owned();
+            let value = (!value.is_null())
+                .then(|| Bytes::copy_from_slice(slice::from_raw_parts(value.cast::<u8>(), size)));
+            list.push((name.into(), value));
+        }
+    }
+    list
+}
+
+fn message_error(code: rd::rd_kafka_resp_err_t, text: &str) -> ConsumerEvent {
+    use rd::rd_kafka_resp_err_t as e;
+    let name = format!("{:?}", RDKafkaErrorCode::from(code));
+    match code {
+        e::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+        | e::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
+        | e::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+        | e::RD_KAFKA_RESP_ERR__FATAL => ConsumerEvent::Fatal(ConnectError::new(
+            ErrorKind::Kafka,
+            format!("{name}: {text}"),
+        )),
+        _ => ConsumerEvent::Warning(format!("{name}: {text}")),
+    }
+}

@@ -1,0 +1,106 @@
+//! Keys that are handed on without their prefix: to converters, and to Kafka clients.
+
+use indexmap::IndexMap;
+use sluice_api::config::{ConfigError, ConfigValue, Props, ValidatedKey};
+use sluice_protocol::ConnectorType;
+
+use super::answer::Entry;
+use super::{add_fault, looks_secret};
+use crate::client_overrides::OverridePolicy;
+use crate::plugins::Plugins;
+use crate::worker_config::{self, WorkerConfig};
+
+pub(super) fn converter_entries(
+    plugins: &Plugins,
+    values: &mut IndexMap<String, ValidatedKey>,
+    props: &Props,
+) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for kind in ["header", "key", "value"] {
+        let key = format!("{kind}.converter");
+        let Some(class) = props.get(&key) else {
+            continue;
+        };
+        if values
+            .get(&key)
+            .is_none_or(|value| !value.errors.is_empty())
+        {
+            continue;
+        }
+        let found = if kind == "header" {
+            plugins
+                .header_converter(class)
+                .map(|plugin| plugin.config_def)
+        } else {
+            plugins.converter(class).map(|plugin| plugin.config_def)
+        };
+        let Some(def) = found else {
+            add_fault(
+                values,
+                &key,
+                ConfigError::invalid(&key, class, format!("Class {class} could not be found.")).0,
+            );
+            if let Some(value) = values.get_mut(&key) {
+                value.value = ConfigValue::Null;
+            }
+            continue;
+        };
+        let prefix = format!("{key}.");
+        let mut own = worker_config::with_prefix(props, &prefix);
+        own.entry("converter.type".to_owned())
+            .or_insert_with(|| kind.to_owned());
+        let def = def();
+        for mut result in def.validate(&own) {
+            let definition = def.get(&result.name).cloned().map(|mut key| {
+                key.name = format!("{prefix}{}", key.name);
+                key
+            });
+            result.name = format!("{prefix}{}", result.name);
+            entries.push((definition, result));
+        }
+    }
+    entries
+}
+
+pub(super) fn override_entries(
+    worker: &WorkerConfig,
+    kind: ConnectorType,
+    props: &Props,
+) -> Vec<Entry> {
+    let dlq = props
+        .get("errors.deadletterqueue.topic.name")
+        .is_some_and(|topic| !topic.trim().is_empty());
+    let exactly_once = worker.exactly_once() == worker_config::ExactlyOnceSupport::Enabled;
+    let own_offsets = props.contains_key("offsets.storage.topic");
+    let creates = props.keys().any(|key| key.starts_with("topic.creation."));
+    let (sink, source) = (kind == ConnectorType::Sink, kind == ConnectorType::Source);
+    let groups = [
+        ("producer.override.", source || (sink && dlq)),
+        (
+            "consumer.override.",
+            sink || (source && (exactly_once || own_offsets)),
+        ),
+        (
+            "admin.override.",
+            (source && (creates || exactly_once || own_offsets)) || (sink && dlq),
+        ),
+    ];
+    let policy = OverridePolicy::new(worker);
+    let mut entries = Vec::new();
+    for (prefix, checked) in groups {
+        if !checked {
+            continue;
+        }
+        for (key, value) in worker_config::with_prefix(props, prefix) {
+            let mut result = ValidatedKey::new(format!("{prefix}{key}"));
+            result.value = ConfigValue::String(if looks_secret(&key) {
+                "[hidden]".to_owned()
+            } else {
+                value
+            });
+            result.errors.extend(policy.refuse(&key));
+            entries.push((None, result));
+        }
+    }
+    entries
+}
