@@ -1,6 +1,6 @@
 //! What goes wrong for good says where, what and what to do, and never the password.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::database::{self, DATABASE, DatabaseKind, PASSWORD};
 use sluice_tests::rest::Rest;
@@ -25,27 +25,45 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
-/// The worker refuses the configuration, with all these words.
-pub(super) fn refused(rest: &Rest, name: &str, config: &Value, words: &[&str]) -> Result<()> {
+/// The worker refuses the configuration, with all these words, and validation shows them at the key.
+pub(super) fn refused(
+    rest: &Rest,
+    name: &str,
+    config: &Value,
+    key: &str,
+    words: &[&str],
+) -> Result<()> {
     let reply = rest.patient("PUT", &format!("/connectors/{name}/config"), Some(config))?;
+    let mut named = config.clone();
+    named["name"] = name.into();
+    let class = config["connector.class"].as_str().context("no class")?;
+    let path = format!("/connector-plugins/{class}/config/validate");
+    let validated = rest.call("PUT", &path, Some(&named))?;
     ensure!(
-        reply.status == 400,
-        "{name}: {} {}",
-        reply.status,
-        reply.text
+        (reply.status, validated.status) == (400, 200),
+        "{name}: {reply:?} {validated:?}"
     );
+    let validated = validated.json()?;
+    let at_key = validated["configs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|config| config["value"]["name"] == key)
+        .with_context(|| format!("no {key} in {validated}"))?;
+    let at_key = at_key["value"]["errors"].to_string();
     for word in words {
         ensure!(
-            reply.text.contains(word),
-            "{name}: {word:?} is not in {}",
+            reply.text.contains(word) && at_key.contains(word),
+            "{name}: {word:?} is not in {} or not in {key}: {at_key}",
             reply.text
         );
     }
-    ensure!(
-        !reply.text.contains(PASSWORD),
-        "{name}: the password is in {}",
-        reply.text
-    );
+    for text in [&reply.text, &validated.to_string()] {
+        ensure!(
+            !text.contains(PASSWORD),
+            "{name}: the password is in {text}"
+        );
+    }
     Ok(())
 }
 
@@ -102,12 +120,14 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
             rest,
             &name,
             &with(config, "connection.password", "wrong-4714"),
+            "connection.password",
             &[&place, "connection.password"],
         )?;
         refused(
             rest,
             &name,
             &with(config, "connection.user", "nobody-here"),
+            "connection.user",
             &[&place, "connection.user"],
         )?;
         let url = database.url();
@@ -116,6 +136,7 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
             rest,
             &name,
             &with(config, "connection.url", &elsewhere),
+            "connection.url",
             &["no-such-host.invalid", "connection.url"],
         )?;
         let closed = format!("127.0.0.1:{}", sluice_tests::ports::free_port()?);
@@ -123,6 +144,7 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
             rest,
             &name,
             &with(config, "connection.url", &url.replace(&place, &closed)),
+            "connection.url",
             &[&closed, "server runs"],
         )?;
         let absent = url.replace(&format!("/{DATABASE}"), "/nowhere");
@@ -130,18 +152,21 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
             rest,
             &name,
             &with(config, "connection.url", &absent),
+            "connection.url",
             &[&place, "nowhere"],
         )?;
         refused(
             rest,
             &name,
             &with(config, "connection.url", "jdbc:oracle:thin:@h"),
+            "connection.url",
             &["jdbc:postgresql:"],
         )?;
         refused(
             rest,
             &name,
             &with(config, "credentials.provider.class", "x"),
+            "credentials.provider.class",
             &["credentials.provider.class", "not supported"],
         )?;
     }
@@ -149,33 +174,44 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
         rest,
         &name,
         &with(&source, "table.whitelist", "orders,absent"),
+        "table.whitelist",
         &[&place, "absent", "table.whitelist"],
     )?;
     refused(
         rest,
         &name,
         &with(&sink, "table.name.format", "absent"),
+        "table.name.format",
         &[&place, "absent", "auto.create"],
     )?;
     refused(
         rest,
         &name,
         &with(&source, "mode", "timestamp"),
+        "timestamp.column.name",
         &["timestamp.column.name"],
     )?;
     let mut unknown = with(&source, "mode", "incrementing");
     unknown["incrementing.column.name"] = "number".into();
-    refused(rest, &name, &unknown, &["orders", "number", "id, name"])?;
+    refused(
+        rest,
+        &name,
+        &unknown,
+        "mode",
+        &["orders", "number", "id, name"],
+    )?;
     refused(
         rest,
         &name,
         &with(&source, "table.whitelist", "secret"),
+        "table.whitelist",
         &[&place, "secret", "grant the privilege"],
     )?;
     refused(
         rest,
         &name,
         &with(&sink, "table.name.format", "fixed"),
+        "table.name.format",
         &[&place, "INSERT", "fixed", "grant the privilege"],
     )?;
     let mut made = with(&sink, "auto.create", "true");
@@ -184,8 +220,19 @@ fn faults(context: &Context, kind: DatabaseKind) -> Result<()> {
         rest,
         &name,
         &made,
+        "auto.create",
         &[&place, "CREATE", "made", "grant the privilege"],
     )?;
+
+    if postgresql {
+        refused(
+            rest,
+            &name,
+            &with(&made, "table.name.format", "nowhere.made"),
+            "auto.create",
+            &[&place, "schema", "nowhere", "correct the configuration"],
+        )?;
+    }
 
     // What changes under a running connector.
     let running = format!("{prefix}sink");
@@ -258,6 +305,7 @@ fn sqlite_faults(context: &Context) -> Result<()> {
             rest,
             &name,
             &with(config, "connection.url", "jdbc:sqlite:/nowhere/at/all.db"),
+            "connection.url",
             &["/nowhere/at/all.db"],
         )?;
     }
@@ -265,12 +313,14 @@ fn sqlite_faults(context: &Context) -> Result<()> {
         rest,
         &name,
         &with(&source, "table.whitelist", "absent"),
+        "table.whitelist",
         &[&place, "absent", "table.whitelist"],
     )?;
     refused(
         rest,
         &name,
         &with(&sink, "table.name.format", "absent"),
+        "table.name.format",
         &[&place, "absent", "auto.create"],
     )?;
     let read_only = with(

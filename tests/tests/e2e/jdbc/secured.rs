@@ -83,6 +83,7 @@ fn tls(context: &Context, kind: DatabaseKind) -> Result<()> {
                 rest,
                 &name,
                 &config,
+                "connection.url",
                 &[&here, certificate, "UnknownIssuer", "connection.url"],
             )?;
         }
@@ -91,13 +92,20 @@ fn tls(context: &Context, kind: DatabaseKind) -> Result<()> {
             rest,
             &name,
             &config,
+            "connection.url",
             &[&there, certificate, "not valid for name", "localhost"],
         )?;
         let config = at(&url("127.0.0.1", "verify-full", &missing));
-        refused(rest, &name, &config, &[&here, certificate, &missing])?;
-        // The server takes nobody without TLS.
+        refused(
+            rest,
+            &name,
+            &config,
+            "connection.url",
+            &[&here, certificate, &missing],
+        )?;
+        // The server takes nobody without TLS, and says it as of a user that it does not know.
         let config = at(&url("127.0.0.1", "disable", &trusted));
-        refused(rest, &name, &config, &[&here])?;
+        refused(rest, &name, &config, "connection.user", &[&here])?;
     }
     if postgresql {
         let authority_only = source_at(&url(OTHER_HOST, "verify-ca", &trusted));

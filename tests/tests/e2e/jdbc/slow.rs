@@ -96,6 +96,7 @@ fn silent(context: &Context, kind: DatabaseKind) -> Result<()> {
                 workers[0].rest(),
                 &format!("{prefix}refused"),
                 &unanswered,
+                "connection.url",
                 &[&proxy.place(), "no answer within 3s", "server runs"],
             )?;
         }
