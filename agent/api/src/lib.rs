@@ -10,6 +10,7 @@
 //! * [`requests`]: sinks that send records in requests.
 //! * [`config`]: definitions of configurations.
 //! * [`plugin`]: descriptors for the worker's list of plugins.
+//! * [`testing`]: a context for tasks in the tests of connectors.
 //! * [`error`]: the error all of them answer with; [`causes`] writes any error with what is behind it.
 
 pub mod causes;
@@ -32,6 +33,7 @@ pub mod simple_date_format;
 pub mod sink;
 pub mod source;
 pub mod struct_;
+pub mod testing;
 pub mod transformation;
 pub mod value;
 pub mod values;

@@ -1,40 +1,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sluice_api::testing::TestContext;
 use sluice_api::{
-    OffsetStorageReader, Props, Result, SourceOffset, SourcePartition, SourceRecord, SourceTask,
-    SourceTaskContext, Value, async_trait,
+    OffsetStorageReader, Props, SourceOffset, SourcePartition, SourceRecord, SourceTask, Value,
 };
 use tokio_util::sync::CancellationToken;
-
-struct Context {
-    stored: Option<SourceOffset>,
-    stopping: CancellationToken,
-    props: Props,
-}
-
-struct Reader(Option<SourceOffset>);
-
-#[async_trait]
-impl OffsetStorageReader for Reader {
-    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
-        Ok(partitions.iter().map(|_| self.0.clone()).collect())
-    }
-}
-
-impl SourceTaskContext for Context {
-    fn configs(&self) -> &Props {
-        &self.props
-    }
-
-    fn offset_storage_reader(&self) -> Arc<dyn OffsetStorageReader> {
-        Arc::new(Reader(self.stored.clone()))
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        self.stopping.clone()
-    }
-}
 
 async fn task(settings: &[(&str, &str)], stored: Option<SourceOffset>) -> Box<dyn SourceTask> {
     let mut props: Props = settings
@@ -42,10 +13,9 @@ async fn task(settings: &[(&str, &str)], stored: Option<SourceOffset>) -> Box<dy
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
         .collect();
     props.insert("topic".to_owned(), "t".to_owned());
-    let context = Arc::new(Context {
+    let context = Arc::new(TestContext {
         stored,
-        stopping: CancellationToken::new(),
-        props: props.clone(),
+        ..TestContext::new(props.clone())
     });
     let mut task = (crate::SOURCE.new_task)();
     task.start(context, &props).await.unwrap();

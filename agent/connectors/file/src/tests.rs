@@ -1,15 +1,14 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sluice_api::testing::TestContext;
 use sluice_api::{
-    ConnectError, ConnectRecord, Connector, ErrantRecordReporter, ExactlyOnceSupport,
-    OffsetStorageReader, Props, Result, SchemaBuilder, SinkRecord, SinkTask, SinkTaskContext,
-    SourceOffset, SourcePartition, SourceRecord, SourceTask, SourceTaskContext, Struct,
-    TimestampType, TopicPartition, Value, async_trait, schemas,
+    ConnectError, ConnectRecord, Connector, ExactlyOnceSupport, Props, SchemaBuilder, SinkRecord,
+    SinkTask, SourceOffset, SourcePartition, SourceRecord, SourceTask, Struct, TimestampType,
+    Value, schemas,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,38 +21,6 @@ fn props(pairs: &[(&str, &str)]) -> Props {
         .collect()
 }
 
-struct Stored(Mutex<Option<SourceOffset>>);
-
-#[async_trait]
-impl OffsetStorageReader for Stored {
-    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
-        Ok(partitions
-            .iter()
-            .map(|_| self.0.lock().unwrap().clone())
-            .collect())
-    }
-}
-
-struct SourceContext {
-    stored: Arc<Stored>,
-    stopping: CancellationToken,
-    props: Props,
-}
-
-impl SourceTaskContext for SourceContext {
-    fn configs(&self) -> &Props {
-        &self.props
-    }
-
-    fn offset_storage_reader(&self) -> Arc<dyn OffsetStorageReader> {
-        self.stored.clone()
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        self.stopping.clone()
-    }
-}
-
 struct Source {
     task: Box<dyn SourceTask>,
     stopping: CancellationToken,
@@ -61,12 +28,11 @@ struct Source {
 
 async fn source(file: &str, batch: &str, stored: Option<SourceOffset>) -> Source {
     let props = props(&[("file", file), ("topic", "t"), ("batch.size", batch)]);
-    let stopping = CancellationToken::new();
-    let context = Arc::new(SourceContext {
-        stored: Arc::new(Stored(Mutex::new(stored))),
-        stopping: stopping.clone(),
-        props: props.clone(),
+    let context = Arc::new(TestContext {
+        stored,
+        ..TestContext::new(props.clone())
     });
+    let stopping = context.stopping.clone();
     let mut task = (crate::SOURCE.new_task)();
     task.start(context, &props).await.unwrap();
     Source { task, stopping }
@@ -298,40 +264,6 @@ async fn offsets_are_checked_before_they_are_altered() {
     );
 }
 
-struct SinkContext(Props);
-
-impl SinkTaskContext for SinkContext {
-    fn configs(&self) -> &Props {
-        &self.0
-    }
-
-    fn offsets(&self, _offsets: &BTreeMap<TopicPartition, i64>) {}
-
-    fn timeout(&self, _timeout: Duration) {}
-
-    fn assignment(&self) -> Vec<TopicPartition> {
-        Vec::new()
-    }
-
-    fn pause(&self, _partitions: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn resume(&self, _partitions: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn request_commit(&self) {}
-
-    fn errant_record_reporter(&self) -> Option<Arc<dyn ErrantRecordReporter>> {
-        None
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        CancellationToken::new()
-    }
-}
-
 fn sink_record(value: Value) -> SinkRecord {
     SinkRecord {
         record: ConnectRecord::new("t".into(), None, value),
@@ -350,7 +282,7 @@ async fn values_are_appended_as_lines_of_text() {
     std::fs::write(&path, "before\n").unwrap();
     let props = props(&[("file", path.to_str().unwrap())]);
     let mut task: Box<dyn SinkTask> = (crate::SINK.new_task)();
-    task.start(Arc::new(SinkContext(props.clone())), &props)
+    task.start(Arc::new(TestContext::new(props.clone())), &props)
         .await
         .unwrap();
     let schema = SchemaBuilder::structure()
@@ -376,7 +308,7 @@ async fn a_file_that_cannot_be_made_fails_the_start() {
     let props = props(&[("file", "/does/not/exist/out.txt")]);
     let mut task = (crate::SINK.new_task)();
     let error: ConnectError = task
-        .start(Arc::new(SinkContext(props.clone())), &props)
+        .start(Arc::new(TestContext::new(props.clone())), &props)
         .await
         .unwrap_err();
     assert_eq!(

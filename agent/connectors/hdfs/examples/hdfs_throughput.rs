@@ -4,17 +4,16 @@
 //! task writes all records, in batches of 1,000; then the library writes files of the same bytes, in pieces as large, and renames
 //! them. Each is measured three times in turn, the best counts.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdfs_native::{Client, ClientBuilder, WriteOptions};
+use sluice_api::testing::TestContext;
 use sluice_api::{
-    ConnectRecord, ErrantRecordReporter, Props, Result, SchemaBuilder, SinkRecord, SinkTaskContext,
-    Struct, TopicPartition, Value, async_trait, logical, record::TimestampType, schemas,
+    ConnectRecord, Props, SchemaBuilder, SinkRecord, Struct, TopicPartition, Value, logical,
+    record::TimestampType, schemas,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Records of a batch.
 const BATCH: usize = 1000;
@@ -23,41 +22,6 @@ const ROUNDS: usize = 3;
 const PIECE: usize = 256 << 10;
 
 type AnyResult<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-struct Context(Props);
-
-#[async_trait]
-impl SinkTaskContext for Context {
-    fn configs(&self) -> &Props {
-        &self.0
-    }
-
-    fn offsets(&self, _: &BTreeMap<TopicPartition, i64>) {}
-
-    fn timeout(&self, _: Duration) {}
-
-    fn assignment(&self) -> Vec<TopicPartition> {
-        Vec::new()
-    }
-
-    fn pause(&self, _: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn resume(&self, _: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn request_commit(&self) {}
-
-    fn errant_record_reporter(&self) -> Option<Arc<dyn ErrantRecordReporter>> {
-        None
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        CancellationToken::new()
-    }
-}
 
 fn batches(records: usize) -> AnyResult<Vec<Vec<SinkRecord>>> {
     let schema = SchemaBuilder::structure()
@@ -122,7 +86,8 @@ impl Bench {
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
         let mut task = (sluice_connector_hdfs::SINK.new_task)();
-        task.start(Arc::new(Context(props.clone())), &props).await?;
+        task.start(Arc::new(TestContext::new(props.clone())), &props)
+            .await?;
         task.open(&[TopicPartition::new("bench", 0)]).await?;
         let begin = Instant::now();
         for batch in batches {

@@ -3,19 +3,16 @@
 //! `jdbc_throughput HOST PORT DATABASE USER PASSWORD ROWS`; `tests/bench-jdbc` starts a server and runs it. Each is measured three
 //! times in turn, the best counts. The library writes prepared text by COPY and reads a query as a stream into typed values.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures::{SinkExt as _, TryStreamExt as _};
+use sluice_api::testing::TestContext;
 use sluice_api::{
-    ConnectRecord, ErrantRecordReporter, OffsetStorageReader, Props, Result, SchemaBuilder,
-    SinkRecord, SinkTaskContext, SourceOffset, SourcePartition, SourceTaskContext, Struct,
-    TimestampType, TopicPartition, Value, async_trait, logical, schemas,
+    ConnectRecord, Props, SchemaBuilder, SinkRecord, Struct, TimestampType, Value, logical, schemas,
 };
 use tokio_postgres::NoTls;
-use tokio_util::sync::CancellationToken;
 
 /// Records of a batch.
 const BATCH: usize = 1000;
@@ -23,63 +20,6 @@ const ROUNDS: usize = 3;
 const COLUMNS: &str = "id bigint NOT NULL, name text NOT NULL, price double precision NOT NULL, at timestamp NOT NULL";
 
 type AnyResult<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-struct Context(Props);
-
-struct NothingStored;
-
-#[async_trait]
-impl OffsetStorageReader for NothingStored {
-    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
-        Ok(vec![None; partitions.len()])
-    }
-}
-
-impl SourceTaskContext for Context {
-    fn configs(&self) -> &Props {
-        &self.0
-    }
-
-    fn offset_storage_reader(&self) -> Arc<dyn OffsetStorageReader> {
-        Arc::new(NothingStored)
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        CancellationToken::new()
-    }
-}
-
-impl SinkTaskContext for Context {
-    fn configs(&self) -> &Props {
-        &self.0
-    }
-
-    fn offsets(&self, _: &BTreeMap<TopicPartition, i64>) {}
-
-    fn timeout(&self, _: Duration) {}
-
-    fn assignment(&self) -> Vec<TopicPartition> {
-        Vec::new()
-    }
-
-    fn pause(&self, _: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn resume(&self, _: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn request_commit(&self) {}
-
-    fn errant_record_reporter(&self) -> Option<Arc<dyn ErrantRecordReporter>> {
-        None
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        CancellationToken::new()
-    }
-}
 
 fn name(id: usize) -> String {
     format!("customer number {id:08}")
@@ -163,7 +103,8 @@ impl Bench {
         self.empty_table().await?;
         let props = self.with(&[("topics", "bench"), ("table.name.format", "bench")]);
         let mut task = (sluice_connector_jdbc::SINK.new_task)();
-        task.start(Arc::new(Context(props.clone())), &props).await?;
+        task.start(Arc::new(TestContext::new(props.clone())), &props)
+            .await?;
         let begin = Instant::now();
         for batch in batches {
             task.put(batch).await?;
@@ -205,7 +146,8 @@ impl Bench {
             ("tables", "[[null,\"public\",\"bench\"]]"),
         ]);
         let mut task = (sluice_connector_jdbc::SOURCE.new_task)();
-        task.start(Arc::new(Context(props.clone())), &props).await?;
+        task.start(Arc::new(TestContext::new(props.clone())), &props)
+            .await?;
         let begin = Instant::now();
         let mut count = 0;
         while count < self.rows {

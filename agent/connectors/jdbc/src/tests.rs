@@ -1,96 +1,15 @@
 //! Both tasks on a SQLite file, from a table to records and from records to a table.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use rusqlite::Connection;
+use sluice_api::testing::{Reported, TestContext};
 use sluice_api::{
-    ConnectError, ConnectRecord, ErrantRecordReporter, OffsetStorageReader, Props, Result,
-    SinkRecord, SinkTask, SinkTaskContext, SourceOffset, SourcePartition, SourceRecord,
-    SourceTaskContext, TimestampType, TopicPartition, Value, async_trait,
+    ConnectRecord, Props, SinkRecord, SinkTask, SourceOffset, SourceRecord, TimestampType,
+    TopicPartition, Value,
 };
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
-
-#[derive(Default)]
-struct Context {
-    props: Props,
-    stored: Option<SourceOffset>,
-    rewound: Mutex<BTreeMap<TopicPartition, i64>>,
-    reported: Arc<Mutex<Vec<String>>>,
-}
-
-struct Reader(Option<SourceOffset>);
-
-#[async_trait]
-impl OffsetStorageReader for Reader {
-    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
-        Ok(partitions.iter().map(|_| self.0.clone()).collect())
-    }
-}
-
-impl SourceTaskContext for Context {
-    fn configs(&self) -> &Props {
-        &self.props
-    }
-
-    fn offset_storage_reader(&self) -> Arc<dyn OffsetStorageReader> {
-        Arc::new(Reader(self.stored.clone()))
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        CancellationToken::new()
-    }
-}
-
-struct Reporter(Arc<Mutex<Vec<String>>>);
-
-impl ErrantRecordReporter for Reporter {
-    fn report(
-        &self,
-        _: &SinkRecord,
-        error: ConnectError,
-    ) -> Result<BoxFuture<'static, Result<()>>> {
-        self.0.lock().unwrap().push(error.message().to_owned());
-        Ok(async { Ok(()) }.boxed())
-    }
-}
-
-impl SinkTaskContext for Context {
-    fn configs(&self) -> &Props {
-        &self.props
-    }
-
-    fn offsets(&self, offsets: &BTreeMap<TopicPartition, i64>) {
-        self.rewound.lock().unwrap().extend(offsets.clone());
-    }
-
-    fn timeout(&self, _: std::time::Duration) {}
-
-    fn assignment(&self) -> Vec<TopicPartition> {
-        vec![TopicPartition::new("orders", 0)]
-    }
-
-    fn pause(&self, _: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn resume(&self, _: &[TopicPartition]) -> Result<()> {
-        Ok(())
-    }
-
-    fn request_commit(&self) {}
-
-    fn errant_record_reporter(&self) -> Option<Arc<dyn ErrantRecordReporter>> {
-        Some(Arc::new(Reporter(Arc::clone(&self.reported))))
-    }
-
-    fn stopping(&self) -> CancellationToken {
-        CancellationToken::new()
-    }
-}
 
 struct Database {
     folder: TempDir,
@@ -135,10 +54,9 @@ impl Database {
         let mut props = self.props(pairs);
         props.insert("topic.prefix".to_owned(), "p-".to_owned());
         props.insert("tables".to_owned(), "[[null,null,\"orders\"]]".to_owned());
-        let context = Arc::new(Context {
-            props: props.clone(),
+        let context = Arc::new(TestContext {
             stored,
-            ..Context::default()
+            ..TestContext::new(props.clone())
         });
         let mut task = (crate::SOURCE.new_task)();
         task.start(context, &props).await.unwrap();
@@ -149,11 +67,12 @@ impl Database {
         records
     }
 
-    async fn sink(&self, pairs: &[(&str, &str)]) -> (Box<dyn SinkTask>, Arc<Context>) {
+    async fn sink(&self, pairs: &[(&str, &str)]) -> (Box<dyn SinkTask>, Arc<TestContext>) {
         let props = self.props(pairs);
-        let context = Arc::new(Context {
-            props: props.clone(),
-            ..Context::default()
+        let context = Arc::new(TestContext {
+            assignment: vec![TopicPartition::new("orders", 0)],
+            reported: Some(Reported::default()),
+            ..TestContext::new(props.clone())
         });
         let mut task = (crate::SINK.new_task)();
         task.start(context.clone(), &props).await.unwrap();
@@ -315,7 +234,7 @@ async fn a_row_that_is_refused_goes_to_the_reporter_and_the_others_stay() {
         database.rows("SELECT name FROM orders ORDER BY id"),
         ["a", "c"]
     );
-    let reported = context.reported.lock().unwrap().clone();
+    let reported = context.reported.as_ref().unwrap().messages();
     assert_eq!(reported.len(), 1);
     assert!(
         reported[0].starts_with("record orders-0@1: writing to table orders"),
@@ -345,7 +264,7 @@ async fn a_row_that_takes_the_place_of_another_and_is_refused_gives_it_back() {
     assert_eq!(database.rows("SELECT name FROM orders"), ["a"]);
     task.put(&records).await.unwrap();
     assert_eq!(database.rows("SELECT name FROM orders"), ["c"]);
-    let reported = context.reported.lock().unwrap().clone();
+    let reported = context.reported.as_ref().unwrap().messages();
     assert_eq!(reported.len(), 1, "{reported:?}");
     assert!(
         reported[0].contains("the database refused the row") && !reported[0].contains("CHECK"),
