@@ -4,9 +4,13 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
 /// The extensions of an authority and of those it signs.
@@ -107,6 +111,22 @@ impl Identity {
     /// Key and certificate in one text, as Kafka's PEM key stores have them.
     pub fn pem(&self) -> String {
         format!("{}{}", self.key, self.certificate)
+    }
+
+    /// A server that shows this certificate and asks clients for none.
+    ///
+    /// # Errors
+    /// When certificate or key cannot be read.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>> {
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes())
+            .collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        Ok(Arc::new(config))
     }
 }
 

@@ -1,4 +1,4 @@
-//! An HTTP server that keeps what was POSTed to it, and can refuse, hang, go and come back.
+//! An HTTP server, plain or over TLS, that keeps what was POSTed to it, and can refuse, hang, go and come back.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,14 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
-use tokio::net::TcpListener;
+use axum::serve::Listener;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use crate::certificates::Identity;
 use crate::ports::free_port;
 
 /// What the server does with a POST.
@@ -47,6 +52,7 @@ struct Log {
 #[derive(Debug)]
 pub struct HttpServer {
     port: u16,
+    tls: Option<Arc<ServerConfig>>,
     log: Arc<Mutex<Log>>,
     runtime: Option<Runtime>,
 }
@@ -57,8 +63,21 @@ impl HttpServer {
     /// # Errors
     /// When there is no free port.
     pub fn start() -> Result<Self> {
+        Self::new(None)
+    }
+
+    /// The same over TLS, with this certificate.
+    ///
+    /// # Errors
+    /// When there is no free port, or the certificate cannot be read.
+    pub fn start_over_tls(identity: &Identity) -> Result<Self> {
+        Self::new(Some(identity.server_config()?))
+    }
+
+    fn new(tls: Option<Arc<ServerConfig>>) -> Result<Self> {
         let mut server = Self {
             port: free_port()?,
+            tls,
             log: Arc::default(),
             runtime: None,
         };
@@ -68,7 +87,8 @@ impl HttpServer {
 
     /// The address of a path on it.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/records", self.port)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/records", self.port)
     }
 
     /// Decides about the POSTs to come.
@@ -111,9 +131,39 @@ impl HttpServer {
         let router = Router::new()
             .fallback(serve)
             .with_state(Arc::clone(&self.log));
-        runtime.spawn(async { axum::serve(listener, router).await });
+        match self.tls.clone().map(TlsAcceptor::from) {
+            None => runtime.spawn(async { axum::serve(listener, router).await }),
+            Some(acceptor) => {
+                let listener = TlsListener { listener, acceptor };
+                runtime.spawn(async { axum::serve(listener, router).await })
+            }
+        };
         self.runtime = Some(runtime);
         Ok(())
+    }
+}
+
+/// Gives the connections whose handshake is done; one after the other is enough for tests.
+struct TlsListener {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }
 

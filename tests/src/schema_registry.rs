@@ -11,8 +11,6 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
@@ -84,7 +82,7 @@ impl SchemaRegistry {
     pub fn start(identity: Option<&Identity>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
-        let tls = identity.map(server_config).transpose()?;
+        let tls = identity.map(Identity::server_config).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let registry = Self {
             url: format!("{scheme}://127.0.0.1:{port}"),
@@ -151,18 +149,6 @@ impl SchemaRegistry {
     pub fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
-}
-
-fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>> {
-    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
-        .collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    Ok(Arc::new(config))
 }
 
 fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) -> Result<()> {

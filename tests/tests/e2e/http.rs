@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use sluice_tests::certificates::{Authority, write_pem};
 use sluice_tests::http_server::{Answer, HttpServer};
 use sluice_tests::ports::free_port;
 use sluice_tests::servers::tests_folder;
@@ -9,7 +10,7 @@ use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -43,6 +44,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "http::faults_say_where_and_what_to_do_and_never_the_secret",
         run: faults,
+    },
+    Test {
+        name: "http::records_go_by_tls_and_to_no_stranger",
+        run: tls,
     },
     Test {
         name: "http::the_configuration_of_the_page_runs",
@@ -446,6 +451,40 @@ fn faults(context: &Context) -> Result<()> {
     ensure!(server.posts().is_empty(), "validation has sent something");
     let log = workers[0].process().output();
     ensure!(!log.contains("open-sesame"), "the secret is in the log");
+    Ok(())
+}
+
+fn tls(context: &Context) -> Result<()> {
+    let [authority, stranger] = [Authority::new("authority")?, Authority::new("stranger")?];
+    let trusted = HttpServer::start_over_tls(&authority.issue("server")?)?;
+    let strange = HttpServer::start_over_tls(&stranger.issue("server")?)?;
+    let cluster = context.cluster("http-tls")?;
+    let file = write_pem(&cluster.folder.join("trusted.pem"), authority.pem())?;
+    let properties = cluster.properties()?.environment("SSL_CERT_FILE", &file);
+    let mut worker = cluster.worker(tested_kind(), &properties)?;
+    let topic = topic(&cluster)?;
+    write(&cluster, &topic, 0..150)?;
+    let few = json!({"max.retries": "2"});
+    let name = &cluster.name;
+    worker
+        .rest()
+        .create(name, &config(&trusted, &topic, &few), 1)?;
+    wait_numbers(&trusted, &Vec::from_iter(0..150))?;
+
+    let path = format!("/connectors/{name}/config");
+    let elsewhere = config(&strange, &topic, &few);
+    let reply = worker.rest().patient("PUT", &path, Some(&elsewhere))?;
+    ensure!(reply.status == 400, "{} {}", reply.status, reply.text);
+    for word in ["http.url", "UnknownIssuer", &strange.url()] {
+        ensure!(
+            reply.text.contains(word),
+            "{word:?} is not in {}",
+            reply.text
+        );
+    }
+    ensure!(!reply.text.contains("open-sesame"), "{}", reply.text);
+    ensure!(strange.posts().is_empty(), "a stranger was sent records");
+    ensure!(!worker.process().output().contains("open-sesame"));
     Ok(())
 }
 

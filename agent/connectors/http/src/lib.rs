@@ -35,6 +35,13 @@ struct Http {
     around: [String; 3],
 }
 
+impl Http {
+    /// The URL without the query, which may hold a secret.
+    fn place(&self) -> &str {
+        self.url.as_str().split('?').next().unwrap_or_default()
+    }
+}
+
 #[async_trait]
 impl Target for Http {
     const KEYS: &[&str] = &["http.", "batch", "oauth2.", "kafka.retry.", "ssl."];
@@ -109,8 +116,9 @@ impl Target for Http {
         // Any answer will do; a POST would be one too many.
         let answer = self.client.head(self.url.clone()).send().await;
         answer.map(drop).map_err(|error| {
-            let why = with_causes(&error.without_url());
-            KeyFault::new(URL, why + "; check host and port, and that the server runs")
+            let (place, why) = (self.place(), with_causes(&error.without_url()));
+            let why = format!("no answer from {place}: {why}; check server and certificate");
+            KeyFault::new(URL, why)
         })
     }
 
@@ -120,8 +128,7 @@ impl Target for Http {
 
     async fn send(&self, records: &[SinkRecord]) -> Result<()> {
         let body = requests::body(records, &self.around)?;
-        // Without the query, which may hold a secret.
-        let place = self.url.as_str().split('?').next().unwrap_or_default();
+        let place = self.place();
         let request = self.client.post(self.url.clone()).body(body);
         let mut reply = request.send().await.map_err(|error| {
             let why = with_causes(&error.without_url());
