@@ -1,7 +1,8 @@
 //! Kafka clients, for the worker and for connectors that read from Kafka themselves.
 //!
 //! * [`client_config`]: the keys of Java's clients to librdkafka's; [`security`] and [`jaas`] take security settings apart.
-//! * [`consumer`]: batches from librdkafka's queue; [`producer_topic`]: records to a topic without looking it up.
+//! * [`consumer`]: batches from librdkafka's queue; [`polled_producer`]: producers without a thread; [`producer_topic`]: records
+//!   to a topic without looking it up.
 //! * [`connection`], [`discovery`], [`settings`]: Kafka's wire protocol over tokio, for what librdkafka's Rust binding
 //!   lacks.
 //! * [`admin`], [`topic_admin`]: groups and their offsets; topics, their configs and who may use them.
@@ -15,6 +16,7 @@ pub mod consumer;
 pub mod discovery;
 pub mod error_code;
 pub mod jaas;
+pub mod polled_producer;
 pub mod producer_topic;
 mod sasl;
 pub mod security;

@@ -11,39 +11,40 @@
 
 use std::ffi::{CString, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 
 use rdkafka::bindings as rd;
 use rdkafka::error::{IsError as _, KafkaError, KafkaResult};
-use rdkafka::producer::{Partitioner, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{Partitioner, Producer as _, ProducerContext};
 use rdkafka::util::IntoOpaque as _;
+
+use crate::polled_producer::PolledProducer;
 
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const PARTITION_UNASSIGNED: i32 = -1;
 
 /// See the module.
-pub struct ProducerTopic<C: ProducerContext<P> + 'static, P: Partitioner + 'static> {
+pub struct ProducerTopic<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> {
     handle: NonNull<rd::rd_kafka_topic_t>,
-    producer: Arc<ThreadedProducer<C, P>>,
+    producer: PolledProducer<C, P>,
 }
 
 // SAFETY: librdkafka locks a topic by itself, and the producer is Send and Sync.
-unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Send
+unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Send
     for ProducerTopic<C, P>
 {
 }
 // SAFETY: as above.
-unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Sync
+unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Sync
     for ProducerTopic<C, P>
 {
 }
 
-impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> ProducerTopic<C, P> {
+impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> ProducerTopic<C, P> {
     /// The topic of that name.
     ///
     /// # Errors
     /// No topic can have the name.
-    pub fn new(producer: Arc<ThreadedProducer<C, P>>, name: &str) -> KafkaResult<Self> {
+    pub fn new(producer: PolledProducer<C, P>, name: &str) -> KafkaResult<Self> {
         let name = CString::new(name)?;
         // SAFETY: the producer lives, the name ends with NUL and is copied, and the settings are the producer's own.
         let handle = unsafe {
@@ -115,7 +116,9 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> ProducerTopic<C,
     }
 }
 
-impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Drop for ProducerTopic<C, P> {
+impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Drop
+    for ProducerTopic<C, P>
+{
     fn drop(&mut self) {
         // SAFETY: the handle came from `rd_kafka_topic_new` and is given back once, before the producer.
         unsafe { rd::rd_kafka_topic_destroy(self.handle.as_ptr()) }

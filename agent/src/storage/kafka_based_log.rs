@@ -11,13 +11,14 @@ use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::Producer;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use sluice_api::config::Props;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::StorageError;
+use super::log_producer::{Acknowledgement, LogProducer};
 use crate::group::admin::{AdminError, GroupAdmin};
 use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
 
@@ -74,7 +75,7 @@ type Handler = Box<dyn FnMut(LogRecord<'_>) + Send>;
 pub struct KafkaBasedLog {
     topic: String,
     admin: GroupAdmin,
-    producer: FutureProducer<TracingContext>,
+    producer: LogProducer,
     consumer: Arc<StreamConsumer<TracingContext>>,
     progress: Arc<Progress>,
     reader: JoinHandle<()>,
@@ -158,10 +159,9 @@ impl KafkaBasedLog {
             ("linger.ms", "0"),
         ]);
         own.extend(producer_settings.clone());
-        let producer: FutureProducer<TracingContext> =
-            librdkafka_config(ClientKind::Producer, worker, &own)?
-                .create_with_context(context())
-                .map_err(kafka("cannot make a producer"))?;
+        let config = librdkafka_config(ClientKind::Producer, worker, &own)?;
+        let producer =
+            LogProducer::new(&config, client_id).map_err(kafka("cannot make a producer"))?;
 
         let mut own = named(&[
             ("enable.auto.commit", "false"),
@@ -225,14 +225,8 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If the producer's queue is full or the record too large.
-    pub fn send(&self, key: &[u8], value: Option<&[u8]>) -> Result<DeliveryFuture, KafkaError> {
-        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).key(key);
-        if let Some(value) = value {
-            record = record.payload(value);
-        }
-        self.producer
-            .send_result(record)
-            .map_err(|(error, _)| error)
+    pub fn send(&self, key: &[u8], value: Option<&[u8]>) -> Result<Acknowledgement, KafkaError> {
+        self.producer.send(&self.topic, key, value)
     }
 
     /// Sends records in order and waits until all are acknowledged.
@@ -267,7 +261,7 @@ impl KafkaBasedLog {
             for sent in waiting {
                 match sent.await {
                     Ok(Ok(_)) => {}
-                    Ok(Err((error, _))) => return Err(failed(error)),
+                    Ok(Err(error)) => return Err(failed(error)),
                     Err(_) => return Err(failed(KafkaError::Canceled)),
                 }
             }

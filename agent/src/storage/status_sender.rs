@@ -176,8 +176,8 @@ impl StatusSender {
         for (put, acknowledged) in sent {
             match acknowledged.await {
                 Ok(Ok(_)) => self.queue.lock().forget(&put),
-                Ok(Err((error, _))) if is_retriable(&error) => failed.push(put),
-                Ok(Err((error, _))) => self.give_up(&put, &error),
+                Ok(Err(error)) if is_retriable(&error) => failed.push(put),
+                Ok(Err(error)) => self.give_up(&put, &error),
                 Err(_) => self.give_up(&put, &KafkaError::Canceled),
             }
         }

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use sluice_api::config::Props;
 use sluice_protocol::config_topic::ConfigRecord;
 
 use super::StorageError;
-use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
+use super::log_producer::{Acknowledging, LogProducer};
+use crate::kafka_client::{ClientKind, librdkafka_config};
 
 /// See the module.
 pub(super) struct TransactionalWriter {
-    producer: FutureProducer<TracingContext>,
+    producer: LogProducer,
     topic: String,
 }
 
@@ -34,9 +35,9 @@ impl TransactionalWriter {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
-        let producer = librdkafka_config(ClientKind::Producer, worker, &own)?
-            .create_with_context(TracingContext::new(client_id))
-            .map_err(|source| StorageError::Kafka {
+        let config = librdkafka_config(ClientKind::Producer, worker, &own)?;
+        let producer =
+            LogProducer::new(&config, client_id).map_err(|source| StorageError::Kafka {
                 topic: topic.to_owned(),
                 doing: "cannot make a transactional producer",
                 source,
@@ -67,14 +68,10 @@ impl TransactionalWriter {
         let mut sent = Vec::with_capacity(records.len());
         for record in records {
             let encoded = record.encode();
-            let mut message = FutureRecord::<[u8], [u8]>::to(&self.topic).key(encoded.key.as_ref());
-            if let Some(value) = &encoded.value {
-                message = message.payload(value.as_ref());
-            }
             sent.push(
                 self.producer
-                    .send_result(message)
-                    .map_err(|(error, _)| self.failed(what, &error))?,
+                    .send(&self.topic, encoded.key.as_ref(), encoded.value.as_deref())
+                    .map_err(|error| self.failed(what, &error))?,
             );
         }
         self.blocking(what, move |producer| producer.commit_transaction(limit))
@@ -82,8 +79,8 @@ impl TransactionalWriter {
         let mut last = -1;
         for delivery in sent {
             match delivery.await {
-                Ok(Ok(delivered)) => last = last.max(delivered.offset),
-                Ok(Err((error, _))) => return Err(self.failed(what, &error)),
+                Ok(Ok(offset)) => last = last.max(offset),
+                Ok(Err(error)) => return Err(self.failed(what, &error)),
                 Err(_) => return Err(self.failed(what, &KafkaError::Canceled)),
             }
         }
@@ -93,7 +90,7 @@ impl TransactionalWriter {
     async fn blocking(
         &self,
         what: &'static str,
-        call: impl FnOnce(&FutureProducer<TracingContext>) -> Result<(), KafkaError> + Send + 'static,
+        call: impl FnOnce(&BaseProducer<Acknowledging>) -> Result<(), KafkaError> + Send + 'static,
     ) -> Result<(), StorageError> {
         let producer = self.producer.clone();
         match tokio::task::spawn_blocking(move || call(&producer)).await {

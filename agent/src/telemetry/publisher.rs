@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
 use sluice_api::config::Props;
+use sluice_kafka::polled_producer::PolledProducer;
 use sluice_protocol::telemetry::{
     ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
     TelemetryBody, TelemetryRecord, WorkerTelemetry,
@@ -57,7 +57,7 @@ impl ProducerContext for Quiet {
     fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
 }
 
-type TelemetryProducer = ThreadedProducer<Quiet>;
+type TelemetryProducer = PolledProducer<Quiet>;
 
 /// What the publisher watches.
 pub struct Observed {
@@ -172,12 +172,13 @@ impl Publisher {
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
         let config = librdkafka_config(ClientKind::Producer, &self.config.raw, &own)?;
-        ThreadedProducer::from_config_and_context(&config, Quiet(TracingContext::new(client_id)))
-            .map_err(|source| StorageError::Kafka {
+        PolledProducer::new(&config, Quiet(TracingContext::new(client_id))).map_err(|source| {
+            StorageError::Kafka {
                 topic: self.topic.clone(),
                 doing: "cannot make a producer",
                 source,
-            })
+            }
+        })
     }
 
     fn send(&mut self, producer: &TelemetryProducer, at: Millis, full: bool, body: TelemetryBody) {

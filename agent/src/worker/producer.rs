@@ -20,12 +20,13 @@ use std::time::Duration;
 use bytestring::ByteString;
 use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
+use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sluice_api::record::same_name;
 use sluice_api::{ConnectError, ErrorKind, Result};
+use sluice_kafka::polled_producer::PolledProducer;
 use sluice_kafka::producer_topic::ProducerTopic;
 use tokio::sync::Notify;
 
@@ -378,7 +379,7 @@ impl Drop for OpenChunk {
 /// A producer used by any number of tasks.
 pub struct SharedProducer {
     topics: RwLock<HashMap<String, Arc<Topic>>>,
-    producer: Arc<ThreadedProducer<Deliveries, BuiltInPartitioner>>,
+    producer: PolledProducer<Deliveries, BuiltInPartitioner>,
     next_chunk: AtomicU64,
 }
 
@@ -411,16 +412,15 @@ impl SharedProducer {
         if config.get("queue.buffering.max.messages").is_none() {
             config.set("queue.buffering.max.messages", "0");
         }
-        let producer =
-            ThreadedProducer::from_config_and_context(&config, deliveries).map_err(|error| {
-                ConnectError::new(
-                    ErrorKind::Kafka,
-                    format!("Failed to construct kafka producer: {error}"),
-                )
-            })?;
+        let producer = PolledProducer::new(&config, deliveries).map_err(|error| {
+            ConnectError::new(
+                ErrorKind::Kafka,
+                format!("Failed to construct kafka producer: {error}"),
+            )
+        })?;
         Ok(Self {
             topics: RwLock::default(),
-            producer: Arc::new(producer),
+            producer,
             next_chunk: AtomicU64::new(1),
         })
     }
@@ -463,7 +463,7 @@ impl SharedProducer {
         if let Some(known) = self.topics.read().get(name) {
             return Ok(Arc::clone(known));
         }
-        let topic = Arc::new(ProducerTopic::new(Arc::clone(&self.producer), name)?);
+        let topic = Arc::new(ProducerTopic::new(self.producer.clone(), name)?);
         let mut topics = self.topics.write();
         Ok(Arc::clone(topics.entry(name.to_owned()).or_insert(topic)))
     }
@@ -476,7 +476,7 @@ impl SharedProducer {
     }
 
     /// librdkafka's producer, for transactions.
-    pub(super) fn inner(&self) -> &ThreadedProducer<Deliveries, BuiltInPartitioner> {
+    pub(super) fn inner(&self) -> &BaseProducer<Deliveries, BuiltInPartitioner> {
         &self.producer
     }
 
@@ -536,8 +536,8 @@ mod tests {
         config
     }
 
-    #[test]
-    fn equal_settings_share_a_producer() {
+    #[tokio::test]
+    async fn equal_settings_share_a_producer() {
         let pool = ProducerPool::default();
         let mut other = pool_config();
         other.set("linger.ms", "7");
@@ -550,15 +550,15 @@ mod tests {
         assert!(!Arc::ptr_eq(&a, &c));
     }
 
-    #[test]
-    fn a_bad_setting_is_an_error() {
+    #[tokio::test]
+    async fn a_bad_setting_is_an_error() {
         let mut config = pool_config();
         config.set("no.such.setting", "x");
         assert!(ProducerPool::default().get(&config).is_err());
     }
 
-    #[test]
-    fn a_full_queue_is_told_and_a_record_that_is_too_large_fails_later() {
+    #[tokio::test]
+    async fn a_full_queue_is_told_and_a_record_that_is_too_large_fails_later() {
         let mut config = pool_config();
         config
             .set("queue.buffering.max.messages", "1")
@@ -583,8 +583,8 @@ mod tests {
         assert!(chunk.is_acked(2));
     }
 
-    #[test]
-    fn a_task_that_is_held_up_leaves_half_of_the_memory_to_others_and_gives_all_back() {
+    #[tokio::test]
+    async fn a_task_that_is_held_up_leaves_half_of_the_memory_to_others_and_gives_all_back() {
         let mut config = pool_config();
         config
             .set("queue.buffering.max.kbytes", "1024")
@@ -611,7 +611,7 @@ mod tests {
         let deliveries = producer.producer.context();
         let end = std::time::Instant::now() + Duration::from_secs(30);
         while deliveries.held.load(Ordering::Relaxed) > 0 && std::time::Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         for held in signals
             .iter()

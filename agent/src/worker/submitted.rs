@@ -305,8 +305,8 @@ mod tests {
         Arc::clone(open.chunk())
     }
 
-    #[test]
-    fn a_record_without_acknowledgement_holds_up_its_own_partition_only() {
+    #[tokio::test]
+    async fn a_record_without_acknowledgement_holds_up_its_own_partition_only() {
         let mut submitted = SubmittedRecords::default();
         let sent = chunk(4);
         submitted.begin_chunk(sent.clone());
@@ -332,8 +332,8 @@ mod tests {
         assert_eq!(submitted.pending(), 0);
     }
 
-    #[test]
-    fn equal_partitions_in_different_objects_are_one() {
+    #[tokio::test]
+    async fn equal_partitions_in_different_objects_are_one() {
         let mut submitted = SubmittedRecords::default();
         let sent = chunk(2);
         submitted.begin_chunk(sent.clone());
@@ -347,8 +347,8 @@ mod tests {
         assert_eq!(offsets[&partition("a")], None);
     }
 
-    #[test]
-    fn chunks_are_forgotten_in_order() {
+    #[tokio::test]
+    async fn chunks_are_forgotten_in_order() {
         let mut submitted = SubmittedRecords::default();
         let (first, second) = (chunk(1), chunk(1));
         submitted.begin_chunk(first.clone());
