@@ -20,7 +20,7 @@ use crate::FILE;
 use crate::sink_connector::config_def;
 
 /// Lines are handed to the writer when there is this much of them,
-const WRITE_SIZE: usize = 256 * 1024;
+const WRITE_SIZE: usize = 1024 * 1024;
 /// or when this much time has passed since the last write began.
 const WRITE_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -146,7 +146,10 @@ impl SinkTask for FileStreamSinkTask {
 
     async fn flush(&mut self, _current: &SinkOffsets) -> Result<()> {
         self.write().await?;
-        self.settle().await
+        self.settle().await?;
+        // What a burst needed is not kept for ever: a worker may have thousands of tasks.
+        (self.lines, self.spare) = Default::default();
+        Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
