@@ -6,7 +6,8 @@
 //!
 //! Contract:
 //! * [`BatchConsumer::poll`] never waits. [`BatchConsumer::wait`] ends when there may be something to poll.
-//! * Payloads are copied once, into one block per batch; nothing of librdkafka outlives the call.
+//! * Keys and values are copied once, into one block per batch. Values of a kilobyte and more are not: they keep librdkafka's
+//!   message, its fetch's memory, and what is left of the consumer after its end.
 //! * A rebalance is answered as [`ConsumerEvent::Assign`], [`ConsumerEvent::Revoke`] or [`ConsumerEvent::Lost`]. The group
 //!   waits until the owner calls [`BatchConsumer::assign`] or [`BatchConsumer::unassign`] with the same partitions. Records
 //!   that a call to `poll` gives together with a revocation came before it.

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -11,7 +12,39 @@ use rdkafka::error::RDKafkaErrorCode;
 use sluice_api::record::shared_name;
 use sluice_api::{ConnectError, ErrorKind, RawRecord, TimestampType, TopicPartition};
 
-use super::{ConsumerEvent, Native, Shared};
+use super::{ConsumerEvent, Native};
+
+/// Values of so many bytes are not copied: they keep their message.
+const LARGE: usize = 1024;
+
+/// A message that lives as long as somebody has its value.
+struct LargeValue {
+    message: *mut rd::rd_kafka_message_t,
+    client: Option<Arc<Native>>,
+}
+
+// SAFETY: nobody else has the message, which is only read; the client may be used from any thread.
+unsafe impl Send for LargeValue {}
+// SAFETY: as above.
+unsafe impl Sync for LargeValue {}
+
+impl AsRef<[u8]> for LargeValue {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the message is live and has a value of that length.
+        unsafe { slice::from_raw_parts((*self.message).payload.cast::<u8>(), (*self.message).len) }
+    }
+}
+
+impl Drop for LargeValue {
+    fn drop(&mut self) {
+        // SAFETY: the message is given back once, and before its client.
+        unsafe { rd::rd_kafka_message_destroy(self.message) }
+        if let Some(last) = self.client.take().and_then(Arc::into_inner) {
+            // The consumer was closed before. What is left of it waits for its threads, which may hold up nobody.
+            let _ = std::thread::Builder::new().spawn(move || drop(last));
+        }
+    }
+}
 
 /// Room for a batch of messages, used again for each.
 pub(super) struct MessageBatch {
@@ -35,7 +68,7 @@ impl MessageBatch {
 
     /// Appends the records that the client's queue has now; its errors become events. Answers whether the room was filled,
     /// so that there may be more.
-    pub(super) fn take(&mut self, native: &Native, records: &mut Vec<RawRecord>) -> bool {
+    pub(super) fn take(&mut self, native: &Arc<Native>, records: &mut Vec<RawRecord>) -> bool {
         let room = self.messages.capacity();
         // SAFETY: the queue is live; at most `room` pointers are written, and as many as answered are initialised.
         let count = unsafe {
@@ -45,38 +78,41 @@ impl MessageBatch {
             self.messages.set_len(count);
             count
         };
-        // SAFETY: the messages are live until they are destroyed below.
+        // SAFETY: the messages are live until they are destroyed, below or with their values.
         unsafe {
-            self.copy(&native.shared, records);
+            self.copy(native, records);
             for message in self.messages.drain(..) {
-                rd::rd_kafka_message_destroy(message);
+                if !is_large(message) {
+                    rd::rd_kafka_message_destroy(message);
+                }
             }
         }
         count == room
     }
 
-    /// Copies `self.messages` to records.
+    /// Copies `self.messages` to records, which take over those with large values.
     ///
     /// # Safety
     /// All messages are live.
-    unsafe fn copy(&mut self, shared: &Shared, records: &mut Vec<RawRecord>) {
+    unsafe fn copy(&mut self, client: &Arc<Native>, records: &mut Vec<RawRecord>) {
+        let shared = &client.shared;
         // SAFETY: fields of live messages are read within their lengths.
         unsafe {
             let total = self.messages.iter().fold(0, |sum, message| {
-                let message = &**message;
-                let is_record = message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-                sum + if is_record {
-                    message.len + message.key_len
+                let raw = &**message;
+                let value = if is_large(*message) { 0 } else { raw.len };
+                sum + if is_record(*message) {
+                    raw.key_len + value
                 } else {
                     0
                 }
             });
             let mut block = BytesMut::with_capacity(total);
-            for message in &self.messages {
-                let message = &**message;
-                if message.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                    append(&mut block, message.key, message.key_len);
-                    append(&mut block, message.payload, message.len);
+            for message in self.messages.iter().filter(|message| is_record(**message)) {
+                let raw = &**message;
+                append(&mut block, raw.key, raw.key_len);
+                if !is_large(*message) {
+                    append(&mut block, raw.payload, raw.len);
                 }
             }
             let block = block.freeze();
@@ -99,7 +135,7 @@ impl MessageBatch {
                     shared.push(ConsumerEvent::EndOfPartition(ended));
                     continue;
                 }
-                if raw.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                if !is_record(*message) {
                     let text =
                         CStr::from_ptr(rd::rd_kafka_message_errstr(*message)).to_string_lossy();
                     let no_matter = shared.without_group
@@ -131,7 +167,14 @@ impl MessageBatch {
                         _ => TimestampType::NoTimestampType,
                     },
                     key: take(raw.key, raw.key_len),
-                    value: take(raw.payload, raw.len),
+                    value: if is_large(*message) {
+                        Some(Bytes::from_owner(LargeValue {
+                            message: *message,
+                            client: Some(Arc::clone(client)),
+                        }))
+                    } else {
+                        take(raw.payload, raw.len)
+                    },
                     headers: match self.messages.get(index + 1) {
                         Some(next) if is_without_headers(*message, *next) => Vec::new(),
                         _ => headers_of(*message),
@@ -150,6 +193,22 @@ fn self_topic(topics: &mut Vec<ByteString>, name: &[u8]) -> ByteString {
     let topic = shared_name(&String::from_utf8_lossy(name));
     topics.push(topic.clone());
     topic
+}
+
+/// # Safety
+/// `message` is live.
+unsafe fn is_record(message: *const rd::rd_kafka_message_t) -> bool {
+    // SAFETY: as this function demands.
+    unsafe { (*message).err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR }
+}
+
+/// Whether the value keeps its message.
+///
+/// # Safety
+/// `message` is live.
+unsafe fn is_large(message: *const rd::rd_kafka_message_t) -> bool {
+    // SAFETY: as this function demands.
+    unsafe { is_record(message) && !(*message).payload.is_null() && (*message).len >= LARGE }
 }
 
 /// # Safety
