@@ -117,7 +117,7 @@ impl Target for Http {
         let answer = self.client.head(self.url.clone()).send().await;
         answer.map(drop).map_err(|error| {
             let (place, why) = (self.place(), with_causes(&error.without_url()));
-            let why = format!("no answer from {place}: {why}; check server and certificate");
+            let why = format!("{place}: {why}; check that the server runs, and its certificate");
             KeyFault::new(URL, why)
         })
     }
