@@ -1,4 +1,4 @@
-//! The producer of a log: each record that was sent has an acknowledgement to wait for.
+//! The producer of a topic of the worker's own: each record that was sent has an acknowledgement, for who wants to wait.
 
 use std::ops::Deref;
 
@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 use crate::kafka_client::TracingContext;
 
 /// Offset of a record that was written, or why it was not.
-pub(super) type Acknowledgement = oneshot::Receiver<KafkaResult<i64>>;
+pub(crate) type Acknowledgement = oneshot::Receiver<KafkaResult<i64>>;
 
 /// Logs like every client of the worker, and hands acknowledgements to who waits for them.
-pub(super) struct Acknowledging(TracingContext);
+pub(crate) struct Acknowledging(TracingContext);
 
 impl ClientContext for Acknowledging {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -42,11 +42,11 @@ impl ProducerContext for Acknowledging {
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct LogProducer(PolledProducer<Acknowledging>);
+pub(crate) struct LogProducer(PolledProducer<Acknowledging>);
 
 impl LogProducer {
     /// A producer of these settings; `client_id` names it in the log.
-    pub(super) fn new(config: &ClientConfig, client_id: &str) -> KafkaResult<Self> {
+    pub(crate) fn new(config: &ClientConfig, client_id: &str) -> KafkaResult<Self> {
         PolledProducer::new(config, Acknowledging(TracingContext::new(client_id))).map(Self)
     }
 
@@ -54,7 +54,7 @@ impl LogProducer {
     ///
     /// # Errors
     /// If the queue is full or the record too large.
-    pub(super) fn send(
+    pub(crate) fn send(
         &self,
         topic: &str,
         key: &[u8],

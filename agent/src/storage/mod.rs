@@ -23,7 +23,7 @@ pub mod kafka_based_log;
 pub mod kafka_config;
 pub mod kafka_offset;
 pub mod kafka_status;
-mod log_producer;
+pub(crate) mod log_producer;
 pub mod memory;
 pub mod status_cache;
 mod status_sender;

@@ -6,13 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::Producer as _;
 use sluice_api::config::Props;
-use sluice_kafka::polled_producer::PolledProducer;
 use sluice_protocol::telemetry::{
     ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
     TelemetryBody, TelemetryRecord, WorkerTelemetry,
@@ -25,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::ClusterView;
 use super::{EventLog, now};
 use crate::herder::status_reporter::{LocalState, StatusReporter};
-use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
+use crate::kafka_client::{ClientKind, librdkafka_config};
 use crate::storage::StorageError;
 use crate::storage::kafka_based_log::{TopicSettings, create_topic};
+use crate::storage::log_producer::LogProducer;
 use crate::worker::lifecycle::Worker;
 use crate::worker::metrics::TaskMetricsSnapshot;
 use crate::worker::offset_writer::offset_key;
@@ -37,27 +33,6 @@ const FULL_PICTURE_INTERVAL: Duration = Duration::from_secs(30);
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The telemetry topic keeps a day.
 const RETENTION_MS: &str = "86400000";
-
-/// Logs like every client of the worker; whether a record arrived is of no concern.
-struct Quiet(TracingContext);
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
-    }
-}
-
-impl ProducerContext for Quiet {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
-}
-
-type TelemetryProducer = PolledProducer<Quiet>;
 
 /// What the publisher watches.
 pub struct Observed {
@@ -144,7 +119,7 @@ impl Publisher {
         }
     }
 
-    async fn open(&self) -> Result<TelemetryProducer, StorageError> {
+    async fn open(&self) -> Result<LogProducer, StorageError> {
         let client_id = format!("{}-telemetry", self.config.group_id());
         let number = |key: &str| i32::try_from(self.config.long(key)).unwrap_or(-1);
         let settings = TopicSettings {
@@ -172,26 +147,21 @@ impl Publisher {
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
         let config = librdkafka_config(ClientKind::Producer, &self.config.raw, &own)?;
-        PolledProducer::new(&config, Quiet(TracingContext::new(client_id))).map_err(|source| {
-            StorageError::Kafka {
-                topic: self.topic.clone(),
-                doing: "cannot make a producer",
-                source,
-            }
+        LogProducer::new(&config, &client_id).map_err(|source| StorageError::Kafka {
+            topic: self.topic.clone(),
+            doing: "cannot make a producer",
+            source,
         })
     }
 
-    fn send(&mut self, producer: &TelemetryProducer, at: Millis, full: bool, body: TelemetryBody) {
+    fn send(&mut self, producer: &LogProducer, at: Millis, full: bool, body: TelemetryBody) {
         let record = TelemetryRecord::new(self.worker_id.clone(), at, full, body);
         let sent = match record.encode() {
-            Ok(bytes) => {
-                let record = BaseRecord::<str, [u8]>::to(&self.topic)
-                    .key(&self.worker_id)
-                    .payload(&bytes);
-                producer
-                    .send(record)
-                    .map_err(|(error, _)| error.to_string())
-            }
+            // Whether it arrives is of no concern.
+            Ok(bytes) => producer
+                .send(&self.topic, self.worker_id.as_bytes(), Some(&bytes))
+                .map(drop)
+                .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = sent {
@@ -206,13 +176,13 @@ impl Publisher {
         }
     }
 
-    fn publish_events(&mut self, producer: &TelemetryProducer) {
+    fn publish_events(&mut self, producer: &LogProducer) {
         for (at, event) in self.observed.events.take() {
             self.send(producer, at, false, TelemetryBody::Event(event));
         }
     }
 
-    fn publish_changes(&mut self, producer: &TelemetryProducer) {
+    fn publish_changes(&mut self, producer: &LogProducer) {
         let full = self
             .last_full
             .is_none_or(|last| last.elapsed() >= FULL_PICTURE_INTERVAL);

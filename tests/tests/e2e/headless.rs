@@ -273,10 +273,7 @@ fn exit_status(stage: &Stage<'_>) -> Result<()> {
         "tasks.max": "1",
     });
     stage.rest().put_config(&name, &config)?;
-    wait_until("the task to fail", seconds(60), || {
-        let states = stage.rest().states(&name)?.context("no status")?;
-        Ok(states.tasks.iter().any(|task| task.state == "FAILED"))
-    })?;
+    stage.rest().wait_failed(&name)?;
     let found = stage
         .sluice(&["get", "connectors", "-o", "json"])?
         .quietly(2)?;

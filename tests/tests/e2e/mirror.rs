@@ -431,8 +431,7 @@ fn kill_in_the_middle(context: &Context, exactly_once: bool) -> Result<()> {
     let source = mirror.name("Source");
     workers[0]
         .rest()
-        .put_config(&source, &mirror.config("Source"))?;
-    workers[0].rest().wait_running(&source, 2, seconds(60))?;
+        .create(&source, &mirror.config("Source"), 2)?;
     for round in 0..ROUNDS {
         send(&a, "orders", round * RECORDS, (round + 1) * RECORDS)?;
         wait_until("the first of them", seconds(60), || {

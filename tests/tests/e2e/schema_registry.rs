@@ -159,8 +159,7 @@ fn agent_writes(
     // The short form of the class name, as JVM workers take it.
     let config = source(cluster, &topic, short(converter), registry.url());
     let connector = format!("{}-source", cluster.name);
-    worker.rest().put_config(&connector, &config)?;
-    worker.rest().wait_running(&connector, 1, seconds(60))?;
+    worker.rest().create(&connector, &config, 1)?;
     let records = wait_for("all records", seconds(60), || {
         let records = consume_all(&cluster.bootstrap, &topic)?;
         ensure!(records.len() >= LINES, "{} records", records.len());

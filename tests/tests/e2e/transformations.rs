@@ -71,8 +71,7 @@ fn written_by(context: &Context, kind: Kind) -> Result<Pairs> {
     let connector = format!("{}-source", cluster.name);
     let config = chain(&cluster, &input, &secrets);
     let rest = worker.rest();
-    rest.put_config(&connector, &config)?;
-    rest.wait_running(&connector, 1, seconds(60))?;
+    rest.create(&connector, &config, 1)?;
     let records = wait_for("all records in the routed topic", seconds(60), || {
         let records = consume_all(&cluster.bootstrap, &routed)?;
         ensure!(records.len() >= LINES, "{} records", records.len());

@@ -98,17 +98,13 @@ impl MessageBatch {
         let shared = &client.shared;
         // SAFETY: fields of live messages are read within their lengths.
         unsafe {
-            let total = self.messages.iter().fold(0, |sum, message| {
+            let records_only = || self.messages.iter().filter(|message| is_record(**message));
+            let copied = records_only().map(|message| {
                 let raw = &**message;
-                let value = if is_large(*message) { 0 } else { raw.len };
-                sum + if is_record(*message) {
-                    raw.key_len + value
-                } else {
-                    0
-                }
+                raw.key_len + if is_large(*message) { 0 } else { raw.len }
             });
-            let mut block = BytesMut::with_capacity(total);
-            for message in self.messages.iter().filter(|message| is_record(**message)) {
+            let mut block = BytesMut::with_capacity(copied.sum());
+            for message in records_only() {
                 let raw = &**message;
                 append(&mut block, raw.key, raw.key_len);
                 if !is_large(*message) {

@@ -91,25 +91,8 @@ impl Loop<'_> {
         ) else {
             return false;
         };
-        let has_timestamp =
-            raw.timestamp >= 0 && raw.timestamp_type != TimestampType::NoTimestampType;
-        self.batch.push(SinkRecord {
-            record: ConnectRecord {
-                topic: raw.topic.clone(),
-                kafka_partition: Some(raw.partition),
-                key_schema: key.schema,
-                key: key.value,
-                value_schema: value.schema,
-                value: value.value,
-                timestamp: has_timestamp.then_some(raw.timestamp),
-                headers: Headers::new(),
-            },
-            kafka_offset: raw.offset,
-            timestamp_type: raw.timestamp_type,
-            original_topic: raw.topic.clone(),
-            original_kafka_partition: raw.partition,
-            original_kafka_offset: raw.offset,
-        });
+        let record = connect_record(raw, key, value, Headers::new());
+        self.batch.push(sink_record(raw, record));
         true
     }
 
@@ -174,25 +157,13 @@ impl Loop<'_> {
                 headers.add_converted(name.clone(), converted);
             }
         }
-        let timestamp = match raw.timestamp {
-            -1 => None,
-            millis if millis < 0 => {
-                return Err(ConnectError::data(format!(
-                    "Invalid record timestamp {millis}"
-                )));
-            }
-            millis => Some(millis),
-        };
-        let mut record = ConnectRecord {
-            topic: raw.topic.clone(),
-            kafka_partition: Some(raw.partition),
-            key_schema: key.schema,
-            key: key.value,
-            value_schema: value.schema,
-            value: value.value,
-            timestamp: timestamp.filter(|_| raw.timestamp_type != TimestampType::NoTimestampType),
-            headers,
-        };
+        if raw.timestamp < -1 {
+            return Err(ConnectError::data(format!(
+                "Invalid record timestamp {}",
+                raw.timestamp
+            )));
+        }
+        let mut record = connect_record(raw, key, value, headers);
         if !plugins.transformations.is_empty() {
             let origin = RecordOrigin::Sink {
                 offset: raw.offset,
@@ -208,13 +179,40 @@ impl Loop<'_> {
                 Tolerated::Fatal(error) => return Err(error),
             };
         }
-        Ok(Some(SinkRecord {
-            record,
-            kafka_offset: raw.offset,
-            timestamp_type: raw.timestamp_type,
-            original_topic: raw.topic.clone(),
-            original_kafka_partition: raw.partition,
-            original_kafka_offset: raw.offset,
-        }))
+        Ok(Some(sink_record(raw, record)))
+    }
+}
+
+/// A record as it is before transformations.
+#[inline]
+fn connect_record(
+    raw: &RawRecord,
+    key: SchemaAndValue,
+    value: SchemaAndValue,
+    headers: Headers,
+) -> ConnectRecord {
+    let has_timestamp = raw.timestamp >= 0 && raw.timestamp_type != TimestampType::NoTimestampType;
+    ConnectRecord {
+        topic: raw.topic.clone(),
+        kafka_partition: Some(raw.partition),
+        key_schema: key.schema,
+        key: key.value,
+        value_schema: value.schema,
+        value: value.value,
+        timestamp: has_timestamp.then_some(raw.timestamp),
+        headers,
+    }
+}
+
+/// A record with the place where it was consumed.
+#[inline]
+fn sink_record(raw: &RawRecord, record: ConnectRecord) -> SinkRecord {
+    SinkRecord {
+        record,
+        kafka_offset: raw.offset,
+        timestamp_type: raw.timestamp_type,
+        original_topic: raw.topic.clone(),
+        original_kafka_partition: raw.partition,
+        original_kafka_offset: raw.offset,
     }
 }
