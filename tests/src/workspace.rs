@@ -76,8 +76,11 @@ fn crates_know_only_those_the_architecture_lets_them_know() {
     let all = dependencies();
     for (name, named) in &all {
         let allowed: &[&str] = match name.as_str() {
-            "sluice-protocol" | "sluice-api" | "sluice-broker" => &[],
-            "sluice-plugins" | "sluice-kafka" => &["sluice-api"],
+            "sluice-protocol" | "sluice-api" | "sluice-wire" => &[],
+            "sluice-plugins" => &["sluice-api"],
+            // Both ends of the wire check the other's lengths by the same layouts.
+            "sluice-broker" => &["sluice-wire"],
+            "sluice-kafka" => &["sluice-api", "sluice-wire"],
             "sluice-agent" => &[
                 "sluice-api",
                 "sluice-broker",

@@ -60,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) stop: CancellationToken,
     /// In units of [`UNIT`] bytes.
     pub(crate) request_budget: Arc<Semaphore>,
+    /// Memory of decoded requests, in units of `UNIT` bytes.
+    pub(crate) decode_budget: Arc<Semaphore>,
     /// In units of [`UNIT`] bytes.
     pub(crate) fetch_budget: Arc<Semaphore>,
     store: StoreHandle,
@@ -164,6 +166,7 @@ impl Broker {
             clock: now,
             stop: stop.clone(),
             request_budget: Arc::new(Semaphore::new(config.limits.requests_in_memory / UNIT)),
+            decode_budget: Arc::new(Semaphore::new(config.limits.requests_in_memory / UNIT)),
             fetch_budget: Arc::new(Semaphore::new(config.limits.fetches_in_memory / UNIT)),
             store: handle,
             readers: Semaphore::new(READERS),

@@ -25,7 +25,8 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Largest record batch in bytes, unless the topic's `max.message.bytes` says otherwise.
     pub batch_bytes: usize,
-    /// Bytes of requests held at the same time, over all connections.
+    /// Bytes of requests held at the same time, over all connections, and once more of what they are decoded to: a request
+    /// whose elements take more in memory is refused.
     pub requests_in_memory: usize,
     /// Bytes of records of one answer to a fetch, whatever the client asks for, as `fetch.max.bytes` of brokers.
     pub fetch_bytes: usize,

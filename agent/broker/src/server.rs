@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::api;
 use crate::broker::Core;
-use crate::wire::{self, FrameError, FrameReader, Held, UNIT};
+use crate::wire::{self, FrameError, FrameReader, Held, SMALL, UNIT};
 
 /// Connections that say nothing for so long are closed, as `connections.max.idle.ms`.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -124,8 +124,19 @@ async fn read(
 }
 
 /// Begins a request; `None` if it cannot be read, which ends the connection.
-async fn begin(core: &Arc<Core>, (frame, held): (Bytes, Held), peer: &Peer) -> Option<Due> {
-    match wire::decode(frame) {
+async fn begin(core: &Arc<Core>, (frame, mut held): (Bytes, Held), peer: &Peer) -> Option<Due> {
+    let most = core.config.limits.requests_in_memory;
+    let decoded = async {
+        let walked = wire::walk(frame, most)?;
+        if walked.memory > SMALL {
+            // A budget of its own: whoever waits for it holds only bytes, and nobody who has it waits for bytes.
+            let units = u32::try_from(walked.memory / UNIT).unwrap_or(u32::MAX);
+            let budget = Arc::clone(&core.decode_budget);
+            held.extend(budget.acquire_many_owned(units).await);
+        }
+        walked.decode()
+    };
+    match decoded.await {
         Ok(request) => Some(api::begin(core, request, held, peer).await),
         Err(error) => {
             tracing::warn!(peer = %peer.address, %error, "connection is closed");

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader};
 use kafka_protocol::protocol::{
     Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
 };
@@ -27,7 +27,9 @@ use crate::settings::ClientSettings;
 use crate::tls::{self, TlsError};
 
 /// Largest answer accepted, in bytes.
-const LARGEST_ANSWER: usize = 100 << 20;
+const LARGEST_ANSWER: usize = 64 << 20;
+/// Most memory that an answer may take when it is decoded, in bytes.
+const LARGEST_DECODED: usize = 160 << 20;
 /// `UNSUPPORTED_VERSION`.
 const UNSUPPORTED_VERSION: i16 = 35;
 
@@ -318,15 +320,33 @@ impl<R: Request> PendingResponse<R> {
                 });
             }
         };
-        let header_version = R::Response::header_version(self.version);
-        ResponseHeader::decode(&mut body, header_version)
-            .and_then(|_| R::Response::decode(&mut body, self.version))
-            .map_err(|error| ConnectionError::Malformed {
-                address: self.address.clone(),
-                api: R::KEY,
-                reason: error.to_string(),
-            })
+        decode(&mut body, R::KEY, self.version).map_err(|reason| ConnectionError::Malformed {
+            address: self.address.clone(),
+            api: R::KEY,
+            reason,
+        })
     }
+}
+
+/// Reads an answer whose lengths were checked against its bytes: the decoder makes room for what an array claims.
+fn decode<A: Decodable + HeaderVersion>(
+    body: &mut Bytes,
+    api: i16,
+    version: i16,
+) -> Result<A, String> {
+    let text = |fault: sluice_wire::Fault| fault.to_string();
+    // The correlation id was read with the frame.
+    body.try_get_i32().map_err(|error| error.to_string())?;
+    if A::header_version(version) >= 1 {
+        body.advance(sluice_wire::header_tags(body).map_err(text)?);
+    }
+    let memory = sluice_wire::answer(api, version, body).map_err(text)?;
+    if memory > LARGEST_DECODED {
+        return Err(format!(
+            "it takes {memory} bytes of memory, {LARGEST_DECODED} are allowed"
+        ));
+    }
+    A::decode(body, version).map_err(|error| error.to_string())
 }
 
 async fn write(

@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{NODE, text};
+use super::{NODE, distinct, text};
 use crate::broker::Core;
 use crate::error_code::{INVALID_CONFIG, INVALID_REQUEST, NONE, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::topic_config::{self, ConfigKey, ConfigType, KEYS};
@@ -136,9 +136,11 @@ fn broker_configs(core: &Core) -> Vec<(&'static str, ConfigType, String)> {
     ]
 }
 
-pub(super) fn describe(core: &Core, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
-    let results = request
-        .resources
+pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let named = |resource: &DescribeConfigsResource| {
+        (resource.resource_type, resource.resource_name.clone())
+    };
+    let results = distinct(request.resources, named)
         .iter()
         .map(|resource| {
             let result = DescribeConfigsResult::default()

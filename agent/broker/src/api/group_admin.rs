@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::GROUP_OPERATIONS;
-use super::text;
+use super::{distinct, text};
 use crate::broker::Core;
 use crate::error_code::{GROUP_ID_NOT_FOUND, NONE};
 use crate::groups::LiveGroup;
@@ -60,8 +60,7 @@ pub(super) fn describe(
     } else {
         i32::MIN
     };
-    let groups = request
-        .groups
+    let groups = distinct(request.groups, Clone::clone)
         .into_iter()
         .map(|id| {
             let described = core

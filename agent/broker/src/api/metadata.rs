@@ -8,7 +8,7 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 
 use super::cluster::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
-use super::{NODE, text, topic_name};
+use super::{NODE, distinct, text, topic_name};
 use crate::broker::Core;
 use crate::error_code::{INVALID_TOPIC, NONE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::state::{NewTopic, Topic, TopicError, is_internal, legal_name};
@@ -50,6 +50,7 @@ pub(super) async fn handle(
             .collect();
         return answer;
     };
+    let wanted = distinct(wanted, |topic| (topic.name.clone(), topic.topic_id));
     for topic in wanted {
         let described = match topic.name {
             Some(name) => {

@@ -12,6 +12,8 @@ mod produce;
 mod topics;
 mod transactions;
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use kafka_protocol::messages::{RequestKind, ResponseKind, TopicName};
@@ -109,7 +111,7 @@ async fn handle(
         Q::DeleteTopics(q) => R::DeleteTopics(topics::delete(core, q, version).await),
         Q::CreatePartitions(q) => R::CreatePartitions(topics::grow(core, q).await),
         Q::DeleteRecords(q) => R::DeleteRecords(topics::delete_records(core, q).await),
-        Q::DescribeConfigs(q) => R::DescribeConfigs(configs::describe(core, &q)),
+        Q::DescribeConfigs(q) => R::DescribeConfigs(configs::describe(core, q)),
         Q::AlterConfigs(q) => R::AlterConfigs(configs::alter(core, q).await),
         Q::IncrementalAlterConfigs(q) => {
             R::IncrementalAlterConfigs(configs::alter_incrementally(core, q).await)
@@ -158,6 +160,16 @@ async fn handle(
 fn storage_error(error: &StoreError) -> i16 {
     tracing::warn!(%error, "a request failed");
     KAFKA_STORAGE_ERROR
+}
+
+/// The elements without those whose key was there before. What is asked for again and again is answered once, as by Kafka:
+/// a request of megabytes that names one large topic a million times would otherwise ask for an answer of terabytes.
+fn distinct<T, K: Hash + Eq>(elements: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = HashSet::new();
+    elements
+        .into_iter()
+        .filter(|element| seen.insert(key(element)))
+        .collect()
 }
 
 fn text(text: impl Into<String>) -> StrBytes {

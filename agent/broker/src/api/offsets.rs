@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::Decodable;
 
-use super::{text, topic_name};
+use super::{distinct, text, topic_name};
 use crate::broker::Core;
 use crate::error_code::{
     GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, INVALID_GROUP_ID, NON_EMPTY_GROUP, NONE,
@@ -140,7 +140,7 @@ pub(super) async fn fetch(
     let stable = request.require_stable;
     let mut answer = OffsetFetchResponse::default();
     if version >= 8 {
-        for group in request.groups {
+        for group in distinct(request.groups, |group| group.group_id.clone()) {
             let topics = group.topics.map(|topics| {
                 topics
                     .into_iter()

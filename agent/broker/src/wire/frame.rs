@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests up to this size are read without asking for budget.
-const SMALL: usize = 16 << 10;
+pub(crate) const SMALL: usize = 16 << 10;
 /// Room made at once.
 const STEP: usize = 64 << 10;
 
@@ -30,8 +30,8 @@ pub(crate) enum FrameError {
     Slow,
 }
 
-/// Budget that a request holds while it is in memory.
-pub(crate) type Held = Option<OwnedSemaphorePermit>;
+/// Budget that a request holds while it is in memory: for its bytes, and for what they become.
+pub(crate) type Held = Vec<OwnedSemaphorePermit>;
 
 /// Cuts a stream into requests.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             // The next request gets a buffer of its own; an idle connection holds none.
             self.buffer = BytesMut::new();
         }
-        Ok((frame, held))
+        Ok((frame, held.into_iter().collect()))
     }
 
     async fn more(&mut self, room: usize) -> Result<bool, FrameError> {

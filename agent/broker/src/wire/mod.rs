@@ -1,15 +1,13 @@
 //! Requests and answers as bytes: frames, headers, versions, decoding without panics.
 
 mod frame;
-mod shape;
-mod shapes;
 mod versions;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseHeader, ResponseKind};
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
-pub(crate) use frame::{FrameError, FrameReader, Held, UNIT};
+pub(crate) use frame::{FrameError, FrameReader, Held, SMALL, UNIT};
 pub(crate) use versions::{range, supported};
 
 /// The part in front of every request.
@@ -38,13 +36,29 @@ pub(crate) enum RequestError {
         /// Its version.
         version: i16,
     },
-    /// A length does not fit, or text is no UTF-8.
-    #[error("request of API {api} version {version} is malformed")]
+    /// A length does not fit, or a text is not UTF-8.
+    #[error("request of API {api} version {version} is malformed: {reason}")]
     Malformed {
         /// Number of the API.
         api: i16,
         /// Its version.
         version: i16,
+        /// The field, and what is wrong with it.
+        reason: String,
+    },
+    /// Decoded it would take more memory than requests may.
+    #[error(
+        "request of API {api} version {version} takes {memory} bytes of memory, {most} are allowed"
+    )]
+    Large {
+        /// Number of the API.
+        api: i16,
+        /// Its version.
+        version: i16,
+        /// What it would take.
+        memory: usize,
+        /// What all requests together may take.
+        most: usize,
     },
 }
 
@@ -57,11 +71,22 @@ pub(crate) enum Request {
     UnknownApiVersions(Header),
 }
 
-/// Reads one request, without its length.
+/// A request whose lengths fit into its bytes, and which is not decoded yet.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    header: Header,
+    body: Bytes,
+    /// Whether its version is offered. If not, it is the question that is answered in any version.
+    known: bool,
+    /// Bytes of memory that it takes when it is decoded.
+    pub(crate) memory: usize,
+}
+
+/// Reads the header of a request without its length, and walks its body.
 ///
 /// # Errors
-/// If it is no request that is spoken here.
-pub(crate) fn decode(mut frame: Bytes) -> Result<Request, RequestError> {
+/// If it is not a request that is spoken here, or decoded would take more than `most` bytes of memory.
+pub(crate) fn walk(mut frame: Bytes, most: usize) -> Result<Walked, RequestError> {
     if frame.len() < 8 {
         return Err(RequestError::Short);
     }
@@ -78,7 +103,12 @@ pub(crate) fn decode(mut frame: Bytes) -> Result<Request, RequestError> {
     };
     if !offered.contains(&version) {
         return if api == ApiKey::ApiVersions {
-            Ok(Request::UnknownApiVersions(header))
+            Ok(Walked {
+                header,
+                body: Bytes::new(),
+                known: false,
+                memory: 0,
+            })
         } else {
             Err(RequestError::UnknownVersion {
                 api: number,
@@ -86,19 +116,54 @@ pub(crate) fn decode(mut frame: Bytes) -> Result<Request, RequestError> {
             })
         };
     }
-    let malformed = || RequestError::Malformed {
+    let malformed = |reason: String| RequestError::Malformed {
         api: number,
         version,
+        reason,
     };
-    header.client_id = client_id(&mut frame).ok_or_else(malformed)?;
+    header.client_id = client_id(&mut frame)
+        .ok_or_else(|| malformed("client_id does not fit or is not UTF-8".to_owned()))?;
     if api.request_header_version(version) >= 2 {
-        skip_tagged_fields(&mut frame).ok_or_else(malformed)?;
+        let tags = sluice_wire::header_tags(&frame)
+            .map_err(|fault| malformed(format!("tagged fields of the header: {fault}")))?;
+        frame.advance(tags);
     }
-    if !shape::is_sound(api, version, &frame) {
-        return Err(malformed());
+    let memory = sluice_wire::request(number, version, &frame)
+        .map_err(|fault| malformed(fault.to_string()))?;
+    if memory > most {
+        return Err(RequestError::Large {
+            api: number,
+            version,
+            memory,
+            most,
+        });
     }
-    let kind = RequestKind::decode(api, &mut frame, version).map_err(|_| malformed())?;
-    Ok(Request::Known(header, Box::new(kind)))
+    Ok(Walked {
+        header,
+        body: frame,
+        known: true,
+        memory,
+    })
+}
+
+impl Walked {
+    /// Decodes the body.
+    ///
+    /// # Errors
+    /// If a value is not allowed, such as text that is not UTF-8.
+    pub(crate) fn decode(mut self) -> Result<Request, RequestError> {
+        if !self.known {
+            return Ok(Request::UnknownApiVersions(self.header));
+        }
+        let Header { api, version, .. } = self.header;
+        RequestKind::decode(api, &mut self.body, version)
+            .map(|kind| Request::Known(self.header, Box::new(kind)))
+            .map_err(|error| RequestError::Malformed {
+                api: api as i16,
+                version,
+                reason: error.to_string(),
+            })
+    }
 }
 
 fn client_id(frame: &mut Bytes) -> Option<StrBytes> {
@@ -111,30 +176,6 @@ fn client_id(frame: &mut Bytes) -> Option<StrBytes> {
         return None;
     }
     StrBytes::from_utf8(frame.split_to(length)).ok()
-}
-
-fn skip_tagged_fields(frame: &mut Bytes) -> Option<()> {
-    for _ in 0..varint(frame)? {
-        varint(frame)?;
-        let size = usize::try_from(varint(frame)?).ok()?;
-        if frame.len() < size {
-            return None;
-        }
-        frame.advance(size);
-    }
-    Some(())
-}
-
-fn varint(frame: &mut Bytes) -> Option<u32> {
-    let mut value = 0_u32;
-    for shift in [0, 7, 14, 21, 28] {
-        let byte = frame.try_get_u8().ok()?;
-        value |= u32::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 /// Writes an answer with its length.

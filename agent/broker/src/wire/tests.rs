@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn decode(frame: Bytes) -> Result<Request, RequestError> {
+    walk(frame, usize::MAX)?.decode()
+}
+
 fn metadata(version: i16) -> Bytes {
     let header = kafka_protocol::messages::RequestHeader::default()
         .with_request_api_key(ApiKey::Metadata as i16)
@@ -31,18 +35,19 @@ fn requests_of_both_header_forms_are_read() {
 }
 
 #[test]
-fn every_offered_api_has_a_layout_to_be_checked_by() {
-    for (api, oldest, newest) in supported() {
-        // An empty body is no request of most APIs, but it has to be judged by a layout and not by its absence.
-        for version in oldest..=newest {
-            let zeros = [0; 64];
-            let judged = (0..64).any(|length| shape::is_sound(api, version, &zeros[..length]));
-            assert!(
-                judged,
-                "{api:?} version {version}: no run of zeros is sound"
-            );
-        }
-    }
+fn fifteen_million_empty_names_are_refused_before_they_are_decoded() {
+    let mut frame = BytesMut::new();
+    frame.put_i16(ApiKey::Metadata as i16);
+    frame.put_i16(1);
+    frame.put_i32(7);
+    frame.put_i16(-1);
+    frame.put_i32(15_000_000);
+    frame.resize(frame.len() + 30_000_000, 0);
+    let error = walk(frame.freeze(), 32 << 20).unwrap_err();
+    assert!(
+        matches!(error, RequestError::Large { api: 3, memory, .. } if memory > 1 << 30),
+        "{error}"
+    );
 }
 
 proptest! {
