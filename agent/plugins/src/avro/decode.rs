@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use sluice_api::{ConnectError, Decimal, MapValue, Result, Schema, Struct, Value, logical};
+use sluice_api::{ConnectError, Decimal, Result, Schema, Struct, Value, logical};
 
 /// Data without schema may be nested this deep; everything else is as deep as its schema.
 const MAX_DEPTH: usize = 500;
 /// Elements that take no bytes are bounded by their number.
 const MAX_EMPTY_ELEMENTS: usize = 100_000;
-/// Maps up to this size look for repeated keys one by one.
-const LINEAR_LIMIT: usize = 32;
 
 /// How values of a type are read. Structs take their schema from the Connect schema beside the plan.
 #[derive(Debug)]
@@ -253,7 +251,7 @@ impl Reader<'_> {
                     entries.push((key, reader.value(plan, &schema)?));
                     Ok(())
                 })?;
-                Value::Map(distinct(entries))
+                Value::Map(entries.into_iter().collect())
             }
             Plan::Entries {
                 key,
@@ -273,7 +271,7 @@ impl Reader<'_> {
                     });
                     Ok(())
                 })?;
-                Value::Map(distinct(entries))
+                Value::Map(entries.into_iter().collect())
             }
             Plan::Record(plans) => {
                 let mut values = Vec::with_capacity(plans.len());
@@ -348,7 +346,7 @@ impl Reader<'_> {
                         entries.push((key, reader.anything(depth + 1)?));
                         Ok(())
                     })?;
-                    Value::Map(distinct(entries))
+                    Value::Map(entries.into_iter().collect())
                 }
             };
             // The first that is set counts.
@@ -358,13 +356,4 @@ impl Reader<'_> {
         }
         Ok(result)
     }
-}
-
-/// Later entries win, as when Java puts them in a map.
-fn distinct(entries: Vec<(Value, Value)>) -> MapValue {
-    if entries.len() <= LINEAR_LIMIT {
-        return entries.into_iter().collect();
-    }
-    let distinct: indexmap::IndexMap<Value, Value> = entries.into_iter().collect();
-    MapValue::from_distinct(distinct.into_iter().collect())
 }

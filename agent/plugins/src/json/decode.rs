@@ -13,9 +13,6 @@ use sluice_api::{
 
 use super::token::{Kind, MAX_DEPTH, Reader, Text};
 
-/// Maps up to this size look for repeated keys one by one.
-const LINEAR_LIMIT: usize = 32;
-
 pub(crate) struct Decoder<'a> {
     data: &'a Bytes,
     reader: Reader<'a>,
@@ -143,7 +140,7 @@ impl<'a> Decoder<'a> {
                 self.enter()?;
                 let fields = self.read_fields(Self::read_schemaless)?;
                 self.depth -= 1;
-                Value::Map(distinct(fields))
+                Value::Map(fields.into_iter().collect())
             }
         })
     }
@@ -292,7 +289,8 @@ impl<'a> Decoder<'a> {
                 self.enter()?;
                 let fields = self.read_fields(|decoder| decoder.read_value(inner))?;
                 self.depth -= 1;
-                let values = distinct(fields).into_iter().map(|(_, value)| value);
+                let distinct: MapValue = fields.into_iter().collect();
+                let values = distinct.into_iter().map(|(_, value)| value);
                 Ok(Value::Array(values.collect()))
             }
             _ if self.dialect == Dialect::Connect => {
@@ -354,7 +352,7 @@ impl<'a> Decoder<'a> {
             }
         }
         self.depth -= 1;
-        Ok(Value::Map(distinct(entries)))
+        Ok(Value::Map(entries.into_iter().collect()))
     }
 
     /// An entry of a map as an object with `key` and `value`.
@@ -568,15 +566,6 @@ impl<'a> Decoder<'a> {
 
 fn known(schema: Option<&Arc<Schema>>) -> Result<&Arc<Schema>> {
     schema.ok_or_else(|| ConnectError::data("schema of elements is not known"))
-}
-
-/// Later entries win, as when Jackson puts them in a map.
-fn distinct(entries: Vec<(Value, Value)>) -> MapValue {
-    if entries.len() <= LINEAR_LIMIT {
-        return entries.into_iter().collect();
-    }
-    let distinct: indexmap::IndexMap<Value, Value> = entries.into_iter().collect();
-    MapValue::from_distinct(distinct.into_iter().collect())
 }
 
 fn is_integral(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use sluice_api::config::{ConfigKey, ConfigType};
 use sluice_api::{
-    ConfigDef, ConnectRecord, MapValue, Props, RecordOrigin, Result, Schema, SchemaBuilder, Struct,
+    ConfigDef, ConnectRecord, Props, RecordOrigin, Result, Schema, SchemaBuilder, Struct,
     Transformation, Value,
 };
 
@@ -51,7 +51,7 @@ impl Transformation for HoistField {
         let value = self.side.take(&mut record);
         let Some(schema) = self.side.schema(&record) else {
             let entry = (Value::String(self.field.clone()), value);
-            let map = Value::Map(MapValue::from_distinct(vec![entry]));
+            let map = Value::Map([entry].into_iter().collect());
             self.side.set(&mut record, None, map);
             return Ok(Some(record));
         };
