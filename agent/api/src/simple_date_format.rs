@@ -284,6 +284,33 @@ mod tests {
         SimpleDateFormat::new(pattern).unwrap().parse(text)
     }
 
+    /// Days since the epoch that Java 17 reads, at the cutover of the calendars and before it.
+    #[test]
+    fn dates_around_october_1582_are_read_as_java_does() {
+        for (pattern, text, days) in [
+            ("yyyy-MM-dd", "1582-10-01", -141_431),
+            ("yyyy-MM-dd", "1582-10-04", -141_428),
+            ("yyyy-MM-dd", "1582-10-05", -141_427),
+            ("yyyy-MM-dd", "1582-10-14", -141_418),
+            ("yyyy-MM-dd", "1582-10-15", -141_427),
+            ("yyyy-MM-dd", "1582-10-31", -141_411),
+            ("yyyy-MM-dd", "1582-11-01", -141_410),
+            ("yyyy-MM-dd", "1582-09-40", -141_422),
+            ("yyyy-MM-dd", "1582-10-99", -141_343),
+            ("yyyy-DDD", "1582-290", -141_415),
+            ("yyyy-MM W E", "1582-10 3 Mon", -141_417),
+            ("yyyy-MM F E", "1582-10 2 Mon", -141_424),
+            ("yyyy ww E", "1582 45 Tue", -141_395),
+            ("yyyy-MM-dd", "0001-01-01", -719_164),
+        ] {
+            assert_eq!(
+                parse(pattern, text),
+                Some(days * 86_400_000),
+                "{pattern} {text}"
+            );
+        }
+    }
+
     #[test]
     fn times_are_written_as_java_does() {
         let times = [

@@ -87,6 +87,13 @@ pub(super) fn days_in_week_year(year: i64) -> i64 {
 
 /// Days since the epoch of a date whose month and day may be out of range.
 pub(super) fn days_of(year: i64, month: i64, day: i64) -> i64 {
+    days_from(year, month, |first_of_month| first_of_month + day - 1)
+}
+
+/// Days since the epoch of what `day` makes of the first of a month, which may be out of range. As in
+/// `GregorianCalendar.computeTime` it is asked in both calendars: the month of the cutover begins in the Julian one and ends
+/// in the Gregorian, which counts wherever it gives a day that it has.
+pub(super) fn days_from(year: i64, month: i64, day: impl Fn(i64) -> i64) -> i64 {
     let year = year + (month - 1).div_euclid(12);
     let month = (month - 1).rem_euclid(12) + 1;
     let (march_year, from_march) = if month > 2 {
@@ -94,14 +101,12 @@ pub(super) fn days_of(year: i64, month: i64, day: i64) -> i64 {
     } else {
         (year - 1, month + 9)
     };
-    let of_year = (153 * from_march + 2) / 5 + day - 1;
-    let julian_days = march_year * 365 + march_year.div_euclid(4);
-    let gregorian =
-        julian_days - march_year.div_euclid(100) + march_year.div_euclid(400) + of_year - 719_468;
+    let first = march_year * 365 + march_year.div_euclid(4) + (153 * from_march + 2) / 5;
+    let gregorian = day(first - march_year.div_euclid(100) + march_year.div_euclid(400) - 719_468);
     if gregorian >= CUTOVER {
         gregorian
     } else {
-        julian_days + of_year - 719_470
+        day(first - 719_470)
     }
 }
 
@@ -118,6 +123,18 @@ mod tests {
             let date = Date::of_days(days);
             assert_eq!(days_of(date.year, date.month, date.day), days, "{date:?}");
         }
+    }
+
+    /// `new GregorianCalendar(1582, OCTOBER, day)`: days that there were not are taken as Julian.
+    #[test]
+    fn every_day_of_october_1582_is_where_java_has_it() {
+        for (day, days) in [(1, -141_431), (4, -141_428), (5, -141_427), (14, -141_418)] {
+            assert_eq!(days_of(1582, 10, day), days, "{day}");
+        }
+        for day in 15..=31 {
+            assert_eq!(days_of(1582, 10, day), CUTOVER + day - 15, "{day}");
+        }
+        assert_eq!(days_of(1582, 11, 1), CUTOVER + 17);
     }
 
     #[test]

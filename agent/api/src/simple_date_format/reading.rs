@@ -2,7 +2,7 @@
 
 use chrono::{Datelike as _, Utc};
 
-use super::calendar::{Date, days_of, weekday};
+use super::calendar::{Date, days_from, days_of, weekday};
 use super::{Item, Letter, MILLIS_PER_DAY, MONTHS, SHORT, WEEKDAYS, first_day_of_week};
 
 /// What has been read. Of fields that contradict each other the one read last counts, by `stamp`.
@@ -251,15 +251,14 @@ impl Fields {
             }
         }
         let month = value(self.month, 1);
-        let first_of_month = days_of(year, month, 1);
         match best.1 {
-            Group::Day => first_of_month + value(self.day, 1) - 1,
+            Group::Day => days_of(year, month, value(self.day, 1)),
             Group::DayOfYear => days_of(year, 1, 1) + value(self.day_of_year, 1) - 1,
-            Group::WeekOfMonth => {
+            Group::WeekOfMonth => days_from(year, month, |first_of_month| {
                 let first_week = first_of_month - weekday(first_of_month);
                 first_week + (value(self.week_of_month, 1) - 1) * 7 + value(self.weekday, 0)
-            }
-            Group::WeekdayInMonth => {
+            }),
+            Group::WeekdayInMonth => days_from(year, month, |first_of_month| {
                 let wanted = value(self.weekday, 0);
                 match value(self.week_day_in_month, 1) {
                     nth @ 0.. => {
@@ -272,7 +271,7 @@ impl Fields {
                         last - (weekday(last) - wanted).rem_euclid(7) + (from_end + 1) * 7
                     }
                 }
-            }
+            }),
             Group::WeekOfYear => {
                 first_day_of_week(year, value(self.week_of_year, 1)) + value(self.weekday, 0)
             }
