@@ -27,6 +27,10 @@ pub enum Answer {
     Refuse(u16),
     /// Answers this status if the text is in the body, else accepts.
     RefuseIf(u16, &'static str),
+    /// Answers the status of the first of these texts that is in the body, else accepts.
+    RefuseEach(&'static [(u16, &'static str)]),
+    /// Answers 503 and asks to wait this many seconds.
+    Later(u64),
     /// Never answers.
     Hang,
 }
@@ -182,9 +186,10 @@ async fn serve(
     method: Method,
     headers: HeaderMap,
     body: String,
-) -> (StatusCode, String) {
+) -> (StatusCode, HeaderMap, String) {
+    let mut reply = HeaderMap::new();
     if method != Method::POST {
-        return (StatusCode::METHOD_NOT_ALLOWED, String::new());
+        return (StatusCode::METHOD_NOT_ALLOWED, reply, String::new());
     }
     let answer = lock(&log).answer.clone();
     let status = match answer {
@@ -192,6 +197,14 @@ async fn serve(
         Answer::Refuse(status) => status,
         Answer::RefuseIf(status, text) if body.contains(text) => status,
         Answer::RefuseIf(..) => 200,
+        Answer::RefuseEach(texts) => texts
+            .iter()
+            .find(|(_, text)| body.contains(text))
+            .map_or(200, |(status, _)| *status),
+        Answer::Later(seconds) => {
+            reply.insert("retry-after", seconds.into());
+            503
+        }
         Answer::Hang => std::future::pending().await,
     };
     let said = match status {
@@ -204,5 +217,5 @@ async fn serve(
         accepted: status == 200,
     });
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, said)
+    (status, reply, said)
 }

@@ -1,16 +1,22 @@
 //! Sinks that send records in requests: all of such a connector but the request itself. A task has one request under way, so
 //! records keep their order. Of a request that is refused for what is in it the bad records are found by halving, and
 //! reported; all others are sent.
+//!
+//! What a system says of one record (500, 404, 403 ...) may be that record's fault or the system's. It is the record's as
+//! soon as the system takes another one: until then the record is set aside. Where nothing else comes to show it, a few
+//! records are reported without proof, as Aiven's connector reports all; when one refusal follows the other the task fails
+//! instead of sending a whole topic to the dead letter queue.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::config::{ConfigDef, ParsedConfig, Props};
 use crate::connector::{Connector, ConnectorContext, KeyFault};
-use crate::error::{ConnectError, ErrorKind, Result};
+use crate::error::{ConnectError, Result};
 use crate::json;
 use crate::record::{SinkRecord, TopicPartition};
 use crate::sink::{Retries, SinkTask, SinkTaskContext, report};
@@ -43,9 +49,88 @@ pub trait Target: Sized + Send + Sync + 'static {
     /// Sends records in one request. Secrets of the configuration are taken out of errors.
     ///
     /// # Errors
-    /// `Data` if it is refused for what is in it, and nothing of it kept; `Retriable` if the fault may pass; any other kind fails
-    /// the task.
-    async fn send(&self, records: &[SinkRecord]) -> Result<()>;
+    /// Whose fault it is that nothing of it was kept.
+    async fn send(&self, records: &[SinkRecord]) -> std::result::Result<(), Refusal>;
+}
+
+/// Why the records of a request were not taken.
+#[derive(Debug)]
+pub struct Refusal {
+    error: ConnectError,
+    blame: Blame,
+    /// How long the system asks to wait.
+    pause: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// What is in the records.
+    Records,
+    /// The records, or the system: it answered.
+    Unclear {
+        /// Whether the same request may be taken later.
+        may_pass: bool,
+    },
+    /// Nothing was said of the records.
+    System,
+}
+
+/// A pause that a system may ask for at most; with a longer one it would look stuck, and nobody would know why.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+impl Refusal {
+    /// There was no answer. Text for whoever reads the log: what was tried, and why it failed.
+    #[must_use]
+    pub fn unanswered(message: String) -> Self {
+        Self {
+            error: ConnectError::retriable(message),
+            blame: Blame::System,
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// The answer of an HTTP server with a status that is not one of success, and its header `Retry-After`, in seconds or as
+    /// a date (RFC 9110, 10.2.3).
+    #[must_use]
+    pub fn answered(status: u16, retry_after: Option<&str>, message: String) -> Self {
+        let (error, blame) = match status {
+            408 | 429 | 500.. => (
+                ConnectError::retriable(message),
+                Blame::Unclear { may_pass: true },
+            ),
+            ..=399 | 401 | 403..=405 | 407 | 410 => (
+                ConnectError::connect(message),
+                Blame::Unclear { may_pass: false },
+            ),
+            _ => (ConnectError::data(message), Blame::Records),
+        };
+        let pause = retry_after.and_then(pause_of).unwrap_or_default();
+        Self {
+            error,
+            blame,
+            pause: pause.min(LONGEST_PAUSE),
+        }
+    }
+}
+
+/// Records that cannot be written are at fault themselves.
+impl From<ConnectError> for Refusal {
+    fn from(error: ConnectError) -> Self {
+        Self {
+            error,
+            blame: Blame::Records,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+fn pause_of(header: &str) -> Option<Duration> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = chrono::DateTime::parse_from_rfc2822(header).ok()?;
+    (until.to_utc() - chrono::Utc::now()).to_std().ok()
 }
 
 fn target<T: Target>(props: &Props) -> Result<(ParsedConfig, T), KeyFault> {
@@ -138,15 +223,49 @@ struct Started<T> {
 /// The task.
 pub struct RequestTask<T> {
     started: Option<Started<T>>,
-    /// Records of the batch under way that are done, should it come again after a retriable error.
-    done: usize,
+    batch: Batch,
+    /// Records reported without proof since the last one that was taken.
+    unproven: usize,
 }
+
+/// How far the batch under way is, should it come again after a retriable error.
+#[derive(Default)]
+struct Batch {
+    /// Records from the first on that are sent, or set aside.
+    done: usize,
+    /// Up to here the attempts for requests of several records are used up: a bad record is looked for.
+    searched: usize,
+    /// Records that were refused, by their index, and whether there is proof that they are at fault. They wait for it
+    /// together, so that reports keep the order of the records.
+    aside: Vec<(usize, ConnectError, bool)>,
+}
+
+impl Batch {
+    fn unproven(&self) -> usize {
+        let unproven = self.aside.iter().filter(|(_, _, proven)| !proven);
+        unproven.count()
+    }
+
+    /// The error of a system that took none of the last `refused` records.
+    fn systems_fault(&mut self, refused: usize) -> ConnectError {
+        let text = format!("none of the last {refused} records was taken");
+        let first = self.aside.drain(..).find(|(_, _, proven)| !proven);
+        match first {
+            Some((_, why, _)) => ConnectError::connect(text).caused_by(why),
+            None => ConnectError::connect(text),
+        }
+    }
+}
+
+/// Most records that are reported without proof, one after the other.
+const MOST_UNPROVEN: usize = 100;
 
 impl<T> Default for RequestTask<T> {
     fn default() -> Self {
         Self {
             started: None,
-            done: 0,
+            batch: Batch::default(),
+            unproven: 0,
         }
     }
 }
@@ -168,35 +287,93 @@ impl<T: Target> SinkTask for RequestTask<T> {
         let Some(started) = &mut self.started else {
             return Err(ConnectError::connect("the task was not started"));
         };
-        let context = started.context.as_ref();
-        let rest = records.get(self.done..).unwrap_or_default();
+        let batch = &mut self.batch;
+        let rest = records.get(batch.done..).unwrap_or_default();
         // Ranges still to be sent, the next one last.
         let mut open: Vec<&[SinkRecord]> = rest.chunks(started.target.batch_size()).rev().collect();
         while let Some(range) = open.pop() {
-            let sent = started.target.send(range).await;
-            let sent = sent.map_err(|error| error.map_message(|text| started.config.hide_in(text)));
-            match (sent, range) {
-                (Err(error), [record]) if error.kind() == ErrorKind::Data => {
-                    let reporter = context.errant_record_reporter();
-                    report(reporter.as_deref(), record, &error)?.await?;
-                }
-                (Err(error), _) if error.kind() == ErrorKind::Data => {
-                    let (first, second) = range.split_at(range.len() / 2);
-                    open.extend([second, first]);
-                    continue;
-                }
-                (Err(error), _) => return Err(started.retries.failed(error, context)),
-                (Ok(()), _) => started.retries.succeeded(),
+            let Err(refusal) = started.target.send(range).await else {
+                started.retries.succeeded();
+                batch.done += range.len();
+                self.unproven = 0;
+                started.report_aside(batch, records).await?;
+                continue;
+            };
+            let (error, proven) = started.blame(refusal, range.len(), batch)?;
+            if range.len() > 1 {
+                batch.searched = batch.searched.max(batch.done + range.len());
+                let (first, second) = range.split_at(range.len() / 2);
+                open.extend([second, first]);
+                continue;
             }
-            self.done += range.len();
+            batch.aside.push((batch.done, error, proven));
+            batch.done += 1;
+            if started.context.errant_record_reporter().is_none() {
+                // Nobody waits for proof where the first fault ends the task.
+                started.report_aside(batch, records).await?;
+            }
+            let refused = self.unproven + batch.unproven();
+            if refused > MOST_UNPROVEN {
+                return Err(batch.systems_fault(refused));
+            }
         }
-        self.done = 0;
+        self.unproven += batch.unproven();
+        started.report_aside(batch, records).await?;
+        self.batch = Batch::default();
         Ok(())
     }
 
     async fn close(&mut self, _: &[TopicPartition]) -> Result<()> {
         // The batch may lose records, so what is done of it is not known: some may be sent twice.
-        self.done = 0;
+        self.batch = Batch::default();
         Ok(())
     }
 }
+
+impl<T: Target> Started<T> {
+    /// Whether the records that were refused are at fault for certain, and why; the error that `put` ends with where the
+    /// request is repeated, or the system is at fault.
+    fn blame(
+        &mut self,
+        refusal: Refusal,
+        records: usize,
+        batch: &Batch,
+    ) -> Result<(ConnectError, bool)> {
+        let Refusal {
+            error,
+            blame,
+            pause,
+        } = refusal;
+        let error = error.map_message(|text| self.config.hide_in(text));
+        let searching = records > 1 && batch.done < batch.searched;
+        let reports = self.context.errant_record_reporter().is_some();
+        match blame {
+            Blame::Records => Ok((error, true)),
+            Blame::Unclear { may_pass: false } if !reports => Err(error),
+            Blame::Unclear { may_pass } if !may_pass || searching => Ok((error, false)),
+            Blame::Unclear { .. } | Blame::System => {
+                let context = self.context.as_ref();
+                let error = self.retries.failed_for(error, pause, context);
+                if error.is_retriable() || blame == Blame::System || !reports {
+                    return Err(error);
+                }
+                self.retries.succeeded();
+                Ok((error, false))
+            }
+        }
+    }
+
+    /// Reports what was set aside.
+    async fn report_aside(&self, batch: &mut Batch, records: &[SinkRecord]) -> Result<()> {
+        for (index, error, _) in std::mem::take(&mut batch.aside) {
+            if let Some(record) = records.get(index) {
+                let reporter = self.context.errant_record_reporter();
+                report(reporter.as_deref(), record, &error)?.await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

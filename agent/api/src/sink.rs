@@ -168,6 +168,17 @@ impl Retries {
     /// not retriable when no attempt is left.
     #[must_use]
     pub fn failed(&mut self, error: ConnectError, context: &dyn SinkTaskContext) -> ConnectError {
+        self.failed_for(error, Duration::ZERO, context)
+    }
+
+    /// The same for a system that says how long to wait: the backoff is at least `pause`.
+    #[must_use]
+    pub fn failed_for(
+        &mut self,
+        error: ConnectError,
+        pause: Duration,
+        context: &dyn SinkTaskContext,
+    ) -> ConnectError {
         if !error.is_retriable() {
             return error;
         }
@@ -181,7 +192,7 @@ impl Retries {
             return ConnectError::connect(text).caused_by(error);
         }
         tracing::warn!(attempt = self.failed, "{}", error.message());
-        context.timeout(self.backoff);
+        context.timeout(self.backoff.max(pause));
         error
     }
 }

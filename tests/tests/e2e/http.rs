@@ -26,6 +26,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: poison,
     },
     Test {
+        name: "http::whatever_is_said_of_one_record_is_its_own_fault_and_retry_after_is_kept",
+        run: refused,
+    },
+    Test {
         name: "http::a_poison_record_fails_the_task_when_no_error_is_tolerated",
         run: intolerant,
     },
@@ -247,6 +251,71 @@ fn poison(context: &Context) -> Result<()> {
         "{why}"
     );
     ensure!(header(1, "__connect.errors.exception.message")?.contains("null"));
+    Ok(())
+}
+
+fn refused(context: &Context) -> Result<()> {
+    const REFUSED: &[(u16, &str)] = &[
+        (500, "100"),
+        (404, "111"),
+        (403, "122"),
+        (401, "133"),
+        (405, "144"),
+        (410, "155"),
+        (307, "166"),
+        (429, "199"),
+    ];
+    let server = HttpServer::start()?;
+    let cluster = context.cluster("http-refused")?;
+    let workers = cluster.start(1)?;
+    let topic = topic(&cluster)?;
+    let dead = format!("{topic}-dead");
+    server.answer(Answer::RefuseEach(REFUSED));
+    write(&cluster, &topic, 100..200)?;
+    let more = json!({
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": dead,
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "max.retries": "1",
+    });
+    let rest = workers[0].rest();
+    rest.create(&cluster.name, &config(&server, &topic, &more), 1)?;
+    let bad: Vec<u32> = REFUSED
+        .iter()
+        .filter_map(|(_, text)| text.parse().ok())
+        .collect();
+    let expected: Vec<u32> = (100..200).filter(|number| !bad.contains(number)).collect();
+    wait_numbers(&server, &expected)?;
+    wait_for("eight dead letters in order", seconds(30), || {
+        let letters = consume_all(&cluster.bootstrap, &dead)?;
+        let texts: Vec<u32> = letters
+            .iter()
+            .filter_map(|letter| {
+                std::str::from_utf8(letter.value.as_deref()?)
+                    .ok()?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        ensure!(texts == bad, "{texts:?}");
+        Ok(Some(()))
+    })?;
+    // A server that says when to come back is not asked before.
+    let before = server.posts().len();
+    server.answer(Answer::Later(3));
+    let begin = std::time::Instant::now();
+    write(&cluster, &topic, 300..301)?;
+    wait_posts(&server, 1)?;
+    server.answer(Answer::Accept);
+    wait_until("the record", seconds(30), || {
+        Ok(numbers(&server)?.contains(&300))
+    })?;
+    ensure!(begin.elapsed() > seconds(3), "{:?}", begin.elapsed());
+    ensure!(
+        server.posts().len() == before + 2,
+        "{} posts",
+        server.posts().len() - before
+    );
     Ok(())
 }
 

@@ -7,10 +7,10 @@ use reqwest::{Client, Url, header::HeaderMap, redirect::Policy};
 use sluice_api::causes::with_causes;
 use sluice_api::config::ConfigType::{Boolean, Int, List, Password, String as Text};
 use sluice_api::config::validators::{at_least, between, one_of};
-use sluice_api::requests::{self, RequestSink, RequestTask, Target};
+use sluice_api::requests::{self, Refusal, RequestSink, RequestTask, Target};
 use sluice_api::{
-    ConfigDef, ConfigKey, ConnectError, KeyFault, ParsedConfig, Props, Result, SinkRecord,
-    async_trait, plugin::SinkConnectorPlugin,
+    ConfigDef, ConfigKey, KeyFault, ParsedConfig, Props, SinkRecord, async_trait,
+    plugin::SinkConnectorPlugin,
 };
 
 const URL: &str = "http.url";
@@ -126,24 +126,25 @@ impl Target for Http {
         self.batch_size
     }
 
-    async fn send(&self, records: &[SinkRecord]) -> Result<()> {
+    async fn send(&self, records: &[SinkRecord]) -> Result<(), Refusal> {
         let body = requests::body(records, &self.around)?;
         let place = self.place();
         let request = self.client.post(self.url.clone()).body(body);
         let mut reply = request.send().await.map_err(|error| {
             let why = with_causes(&error.without_url());
-            ConnectError::retriable(format!("POST to {place} failed: {why}"))
+            Refusal::unanswered(format!("POST to {place} failed: {why}"))
         })?;
-        let status = reply.status();
+        let (status, wait) = (reply.status(), reply.headers().get("retry-after").cloned());
         let said = reply.chunk().await.ok().flatten().unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
-        let message = format!("POST to {place} was answered {status}: {said:.300}");
-        Err(match status.as_u16() {
+        let advice = match status.as_u16() {
             200..=299 => return Ok(()),
-            408 | 429 | 500.. => ConnectError::retriable(message),
-            401 | 403 | 407 => ConnectError::connect(message + "; check " + AUTHORIZATION),
-            ..=399 | 404 | 405 | 410 => ConnectError::connect(message + "; check http.url"),
-            _ => ConnectError::data(message),
-        })
+            401 | 403 | 407 => "; check http.headers.authorization",
+            ..=399 | 404 | 405 | 410 => "; check http.url",
+            _ => "",
+        };
+        let said = String::from_utf8_lossy(&said);
+        let message = format!("POST to {place} was answered {status}: {said:.300}{advice}");
+        let wait = wait.as_ref().and_then(|wait| wait.to_str().ok());
+        Err(Refusal::answered(status.as_u16(), wait, message))
     }
 }
