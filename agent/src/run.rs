@@ -174,12 +174,14 @@ pub async fn run_distributed(
             reason: Some("stopped".to_owned()),
         },
     );
-    rest.stop().await;
+    // Connectors stop first: a client that is slow must not cost them their last commit.
+    rest.close();
     stop_herder.cancel();
     let ended = match outcome {
         Some(ended) => ended,
         None => herding.await,
     };
+    rest.stop().await;
     stop_telemetry.cancel();
     if let Some(telemetry) = telemetry {
         // It flushes for two seconds at most; a failure was logged.
@@ -263,8 +265,9 @@ pub async fn run_standalone(
     if failed.is_none() {
         stop.cancelled().await;
     }
-    rest.stop().await;
+    rest.close();
     herder.stop().await;
+    rest.stop().await;
     failed.map_or(Ok(()), Err)
 }
 

@@ -32,6 +32,7 @@ pub mod database;
 pub mod differences;
 pub mod files;
 pub mod hdfs;
+pub mod hostile;
 pub mod http_server;
 pub mod kafka;
 pub mod mariadb;

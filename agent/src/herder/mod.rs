@@ -7,6 +7,7 @@
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
 
 pub mod answers;
+pub mod capability;
 pub mod distributed;
 pub mod offsets;
 pub mod restart_plan;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -23,9 +22,6 @@ use super::signature::RequestSignature;
 use super::{empty, generic_error, plain};
 use crate::herder::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions};
 
-/// Larger request bodies are refused with 413.
-const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
-
 struct Call<'a> {
     herder: &'a Arc<dyn Herder>,
     caller: Caller,
@@ -43,7 +39,7 @@ pub(super) async fn carry_out(
     client: &reqwest::Client,
     address: SocketAddr,
     route: Route,
-    request: Request,
+    request: axum::http::Request<Bytes>,
 ) -> Response {
     let (parts, body) = request.into_parts();
     if !accepts_json(&parts.headers) && route != Route::Metrics {
@@ -57,9 +53,6 @@ pub(super) async fn carry_out(
     {
         return generic_error(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
-        return generic_error(StatusCode::PAYLOAD_TOO_LARGE);
-    };
     let call = Call {
         herder,
         caller: Caller {

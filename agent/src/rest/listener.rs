@@ -1,104 +1,148 @@
-//! Sockets of the REST server, plain and TLS, as one stream of connections for `axum::serve`.
+//! Sockets of the REST server, plain and TLS, with HTTP/1.1 on them.
 //!
-//! TLS handshakes run beside the accept loop, so that a client that never finishes one holds up nobody.
+//! A connection has limits: ten seconds for a TLS handshake, thirty for the head of a request and thirty for its body, and
+//! there are at most so many as leave descriptors for Kafka. Handshakes run beside the accept loop, so that a client that
+//! never finishes one delays nobody.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Server;
+use super::places::{Place, Places};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the head of a request, and for silence between two: Jetty's idle timeout of Connect's REST server.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which what was answered already may still leave when the worker stops.
+const FLUSH: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 
-/// A bound listener.
-pub(super) struct Connections {
-    local: SocketAddr,
-    accepted: mpsc::Receiver<(Connection, SocketAddr)>,
+/// A bound socket and what its connections share.
+pub(super) struct Listening {
+    pub(super) socket: TcpListener,
+    /// With it every connection starts with a handshake.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) server: Arc<Server>,
+    /// Of all listeners together.
+    pub(super) places: Arc<Places>,
+    /// Cancelled when no more connections and requests are taken.
+    pub(super) stop: CancellationToken,
+    /// Has every open connection.
+    pub(super) open: TaskTracker,
 }
 
-impl Connections {
-    /// Takes over a bound socket; with `tls` every connection starts with a handshake.
-    pub(super) fn new(socket: TcpListener, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
-        let local = socket.local_addr()?;
-        let (sender, accepted) = mpsc::channel(64);
-        tokio::spawn(accept_all(socket, tls.map(TlsAcceptor::from), sender));
-        Ok(Self { local, accepted })
+impl Listening {
+    /// Takes connections until `stop`.
+    pub(super) async fn accept(self) {
+        let acceptor = self.tls.clone().map(TlsAcceptor::from);
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: connections that end make room again.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE_AFTER_ACCEPT_ERROR).await;
+                    continue;
+                }
+            };
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "cannot set TCP_NODELAY");
+            }
+            let Some(place) = self.places.take() else {
+                tracing::warn!(%address, "REST has {} requests under way, a connection is refused", self.places.limit());
+                continue;
+            };
+            let (acceptor, server, stop) =
+                (acceptor.clone(), self.server.clone(), self.stop.clone());
+            self.open.spawn(async move {
+                let given_up = place.given_up();
+                tokio::select! {
+                    () = given_up.cancelled() => tracing::debug!(%address, "a connection that waited gave way to a new one"),
+                    () = serve(stream, acceptor, address, server, place, stop) => (),
+                }
+            });
+        }
     }
 }
 
-async fn accept_all(
-    socket: TcpListener,
-    tls: Option<TlsAcceptor>,
-    sender: mpsc::Sender<(Connection, SocketAddr)>,
+async fn serve(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    address: SocketAddr,
+    server: Arc<Server>,
+    place: Arc<Place>,
+    stop: CancellationToken,
 ) {
-    loop {
-        let accepted = tokio::select! {
-            () = sender.closed() => return,
-            accepted = socket.accept() => accepted,
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, most likely: connections that end make room again.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(PAUSE_AFTER_ACCEPT_ERROR).await;
-                continue;
-            }
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        match &tls {
-            None => {
-                if sender
-                    .send((Connection::Plain(stream), address))
-                    .await
-                    .is_err()
-                {
+    let stream = match acceptor {
+        None => Connection::Plain(stream),
+        Some(acceptor) => {
+            let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+            let shaken = tokio::select! {
+                () = stop.cancelled() => return,
+                shaken = handshake => shaken,
+            };
+            match shaken {
+                Ok(Ok(stream)) => Connection::Tls(Box::new(stream)),
+                Ok(Err(error)) => {
+                    tracing::debug!(%address, %error, "TLS handshake failed");
+                    return;
+                }
+                Err(_) => {
+                    tracing::debug!(%address, "TLS handshake took too long");
                     return;
                 }
             }
-            Some(acceptor) => {
-                let (acceptor, sender) = (acceptor.clone(), sender.clone());
-                tokio::spawn(async move {
-                    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            // The server may have stopped meanwhile; then nobody waits for it.
-                            let _ = sender
-                                .send((Connection::Tls(Box::new(stream)), address))
-                                .await;
-                        }
-                        Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
-                        Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
-                    }
-                });
-            }
         }
+    };
+    let answers = service_fn(|request: Request<hyper::body::Incoming>| {
+        let (server, place) = (server.clone(), place.clone());
+        async move {
+            let request = request.map(Body::new);
+            Ok::<_, Infallible>(super::answer(&server, address, request, &place).await)
+        }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), answers)
+    );
+    tokio::select! {
+        ended = connection.as_mut() => return note(address, ended),
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    // What the herder works on is answered. A request that is half there is not waited for.
+    tokio::select! {
+        ended = connection.as_mut() => note(address, ended),
+        () = place.unoccupied(FLUSH) => (),
     }
 }
 
-impl axum::serve::Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.accepted.recv().await {
-            Some(accepted) => accepted,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.local)
+fn note(address: SocketAddr, ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%address, %error, "connection ended");
     }
 }
 

@@ -8,6 +8,7 @@ mod calls;
 mod forward;
 mod headers;
 mod listener;
+mod places;
 pub mod routes;
 pub mod signature;
 pub mod tls;
@@ -16,16 +17,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::headers::{Cors, ExtraHeaders};
-use self::listener::Connections;
+use self::listener::Listening;
+use self::places::{Place, Places};
 use self::routes::{Resolved, Surface};
 use crate::herder::Herder;
 use crate::worker_config::{Listener, WorkerConfig};
@@ -49,16 +51,22 @@ pub enum RestServerError {
     Config(String),
 }
 
-/// How long open requests may take after the listeners are closed.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(60);
+/// How long requests may take that the herder has ended with: their answers have to leave.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+/// Largest body of a request, in bytes.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// Time for the body of a request after its head.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The listeners of a worker and what serves them.
 pub struct RestServer {
     bound: Vec<(Listener, u16)>,
     herder: Arc<OnceLock<Arc<dyn Herder>>>,
     client: reqwest::Client,
+    places: Arc<Places>,
     stop: CancellationToken,
-    servers: Vec<tokio::task::JoinHandle<()>>,
+    /// Every listener and every connection.
+    open: TaskTracker,
 }
 
 /// What every request sees.
@@ -88,8 +96,9 @@ impl RestServer {
             bound: Vec::new(),
             herder: Arc::new(OnceLock::new()),
             client,
+            places: Places::by_descriptors(),
             stop: CancellationToken::new(),
-            servers: Vec::new(),
+            open: TaskTracker::new(),
         };
         let main = if config.admin_listeners.is_some() {
             Surface::Main
@@ -151,26 +160,21 @@ impl RestServer {
             .await
             .map_err(failed)?;
         let port = socket.local_addr().map_err(failed)?.port();
-        let connections = Connections::new(socket, tls).map_err(failed)?;
-        let state = Arc::new(Server {
-            herder: self.herder.clone(),
-            client: self.client.clone(),
-            surface,
-            cors,
-            extra_headers,
-        });
-        let app = Router::new()
-            .fallback(answer)
-            .with_state(state)
-            .into_make_service_with_connect_info::<RemoteAddress>();
-        let stop = self.stop.clone();
-        self.servers.push(tokio::spawn(async move {
-            let serve =
-                axum::serve(connections, app).with_graceful_shutdown(stop.cancelled_owned());
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "REST listener ended");
-            }
-        }));
+        let listening = Listening {
+            socket,
+            tls,
+            server: Arc::new(Server {
+                herder: self.herder.clone(),
+                client: self.client.clone(),
+                surface,
+                cors,
+                extra_headers,
+            }),
+            places: self.places.clone(),
+            stop: self.stop.clone(),
+            open: self.open.clone(),
+        };
+        self.open.spawn(listening.accept());
         tracing::info!(
             host,
             port,
@@ -197,32 +201,28 @@ impl RestServer {
         let _ = self.herder.set(herder);
     }
 
-    /// Closes the listeners and waits for open requests, a minute at most.
-    pub async fn stop(self) {
+    /// Takes no more connections and requests. Those that the herder works on are answered; the others end.
+    pub fn close(&self) {
         self.stop.cancel();
-        let all = futures::future::join_all(self.servers);
-        if tokio::time::timeout(SHUTDOWN_GRACE, all).await.is_err() {
-            tracing::warn!("REST requests still open after {SHUTDOWN_GRACE:?}");
+        self.open.close();
+    }
+
+    /// Waits for the answers of requests that the herder, which has to be stopped before, was working on: two seconds at
+    /// most, since what is open then waits for something else.
+    pub async fn stop(self) {
+        self.close();
+        let ended = tokio::time::timeout(SHUTDOWN_GRACE, self.open.wait()).await;
+        if ended.is_err() {
+            tracing::warn!(
+                connections = self.open.len(),
+                "REST connections still open after {SHUTDOWN_GRACE:?} are cut"
+            );
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct RemoteAddress(SocketAddr);
-
-impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Connections>>
-    for RemoteAddress
-{
-    fn connect_info(stream: axum::serve::IncomingStream<'_, Connections>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-async fn answer(
-    State(server): State<Arc<Server>>,
-    ConnectInfo(RemoteAddress(address)): ConnectInfo<RemoteAddress>,
-    request: Request,
-) -> Response {
+/// Answers one request of a connection that has `place`.
+async fn answer(server: &Server, address: SocketAddr, request: Request, place: &Place) -> Response {
     let start = Instant::now();
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -230,7 +230,13 @@ async fn answer(
         .headers()
         .get(header::ACCESS_CONTROL_REQUEST_METHOD)
         .cloned();
-    let mut response = dispatch(&server, address, request).await;
+    let mut response = match whole(request).await {
+        Ok(request) => {
+            let _working = place.occupy();
+            dispatch(server, address, request).await
+        }
+        Err(status) => generic_error(status),
+    };
     if let Some(cors) = &server.cors {
         cors.apply(&method, origin.as_ref(), preflight.as_ref(), &mut response);
     }
@@ -247,7 +253,21 @@ async fn answer(
     response
 }
 
-async fn dispatch(server: &Server, address: SocketAddr, request: Request) -> Response {
+/// The request with its whole body, so that whoever works on it never waits for the client.
+async fn whole(request: Request) -> Result<axum::http::Request<Bytes>, StatusCode> {
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(body)) => Ok(axum::http::Request::from_parts(head, body)),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+async fn dispatch(
+    server: &Server,
+    address: SocketAddr,
+    request: axum::http::Request<Bytes>,
+) -> Response {
     let Some(herder) = server.herder.get() else {
         return plain(StatusCode::NOT_FOUND, "text/html", "<h1>404 Not Found</h1>");
     };

@@ -623,6 +623,15 @@ fn distributed(def: &mut ConfigDef) {
         NULL,
         "topic of metrics and events; empty for none",
     ));
+    def.add(
+        key(
+            "sluice.join",
+            String,
+            Some("capable"),
+            "capable: do not join a group that has connectors whose classes this agent lacks; always: join all the same",
+        )
+        .validator(one_of_ignoring_case(&["capable", "always"])),
+    );
     def.add(key(
         "inter.worker.key.size",
         Int,

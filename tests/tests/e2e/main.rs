@@ -16,6 +16,7 @@ mod embedded;
 mod exactly_once;
 mod hdfs;
 mod headless;
+mod hostile;
 mod http;
 mod https;
 mod java_clients;
@@ -43,6 +44,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         conversation::TESTS,
         takeover::TESTS,
         bad_input::TESTS,
+        hostile::TESTS,
         terminal::TESTS,
         headless::TESTS,
         https::TESTS,

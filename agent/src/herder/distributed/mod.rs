@@ -13,6 +13,7 @@ mod fencing;
 mod reconfiguration;
 mod requests;
 mod tick;
+mod troubles;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::tick::Tick;
+use self::troubles::Troubles;
 use super::status_reporter::StatusReporter;
 use super::{HerderError, HerderResult};
 use crate::group::WorkerCoordinator;
@@ -79,6 +81,7 @@ type Job = Box<dyn for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send>;
 struct Shared {
     parts: Parts,
     stage: Mutex<Stage>,
+    troubles: Troubles,
     jobs: mpsc::UnboundedSender<Job>,
 }
 
@@ -105,6 +108,12 @@ pub enum HerderFailure {
     /// The group does not take this worker, and trying again would not help.
     #[error("cannot be a member of the group: {0}")]
     Membership(String),
+    /// The cluster has connectors that this build cannot run.
+    #[error(
+        "does not join the group, since this agent cannot run {0}; remove or stop them, leave them to JVM workers, or set \
+         sluice.join=always to join all the same, with these FAILED wherever an agent gets them"
+    )]
+    Incapable(String),
 }
 
 /// A herder whose task still has to be run.
@@ -133,6 +142,7 @@ impl DistributedHerder {
         let shared = Arc::new(Shared {
             parts,
             stage: Mutex::new(Stage::default()),
+            troubles: Troubles::default(),
             jobs,
         });
         let herder = Self { shared };

@@ -14,7 +14,7 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType, 
 
 use super::super::restart_plan::RestartPlan;
 use super::super::{
-    Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers,
+    Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers, capability,
 };
 use super::tick::Tick;
 use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
@@ -165,10 +165,7 @@ impl Herder for DistributedHerder {
             .is_some_and(|answer| answer.is_ok());
         if answered {
             self.shared.view.mark_started();
-            return Health {
-                status: HealthStatus::Healthy,
-                message: "Worker has completed startup and is ready to handle requests.".into(),
-            };
+            return self.health_of_answering();
         }
         let (status, text) = if self.shared.view.has_started() {
             (
@@ -541,6 +538,28 @@ impl Herder for DistributedHerder {
 }
 
 impl DistributedHerder {
+    /// The health of a worker whose herder answers: what it tries in vain, and what it cannot run.
+    fn health_of_answering(&self) -> Health {
+        if let Some(troubles) = self.shared.troubles.text() {
+            return Health {
+                status: HealthStatus::Unhealthy,
+                message: format!("Worker may be unable to handle requests: it {troubles}."),
+            };
+        }
+        let mut message =
+            "Worker has completed startup and is ready to handle requests.".to_owned();
+        let configs = self.shared.configs.snapshot();
+        let incapable = capability::incapable_of(self.shared.worker.plugins(), &configs);
+        if !incapable.is_empty() {
+            let named = capability::named(&incapable);
+            message += &format!(" Warning: this agent cannot run {named}.");
+        }
+        Health {
+            status: HealthStatus::Healthy,
+            message,
+        }
+    }
+
     fn verify(&self, signature: &RequestSignature) -> HerderResult<()> {
         let sessioned = self.shared.view.group.lock().protocol == Subprotocol::Sessioned.name();
         let configs = self.shared.configs.snapshot();

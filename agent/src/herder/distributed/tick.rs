@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::restart_plan::RestartPlan;
-use super::super::{RestartOptions, answers};
+use super::super::{RestartOptions, answers, capability};
 use super::fencing::{Fencings, TaskChecks};
 use super::reconfiguration::Reconfigurations;
 use super::{DistributedHerder, HerderFailure, Job, Shared};
@@ -23,6 +23,11 @@ use crate::telemetry::now;
 use crate::worker::lifecycle::TaskStart;
 use crate::worker::source_task::ProducerChecks;
 use crate::worker_config::ExactlyOnceSupport;
+
+/// What may fail again and again, as `/health` shows it.
+const WRITE_KEY: &str = "cannot write a session key to the config topic";
+const READ_CONFIGS: &str = "cannot read the config topic";
+const CLAIM_WRITES: &str = "cannot claim the right to write to the config topic";
 
 /// Failed reads of the config topic before all own work is stopped.
 const BACKOFF_STEPS: u32 = 5;
@@ -48,6 +53,8 @@ pub(super) struct Tick {
     backoff_steps_left: u32,
     /// Why the worker cannot go on.
     failed: Option<String>,
+    /// Before which no session key is written again.
+    key_retry: Option<Instant>,
 }
 
 /// Changes of the config topic since they were last acted on.
@@ -95,6 +102,7 @@ impl Tick {
             config_topic_readable: true,
             backoff_steps_left: BACKOFF_STEPS,
             failed: None,
+            key_retry: None,
         }
     }
 
@@ -109,6 +117,10 @@ impl Tick {
             return Err(error.into());
         }
         self.snapshot = shared.configs.snapshot();
+        if let Err(failure) = self.check_capability() {
+            self.stop_stores().await;
+            return Err(failure);
+        }
         while !stop.is_cancelled() && self.failed.is_none() {
             tokio::select! {
                 () = self.turn() => {}
@@ -118,6 +130,20 @@ impl Tick {
         let failed = self.failed.take();
         self.shut_down().await;
         failed.map_or(Ok(()), |reason| Err(HerderFailure::Membership(reason)))
+    }
+
+    /// Whether this worker may take its share of the cluster's connectors (`sluice.join`).
+    fn check_capability(&self) -> Result<(), HerderFailure> {
+        let incapable = capability::incapable_of(self.shared.worker.plugins(), &self.snapshot);
+        if incapable.is_empty() {
+            return Ok(());
+        }
+        let named = capability::named(&incapable);
+        if self.shared.config.string("sluice.join") == "capable" {
+            return Err(HerderFailure::Incapable(named));
+        }
+        tracing::warn!("this agent joins although it cannot run {named} (sluice.join=always)");
+        Ok(())
     }
 
     async fn start_stores(&mut self) -> Result<(), StorageError> {
@@ -561,11 +587,11 @@ impl Tick {
                 self.take_snapshot();
                 self.config_topic_readable = true;
                 self.backoff_steps_left = BACKOFF_STEPS;
-                self.trouble("the config topic can be read again", true);
+                self.passed(READ_CONFIGS);
                 true
             }
             Err(error) => {
-                self.trouble(&format!("cannot read the config topic: {error}"), false);
+                self.failed(READ_CONFIGS, &error.to_string());
                 self.back_off().await;
                 false
             }
@@ -584,10 +610,11 @@ impl Tick {
             Ok(()) => {
                 self.shared.leave();
                 self.backoff_steps_left = BACKOFF_STEPS;
+                self.passed(CLAIM_WRITES);
                 true
             }
             Err(error) => {
-                self.trouble(&format!("cannot claim the right to write: {error}"), false);
+                self.failed(CLAIM_WRITES, &error.to_string());
                 self.back_off().await;
                 false
             }
@@ -620,20 +647,22 @@ impl Tick {
             return None;
         }
         let configs = self.shared.configs.snapshot();
+        let earliest = self.key_retry.unwrap_or_else(Instant::now);
         let Some(key) = configs.session_key() else {
-            return Some(Instant::now());
+            return Some(earliest);
         };
         if key.algorithm != crate::rest::signature::HMAC_SHA256
             || key.key.len() != self.session_key_bytes()
         {
-            return Some(Instant::now());
+            return Some(earliest);
         }
         let ttl = self.shared.config.long("inter.worker.key.ttl.ms");
         if ttl == 0 {
             return None;
         }
         let left = ttl - now().since(key.creation_timestamp);
-        Some(Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+        let due = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Some(due.max(earliest))
     }
 
     fn session_key_bytes(&self) -> usize {
@@ -654,9 +683,14 @@ impl Tick {
             creation_timestamp: now(),
         };
         match self.shared.configs.put_session_key(key).await {
-            Ok(()) => self.shared.leave(),
+            Ok(()) => {
+                self.shared.leave();
+                self.key_retry = None;
+                self.passed(WRITE_KEY);
+            }
             Err(error) => {
-                tracing::warn!(%error, "cannot publish a session key");
+                let pause = self.failed(WRITE_KEY, &error.to_string());
+                self.key_retry = Some(Instant::now() + pause);
                 self.config_topic_readable = false;
             }
         }
@@ -709,6 +743,22 @@ impl Tick {
         if let Some(assignment) = self.group.assignment() {
             view.leader_id = Some(assignment.leader_id.clone());
             view.leader_url = Some(assignment.leader_url.clone());
+        }
+    }
+
+    /// Notes a failed attempt, and returns how long the next one has to wait.
+    fn failed(&self, what: &'static str, cause: &str) -> Duration {
+        let failed = self.shared.troubles.failed(what, cause);
+        if let Some(line) = failed.line {
+            self.trouble(&line, false);
+        }
+        failed.pause
+    }
+
+    /// Notes that what may have failed before works.
+    fn passed(&self, what: &'static str) {
+        if self.shared.troubles.passed(what) {
+            self.trouble(&format!("works again: {what}"), true);
         }
     }
 
