@@ -1,7 +1,8 @@
 //! `bootstrap.servers=embedded:DIR`: the broker of this process instead of a Kafka, with its data in `DIR`.
 //!
 //! The worker and everybody else reach it over TCP; its address is logged. Port and host come from the worker's
-//! `embedded.port` (default 0: a free port) and `embedded.host` (default 127.0.0.1), which the JVM worker does not know.
+//! `embedded.port` (default 0: a free port), `embedded.host` (default 127.0.0.1) and `embedded.advertised.host` (default: the
+//! host), which the JVM worker does not know.
 //! There is one node, so the worker's own topics have one copy, where Kafka's default would be three.
 
 use sluice_api::config::Props;
@@ -12,6 +13,8 @@ use tokio::runtime::Runtime;
 const SCHEME: &str = "embedded:";
 /// Host to listen on.
 const HOST: &str = "embedded.host";
+/// Host that clients are told to connect to, if it is another.
+const ADVERTISED_HOST: &str = "embedded.advertised.host";
 /// Port to listen on.
 const PORT: &str = "embedded.port";
 /// In front of the keys of the worker's own topics.
@@ -29,7 +32,7 @@ const THREADS: usize = 2;
 pub enum EmbeddedError {
     /// `bootstrap.servers` names no folder.
     #[error(
-        "invalid value embedded: for configuration bootstrap.servers: a folder has to follow, as in embedded:/var/lib/sluice"
+        "invalid value embedded for configuration bootstrap.servers: a folder has to follow, as in embedded:/var/lib/sluice"
     )]
     Folder,
     /// `embedded.port` is no port.
@@ -59,7 +62,10 @@ impl EmbeddedError {
     /// Whether the worker's properties are at fault.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Folder | Self::Port(_) | Self::Replication { .. } => true,
+            Self::Folder
+            | Self::Port(_)
+            | Self::Replication { .. }
+            | Self::Broker(BrokerError::Advertised(_)) => true,
             Self::System(_) | Self::Broker(_) => false,
         }
     }
@@ -121,7 +127,12 @@ pub async fn start(props: &mut Props) -> Result<Option<Embedded>, EmbeddedError>
 fn broker_config(props: &mut Props) -> Result<Option<BrokerConfig>, EmbeddedError> {
     let Some(dir) = props
         .get("bootstrap.servers")
-        .and_then(|servers| servers.trim().strip_prefix(SCHEME))
+        .map(|servers| servers.trim())
+        .and_then(|servers| match servers {
+            // Without a folder it is no address either.
+            "embedded" => Some(""),
+            servers => servers.strip_prefix(SCHEME),
+        })
         .map(|dir| dir.trim().to_owned())
     else {
         return Ok(None);
@@ -136,6 +147,9 @@ fn broker_config(props: &mut Props) -> Result<Option<BrokerConfig>, EmbeddedErro
     }
     if let Some(host) = props.shift_remove(HOST) {
         config.host = host.trim().to_owned();
+    }
+    if let Some(host) = props.shift_remove(ADVERTISED_HOST) {
+        config.advertised_host = Some(host.trim().to_owned());
     }
     Ok(Some(config))
 }

@@ -243,6 +243,7 @@ impl Loggers {
     pub fn set(&self, name: &str, text: &str) -> Result<Vec<String>, RestError> {
         let new = Self::check_level(text)?;
         let name = canonical(name);
+        self.refuse_one_more(name)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .ok()
@@ -271,6 +272,19 @@ impl Loggers {
         }
         (self.apply)(targets(&set));
         Ok(changed)
+    }
+
+    /// Each name is kept and looked at with each call: they are bounded, since anybody who reaches REST can add some.
+    fn refuse_one_more(&self, name: &str) -> Result<(), RestError> {
+        const MOST_NAMES: usize = 1_000;
+        let set = self.set.lock();
+        if set.len() >= MOST_NAMES && !set.contains_key(name) {
+            return Err(RestError::bad_request(format!(
+                "levels of {MOST_NAMES} loggers are set already, {name} would be one more; set one of those, or that of a \
+                 package above it"
+            )));
+        }
+        Ok(())
     }
 
     /// Checks the name of a level.

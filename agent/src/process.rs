@@ -165,6 +165,8 @@ fn stop_at_signals(stop: &CancellationToken) -> std::io::Result<()> {
         ("SIGINT", signal(SignalKind::interrupt())?),
         ("SIGHUP", signal(SignalKind::hangup())?),
     ];
+    // With a handler a file that reaches its size limit is an error of its task; without one it ends the process.
+    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     let stopped = stop.clone();
     tokio::spawn(async move {
         let all = signals.iter_mut().map(|(name, signal)| {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use sluice_protocol::status_topic::TopicStatus;
 use sluice_protocol::telemetry::{Caller, Event, Severity};
-use sluice_protocol::{ConfigMap, ConnectorTaskId, WorkerId};
+use sluice_protocol::{ConnectorTaskId, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::connector_file::ConnectorFile;
 use crate::group::admin::{AdminError, GroupAdmin};
 use crate::group::{GroupConfig, GroupConfigError, WorkerCoordinator};
 use crate::herder::distributed::{self, DistributedHerder, HerderFailure};
@@ -32,7 +33,7 @@ use crate::telemetry::publisher::{Observed, Publisher};
 use crate::telemetry::{EventLog, now};
 use crate::worker::lifecycle::Worker;
 use crate::worker::task_context::TopicTracker;
-use crate::worker_config::{WorkerConfig, WorkerConfigError, read_properties, worker_id};
+use crate::worker_config::{WorkerConfig, WorkerConfigError, worker_id};
 
 /// Why a worker did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +79,12 @@ impl WorkerError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Group(_) => 2,
-            Self::Rest(_) | Self::Storage(_) | Self::Herder(_) | Self::Kafka { .. } => 3,
-            Self::Connector { .. } | Self::Bug(_) => 1,
+            Self::Rest(_)
+            | Self::Storage(_)
+            | Self::Herder(_)
+            | Self::Kafka { .. }
+            | Self::Connector { .. } => 3,
+            Self::Bug(_) => 1,
         }
     }
 }
@@ -207,7 +212,7 @@ pub async fn run_standalone(
     ready: Ready,
 ) -> Result<(), WorkerError> {
     announce(&config);
-    let configs: Vec<ConfigMap> = connectors
+    let files: Vec<ConnectorFile> = connectors
         .iter()
         .map(|path| connector_file(path))
         .collect::<Result<_, _>>()?;
@@ -245,10 +250,16 @@ pub async fn run_standalone(
     tracing::info!(worker_id = %id, url, "standalone worker answers");
     ready(&url);
     let mut failed = None;
-    for (path, connector) in connectors.iter().zip(configs) {
-        let name = connector.text("name").unwrap_or_default().to_owned();
+    for (path, file) in connectors.iter().zip(files) {
+        // A second file of the same name is refused, as by the JVM worker.
         let created = herder
-            .put_connector(&name, connector, None, true, &Caller::default())
+            .put_connector(
+                &file.name,
+                file.config,
+                file.target_state,
+                false,
+                &Caller::default(),
+            )
             .await;
         if let Err(error) = created {
             let reason = match error {
@@ -271,40 +282,12 @@ pub async fn run_standalone(
     failed.map_or(Ok(()), Err)
 }
 
-/// Reads a connector's configuration: a properties file, a flat JSON map, or a JSON body of `POST /connectors`.
-fn connector_file(path: &Path) -> Result<ConfigMap, WorkerError> {
-    let failed = |reason: String| WorkerError::Connector {
+/// Reads a connector file.
+fn connector_file(path: &Path) -> Result<ConnectorFile, WorkerError> {
+    ConnectorFile::read(path).map_err(|reason| WorkerError::Connector {
         path: path.display().to_string(),
         reason,
-    };
-    let config = if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        let json: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-        let flat = match json.get("config") {
-            Some(config @ serde_json::Value::Object(_)) => {
-                let mut config = config.clone();
-                if let (Some(name), Some(map)) = (json.get("name"), config.as_object_mut()) {
-                    map.entry("name").or_insert_with(|| name.clone());
-                }
-                config
-            }
-            _ => json,
-        };
-        serde_json::from_value(flat).map_err(|error| failed(error.to_string()))?
-    } else {
-        read_properties(path)
-            .map_err(|error| failed(error.to_string()))?
-            .into_iter()
-            .collect::<ConfigMap>()
-    };
-    if config.text("name").is_none_or(str::is_empty) {
-        return Err(failed("has no \"name\"".to_owned()));
-    }
-    Ok(config)
+    })
 }
 
 fn announce(config: &WorkerConfig) {

@@ -71,6 +71,35 @@ impl Servers {
         self.libs.is_some()
     }
 
+    /// The jar of one of Kafka's artifacts, such as `kafka-clients`.
+    ///
+    /// # Errors
+    /// When there are no jars.
+    pub fn jar(&self, artifact: &str) -> Result<PathBuf> {
+        let libs = self.libs.as_ref().context("no jars")?;
+        Ok(libs.join(format!("{artifact}-{KAFKA_VERSION}.jar")))
+    }
+
+    /// Compiles a Java source of `tests/servers/plugin` into a folder of its own in `folder`, which can be a `plugin.path`.
+    ///
+    /// # Errors
+    /// When there are no jars, or the compiler refuses it.
+    pub fn compile_plugin(&self, source: &str, folder: &Path) -> Result<()> {
+        let libs = self.libs.as_ref().context("no jars")?;
+        let output = std::process::Command::new("javac")
+            .arg("-cp")
+            .arg(libs.join("*"))
+            .arg("-d")
+            .arg(folder.join("plugin"))
+            .arg(tests_folder().join("servers/plugin").join(source))
+            .output()
+            .context("javac")?;
+        if !output.status.success() {
+            bail!("javac: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
     /// The command line up to the main class: `java`, memory limit, logging, class path.
     ///
     /// # Errors

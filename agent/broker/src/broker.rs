@@ -1,7 +1,8 @@
 //! The broker as a whole: started on a folder, stopped in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,6 +41,12 @@ pub enum BrokerError {
         /// Why not.
         source: io::Error,
     },
+    /// It listens on all addresses, and nobody said which of them clients are to connect to.
+    #[error(
+        "it listens on all addresses ({0}), and clients would be told to connect to that: give the address that they reach it \
+         at as the advertised host"
+    )]
+    Advertised(String),
     /// The data.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,7 +119,19 @@ impl Broker {
     /// # Errors
     /// If the folder is in use or damaged, or the address cannot be listened on.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
-        std::fs::create_dir_all(&config.dir).map_err(|source| BrokerError::Folder {
+        let host = config.host.trim_matches(['[', ']']);
+        let everywhere = host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_unspecified());
+        if everywhere && config.advertised_host.is_none() {
+            return Err(BrokerError::Advertised(config.host));
+        }
+        // Whoever may read the folder reads every record.
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.dir);
+        made.map_err(|source| BrokerError::Folder {
             path: config.dir.clone(),
             source,
         })?;
@@ -120,7 +139,7 @@ impl Broker {
             address: format!("{}:{}", config.host, config.port),
             source,
         };
-        let listener = TcpListener::bind((config.host.as_str(), config.port))
+        let listener = TcpListener::bind((host, config.port))
             .await
             .map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
@@ -155,7 +174,12 @@ impl Broker {
             .clone()
             .unwrap_or_else(|| config.host.clone());
         let port = config.advertised_port.unwrap_or(address.port());
-        let bootstrap = format!("{host}:{port}");
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let bootstrap = if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        };
         let core = Arc::new(Core {
             shared,
             writer,

@@ -36,6 +36,10 @@ pub(crate) const TESTS: &[Test] = &[
         name: "hostile::thirty_megabytes_of_empty_names_take_no_memory_of_the_embedded_broker",
         run: empty_names,
     },
+    Test {
+        name: "hostile::the_layouts_of_messages_are_those_of_kafkas_definitions",
+        run: layouts,
+    },
 ];
 
 /// Answers to `ApiVersions` 3: error 0 and an array of 2^31 - 2 elements, in eleven bytes; the same inside a known tagged
@@ -239,4 +243,25 @@ fn empty_names(context: &Context) -> Result<()> {
     let peak = peak_memory(worker.process().id())?;
     ensure!(peak < 300, "{peak} MB");
     worker.stop()
+}
+
+/// The file that both ends check lengths by is made again from the jar of Kafka's clients.
+fn layouts(context: &Context) -> Result<()> {
+    let folder = sluice_tests::servers::tests_folder().join("../agent/wire");
+    let jar = context.servers.jar("kafka-clients")?;
+    let made = std::process::Command::new("python3")
+        .arg(folder.join("layouts.py"))
+        .arg(jar)
+        .output()?;
+    ensure!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let kept = std::fs::read(folder.join("src/layouts.rs"))?;
+    ensure!(
+        made.stdout == kept,
+        "agent/wire/src/layouts.rs is not what layouts.py makes"
+    );
+    Ok(())
 }

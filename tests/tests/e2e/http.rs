@@ -305,7 +305,9 @@ fn refused(context: &Context) -> Result<()> {
     server.answer(Answer::Later(3));
     let begin = std::time::Instant::now();
     write(&cluster, &topic, 300..301)?;
-    wait_posts(&server, 1)?;
+    wait_until("the refusal", seconds(30), || {
+        Ok(server.posts().len() > before)
+    })?;
     server.answer(Answer::Accept);
     wait_until("the record", seconds(30), || {
         Ok(numbers(&server)?.contains(&300))

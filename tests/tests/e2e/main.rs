@@ -21,6 +21,7 @@ mod http;
 mod https;
 mod java_clients;
 mod jdbc;
+mod joining;
 mod mirror;
 mod pipeline;
 mod schema_registry;
@@ -45,6 +46,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         takeover::TESTS,
         bad_input::TESTS,
         hostile::TESTS,
+        joining::TESTS,
         terminal::TESTS,
         headless::TESTS,
         https::TESTS,
@@ -78,6 +80,7 @@ fn needs_java(name: &str) -> bool {
         "differential::",
         "java_clients::",
         "back_pressure::a_topic_that_takes_nothing",
+        "hostile::the_layouts",
         "mirror::a_secured_source",
         "both_brokers::",
         "transformations::",

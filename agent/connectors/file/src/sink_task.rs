@@ -5,8 +5,9 @@
 //! is synced to the disk itself: lines survive the end of the process, not that of the machine.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,20 +26,65 @@ const WRITE_SIZE: usize = 1024 * 1024;
 const WRITE_INTERVAL: Duration = Duration::from_millis(5);
 
 enum Output {
-    File(File),
+    File(File, PathBuf),
     Stdout,
 }
 
 impl Output {
     fn write(&mut self, lines: &[u8]) -> std::io::Result<()> {
         match self {
-            Self::File(file) => file.write_all(lines),
+            Self::File(file, path) => write_lines(file, path, lines),
             Self::Stdout => {
                 let mut stdout = std::io::stdout().lock();
                 stdout.write_all(lines)?;
                 stdout.flush()
             }
         }
+    }
+}
+
+/// Writes all lines, or, when that fails, leaves none behind that is torn: what comes after it, once there is room again, would
+/// continue it.
+fn write_lines(file: &mut File, path: &Path, lines: &[u8]) -> std::io::Result<()> {
+    let mut written = 0;
+    while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                let torn = lines.iter().take(written).rev();
+                let torn = torn.take_while(|byte| **byte != b'\n').count();
+                if let Err(error) = cut(
+                    file,
+                    path,
+                    lines.get(written - torn..written).unwrap_or_default(),
+                ) {
+                    tracing::warn!(%error, "a line that was written in part stays as it is");
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Cuts `end` off a regular file that ends with it. Where other tasks have appended since, the file stays as it is.
+fn cut(file: &File, path: &Path, end: &[u8]) -> std::io::Result<()> {
+    let about = file.metadata()?;
+    let Some(start) = about.len().checked_sub(end.len() as u64) else {
+        return Ok(());
+    };
+    if end.is_empty() || !about.is_file() {
+        return Ok(());
+    }
+    // The file of the task is open for writing alone.
+    let mut found = vec![0; end.len()];
+    File::open(path)?.read_exact_at(&mut found, start)?;
+    if found == end {
+        file.set_len(start)
+    } else {
+        Ok(())
     }
 }
 
@@ -105,16 +151,19 @@ impl SinkTask for FileStreamSinkTask {
             None => Output::Stdout,
             Some(path) => {
                 let name = path.display().to_string();
-                let opened =
-                    spawn_blocking(move || OpenOptions::new().create(true).append(true).open(path))
-                        .await
-                        .map_err(|e| ConnectError::connect(e.to_string()))?;
-                Output::File(opened.map_err(|error| {
+                let (opened, path) = spawn_blocking(move || {
+                    let opened = OpenOptions::new().create(true).append(true).open(&path);
+                    (opened, path)
+                })
+                .await
+                .map_err(|e| ConnectError::connect(e.to_string()))?;
+                let file = opened.map_err(|error| {
                     ConnectError::connect(format!(
                         "Couldn't find or create file '{name}' for FileStreamSinkTask"
                     ))
                     .caused_by(error)
-                })?)
+                })?;
+                Output::File(file, path)
             }
         });
         Ok(())
@@ -157,5 +206,29 @@ impl SinkTask for FileStreamSinkTask {
         self.settle().await?;
         self.output = None;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a full disk leaves of a line is cut off, unless somebody else has written behind it.
+    #[test]
+    fn a_torn_line_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        for (text, torn, left) in [
+            ("one\ntw", "tw", "one\n"),
+            ("one\n", "", "one\n"),
+            ("tw", "tw", ""),
+            ("one\ntwother\n", "tw", "one\ntwother\n"),
+            ("t", "two", "t"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let file = OpenOptions::new().append(true).open(&path).unwrap();
+            cut(&file, &path, torn.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), left, "{text:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,7 +34,7 @@ const PROBE_SIZE: usize = 4096;
 /// Bytes of a poll, if `batch.size` lines are more: long lines must not pile up.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// A line longer than this fails the task rather than take all memory.
-const MAX_LINE: usize = 512 * 1024 * 1024;
+const MAX_LINE: usize = 64 * 1024 * 1024;
 /// How long a poll waits when there is nothing to read.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 
@@ -276,7 +276,9 @@ impl FileStreamSourceTask {
         let rest = self.lines.rest().clone();
         if rest.len() > MAX_LINE {
             return Err(ConnectError::connect(format!(
-                "a line is longer than {MAX_LINE} bytes"
+                "{}: the line at byte {} is longer than {MAX_LINE} bytes; is it a file of lines?",
+                self.path.as_deref().unwrap_or(Path::new("stdin")).display(),
+                self.position
             )));
         }
         match std::mem::replace(&mut self.input, Input::Closed) {

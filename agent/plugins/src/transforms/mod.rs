@@ -9,6 +9,7 @@
 //! * The text of a broken regular expression's fault is ours, since it is that of the regex engine.
 
 mod cast;
+mod debezium;
 mod drop_headers;
 mod extract_field;
 mod field_path;
@@ -41,6 +42,8 @@ pub fn transformations() -> Vec<TransformationPlugin> {
     vec![
         cast::KEY,
         cast::VALUE,
+        debezium::extract_new_record_state::PLUGIN,
+        debezium::extract_new_record_state::OLD_NAME,
         drop_headers::PLUGIN,
         extract_field::KEY,
         extract_field::VALUE,

@@ -51,7 +51,7 @@ public class TransformationGolden {
             groupNumber++;
             String name = group.get("class").asText();
             boolean predicate = name.startsWith("predicates.");
-            Class<?> type = Class.forName(PACKAGE + name);
+            Class<?> type = Class.forName(name.startsWith("io.") ? name : PACKAGE + name);
             print(out, groupNumber, -1, null, "def", definition(type));
             int number = 0;
             for (JsonNode config : group.get("configs")) {

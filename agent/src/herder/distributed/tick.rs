@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sluice_protocol::config_topic::{RestartRequest, SessionKey};
@@ -28,6 +29,10 @@ use crate::worker_config::ExactlyOnceSupport;
 const WRITE_KEY: &str = "cannot write a session key to the config topic";
 const READ_CONFIGS: &str = "cannot read the config topic";
 const CLAIM_WRITES: &str = "cannot claim the right to write to the config topic";
+
+/// Time for the last states, the group and the stores together, when everything here has stopped: with Kafka gone each of them
+/// would wait for a time of its own.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Failed reads of the config topic before all own work is stopped.
 const BACKOFF_STEPS: u32 = 5;
@@ -113,12 +118,12 @@ impl Tick {
             () = stop.cancelled() => Ok(()),
         };
         if let Err(error) = started {
-            self.stop_stores().await;
+            Self::stop_stores(&shared).await;
             return Err(error.into());
         }
         self.snapshot = shared.configs.snapshot();
         if let Err(failure) = self.check_capability() {
-            self.stop_stores().await;
+            Self::stop_stores(&shared).await;
             return Err(failure);
         }
         while !stop.is_cancelled() && self.failed.is_none() {
@@ -782,10 +787,10 @@ impl Tick {
         );
     }
 
-    async fn stop_stores(&self) {
-        self.shared.statuses.stop().await;
-        self.shared.configs.stop().await;
-        self.shared.offsets.stop().await;
+    async fn stop_stores(shared: &Shared) {
+        shared.statuses.stop().await;
+        shared.configs.stop().await;
+        shared.offsets.stop().await;
     }
 
     async fn shut_down(mut self) {
@@ -796,10 +801,29 @@ impl Tick {
         // Answering dropped jobs is the receivers' end of the channel: they read "Worker is shutting down".
         self.jobs.close();
         while self.jobs.try_recv().is_ok() {}
-        self.shared.statuses.flush().await;
-        self.stop_stores().await;
-        self.group.close("worker is shutting down").await;
-        tracing::info!("left the group");
+        let shared = self.shared.clone();
+        let (group, step) = (self.group, AtomicUsize::new(0));
+        let farewell = async {
+            shared.statuses.flush().await;
+            step.store(1, Ordering::Relaxed);
+            group.close("worker is shutting down").await;
+            step.store(2, Ordering::Relaxed);
+            Self::stop_stores(&shared).await;
+        };
+        match tokio::time::timeout(FAREWELL, farewell).await {
+            Ok(()) => tracing::info!("left the group"),
+            Err(_) => {
+                let waiting = [
+                    "the last states to be acknowledged",
+                    "the group to be left",
+                    "the last records to be acknowledged",
+                ];
+                let waiting = waiting.get(step.into_inner()).copied().unwrap_or_default();
+                tracing::warn!(
+                    "Kafka does not answer, {FAREWELL:?} were spent on waiting for {waiting}; the worker ends without"
+                );
+            }
+        }
     }
 }
 

@@ -1,0 +1,123 @@
+//! Agents and a group that has connectors which only JVM workers can run.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use sluice_tests::rest::Rest;
+use sluice_tests::wait::{seconds, wait_until};
+use sluice_tests::worker::{Kind, Worker};
+
+use crate::context::{Cluster, Context, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    Test {
+        name: "joining::an_agent_does_not_join_jvm_workers_whose_connectors_it_cannot_run",
+        run: not_capable,
+    },
+    Test {
+        name: "joining::a_connector_that_appears_later_fails_by_name_on_the_agent_that_a_jvm_worker_shares_with",
+        run: appears_later,
+    },
+];
+
+/// A transformation that JVM workers find in a `plugin.path`.
+const FOREIGN: &str = "com.example.Pass";
+
+/// A JVM worker that has it.
+fn jvm_worker(context: &Context, cluster: &Cluster<'_>) -> Result<Worker> {
+    let plugins = cluster.folder.join("plugins");
+    std::fs::create_dir_all(plugins.join("plugin"))?;
+    context.servers.compile_plugin("Pass.java", &plugins)?;
+    let properties = cluster
+        .properties()?
+        .with("plugin.path", &plugins.display().to_string());
+    cluster.worker(Kind::Jvm, &properties)
+}
+
+fn create_foreign(cluster: &Cluster<'_>, rest: &Rest) -> Result<()> {
+    let lines = cluster.folder.join("foreign.txt");
+    std::fs::write(&lines, "one\n")?;
+    let topic = format!("{}-foreign", cluster.name);
+    rest.put_config(
+        "foreign",
+        &json!({"connector.class": "FileStreamSource", "file": lines, "topic": topic, "tasks.max": "1",
+            "transforms": "pass", "transforms.pass.type": FOREIGN}),
+    )
+}
+
+fn create_native(cluster: &Cluster<'_>, rest: &Rest) -> Result<()> {
+    let lines = cluster.folder.join("lines.txt");
+    std::fs::write(&lines, "one\n")?;
+    let topic = format!("{}-lines", cluster.name);
+    rest.put_config(
+        "native",
+        &json!({"connector.class": "FileStreamSource", "file": lines, "topic": topic, "tasks.max": "1",
+            "transforms": "drop", "transforms.drop.type": "org.apache.kafka.connect.transforms.DropHeaders",
+            "transforms.drop.headers": "x"}),
+    )
+}
+
+fn not_capable(context: &Context) -> Result<()> {
+    let cluster = context.cluster("joining")?;
+    let jvm = jvm_worker(context, &cluster)?;
+    create_foreign(&cluster, jvm.rest())?;
+    create_native(&cluster, jvm.rest())?;
+    for connector in ["foreign", "native"] {
+        jvm.rest().wait_running(connector, 1, seconds(60))?;
+    }
+
+    let mut refused = cluster.launch(Kind::Agent, &cluster.properties()?)?;
+    let status = refused.process().wait_exit(seconds(60))?;
+    let log = refused.process().output();
+    ensure!(status.code() == Some(3), "{status}\n{log}");
+    let named = format!("\"foreign\" (transforms.pass.type={FOREIGN})");
+    ensure!(
+        log.contains(&named) && log.contains("sluice.join=always"),
+        "{log}"
+    );
+    ensure!(
+        !log.contains("\"native\""),
+        "what it can run is named too\n{log}"
+    );
+    for connector in ["foreign", "native"] {
+        jvm.rest().wait_running(connector, 1, seconds(1))?;
+    }
+
+    // Stopped, it runs nowhere, and is in nobody's way.
+    jvm.rest().verb("PUT", "foreign", "stop")?;
+    jvm.rest()
+        .wait_state("foreign", "STOPPED", 0, seconds(30))?;
+    let agent = cluster.worker(Kind::Agent, &cluster.properties()?)?;
+    agent.rest().wait_running("native", 1, seconds(60))?;
+    agent.stop()?;
+    jvm.stop()
+}
+
+fn appears_later(context: &Context) -> Result<()> {
+    let cluster = context.cluster("later")?;
+    let jvm = jvm_worker(context, &cluster)?;
+    create_native(&cluster, jvm.rest())?;
+    jvm.rest().wait_running("native", 1, seconds(60))?;
+    let agent = cluster.worker(Kind::Agent, &cluster.properties()?)?;
+    create_foreign(&cluster, jvm.rest())?;
+    wait_until("a warning on /health", seconds(60), || {
+        let health = agent.rest().get("/health")?;
+        ensure!(health.status == 200, "{} {}", health.status, health.text);
+        Ok(health.text.contains("foreign") && health.text.contains(FOREIGN))
+    })?;
+    // Once the agent is alone it gets it, and says which class it lacks.
+    jvm.stop()?;
+    let trace = agent.rest().wait_failed("foreign")?;
+    ensure!(trace.contains(FOREIGN), "{trace}");
+    agent.stop()?;
+
+    // With the key it joins all the same.
+    let properties = cluster.properties()?.with("sluice.join", "always");
+    let mut agent = cluster.worker(Kind::Agent, &properties)?;
+    agent.rest().wait_failed("foreign")?;
+    let log = agent.process().output();
+    ensure!(
+        log.contains("joins although it cannot run \"foreign\""),
+        "{log}"
+    );
+    agent.stop()
+}
