@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use sluice_api::config::validators::one_of_ignoring_case;
-use sluice_api::config::{ConfigKey, ConfigType, Importance, ParsedConfig};
+use sluice_api::config::{ConfigKey, ConfigType, ConfigValue, Importance, ParsedConfig, Validator};
 use sluice_api::error::ErrorKind;
 use sluice_api::plugin::TransformationPlugin;
 use sluice_api::{
@@ -60,16 +60,13 @@ fn config_def() -> ConfigDef {
                  tombstone, without the schema of the row.",
             )
             .optional()
-            .validator(Arc::new(|name, value| match value {
-                sluice_api::config::ConfigValue::Null => Ok(()),
-                value => one_of_ignoring_case(&[
-                    "tombstone",
-                    "drop",
-                    "rewrite",
-                    "rewrite-with-tombstone",
-                    "delete-to-tombstone",
-                ])(name, value),
-            })),
+            .validator(absent_or(one_of_ignoring_case(&[
+                "tombstone",
+                "drop",
+                "rewrite",
+                "rewrite-with-tombstone",
+                "delete-to-tombstone",
+            ]))),
         )
         .define(
             key(OLD_TOMBSTONES, ConfigType::Boolean, "Of Debezium before 3.0: whether tombstones are dropped (default true).")
@@ -78,10 +75,7 @@ fn config_def() -> ConfigDef {
         .define(
             key(OLD_DELETES, ConfigType::String, "Of Debezium before 3.0: drop (default), rewrite or none, for delete events.")
                 .optional()
-                .validator(Arc::new(|name, value| match value {
-                    sluice_api::config::ConfigValue::Null => Ok(()),
-                    value => one_of_ignoring_case(&["drop", "rewrite", "none"])(name, value),
-                })),
+                .validator(absent_or(one_of_ignoring_case(&["drop", "rewrite", "none"]))),
         )
         .define(key("route.by.field", ConfigType::String, "The field of the row whose value becomes the topic.").default(""))
         .define(key("add.fields.prefix", ConfigType::String, "In front of the names of added fields.").default("__"))
@@ -108,6 +102,14 @@ fn config_def() -> ConfigDef {
             .default("true"),
         )
         .define(replace_null_with_default())
+}
+
+/// The check, for keys that need not be there.
+fn absent_or(check: Validator) -> Validator {
+    Arc::new(move |name, value| match value {
+        ConfigValue::Null => Ok(()),
+        value => check(name, value),
+    })
 }
 
 /// What becomes of a delete event.
@@ -160,7 +162,10 @@ struct Row {
 impl ExtractNewRecordState {
     /// The two halves of how deletions are handled, from either generation of keys.
     fn handling(config: &ParsedConfig) -> (Deletes, bool) {
-        let old_tombstones = config.optional_string(OLD_TOMBSTONES);
+        let old_tombstones = match config.value(OLD_TOMBSTONES) {
+            ConfigValue::Boolean(drop) => Some(*drop),
+            _ => None,
+        };
         let old_deletes = config.optional_string(OLD_DELETES);
         if let Some(mode) = config.optional_string(HANDLING) {
             return match mode.to_ascii_lowercase().as_str() {
@@ -177,7 +182,7 @@ impl ExtractNewRecordState {
         tracing::info!(
             "{OLD_TOMBSTONES} and {OLD_DELETES} are keys of Debezium before 3.0: they keep their meaning here, {HANDLING} is their successor"
         );
-        let keep = old_tombstones.is_some_and(|text| text.eq_ignore_ascii_case("false"));
+        let keep = old_tombstones == Some(false);
         let deletes = match old_deletes.map(str::to_ascii_lowercase).as_deref() {
             Some("rewrite") => Deletes::Rewrite,
             Some("none") => Deletes::Tombstone,
