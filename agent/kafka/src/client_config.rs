@@ -423,6 +423,11 @@ impl TracingContext {
             ..Self::default()
         }
     }
+
+    /// Name of the client, as in its messages.
+    pub fn client(&self) -> &str {
+        &self.client
+    }
 }
 
 impl ClientContext for TracingContext {

@@ -245,27 +245,8 @@ impl KafkaBasedLog {
             source,
         };
         let send_all = async {
-            let mut waiting = Vec::with_capacity(records.len());
-            for (key, value) in records {
-                let value = value.as_ref().map(AsRef::as_ref);
-                let sent = loop {
-                    match self.send(key.as_ref(), value) {
-                        Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
-                            tokio::time::sleep(Duration::from_millis(10)).await;
-                        }
-                        sent => break sent.map_err(failed)?,
-                    }
-                };
-                waiting.push(sent);
-            }
-            for sent in waiting {
-                match sent.await {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => return Err(failed(error)),
-                    Err(_) => return Err(failed(KafkaError::Canceled)),
-                }
-            }
-            Ok(())
+            let sent = self.producer.send_all(&self.topic, records).await;
+            sent.map_err(failed)
         };
         tokio::time::timeout(limit, send_all)
             .await

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::client_configs;
 use super::offset_writer::{OffsetRecord, storage_error};
-use super::transactional_producer::{TransactionalProducer, with_refusal};
+use super::transactional_producer::{TransactionalProducer, first_refusal, with_refusal};
 use crate::storage::kafka_offset::{KafkaOffsetBackingStore, OwnTopic};
 use crate::storage::{OffsetBackingStore, StorageError};
 use crate::worker_config::{ExactlyOnceSupport, Mode, WorkerConfig};
@@ -61,10 +61,10 @@ impl ConnectorOffsets {
                 .map_err(|error| storage_error(&error))?;
         }
         let chunks = producer.send(&self.topic, &records).await?;
-        producer
-            .commit()
-            .await
-            .map_err(|error| with_refusal(error, &chunks))?;
+        producer.commit().await.map_err(|error| {
+            let refused = chunks.iter().find_map(|chunk| first_refusal(chunk, 0));
+            with_refusal(error, refused)
+        })?;
         if let Some(worker) = &self.copy_to {
             copy_offsets(worker, &self.connector, records);
         }

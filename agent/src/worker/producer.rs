@@ -9,6 +9,39 @@
 //! 64 KiB always. One whose partition takes nothing, be it for hours, is held back when it has half of the memory (dynamic
 //! thresholds, Choudhury and Hahne 1998).
 //!
+//! # How a send ends
+//!
+//! What was handed over and not acknowledged is never passed by. Each of these ends a send:
+//!
+//! | ending | reported |
+//! |---|---|
+//! | the broker has the record | by delivery |
+//! | too large for `max.request.size` | at once |
+//! | a name that no topic has | at once, or by delivery |
+//! | a partition that the topic does not have | at once; where the topic is not known yet it is waited for, as in Java |
+//! | no room (`buffer.memory`) | at once; every path waits and sends again, telemetry drops |
+//! | refused by the broker: too large, not authorised, invalid topic, record or timestamp, policy | by delivery |
+//! | not taken in time (`delivery.timeout.ms`, `transaction.timeout.ms`) | by delivery |
+//! | thrown away: the transaction was aborted, the producer closed | by delivery |
+//! | the transactional producer was fenced | by the transaction |
+//! | fatal: the idempotent producer refuses all from now on | at once; the next task gets a new producer |
+//!
+//! What each path does with a record that was not taken:
+//!
+//! | path | then |
+//! |---|---|
+//! | source, at least once | the task fails, offsets stop before the record; `errors.tolerance=all` skips it (KIP-779) |
+//! | source, exactly once | the transaction is aborted and the task fails, whatever the tolerance |
+//! | offsets of a transaction | the same |
+//! | dead letter queue | the task fails, and commits no offset any more |
+//! | offsets, at least once | the commit fails and is tried again with the next one |
+//! | config topic | the call fails; a leader's transaction is aborted and its privileges are claimed again |
+//! | status topic | tried again if it may pass, else logged |
+//! | offset syncs of a mirror | logged; the next sync of the partition says more |
+//! | telemetry | dropped, and counted in the log |
+//!
+//! `storage/send_endings_tests.rs` tries each ending on each path.
+//!
 //! Contract: librdkafka reports each record that [`OpenChunk::send`] took exactly once; until then the chunk stays
 //! in the producer's table, whether or not the task is still there.
 
@@ -304,7 +337,7 @@ impl OpenChunk {
             None => self
                 .topic(topic)
                 .and_then(|topic| topic.send(partition, timestamp, key, value, opaque)),
-            // The binding lets nobody else have its headers.
+            // The binding keeps its headers to itself.
             Some(headers) => self
                 .producer
                 .producer
@@ -330,6 +363,12 @@ impl OpenChunk {
             }
             Err(error @ KafkaError::MessageProduction(_)) => {
                 self.chunk.fail(index, error);
+                Ok(())
+            }
+            // A name that holds a NUL is no name of a topic either.
+            Err(KafkaError::Nul(_)) => {
+                let code = RDKafkaErrorCode::InvalidTopic;
+                self.chunk.fail(index, KafkaError::MessageProduction(code));
                 Ok(())
             }
             Err(other) => Err(SendError::Kafka(other)),
@@ -480,6 +519,11 @@ impl SharedProducer {
         &self.producer
     }
 
+    /// Whether the producer refuses everything from now on, as an idempotent one does after a fatal error.
+    fn is_broken(&self) -> bool {
+        self.producer.client().fatal_error().is_some()
+    }
+
     /// Records in the queue or under way, of all tasks.
     #[must_use]
     pub fn in_flight(&self) -> i32 {
@@ -497,7 +541,7 @@ pub struct ProducerPool {
 }
 
 impl ProducerPool {
-    /// The producer of these settings; made when nobody has one, closed when nobody uses it any more.
+    /// The producer of these settings; made when nobody has one that works, closed when nobody uses it any more.
     ///
     /// # Errors
     /// A setting is not valid.
@@ -509,7 +553,9 @@ impl ProducerPool {
             .collect();
         key.sort_unstable();
         let mut producers = self.producers.lock();
-        if let Some(producer) = producers.get(&key).and_then(Weak::upgrade) {
+        if let Some(producer) = producers.get(&key).and_then(Weak::upgrade)
+            && !producer.is_broken()
+        {
             return Ok(producer);
         }
         producers.retain(|_, producer| producer.strong_count() > 0);

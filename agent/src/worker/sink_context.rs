@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sluice_api::config::Props;
@@ -14,10 +15,12 @@ use sluice_api::{
     TimestampType, TopicPartition,
 };
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::errors::{ErrorOperator, FailureSubject, Stage, Tolerated};
 use super::task_context::TaskPlugins;
+use super::worker_task::catch;
 
 /// Class that reports of a task name.
 const SINK_TASK_CLASS: &str = "org.apache.kafka.connect.sink.SinkTask";
@@ -162,8 +165,8 @@ struct Outstanding {
 pub(super) struct Reporter {
     operator: Arc<ErrorOperator>,
     outstanding: Mutex<Vec<Outstanding>>,
-    /// Set when a report was not tolerated; the loop fails the task even if the task swallowed the error.
-    not_tolerated: Mutex<Option<ConnectError>>,
+    /// Set when a report was not tolerated or not made; the loop fails the task even if the task swallowed the error.
+    not_tolerated: Arc<Mutex<Option<ConnectError>>>,
     /// The records of the current batch as they were consumed.
     consumed: Mutex<Vec<RawRecord>>,
     plugins: Arc<TaskPlugins>,
@@ -202,7 +205,7 @@ impl Reporter {
         Self {
             operator,
             outstanding: Mutex::default(),
-            not_tolerated: Mutex::default(),
+            not_tolerated: Arc::default(),
             consumed: Mutex::default(),
             plugins,
         }
@@ -231,6 +234,28 @@ impl Reporter {
             })
             .cloned();
         kept.map_or_else(|| serialized(&self.plugins, record), Ok)
+    }
+
+    /// Lets a report go on by itself; [`Reporter::settle`] waits for it.
+    fn spawn(&self, report: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let ended = Arc::new(Notify::new());
+        let done = Arc::new(AtomicBool::new(false));
+        self.outstanding.lock().push(Outstanding {
+            ended: Arc::clone(&ended),
+            done: Arc::clone(&done),
+        });
+        let not_tolerated = Arc::clone(&self.not_tolerated);
+        tokio::spawn(async move {
+            let made = catch(async move {
+                report.await;
+                Ok(())
+            });
+            if let Err(panic) = made.await {
+                *not_tolerated.lock() = Some(panic);
+            }
+            done.store(true, Ordering::Release);
+            ended.notify_one();
+        })
     }
 
     /// The error of a report that was not tolerated.
@@ -354,40 +379,45 @@ impl ErrantRecordReporter for Reporter {
             Err(error) => return Err(error),
         };
         let plugins = Arc::clone(&self.plugins);
-        let ended = Arc::new(Notify::new());
-        let done = Arc::new(AtomicBool::new(false));
-        self.outstanding.lock().push(Outstanding {
-            ended: Arc::clone(&ended),
-            done: Arc::clone(&done),
-        });
         let operator = Arc::clone(&self.operator);
         let tolerate = operator.settings().tolerate_all;
         let fatal =
             ConnectError::connect("Tolerance exceeded in error handler").caused_by(error.clone());
-        let report = tokio::spawn(async move {
+        let mut report = Box::pin(tokio::task::unconstrained(async move {
+            let turn = operator.turn().await;
             let raw = match consumed {
                 Ok(raw) => raw,
                 Err(record) => serialized_when_ready(&plugins, record).await,
             };
+            let subject = ConsumedSubject(&raw);
             let _: Tolerated<()> = operator
-                .failed(
+                .failed_in(
+                    turn.as_ref(),
                     Stage::TaskPut,
                     SINK_TASK_CLASS,
-                    &ConsumedSubject(&raw),
+                    &subject,
                     error,
                 )
                 .await;
-            done.store(true, Ordering::Release);
-            ended.notify_one();
-        });
+        }));
+        // The first poll takes the place in the order of reports, so that dead letters come in the order of their records. It
+        // is the last one as a rule.
+        let under_way = match (&mut report).now_or_never() {
+            Some(()) => None,
+            None => Some(self.spawn(report)),
+        };
         if !tolerate {
             *self.not_tolerated.lock() = Some(fatal.clone());
             return Err(fatal);
         }
+        let operator = Arc::clone(&self.operator);
         Ok(Box::pin(async move {
-            report
-                .await
-                .map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))
+            if let Some(report) = under_way {
+                report
+                    .await
+                    .map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))?;
+            }
+            operator.settle().await
         }))
     }
 }

@@ -383,6 +383,9 @@ impl Loop<'_> {
         {
             return Err(error);
         }
+        if let Some(dead_letters) = &self.dead_letters {
+            dead_letters.check().map_err(unrecoverable)?;
+        }
         self.apply_requests(false).await
     }
 
