@@ -67,6 +67,8 @@ pub enum ConsumerEvent {
     },
     /// Everything of a partition up to now was given; only with `enable.partition.eof`.
     EndOfPartition(TopicPartition),
+    /// A partition has no committed offset, or one that is gone, and `auto.offset.reset` names no offset to go on from.
+    NoOffset(TopicPartition, ConnectError),
     /// Something is wrong that the client deals with by itself.
     Warning(String),
     /// The consumer can't go on.
@@ -565,7 +567,7 @@ impl BatchConsumer {
         const TIMEOUT_MS: c_int = 10_000;
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (tp, offset) in offsets {
-            list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(*offset))
+            list.add_partition_offset(&tp.topic, tp.partition, Offset::from_raw(*offset))
                 .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
         }
         let list = self
@@ -587,6 +589,60 @@ impl BatchConsumer {
             })?;
         }
         Ok(())
+    }
+
+    /// Reads one of the assigned partitions from another offset, also if reading it has ended; `positions` are those of all.
+    pub fn restart(
+        &self,
+        partition: &TopicPartition,
+        offset: i64,
+        positions: &[(TopicPartition, Option<i64>)],
+    ) -> Result<()> {
+        // SAFETY: the client is live.
+        if unsafe { is_cooperative(self.native.rk) } {
+            self.unassign(std::slice::from_ref(partition))?;
+            return self.assign(&[(partition.clone(), Some(offset))]);
+        }
+        let mut positions = positions.to_vec();
+        positions.retain(|(other, _)| other != partition);
+        positions.push((partition.clone(), Some(offset)));
+        self.assign(&positions)
+    }
+
+    /// The first offsets of records that are not older than a time (milliseconds since 1970), in the order asked for;
+    /// [`LATEST`] where there is none.
+    pub async fn offsets_at(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp: i64,
+    ) -> Result<Vec<i64>> {
+        const TIMEOUT_MS: c_int = 30_000;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for tp in partitions {
+            list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(timestamp))
+                .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
+        }
+        let list = self
+            .blocking(move |native| {
+                // SAFETY: client and list are live.
+                check("offsets for times", unsafe {
+                    rd::rd_kafka_offsets_for_times(native.rk, list.ptr(), TIMEOUT_MS)
+                })?;
+                Ok(list)
+            })
+            .await?;
+        let offsets = list.elements().into_iter().map(|element| {
+            element.error().map_err(|error| {
+                let (topic, partition) = (element.topic(), element.partition());
+                let reason = format!("offsets for times, {topic}-{partition}: {error}");
+                ConnectError::new(ErrorKind::Kafka, reason)
+            })?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => offset,
+                _ => LATEST,
+            })
+        });
+        offsets.collect()
     }
 
     /// Offsets that the group has committed, in the order asked for.

@@ -239,12 +239,17 @@ impl OffsetStores {
             client_configs::offset_clients(&self.config.raw, props, connector, exactly_once);
         let key: OwnKey = (
             topic.to_owned(),
-            [&clients.base, &clients.consumer, &clients.producer]
-                .into_iter()
-                .flatten()
-                .filter(|(name, _)| *name != "client.id")
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            [
+                &clients.admin,
+                &clients.base,
+                &clients.consumer,
+                &clients.producer,
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| *name != "client.id")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         );
         let mut own = self.own.lock().await;
         if let Some(open) = own.get(&key).and_then(Weak::upgrade) {
@@ -255,9 +260,7 @@ impl OffsetStores {
             OwnTopic {
                 topic: topic.to_owned(),
                 client_id: format!("connector-consumer-{connector}"),
-                base: clients.base,
-                consumer: clients.consumer,
-                producer: clients.producer,
+                clients,
             },
         );
         store.start().await?;

@@ -12,7 +12,6 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use bytestring::ByteString;
 use parking_lot::Mutex;
-use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use sluice_api::{ConnectError, ErrorKind, RawRecord, Result};
 use sluice_protocol::ConnectorTaskId;
@@ -115,7 +114,7 @@ impl DeadLetterQueue {
         outstanding.len()
     }
 
-    fn send_failed(&self, error: &KafkaError) {
+    fn send_failed(&self, error: &dyn Display) {
         self.metrics.dlq_failures.add(1);
         self.failed.get_or_init(|| {
             ConnectError::connect(format!(

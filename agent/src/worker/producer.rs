@@ -55,7 +55,7 @@ use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sluice_api::record::same_name;
 use sluice_api::{ConnectError, ErrorKind, Result};
@@ -78,6 +78,9 @@ const COUNTED: i64 = 256 * 1024;
 const LEAST: i64 = 64 * 1024;
 /// KiB that a producer may hold without `queue.buffering.max.kbytes`: librdkafka's default.
 const DEFAULT_MEMORY: i64 = 1 << 20;
+
+/// `max.request.size` of Java's producer.
+const MAX_REQUEST_SIZE: usize = 1_048_576;
 
 /// State of a record that was sent.
 const PENDING: u8 = 0;
@@ -123,7 +126,7 @@ pub struct AckChunk {
     states: Box<[AtomicU8]>,
     /// Records not reported, plus one as long as the task may send more.
     open: AtomicU32,
-    failures: Mutex<Vec<(usize, KafkaError)>>,
+    failures: Mutex<Vec<(usize, Refusal)>>,
     /// Kept only for tasks that want to know.
     written: Option<Mutex<HashMap<usize, Written>>>,
     signal: Arc<AckSignal>,
@@ -146,7 +149,7 @@ impl AckChunk {
     }
 
     /// Failures since the last call: the record's number and why.
-    pub fn take_failures(&self) -> Vec<(usize, KafkaError)> {
+    pub fn take_failures(&self) -> Vec<(usize, Refusal)> {
         std::mem::take(&mut *self.failures.lock())
     }
 
@@ -167,8 +170,8 @@ impl AckChunk {
         }
     }
 
-    fn fail(&self, index: usize, error: KafkaError) {
-        self.failures.lock().push((index, error));
+    fn fail(&self, index: usize, refusal: Refusal) {
+        self.failures.lock().push((index, refusal));
         self.set(index, FAILED);
         self.signal.failed.store(true, Ordering::Release);
         self.signal.notify.notify_one();
@@ -182,6 +185,46 @@ impl AckChunk {
         }
         last
     }
+}
+
+/// Why a record was not written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// It is larger than the producer takes, by Java's count (`KafkaProducer.ensureValidRecordSize`).
+    #[error(
+        "The message is {size} bytes when serialized which is larger than {most}, which is the value of the \
+         max.request.size configuration."
+    )]
+    TooLarge {
+        /// Bytes of a batch with this record alone, at most.
+        size: usize,
+        /// `max.request.size`.
+        most: usize,
+    },
+    /// What librdkafka or the broker says.
+    #[error(transparent)]
+    Kafka(KafkaError),
+}
+
+/// Bytes of a batch with a single record, at most (`AbstractRecords.estimateSizeInBytesUpperBound`).
+fn batch_size(key: Option<&[u8]>, value: Option<&[u8]>, headers: Option<&OwnedHeaders>) -> usize {
+    /// Of a batch, and of a record beside its key, value and headers.
+    const OVERHEAD: usize = 61 + 21;
+    let varint = |number: usize| match number {
+        0..64 => 1,
+        64..8_192 => 2,
+        8_192..1_048_576 => 3,
+        1_048_576..134_217_728 => 4,
+        _ => 5,
+    };
+    let field = |bytes: Option<&[u8]>| bytes.map_or(1, |bytes| varint(bytes.len()) + bytes.len());
+    let headers = headers.map_or(1, |headers| {
+        let sizes = headers
+            .iter()
+            .map(|header| field(Some(header.key.as_bytes())) + field(header.value));
+        varint(headers.count()) + sizes.sum::<usize>()
+    });
+    OVERHEAD + field(key) + field(value) + headers
 }
 
 /// Why [`OpenChunk::send`] did not take a record.
@@ -277,7 +320,7 @@ impl ProducerContext<BuiltInPartitioner> for Deliveries {
                 }
                 chunk.set(index, ACKED);
             }
-            Err((error, _)) => chunk.fail(index, error.clone()),
+            Err((error, _)) => chunk.fail(index, Refusal::Kafka(error.clone())),
         }
         let complete = chunk.close(1);
         if complete {
@@ -327,6 +370,12 @@ impl OpenChunk {
         value: Option<&[u8]>,
         headers: Option<OwnedHeaders>,
     ) -> std::result::Result<(), SendError> {
+        let size = batch_size(key, value, headers.as_ref());
+        if size > self.producer.most {
+            let most = self.producer.most;
+            self.chunk.fail(index, Refusal::TooLarge { size, most });
+            return Ok(());
+        }
         let size = size_in_memory(key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
         if self.uncounted >= self.allowed && !self.look_at_share() {
             return Err(SendError::QueueFull);
@@ -362,13 +411,14 @@ impl OpenChunk {
                 Err(SendError::QueueFull)
             }
             Err(error @ KafkaError::MessageProduction(_)) => {
-                self.chunk.fail(index, error);
+                self.chunk.fail(index, Refusal::Kafka(error));
                 Ok(())
             }
             // A name that holds a NUL is no name of a topic either.
             Err(KafkaError::Nul(_)) => {
                 let code = RDKafkaErrorCode::InvalidTopic;
-                self.chunk.fail(index, KafkaError::MessageProduction(code));
+                let error = KafkaError::MessageProduction(code);
+                self.chunk.fail(index, Refusal::Kafka(error));
                 Ok(())
             }
             Err(other) => Err(SendError::Kafka(other)),
@@ -420,6 +470,8 @@ pub struct SharedProducer {
     topics: RwLock<HashMap<String, Arc<Topic>>>,
     producer: PolledProducer<Deliveries, BuiltInPartitioner>,
     next_chunk: AtomicU64,
+    /// `max.request.size`.
+    most: usize,
 }
 
 impl SharedProducer {
@@ -461,6 +513,10 @@ impl SharedProducer {
             topics: RwLock::default(),
             producer,
             next_chunk: AtomicU64::new(1),
+            most: config
+                .get("message.max.bytes")
+                .and_then(|bytes| bytes.parse().ok())
+                .unwrap_or(MAX_REQUEST_SIZE),
         })
     }
 
@@ -574,7 +630,10 @@ pub fn release(producer: Arc<SharedProducer>) {
 
 #[cfg(test)]
 mod tests {
+    use sluice_api::config::Props;
+
     use super::*;
+    use crate::kafka_client::{ClientKind, librdkafka_config};
 
     fn pool_config() -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -627,6 +686,29 @@ mod tests {
         assert!(!chunk.is_acked(0) && !chunk.is_complete());
         chunk.tolerate(2);
         assert!(chunk.is_acked(2));
+    }
+
+    #[tokio::test]
+    async fn records_up_to_javas_limit_are_taken() {
+        let config = librdkafka_config(
+            ClientKind::Producer,
+            &Props::from_iter([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]),
+            &Props::new(),
+        );
+        let producer = ProducerPool::default().get(&config.unwrap()).unwrap();
+        let signal = Arc::new(AckSignal::default());
+        let value = vec![0; MAX_REQUEST_SIZE];
+        // What Java's producer takes (kafka-clients 4.3.0).
+        for (index, (key, most)) in [(0, 1_048_489), (100, 1_048_388)].into_iter().enumerate() {
+            let key = (key > 0).then(|| &value[..key]);
+            for (size, taken) in [(most, true), (most + 1, false)] {
+                let mut open = producer.open_chunk(1, &signal, false);
+                let value = Some(&value[..size]);
+                open.send(0, &"t".into(), None, None, key, value, None)
+                    .unwrap();
+                assert_eq!(signal.take_failed(), !taken, "{index}: {size}");
+            }
+        }
     }
 
     #[tokio::test]

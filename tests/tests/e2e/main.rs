@@ -20,6 +20,7 @@ mod http;
 mod https;
 mod java_clients;
 mod jdbc;
+mod kafka_clients;
 mod mirror;
 mod pipeline;
 mod schema_registry;
@@ -43,6 +44,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         conversation::TESTS,
         takeover::TESTS,
         bad_input::TESTS,
+        kafka_clients::TESTS,
         terminal::TESTS,
         headless::TESTS,
         https::TESTS,

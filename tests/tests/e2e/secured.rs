@@ -350,7 +350,7 @@ fn turned_away(context: &Context) -> Result<()> {
             .with("default.api.timeout.ms", "5000");
         let mut worker = cluster.launch(Kind::Agent, &properties)?;
         let status = worker.process().wait_exit(seconds(60)).with_context(what)?;
-        ensure!(status.code() == Some(3), "{}: {status}", what());
+        ensure!(status.code() == Some(2), "{}: {status}", what());
         let output = worker.process().output();
         ensure!(output.contains(part), "{}:\n{output}", what());
         no_secret(&output).with_context(what)?;

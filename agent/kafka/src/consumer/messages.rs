@@ -142,7 +142,15 @@ impl MessageBatch {
                     let no_matter = shared.group.is_none()
                         && raw.err
                             == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
-                    if !no_matter {
+                    if raw.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+                        && !raw.rkt.is_null()
+                    {
+                        let topic =
+                            CStr::from_ptr(rd::rd_kafka_topic_name(raw.rkt)).to_string_lossy();
+                        let partition = TopicPartition::new(&*topic, raw.partition);
+                        let error = ConnectError::new(ErrorKind::Kafka, text.into_owned());
+                        shared.push(ConsumerEvent::NoOffset(partition, error));
+                    } else if !no_matter {
                         shared.push(message_error(raw.err, &text, shared.group.as_deref()));
                     }
                     continue;
