@@ -18,10 +18,11 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_api::config::{ConfigError, ConfigValue, Props};
+use sluice_keystore::settings::{Fault, Handshake};
 
 use crate::bootstrap;
 use crate::client_keys::{self, OffsetReset};
-use crate::security::{PemSource, Sasl, ScramAlgorithm, Security, SecurityError};
+use crate::security::{Sasl, ScramAlgorithm, Security, SecurityError};
 
 /// What kind of client settings are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -418,23 +419,18 @@ fn fit_transaction(config: &mut ClientConfig) {
 fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), SecurityError> {
     config.set("security.protocol", security.protocol.librdkafka_name());
     if let Some(tls) = &security.tls {
-        let mut set = |file: &str, text: &str, source: &PemSource| {
-            match source {
-                PemSource::File(path) => config.set(file, path.to_string_lossy()),
-                PemSource::Text(pem) => config.set(text, pem.expose()),
-            };
-        };
-        if let Some(source) = &tls.trusted {
-            set("ssl.ca.location", "ssl.ca.pem", source);
+        let stores = &tls.stores;
+        for (key, pem) in [
+            ("ssl.ca.pem", &stores.trusted),
+            ("ssl.certificate.pem", &stores.chain),
+            ("ssl.key.pem", &stores.key),
+        ] {
+            if let Some(pem) = pem {
+                config.set(key, pem);
+            }
         }
-        if let Some(source) = &tls.certificate {
-            set("ssl.certificate.location", "ssl.certificate.pem", source);
-        }
-        if let Some(source) = &tls.key {
-            set("ssl.key.location", "ssl.key.pem", source);
-        }
-        if let Some(password) = &tls.key_password {
-            config.set("ssl.key.password", password.expose());
+        if let Some(suites) = openssl_suites(&tls.handshake)? {
+            config.set("ssl.cipher.suites", suites);
         }
         let identification = if tls.verify_host { "https" } else { "none" };
         config.set("ssl.endpoint.identification.algorithm", identification);
@@ -475,6 +471,64 @@ fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Cipher suites of TLS 1.3, by their names in Java, which librdkafka always offers.
+const TLS13_SUITES: [&str; 3] = [
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_CHACHA20_POLY1305_SHA256",
+];
+
+/// The list of cipher suites of TLS 1.2 that OpenSSL is given; `None` leaves the choice to it.
+///
+/// librdkafka has no key for versions of TLS, and none for the suites of 1.3. So 1.3 cannot be left out, nor can one of its
+/// suites; 1.2 is left out by suites that need what no client of ours has, a key agreed beforehand.
+fn openssl_suites(handshake: &Handshake) -> Result<Option<String>, SecurityError> {
+    const NONE: &str = "PSK";
+    let refused = |key: &str, reason: String| {
+        let key = key.to_owned();
+        Err(SecurityError::Tls(Fault { key, reason }))
+    };
+    if !handshake.versions.tls13 {
+        return refused(
+            "ssl.enabled.protocols",
+            "clients of brokers cannot be kept from TLSv1.3, add it".to_owned(),
+        );
+    }
+    let Some(ciphers) = &handshake.ciphers else {
+        return Ok((!handshake.versions.tls12).then(|| NONE.to_owned()));
+    };
+    for suite in TLS13_SUITES {
+        if !ciphers.iter().any(|named| named == suite) {
+            return refused(
+                "ssl.cipher.suites",
+                format!("clients of brokers cannot be kept from {suite} of TLSv1.3, add it"),
+            );
+        }
+    }
+    let older: Vec<String> = ciphers
+        .iter()
+        .filter(|_| handshake.versions.tls12)
+        .filter_map(|suite| openssl_name(suite))
+        .collect();
+    Ok(Some(if older.is_empty() {
+        NONE.to_owned()
+    } else {
+        older.join(":")
+    }))
+}
+
+/// OpenSSL's name of a suite of TLS 1.2 with authenticated encryption: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is
+/// `ECDHE-RSA-AES128-GCM-SHA256`.
+fn openssl_name(suite: &str) -> Option<String> {
+    let (exchange, cipher) = suite.strip_prefix("TLS_")?.split_once("_WITH_")?;
+    let cipher = cipher
+        .replace("AES_128_", "AES128_")
+        .replace("AES_256_", "AES256_")
+        .replace("CHACHA20_POLY1305_SHA256", "CHACHA20_POLY1305");
+    let modern = cipher.contains("_GCM_") || cipher.contains("POLY1305");
+    (modern && exchange.contains("DHE")).then(|| format!("{exchange}-{cipher}").replace('_', "-"))
 }
 
 /// Client context that sends what librdkafka says to `tracing`, under the target `librdkafka`.
@@ -693,6 +747,33 @@ mod tests {
         tracing::subscriber::with_default(subscriber, work);
         let bytes = written.0.lock().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn versions_and_suites_that_cannot_be_honoured_are_refused() {
+        let suites = |enabled: &str, ciphers: &str| {
+            let own = props(&[
+                ("bootstrap.servers", "127.0.0.1:1"),
+                ("security.protocol", "SSL"),
+                ("ssl.enabled.protocols", enabled),
+                ("ssl.cipher.suites", ciphers),
+            ]);
+            let config = librdkafka_config(ClientKind::Producer, &Props::new(), &own);
+            let config = config.map_err(|error| error.to_string())?;
+            let _: BaseProducer = config.create().map_err(|error| error.to_string())?;
+            Ok(config.get("ssl.cipher.suites").map(str::to_owned))
+        };
+        let all = TLS13_SUITES.join(",");
+        assert_eq!(suites("", ""), Ok(None));
+        assert_eq!(suites("TLSv1.3", ""), Ok(Some("PSK".to_owned())));
+        let named = format!("{all},TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+        let one = Some("ECDHE-RSA-AES128-GCM-SHA256".to_owned());
+        assert_eq!(suites("TLSv1.2,TLSv1.3", &named), Ok(one));
+        assert_eq!(suites("TLSv1.3", &named), Ok(Some("PSK".to_owned())));
+        let refused: Result<_, String> = suites("TLSv1.2", "");
+        assert!(refused.unwrap_err().starts_with("ssl.enabled.protocols: "));
+        let refused = suites("", TLS13_SUITES[0]).unwrap_err();
+        assert!(refused.contains("TLS_AES_128_GCM_SHA256"), "{refused}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod producer_topic;
 mod sasl;
 pub mod security;
 pub mod settings;
-mod tls;
+pub mod tls;
 pub mod topic_admin;
 
 /// A group's id as the protocol crate wants it.

@@ -66,6 +66,8 @@ struct Server {
     herder: Arc<OnceLock<Arc<dyn Herder>>>,
     client: reqwest::Client,
     surface: Surface,
+    /// `http` or `https`.
+    scheme: &'static str,
     cors: Option<Cors>,
     extra_headers: ExtraHeaders,
 }
@@ -156,6 +158,7 @@ impl RestServer {
             herder: self.herder.clone(),
             client: self.client.clone(),
             surface,
+            scheme: if listener.tls { "https" } else { "http" },
             cors,
             extra_headers,
         });
@@ -280,8 +283,15 @@ async fn dispatch(server: &Server, address: SocketAddr, request: Request) -> Res
         }
         Resolved::Call(route) => {
             let head = request.method() == Method::HEAD;
-            let mut response =
-                calls::carry_out(herder, &server.client, address, route, request).await;
+            let mut response = calls::carry_out(
+                herder,
+                &server.client,
+                server.scheme,
+                address,
+                route,
+                request,
+            )
+            .await;
             if head {
                 *response.body_mut() = Body::empty();
             }

@@ -208,8 +208,11 @@ impl Cluster {
     }
 }
 
-#[derive(Default)]
-struct Heard(Mutex<Option<String>>);
+struct Heard {
+    failure: Mutex<Option<String>>,
+    /// A task whose target state nobody can change any more stops.
+    _target: watch::Sender<TargetState>,
+}
 
 impl TaskStatusListener for Heard {
     fn on_startup(&self, _id: &ConnectorTaskId) {}
@@ -217,7 +220,7 @@ impl TaskStatusListener for Heard {
     fn on_resume(&self, _id: &ConnectorTaskId) {}
     fn on_shutdown(&self, _id: &ConnectorTaskId) {}
     fn on_failure(&self, _id: &ConnectorTaskId, trace: String) {
-        *self.0.lock() = Some(trace);
+        *self.failure.lock() = Some(trace);
     }
 }
 
@@ -326,8 +329,11 @@ fn context(cluster: &Cluster, tolerance: &str) -> (TaskContext, Arc<Heard>) {
             .find(|p| p.class.ends_with("StringConverter"));
         (string.unwrap().new)()
     };
-    let heard = Arc::new(Heard::default());
-    let (_, target_state) = watch::channel(TargetState::Started);
+    let (target, target_state) = watch::channel(TargetState::Started);
+    let heard = Arc::new(Heard {
+        failure: Mutex::default(),
+        _target: target,
+    });
     let props = cluster.connector_props(tolerance);
     let context = TaskContext {
         id: ConnectorTaskId::new("c", 0),
@@ -401,14 +407,14 @@ async fn a_source_at_least_once_passes_by_nothing_that_was_not_taken() {
             if ending == Ending::NoSuchPartition {
                 // While the topic is not known the record waits, as in Java (`max.block.ms`): the partition may come.
                 eventually(&named, || {
-                    store.last().is_some() || heard.0.lock().is_some()
+                    store.last().is_some() || heard.failure.lock().is_some()
                 })
                 .await;
             } else if ending.is_taken() || tolerance == "all" {
                 eventually(&named, || store.last() == Some(2)).await;
-                assert_eq!(*heard.0.lock(), None, "{named}");
+                assert_eq!(*heard.failure.lock(), None, "{named}");
             } else {
-                eventually(&named, || heard.0.lock().is_some()).await;
+                eventually(&named, || heard.failure.lock().is_some()).await;
             }
             stopping.cancel();
             running.await.unwrap();
@@ -463,8 +469,8 @@ async fn a_source_exactly_once_commits_nothing_of_a_transaction_that_was_not_tak
             if ending.is_taken() {
                 eventually(&named, || metrics.records_out.get() == 3).await;
             } else {
-                eventually(&named, || heard.0.lock().is_some()).await;
-                let failure = heard.0.lock().clone().unwrap_or_default();
+                eventually(&named, || heard.failure.lock().is_some()).await;
+                let failure = heard.failure.lock().clone().unwrap_or_default();
                 assert!(
                     failure.contains("Failed to flush offsets and/or records for task c-0"),
                     "{failure}"
@@ -511,7 +517,7 @@ async fn a_fenced_exactly_once_source_fails() {
             Some(exactly_once),
         );
         let running = tokio::spawn(task.run());
-        eventually("the failure", || heard.0.lock().is_some()).await;
+        eventually("the failure", || heard.failure.lock().is_some()).await;
         running.await.unwrap();
         assert_eq!(metrics.records_out.get(), 0, "{code:?}");
     }

@@ -424,7 +424,99 @@ impl ErrantRecordReporter for Reporter {
 
 #[cfg(test)]
 mod tests {
+    use sluice_protocol::ConnectorTaskId;
+
     use super::*;
+    use crate::worker::errors::ErrorSettings;
+    use crate::worker::transformation_chain::TransformationChain;
+
+    /// Takes longer for some records than for those after them.
+    #[derive(Default)]
+    struct Slow(Mutex<Vec<i64>>);
+
+    #[sluice_api::async_trait]
+    impl crate::worker::errors::ErrorReporter for Slow {
+        async fn report(&self, _: Stage, _: &str, consumed: &RawRecord, _: &ConnectError) {
+            for _ in 0..(7 - consumed.offset % 7) * 3 {
+                tokio::task::yield_now().await;
+            }
+            self.0.lock().push(consumed.offset);
+        }
+
+        async fn settle(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn plugins() -> Arc<TaskPlugins> {
+        let string = || {
+            let all = sluice_plugins::converters();
+            let string = all
+                .into_iter()
+                .find(|plugin| plugin.class.ends_with("StringConverter"));
+            (string.unwrap().new)()
+        };
+        Arc::new(TaskPlugins {
+            key_converter: string(),
+            key_converter_class: String::new(),
+            value_converter: string(),
+            value_converter_class: String::new(),
+            header_converter: (sluice_plugins::header_converters().remove(0).new)(),
+            header_converter_class: String::new(),
+            transformations: TransformationChain::new(Vec::new()),
+        })
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn reports_are_made_in_the_order_of_their_records() {
+        let slow = Arc::new(Slow::default());
+        let operator = ErrorOperator::new(
+            ConnectorTaskId::new("c", 0),
+            ErrorSettings {
+                tolerate_all: true,
+                ..ErrorSettings::default()
+            },
+            Arc::default(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let operator = Arc::new(operator.with_reporter(slow.clone()));
+        let reporter = Reporter::new(operator.clone(), plugins());
+        let mut reports = Vec::new();
+        for offset in 0..100 {
+            let record = SinkRecord {
+                record: sluice_api::ConnectRecord::new("t".into(), None, sluice_api::Value::Null),
+                kafka_offset: offset,
+                timestamp_type: TimestampType::NoTimestampType,
+                original_topic: "t".into(),
+                original_kafka_partition: 0,
+                original_kafka_offset: offset,
+            };
+            let report = reporter.report(&record, ConnectError::connect("bad"));
+            reports.push(report.unwrap());
+        }
+        // What the loop itself reports comes after them.
+        let last = RawRecord {
+            topic: "t".into(),
+            partition: 0,
+            offset: 100,
+            timestamp: -1,
+            timestamp_type: TimestampType::NoTimestampType,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        let subject = ConsumedSubject(&last);
+        let error = ConnectError::connect("bad");
+        let _: Tolerated<()> = operator
+            .failed(Stage::ValueConverter, "V", &subject, error)
+            .await;
+        for report in reports {
+            report.await.unwrap();
+        }
+        reporter.settle().await;
+        assert_eq!(*slow.0.lock(), (0..=100).collect::<Vec<i64>>());
+    }
 
     fn tp(partition: i32) -> TopicPartition {
         TopicPartition::new("t", partition)
