@@ -119,8 +119,15 @@ pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
         .no_proxy();
     if config.listeners.iter().any(|listener| listener.tls) {
         let settings = settings(&prefix, &props)?;
-        let config =
-            tls::client_config(&settings).map_err(|error| fault("ssl.*", with_causes(&error)))?;
+        let config = tls::client_config(&settings).map_err(|error| {
+            let key = match &error {
+                tls::TlsError::Pem { what: "truststore" } => "ssl.truststore.location",
+                tls::TlsError::Pem { .. } => "ssl.keystore.location",
+                tls::TlsError::Ciphers(_) => "ssl.cipher.suites",
+                _ => "ssl.*",
+            };
+            fault(key, with_causes(&error))
+        })?;
         builder = builder.tls_backend_preconfigured(config);
     }
     builder

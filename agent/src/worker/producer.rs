@@ -202,8 +202,13 @@ pub enum Refusal {
         most: usize,
     },
     /// What librdkafka or the broker says.
-    #[error(transparent)]
-    Kafka(KafkaError),
+    #[error("topic {topic}: {error}")]
+    Kafka {
+        /// The topic.
+        topic: String,
+        /// The refusal.
+        error: KafkaError,
+    },
 }
 
 /// Bytes of a batch with a single record, at most (`AbstractRecords.estimateSizeInBytesUpperBound`).
@@ -320,7 +325,13 @@ impl ProducerContext<BuiltInPartitioner> for Deliveries {
                 }
                 chunk.set(index, ACKED);
             }
-            Err((error, _)) => chunk.fail(index, Refusal::Kafka(error.clone())),
+            Err((error, message)) => chunk.fail(
+                index,
+                Refusal::Kafka {
+                    topic: message.topic().to_owned(),
+                    error: error.clone(),
+                },
+            ),
         }
         let complete = chunk.close(1);
         if complete {
@@ -411,14 +422,16 @@ impl OpenChunk {
                 Err(SendError::QueueFull)
             }
             Err(error @ KafkaError::MessageProduction(_)) => {
-                self.chunk.fail(index, Refusal::Kafka(error));
+                let topic = topic.to_string();
+                self.chunk.fail(index, Refusal::Kafka { topic, error });
                 Ok(())
             }
             // A name that holds a NUL is no name of a topic either.
             Err(KafkaError::Nul(_)) => {
                 let code = RDKafkaErrorCode::InvalidTopic;
                 let error = KafkaError::MessageProduction(code);
-                self.chunk.fail(index, Refusal::Kafka(error));
+                let topic = topic.escape_debug().to_string();
+                self.chunk.fail(index, Refusal::Kafka { topic, error });
                 Ok(())
             }
             Err(other) => Err(SendError::Kafka(other)),
