@@ -66,10 +66,12 @@ impl Loop<'_> {
             .collect();
         let offset = found.first().copied().unwrap_or(LATEST);
         self.consumer.restart(&partition, offset, &positions)?;
+        // What is assigned anew is not paused.
         if self.paused || self.put_failed {
-            self.consumer.pause(&self.plugin.assignment())?;
+            return self.consumer.pause(&self.plugin.assignment());
         }
-        Ok(())
+        let paused: Vec<TopicPartition> = self.plugin.paused_by_task().into_iter().collect();
+        self.consumer.pause(&paused)
     }
 
     pub(super) async fn assigned(
