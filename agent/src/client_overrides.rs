@@ -15,17 +15,30 @@ pub enum OverridePolicy {
     Allowlist(Vec<String>),
 }
 
+/// Names of the policies.
+const POLICIES: [&str; 4] = ["All", "None", "Principal", "Allowlist"];
+
+/// The policy of a value, which is its name, or Kafka's class with or without the package.
+pub fn policy_name(given: &str) -> Option<&'static str> {
+    let class = given
+        .strip_prefix("org.apache.kafka.connect.connector.policy.")
+        .unwrap_or(given);
+    let name = class
+        .strip_suffix("ConnectorClientConfigOverridePolicy")
+        .unwrap_or(class);
+    POLICIES
+        .into_iter()
+        .find(|policy| policy.eq_ignore_ascii_case(name))
+}
+
 impl OverridePolicy {
     /// The worker's policy.
     pub fn new(config: &WorkerConfig) -> Self {
-        match config
-            .string("connector.client.config.override.policy")
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "none" => Self::None,
-            "principal" => Self::Principal,
-            "allowlist" => Self::Allowlist(
+        let given = config.string("connector.client.config.override.policy");
+        match policy_name(given).unwrap_or("All") {
+            "None" => Self::None,
+            "Principal" => Self::Principal,
+            "Allowlist" => Self::Allowlist(
                 config
                     .list("connector.client.config.override.allowlist")
                     .to_vec(),
@@ -59,6 +72,24 @@ impl OverridePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn policies_are_named_as_kafka_names_them() {
+        for (given, policy) in [
+            ("all", Some("All")),
+            (
+                "org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy",
+                Some("Principal"),
+            ),
+            ("NoneConnectorClientConfigOverridePolicy", Some("None")),
+            ("Allowlist", Some("Allowlist")),
+            ("com.example.AllConnectorClientConfigOverridePolicy", None),
+            ("Some", None),
+            ("", None),
+        ] {
+            assert_eq!(policy_name(given), policy, "{given}");
+        }
+    }
 
     #[test]
     fn policies_name_the_key_they_refuse() {

@@ -5,7 +5,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use sluice_api::config::ConfigError;
+use sluice_kafka::bootstrap;
 use sluice_protocol::status_topic::TopicStatus;
 use sluice_protocol::telemetry::{Caller, Event, Severity};
 use sluice_protocol::{ConnectorTaskId, WorkerId};
@@ -75,15 +78,12 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
-    /// The exit code of `connect-distributed` for this: 2 for a bad configuration, 3 if starting failed, else 1.
+    /// The exit code of `connect-distributed` for this: 2 for a bad configuration and a Kafka that cannot be reached, 3 if
+    /// starting failed after that, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Group(_) => 2,
-            Self::Rest(_)
-            | Self::Storage(_)
-            | Self::Herder(_)
-            | Self::Kafka { .. }
-            | Self::Connector { .. } => 3,
+            Self::Config(_) | Self::Group(_) | Self::Kafka { .. } => 2,
+            Self::Rest(_) | Self::Storage(_) | Self::Herder(_) | Self::Connector { .. } => 3,
             Self::Bug(_) => 1,
         }
     }
@@ -309,19 +309,30 @@ fn client_id_base(config: &WorkerConfig) -> String {
 }
 
 /// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is stopped meanwhile.
+///
+/// Servers without an address are an error at once, as are logins and certificates that are refused. One that does not
+/// answer is reported from the first second on.
 async fn cluster_id(
     config: &WorkerConfig,
     groups: &GroupAdmin,
     stop: &CancellationToken,
 ) -> Result<Option<String>, WorkerError> {
+    let servers = config.list("bootstrap.servers").join(",");
+    if let Err(ConfigError(reason)) = bootstrap::resolve(&servers).await {
+        return Err(WorkerConfigError::Invalid(vec![reason]).into());
+    }
+    let waiting = async {
+        for seconds in [1_u64, 4, 10].into_iter().chain(std::iter::repeat(15)) {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            tracing::warn!(servers, "waiting for Kafka");
+        }
+    };
     tokio::select! {
         found = groups.cluster_id() => match found {
             Ok(id) => Ok(Some(id)),
-            Err(source) => Err(WorkerError::Kafka {
-                servers: config.list("bootstrap.servers").join(","),
-                source,
-            }),
+            Err(source) => Err(WorkerError::Kafka { servers, source }),
         },
+        () = waiting => Ok(None),
         () = stop.cancelled() => Ok(None),
     }
 }

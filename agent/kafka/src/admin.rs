@@ -30,7 +30,7 @@ use sluice_api::{OffsetAndMetadata, TopicPartition};
 use tokio::time::Instant;
 
 use crate::connection::{BrokerConnection, ConnectionError};
-use crate::discovery::{self, DiscoveryError};
+use crate::discovery::{self, DiscoveryError, is_tls_refusal};
 use crate::error_code::{self, GROUP_ID_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::group_of;
 use crate::settings::{ClientSettings, ClientSettingsError};
@@ -110,14 +110,17 @@ impl AdminError {
 
     fn is_retriable(&self) -> bool {
         match self {
-            Self::Discovery { source, .. } => !source.is_fatal(),
-            Self::Connection { source, .. } => !matches!(
-                source,
-                ConnectionError::Authentication { .. }
-                    | ConnectionError::Tls(_)
-                    | ConnectionError::NoVersion { .. }
-                    | ConnectionError::Malformed { .. }
-            ),
+            Self::Discovery { source, .. } => !source.is_fatal() && !source.is_tls_refusal(),
+            Self::Connection { source, .. } => {
+                let for_good = matches!(
+                    source,
+                    ConnectionError::Authentication { .. }
+                        | ConnectionError::Tls(_)
+                        | ConnectionError::NoVersion { .. }
+                        | ConnectionError::Malformed { .. }
+                );
+                !for_good && !is_tls_refusal(source)
+            }
             // Coordinator loading, not available, moved; leader not available, moved, just elected; controller moved;
             // concurrent transactions.
             Self::Refused { code, .. } => matches!(code, 14..=16 | 5 | 6 | 41 | 74..=76 | 78 | 51),
@@ -691,12 +694,21 @@ impl GroupAdmin {
         let deadline = Instant::now() + limit;
         let mut pause = self.settings.retry_backoff.max(Duration::from_millis(1));
         let mut last = "no answer yet".to_owned();
+        let mut failed: u32 = 0;
         loop {
             match tokio::time::timeout_at(deadline, call()).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) if error.is_retriable() => {
-                    tracing::debug!(what, %error, "admin call failed, trying again");
+                    failed += 1;
                     last = with_causes(&error);
+                    if failed.is_power_of_two() {
+                        tracing::warn!(
+                            what,
+                            failed,
+                            error = last,
+                            "Kafka does not answer, trying again"
+                        );
+                    }
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(AdminError::Timeout { what, limit, last }),

@@ -4,8 +4,11 @@
 //! keys pass as they are, some have another name or unit, some have no meaning outside the JVM and are left out, and
 //! security settings (JAAS text, PEM stores) are taken apart by [`crate::security`], which the wire client uses too.
 //!
-//! Contract: a key that is not understood never makes a client fail; a security setting that can't be honoured always
-//! does, because working with less than was asked for would be worse.
+//! Contract: what Kafka's client takes, ours takes, and what it refuses is refused with its text
+//! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take, where that means
+//! the same (`CONVERSIONS`); where librdkafka wants keys to fit each other, the one that waits longer wins. A key that no
+//! client has is logged and has no effect; a security setting that can't be honoured always fails, because working with
+//! less than was asked for would be worse.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +17,15 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use sluice_api::config::Props;
+use sluice_api::config::{ConfigError, ConfigValue, Props};
+use sluice_keystore::settings::{Fault, Handshake};
 
-use crate::security::{PemSource, Sasl, ScramAlgorithm, Security, SecurityError};
+use crate::bootstrap;
+use crate::client_keys::{self, OffsetReset};
+use crate::security::{Sasl, ScramAlgorithm, Security, SecurityError};
 
 /// What kind of client settings are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientKind {
     /// A producer; gets Java's partitioner, so that keys go where JVM workers put them.
     Producer,
@@ -35,6 +41,9 @@ pub enum ClientConfigError {
     /// A security setting.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// A value that Kafka's client would not take either.
+    #[error(transparent)]
+    Value(#[from] ConfigError),
 }
 
 /// Settings of a librdkafka client from Java client properties.
@@ -45,7 +54,7 @@ pub enum ClientConfigError {
 /// win over `base`, and keys in there that mean nothing give a warning.
 ///
 /// # Errors
-/// Security settings that can't be honoured: JKS stores, unknown mechanisms, JAAS text that does not parse.
+/// A value that Kafka's client would not take, or security settings that can't be honoured.
 pub fn librdkafka_config(
     kind: ClientKind,
     base: &Props,
@@ -55,20 +64,8 @@ pub fn librdkafka_config(
     config.set_log_level(RDKafkaLogLevel::Info);
     // Quiet where Java is quiet: no connection-closed messages for idle connections, no metrics pushed to brokers.
     config.set("log.connection.close", "false");
-    config.set("enable.metrics.push", "false");
-    // Java's defaults: a broker that comes back is noticed within a second, not within ten.
-    config.set("reconnect.backoff.ms", "50");
-    config.set("reconnect.backoff.max.ms", "1000");
-    match kind {
-        ClientKind::Producer => {
-            config.set("partitioner", "murmur2_random");
-        }
-        ClientKind::Consumer => {
-            config.set("isolation.level", "read_uncommitted");
-            config.set("enable.auto.offset.store", "false");
-            config.set("auto.offset.reset", "latest");
-        }
-        ClientKind::Admin => {}
+    for (key, value) in defaults(kind) {
+        config.set(*key, *value);
     }
     let mut merged = Props::new();
     for (key, value) in base {
@@ -83,263 +80,357 @@ pub fn librdkafka_config(
         merged.insert(key.clone(), value.clone());
     }
     for (key, value) in &merged {
-        match translate(kind, key, value) {
-            Translation::Set(name, value) => {
-                config.set(name, value);
+        match client_keys::parse(kind, key, value)? {
+            Some(value) => convert(&mut config, key, &value)?,
+            None if own.contains_key(key) && !is_of_another_client(kind, key) => {
+                tracing::warn!(key, "client setting is not known and has no effect");
             }
-            Translation::Drop => {}
-            Translation::Unknown => {
-                if own.contains_key(key) {
-                    tracing::warn!(key, "client setting is not known and has no effect");
-                }
-            }
+            None => {}
         }
     }
+    client_keys::check_relations(kind, &merged)?;
     compression_level(&mut config, &merged);
+    fit(kind, &mut config, &merged);
     apply_security(&mut config, &Security::from_props(&merged)?)?;
     Ok(config)
 }
 
-enum Translation {
-    Set(&'static str, String),
-    Drop,
-    Unknown,
+/// Kafka's defaults, where librdkafka has others.
+fn defaults(kind: ClientKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        ClientKind::Producer => &[
+            ("enable.metrics.push", "false"),
+            ("reconnect.backoff.ms", "50"),
+            ("reconnect.backoff.max.ms", "1000"),
+            ("socket.connection.setup.timeout.ms", "10000"),
+            // Keys go where JVM workers put them.
+            ("partitioner", "murmur2_random"),
+            ("message.max.bytes", "1048576"),
+        ],
+        ClientKind::Consumer => &[
+            ("enable.metrics.push", "false"),
+            ("reconnect.backoff.ms", "50"),
+            ("reconnect.backoff.max.ms", "1000"),
+            ("socket.connection.setup.timeout.ms", "10000"),
+            ("isolation.level", "read_uncommitted"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "latest"),
+            ("check.crcs", "true"),
+        ],
+        ClientKind::Admin => &[
+            ("enable.metrics.push", "false"),
+            ("reconnect.backoff.ms", "50"),
+            ("reconnect.backoff.max.ms", "1000"),
+            ("socket.connection.setup.timeout.ms", "10000"),
+        ],
+    }
 }
 
-/// Keys with the same name, meaning and unit on both sides, per kind of client.
-const SAME: &[&str] = &[
-    "bootstrap.servers",
-    "client.id",
-    "client.dns.lookup",
-    "client.rack",
-    "metadata.recovery.strategy",
-    "metadata.recovery.rebootstrap.trigger.ms",
-    "connections.max.idle.ms",
-    "reconnect.backoff.ms",
-    "reconnect.backoff.max.ms",
-    "retry.backoff.ms",
-    "retry.backoff.max.ms",
-    "enable.metrics.push",
-];
+fn is_of_another_client(kind: ClientKind, key: &str) -> bool {
+    [
+        ClientKind::Producer,
+        ClientKind::Consumer,
+        ClientKind::Admin,
+    ]
+    .into_iter()
+    .any(|other| other != kind && client_keys::is_known(other, key))
+}
 
-const SAME_PRODUCER: &[&str] = &[
-    "acks",
-    "batch.size",
-    "compression.type",
-    "delivery.timeout.ms",
-    "enable.idempotence",
-    "linger.ms",
-    "max.in.flight.requests.per.connection",
-    "retries",
-    "transaction.timeout.ms",
+/// How a key becomes one of librdkafka's.
+enum Conversion {
+    /// As it is, texts in lower case.
+    Same,
+    /// A number, kept between these.
+    Number(&'static str, i64, i64),
+}
+
+const INT: i64 = 2_147_483_647;
+
+/// Keys of Kafka's clients that librdkafka has too. What is not here has no meaning for it (serializers, interceptors,
+/// metrics, waits of Java's calls) or is dealt with by itself: security, compression levels, and [`convert`].
+const CONVERSIONS: &[(&str, Conversion)] = {
+    use Conversion::{Number, Same};
+    &[
+        ("acks", Same),
+        ("allow.auto.create.topics", Same),
+        (
+            "auto.commit.interval.ms",
+            Number("auto.commit.interval.ms", 0, 86_400_000),
+        ),
+        ("batch.size", Number("batch.size", 1, INT)),
+        ("check.crcs", Same),
+        ("client.dns.lookup", Same),
+        ("client.id", Same),
+        ("client.rack", Same),
+        ("compression.type", Same),
+        (
+            "connections.max.idle.ms",
+            Number("connections.max.idle.ms", 0, INT),
+        ),
+        ("delivery.timeout.ms", Number("delivery.timeout.ms", 1, INT)),
+        ("enable.auto.commit", Same),
+        ("enable.idempotence", Same),
+        ("enable.metrics.push", Same),
+        // A message has to fit, see `fit`.
+        (
+            "fetch.max.bytes",
+            Number("fetch.max.bytes", 1000, INT - 512),
+        ),
+        ("fetch.max.wait.ms", Number("fetch.wait.max.ms", 0, 299_000)),
+        ("fetch.min.bytes", Number("fetch.min.bytes", 1, 100_000_000)),
+        ("group.id", Same),
+        ("group.instance.id", Same),
+        ("group.protocol", Same),
+        ("group.remote.assignor", Same),
+        (
+            "heartbeat.interval.ms",
+            Number("heartbeat.interval.ms", 1, 3_600_000),
+        ),
+        ("isolation.level", Same),
+        ("linger.ms", Number("linger.ms", 0, 900_000)),
+        (
+            "max.in.flight.requests.per.connection",
+            Number("max.in.flight.requests.per.connection", 1, 1_000_000),
+        ),
+        (
+            "max.partition.fetch.bytes",
+            Number("max.partition.fetch.bytes", 1, 1_000_000_000),
+        ),
+        (
+            "max.poll.interval.ms",
+            Number("max.poll.interval.ms", 1, 86_400_000),
+        ),
+        (
+            "max.request.size",
+            Number("message.max.bytes", 1000, 1_000_000_000),
+        ),
+        // Java's key says how old metadata may get; here that is the refresh interval.
+        (
+            "metadata.max.age.ms",
+            Number("topic.metadata.refresh.interval.ms", 10, 3_600_000),
+        ),
+        (
+            "metadata.recovery.rebootstrap.trigger.ms",
+            Number("metadata.recovery.rebootstrap.trigger.ms", 0, INT),
+        ),
+        ("metadata.recovery.strategy", Same),
+        (
+            "receive.buffer.bytes",
+            Number("socket.receive.buffer.bytes", 0, 100_000_000),
+        ),
+        (
+            "reconnect.backoff.max.ms",
+            Number("reconnect.backoff.max.ms", 0, 3_600_000),
+        ),
+        (
+            "reconnect.backoff.ms",
+            Number("reconnect.backoff.ms", 0, 3_600_000),
+        ),
+        ("retries", Number("retries", 0, INT)),
+        (
+            "retry.backoff.max.ms",
+            Number("retry.backoff.max.ms", 1, 300_000),
+        ),
+        ("retry.backoff.ms", Number("retry.backoff.ms", 1, 300_000)),
+        (
+            "send.buffer.bytes",
+            Number("socket.send.buffer.bytes", 0, 100_000_000),
+        ),
+        (
+            "session.timeout.ms",
+            Number("session.timeout.ms", 1, 3_600_000),
+        ),
+        (
+            "socket.connection.setup.timeout.ms",
+            Number("socket.connection.setup.timeout.ms", 1000, INT),
+        ),
+        (
+            "transaction.timeout.ms",
+            Number("transaction.timeout.ms", 1000, INT),
+        ),
+        ("transactional.id", Same),
+    ]
+};
+
+/// Keys whose text means something to somebody else and keeps its case.
+const NAMES: &[&str] = &[
+    "client.id",
+    "client.rack",
+    "group.id",
+    "group.instance.id",
+    "group.remote.assignor",
     "transactional.id",
 ];
 
-const SAME_CONSUMER: &[&str] = &[
-    "allow.auto.create.topics",
-    "auto.commit.interval.ms",
-    "check.crcs",
-    "enable.auto.commit",
-    "fetch.max.bytes",
-    "fetch.min.bytes",
-    "group.id",
-    "group.instance.id",
-    "group.protocol",
-    "group.remote.assignor",
-    "heartbeat.interval.ms",
-    "isolation.level",
-    "max.partition.fetch.bytes",
-    "max.poll.interval.ms",
-    "session.timeout.ms",
-];
-
-/// Java client keys that have no counterpart here, or that are handled elsewhere (security).
-const DROPPED: &[&str] = &[
-    "auto.include.jmx.reporter",
-    "config.providers",
-    "default.api.timeout.ms",
-    "exclude.internal.topics",
-    "interceptor.classes",
-    "internal.auto.downgrade.txn.commit",
-    "internal.leave.group.on.close",
-    "internal.throw.on.fetch.stable.offset.unsupported",
-    "key.deserializer",
-    "key.serializer",
-    "max.block.ms",
-    "max.poll.records",
-    "metadata.max.idle.ms",
-    "metric.reporters",
-    "partitioner.adaptive.partitioning.enable",
-    "partitioner.availability.timeout.ms",
-    "partitioner.class",
-    "partitioner.ignore.keys",
-    "security.protocol",
-    "security.providers",
-    "share.acknowledgement.mode",
-    "transaction.two.phase.commit.enable",
-    "value.deserializer",
-    "value.serializer",
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.zstd.level",
-];
-
-fn translate(kind: ClientKind, key: &str, value: &str) -> Translation {
-    use Translation::{Drop, Set, Unknown};
-    let value = value.trim();
-    let find = |names: &'static [&'static str]| names.iter().find(|name| **name == key).copied();
-    let for_kind = |wanted: ClientKind, name: &'static str, value: String| {
-        if kind == wanted {
-            Set(name, value)
-        } else {
-            Drop
-        }
-    };
-    if let Some(name) = find(SAME) {
-        return Set(name, capped(name, value));
-    }
-    if let Some(name) = find(SAME_PRODUCER) {
-        return for_kind(ClientKind::Producer, name, capped(name, value));
-    }
-    if let Some(name) = find(SAME_CONSUMER) {
-        return for_kind(ClientKind::Consumer, name, capped(name, value));
-    }
-    if find(DROPPED).is_some()
-        || ["metrics.", "sasl.", "ssl.", "log."]
-            .iter()
-            .any(|prefix| key.starts_with(prefix))
-    {
-        return Drop;
-    }
-    match key {
-        "auto.offset.reset" => {
-            let reset = match value {
-                "none" => "error",
-                "earliest" | "latest" => value,
-                _ => return Unknown,
+fn convert(config: &mut ClientConfig, key: &str, value: &ConfigValue) -> Result<(), ConfigError> {
+    let shown = value.display().unwrap_or_default();
+    let conversion = CONVERSIONS.iter().find(|(name, _)| *name == key);
+    match (conversion, value) {
+        (Some((name, Conversion::Same)), _) => {
+            let text = if NAMES.contains(name) {
+                shown
+            } else {
+                shown.to_lowercase()
             };
-            for_kind(ClientKind::Consumer, "auto.offset.reset", reset.to_owned())
+            config.set(*name, text);
         }
-        "buffer.memory" => {
-            let kib = value.parse::<u64>().map_or(32_768, |bytes| bytes / 1024);
-            let kib = kib.clamp(1, 2_147_483_647);
-            for_kind(
-                ClientKind::Producer,
-                "queue.buffering.max.kbytes",
-                kib.to_string(),
-            )
+        (Some((_, Conversion::Number(name, least, most))), _) => {
+            // Times of 64 bits may be longer than any of librdkafka's.
+            let number = shown.parse::<i64>().unwrap_or(*most);
+            config.set(*name, number.clamp(*least, *most).to_string());
         }
-        "fetch.max.wait.ms" => for_kind(
-            ClientKind::Consumer,
-            "fetch.wait.max.ms",
-            capped("fetch.wait.max.ms", value),
-        ),
-        "max.request.size" => Set("message.max.bytes", capped("message.max.bytes", value)),
-        "metadata.max.age.ms" => {
-            // Java's key says how old metadata may get; here that is the refresh interval.
-            Set(
-                "topic.metadata.refresh.interval.ms",
-                capped("topic.metadata.refresh.interval.ms", value),
-            )
+        (None, ConfigValue::List(list)) if key == "bootstrap.servers" => {
+            let servers = bootstrap::parse(&list.join(","))?;
+            let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+            config.set(key, servers.join(","));
         }
-        "partition.assignment.strategy" => match assignors(value) {
-            Some(names) => for_kind(ClientKind::Consumer, "partition.assignment.strategy", names),
-            None => Unknown,
-        },
-        "receive.buffer.bytes" => Set("socket.receive.buffer.bytes", buffer(value)),
-        "send.buffer.bytes" => Set("socket.send.buffer.bytes", buffer(value)),
-        "request.timeout.ms" => match kind {
-            ClientKind::Producer => Set("request.timeout.ms", capped("request.timeout.ms", value)),
-            _ => Set("socket.timeout.ms", capped("socket.timeout.ms", value)),
-        },
-        "socket.connection.setup.timeout.ms" => Set(
-            "socket.connection.setup.timeout.ms",
-            capped("socket.connection.setup.timeout.ms", value),
-        ),
-        "socket.connection.setup.timeout.max.ms" => Drop,
-        _ => Unknown,
+        (None, ConfigValue::List(list)) if key == "partition.assignment.strategy" => {
+            config.set(key, assignor(list)?);
+        }
+        (None, ConfigValue::Long(bytes)) if key == "buffer.memory" => {
+            let kib = (bytes / 1024).clamp(1, 2_147_483_647);
+            config.set("queue.buffering.max.kbytes", kib.to_string());
+        }
+        (None, ConfigValue::Int(millis)) if key == "request.timeout.ms" => {
+            // Requests for records, and all others.
+            config.set(key, millis.clamp(&1, &900_000).to_string());
+            config.set("socket.timeout.ms", millis.clamp(&10, &300_000).to_string());
+        }
+        (None, ConfigValue::String(reset)) if key == "auto.offset.reset" => {
+            let reset = match client_keys::offset_reset(reset) {
+                Some(OffsetReset::Earliest) => "earliest",
+                Some(OffsetReset::Latest) => "latest",
+                // The consumer asks for the offset of the time by itself.
+                Some(OffsetReset::None | OffsetReset::ByDuration(_)) | None => "error",
+            };
+            config.set(key, reset);
+        }
+        _ => {}
     }
+    Ok(())
 }
 
-/// Keeps a number inside the range librdkafka takes, where that is narrower than Java's.
-fn capped(name: &str, value: &str) -> String {
-    let (least, most): (i64, i64) = match name {
-        "reconnect.backoff.ms" | "reconnect.backoff.max.ms" => (0, 3_600_000),
-        "retry.backoff.ms" | "retry.backoff.max.ms" => (1, 300_000),
-        "request.timeout.ms" => (1, 900_000),
-        "socket.timeout.ms" => (10, 300_000),
-        "socket.connection.setup.timeout.ms" => (1000, 2_147_483_647),
-        "topic.metadata.refresh.interval.ms" => (-1, 3_600_000),
-        "connections.max.idle.ms" => (0, 2_147_483_647),
-        "linger.ms" => (0, 900_000),
-        "max.poll.interval.ms" => (1, 86_400_000),
-        "session.timeout.ms" | "heartbeat.interval.ms" => (1, 3_600_000),
-        "fetch.wait.max.ms" => (0, 300_000),
-        "message.max.bytes" => (1000, 1_000_000_000),
-        "batch.size" => (1, 2_147_483_647),
-        _ => return value.to_owned(),
-    };
-    match value.parse::<i64>() {
-        Ok(number) => number.clamp(least, most).to_string(),
-        Err(_) => value.to_owned(),
-    }
-}
-
-/// Socket buffer sizes: -1 (system default) is 0 here.
-fn buffer(value: &str) -> String {
-    match value.parse::<i64>() {
-        Ok(number) => number.clamp(0, 100_000_000).to_string(),
-        Err(_) => "0".to_owned(),
-    }
-}
-
-/// Assignor names for Java's class names; `None` when one of them is not known.
-///
-/// Java's default offers range and cooperative-sticky at once, which librdkafka can't; the first named one counts.
-fn assignors(value: &str) -> Option<String> {
-    let first = value.split(',').next()?.trim();
-    let name = first.rsplit('.').next()?;
-    Some(
-        match name {
+/// Name of the first assignor that librdkafka has too. Java's default offers range and cooperative-sticky at once, which
+/// librdkafka can't.
+fn assignor(classes: &[String]) -> Result<&'static str, ConfigError> {
+    let known = classes.iter().find_map(|class| {
+        Some(match class.rsplit('.').next()? {
             "RangeAssignor" | "range" => "range",
             "RoundRobinAssignor" | "roundrobin" => "roundrobin",
             "CooperativeStickyAssignor" | "cooperative-sticky" => "cooperative-sticky",
             _ => return None,
-        }
-        .to_owned(),
-    )
+        })
+    });
+    known.ok_or_else(|| {
+        ConfigError::invalid(
+            "partition.assignment.strategy",
+            classes.join(","),
+            "Not supported: one of RangeAssignor, RoundRobinAssignor and CooperativeStickyAssignor has to be among them",
+        )
+    })
 }
 
-/// Java has one level per codec; librdkafka one for the codec in use.
+/// Java has one level per codec; librdkafka one for the codec in use, up to 12.
 fn compression_level(config: &mut ClientConfig, props: &Props) {
     let Some(codec) = config.get("compression.type").map(str::to_owned) else {
         return;
     };
-    if let Some(level) = props.get(&format!("compression.{codec}.level")) {
-        config.set("compression.level", level.trim());
+    let level = props
+        .get(&format!("compression.{codec}.level"))
+        .and_then(|level| level.trim().parse::<i64>().ok());
+    if let Some(level) = level {
+        config.set("compression.level", level.clamp(-1, 12).to_string());
     }
+}
+
+/// Makes keys fit each other as librdkafka demands where Kafka does not.
+fn fit(kind: ClientKind, config: &mut ClientConfig, given: &Props) {
+    let number = |config: &ClientConfig, key: &str, default: i64| -> i64 {
+        config
+            .get(key)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
+    };
+    let at_least = |config: &mut ClientConfig, key: &'static str, default: i64, least: i64| {
+        if number(config, key, default) < least {
+            if given.contains_key(key) {
+                tracing::debug!(
+                    key,
+                    value = least,
+                    "raised to fit the client's other settings"
+                );
+            }
+            config.set(key, least.to_string());
+        }
+    };
+    // As Kafka has it (`postProcessReconnectBackoffConfigs`).
+    let least = number(config, "reconnect.backoff.ms", 50);
+    at_least(config, "reconnect.backoff.max.ms", 1000, least);
+    let least = number(config, "retry.backoff.ms", 100);
+    let most = number(config, "retry.backoff.max.ms", 1000);
+    if least > most {
+        config.set("retry.backoff.ms", most.to_string());
+    }
+    match kind {
+        ClientKind::Producer if config.get("transactional.id").is_some() => {
+            fit_transaction(config);
+        }
+        ClientKind::Producer => {
+            // As Kafka has it (`KafkaProducer.configureDeliveryTimeout`).
+            let linger = number(config, "linger.ms", 5);
+            let least = linger.saturating_add(number(config, "request.timeout.ms", 30_000));
+            if config.get("delivery.timeout.ms").is_none() {
+                let delivery = least.clamp(120_000, INT);
+                config.set("delivery.timeout.ms", delivery.to_string());
+            }
+            // librdkafka wants the one to be larger, Kafka takes equal ones.
+            if number(config, "delivery.timeout.ms", 120_000) <= linger {
+                config.set("linger.ms", (linger - 1).max(0).to_string());
+            }
+        }
+        ClientKind::Consumer => {
+            if config.get("group.protocol") != Some("consumer") {
+                let session = number(config, "session.timeout.ms", 45_000);
+                at_least(config, "max.poll.interval.ms", 300_000, session);
+            }
+            let wait = number(config, "fetch.wait.max.ms", 500);
+            at_least(config, "socket.timeout.ms", 60_000, wait + 1000);
+            let most = number(config, "fetch.max.bytes", 52_428_800);
+            config.set("message.max.bytes", most.min(1_000_000).to_string());
+        }
+        ClientKind::Admin => {}
+    }
+}
+
+/// Makes the times of a transactional producer fit that of a transaction, which bounds all others in librdkafka.
+fn fit_transaction(config: &mut ClientConfig) {
+    let number = |config: &ClientConfig, key: &str| {
+        config.get(key).and_then(|text| text.parse::<i64>().ok())
+    };
+    let timeout = number(config, "transaction.timeout.ms").unwrap_or(60_000);
+    for (key, most) in [("socket.timeout.ms", timeout), ("linger.ms", timeout / 2)] {
+        if number(config, key).is_some_and(|given| given > most) {
+            config.set(key, most.to_string());
+        }
+    }
+    config.remove("delivery.timeout.ms");
 }
 
 fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), SecurityError> {
     config.set("security.protocol", security.protocol.librdkafka_name());
     if let Some(tls) = &security.tls {
-        let mut set = |file: &str, text: &str, source: &PemSource| {
-            match source {
-                PemSource::File(path) => config.set(file, path.to_string_lossy()),
-                PemSource::Text(pem) => config.set(text, pem.expose()),
-            };
-        };
-        if let Some(source) = &tls.trusted {
-            set("ssl.ca.location", "ssl.ca.pem", source);
+        let stores = &tls.stores;
+        for (key, pem) in [
+            ("ssl.ca.pem", &stores.trusted),
+            ("ssl.certificate.pem", &stores.chain),
+            ("ssl.key.pem", &stores.key),
+        ] {
+            if let Some(pem) = pem {
+                config.set(key, pem);
+            }
         }
-        if let Some(source) = &tls.certificate {
-            set("ssl.certificate.location", "ssl.certificate.pem", source);
-        }
-        if let Some(source) = &tls.key {
-            set("ssl.key.location", "ssl.key.pem", source);
-        }
-        if let Some(password) = &tls.key_password {
-            config.set("ssl.key.password", password.expose());
+        if let Some(suites) = openssl_suites(&tls.handshake)? {
+            config.set("ssl.cipher.suites", suites);
         }
         let identification = if tls.verify_host { "https" } else { "none" };
         config.set("ssl.endpoint.identification.algorithm", identification);
@@ -382,6 +473,64 @@ fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), 
     Ok(())
 }
 
+/// Cipher suites of TLS 1.3, by their names in Java, which librdkafka always offers.
+const TLS13_SUITES: [&str; 3] = [
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_CHACHA20_POLY1305_SHA256",
+];
+
+/// The list of cipher suites of TLS 1.2 that OpenSSL is given; `None` leaves the choice to it.
+///
+/// librdkafka has no key for versions of TLS, and none for the suites of 1.3. So 1.3 cannot be left out, nor can one of its
+/// suites; 1.2 is left out by suites that need what no client of ours has, a key agreed beforehand.
+fn openssl_suites(handshake: &Handshake) -> Result<Option<String>, SecurityError> {
+    const NONE: &str = "PSK";
+    let refused = |key: &str, reason: String| {
+        let key = key.to_owned();
+        Err(SecurityError::Tls(Fault { key, reason }))
+    };
+    if !handshake.versions.tls13 {
+        return refused(
+            "ssl.enabled.protocols",
+            "clients of brokers cannot be kept from TLSv1.3, add it".to_owned(),
+        );
+    }
+    let Some(ciphers) = &handshake.ciphers else {
+        return Ok((!handshake.versions.tls12).then(|| NONE.to_owned()));
+    };
+    for suite in TLS13_SUITES {
+        if !ciphers.iter().any(|named| named == suite) {
+            return refused(
+                "ssl.cipher.suites",
+                format!("clients of brokers cannot be kept from {suite} of TLSv1.3, add it"),
+            );
+        }
+    }
+    let older: Vec<String> = ciphers
+        .iter()
+        .filter(|_| handshake.versions.tls12)
+        .filter_map(|suite| openssl_name(suite))
+        .collect();
+    Ok(Some(if older.is_empty() {
+        NONE.to_owned()
+    } else {
+        older.join(":")
+    }))
+}
+
+/// OpenSSL's name of a suite of TLS 1.2 with authenticated encryption: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is
+/// `ECDHE-RSA-AES128-GCM-SHA256`.
+fn openssl_name(suite: &str) -> Option<String> {
+    let (exchange, cipher) = suite.strip_prefix("TLS_")?.split_once("_WITH_")?;
+    let cipher = cipher
+        .replace("AES_128_", "AES128_")
+        .replace("AES_256_", "AES256_")
+        .replace("CHACHA20_POLY1305_SHA256", "CHACHA20_POLY1305");
+    let modern = cipher.contains("_GCM_") || cipher.contains("POLY1305");
+    (modern && exchange.contains("DHE")).then(|| format!("{exchange}-{cipher}").replace('_', "-"))
+}
+
 /// Client context that sends what librdkafka says to `tracing`, under the target `librdkafka`.
 ///
 /// Lost connections are reported by librdkafka at every attempt to connect, and twice: as a log line and as an event.
@@ -422,6 +571,11 @@ impl TracingContext {
             client: client.into(),
             ..Self::default()
         }
+    }
+
+    /// Name of the client, as in its messages.
+    pub fn client(&self) -> &str {
+        &self.client
     }
 }
 
@@ -508,6 +662,7 @@ mod tests {
             ("offset.storage.topic", "o"),
             ("listeners", "http://:8083"),
             ("reconnect.backoff.max.ms", "99999999"),
+            ("metric.reporters", "a.B,a.B"),
             ("send.buffer.bytes", "-1"),
             ("metadata.max.age.ms", "300000"),
             ("request.timeout.ms", "40000"),
@@ -592,6 +747,33 @@ mod tests {
         tracing::subscriber::with_default(subscriber, work);
         let bytes = written.0.lock().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn versions_and_suites_that_cannot_be_honoured_are_refused() {
+        let suites = |enabled: &str, ciphers: &str| {
+            let own = props(&[
+                ("bootstrap.servers", "127.0.0.1:1"),
+                ("security.protocol", "SSL"),
+                ("ssl.enabled.protocols", enabled),
+                ("ssl.cipher.suites", ciphers),
+            ]);
+            let config = librdkafka_config(ClientKind::Producer, &Props::new(), &own);
+            let config = config.map_err(|error| error.to_string())?;
+            let _: BaseProducer = config.create().map_err(|error| error.to_string())?;
+            Ok(config.get("ssl.cipher.suites").map(str::to_owned))
+        };
+        let all = TLS13_SUITES.join(",");
+        assert_eq!(suites("", ""), Ok(None));
+        assert_eq!(suites("TLSv1.3", ""), Ok(Some("PSK".to_owned())));
+        let named = format!("{all},TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+        let one = Some("ECDHE-RSA-AES128-GCM-SHA256".to_owned());
+        assert_eq!(suites("TLSv1.2,TLSv1.3", &named), Ok(one));
+        assert_eq!(suites("TLSv1.3", &named), Ok(Some("PSK".to_owned())));
+        let refused: Result<_, String> = suites("TLSv1.2", "");
+        assert!(refused.unwrap_err().starts_with("ssl.enabled.protocols: "));
+        let refused = suites("", TLS13_SUITES[0]).unwrap_err();
+        assert!(refused.contains("TLS_AES_128_GCM_SHA256"), "{refused}");
     }
 
     #[test]

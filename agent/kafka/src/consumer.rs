@@ -67,19 +67,25 @@ pub enum ConsumerEvent {
     },
     /// Everything of a partition up to now was given; only with `enable.partition.eof`.
     EndOfPartition(TopicPartition),
+    /// A partition has no committed offset, or one that is gone, and `auto.offset.reset` names no offset to go on from.
+    NoOffset(TopicPartition, ConnectError),
     /// Something is wrong that the client deals with by itself.
     Warning(String),
     /// The consumer can't go on.
     Fatal(ConnectError),
 }
 
+/// Text of Kafka's `InvalidGroupIdException`.
+const NO_GROUP: &str = "To use the group management or offset commit APIs, you must provide a valid group.id in the \
+                        consumer configuration.";
+
 struct Shared {
     events: Mutex<VecDeque<ConsumerEvent>>,
     wake: Notify,
     /// The task is gone: rebalances are answered at once.
     closing: AtomicBool,
-    /// There is a group in name only: what its coordinator says does not matter.
-    without_group: bool,
+    /// The group; `None` if there is one in name only, whose coordinator does not matter.
+    group: Option<String>,
 }
 
 impl Shared {
@@ -92,7 +98,8 @@ impl Shared {
 struct Native {
     rk: *mut rd::rd_kafka_t,
     queue: *mut rd::rd_kafka_queue_t,
-    shared: Box<Shared>,
+    /// Callbacks have its address.
+    shared: Arc<Shared>,
 }
 
 // SAFETY: librdkafka's handles may be used from any thread at the same time; `Shared` is Sync by itself.
@@ -148,8 +155,11 @@ unsafe fn check_object(doing: &str, error: *mut rd::rd_kafka_error_t) -> Result<
 /// The partitions of a list that librdkafka lends to a callback.
 ///
 /// # Safety
-/// `list` is a valid list for the time of the call.
+/// `list` is null or a valid list for the time of the call.
 unsafe fn partitions_of(list: *const rd::rd_kafka_topic_partition_list_t) -> Vec<TopicPartition> {
+    if list.is_null() {
+        return Vec::new();
+    }
     // SAFETY: `elems` has `cnt` initialised elements with terminated topic names.
     unsafe {
         let count = usize::try_from((*list).cnt).unwrap_or(0);
@@ -204,16 +214,14 @@ unsafe extern "C" fn on_commit(
 ) {
     // SAFETY: `opaque` is the box that `commit_async` made for this one call.
     let call = unsafe { Box::from_raw(opaque.cast::<CommitCall>()) };
-    // SAFETY: `Shared` lives until after `rd_kafka_destroy`, which drops calls that never ended.
-    let shared = unsafe { &*call.shared };
-    shared.push(ConsumerEvent::Committed {
+    call.shared.push(ConsumerEvent::Committed {
         seq: call.seq,
         result: check("commit", err),
     });
 }
 
 struct CommitCall {
-    shared: *const Shared,
+    shared: Arc<Shared>,
     seq: u64,
 }
 
@@ -284,7 +292,7 @@ unsafe fn is_cooperative(rk: *mut rd::rd_kafka_t) -> bool {
 }
 
 impl Native {
-    fn new(config: &ClientConfig, without_group: bool) -> Result<Self> {
+    fn new(config: &ClientConfig, group: Option<String>) -> Result<Self> {
         let failed = |reason: &str| {
             ConnectError::new(
                 ErrorKind::Kafka,
@@ -294,37 +302,48 @@ impl Native {
         let native = config
             .create_native_config()
             .map_err(|error| failed(&error.to_string()))?;
-        let shared = Box::new(Shared {
+        let shared = Arc::new(Shared {
             events: Mutex::default(),
             wake: Notify::new(),
             closing: AtomicBool::new(false),
-            without_group,
+            group,
         });
-        let opaque = ptr::from_ref::<Shared>(&shared).cast_mut().cast::<c_void>();
+        let opaque = Arc::as_ptr(&shared).cast_mut().cast::<c_void>();
         let mut reason = [0 as c_char; 512];
         // SAFETY: the configuration is live; `rd_kafka_new` takes it over exactly if it succeeds, and then it is not
-        // dropped here. `shared` is boxed, so its address stays.
-        unsafe {
+        // dropped here. `opaque` is valid until `shared` is dropped, after the client.
+        let rk = unsafe {
             let conf = native.ptr();
             rd::rd_kafka_conf_set_opaque(conf, opaque);
             rd::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance));
             rd::rd_kafka_conf_set_error_cb(conf, Some(on_error));
             rd::rd_kafka_conf_set_log_cb(conf, Some(on_log));
-            let rk = rd::rd_kafka_new(
+            rd::rd_kafka_new(
                 rd::rd_kafka_type_t::RD_KAFKA_CONSUMER,
                 conf,
                 reason.as_mut_ptr(),
                 reason.len(),
-            );
-            if rk.is_null() {
-                return Err(failed(&CStr::from_ptr(reason.as_ptr()).to_string_lossy()));
-            }
-            let _taken_over = ManuallyDrop::new(native);
-            rd::rd_kafka_poll_set_consumer(rk);
-            let queue = rd::rd_kafka_queue_get_consumer(rk);
-            rd::rd_kafka_queue_cb_event_enable(queue, Some(on_wake), opaque);
-            Ok(Self { rk, queue, shared })
+            )
+        };
+        if rk.is_null() {
+            // SAFETY: `rd_kafka_new` left a terminated text.
+            let reason = unsafe { CStr::from_ptr(reason.as_ptr()) };
+            return Err(failed(&reason.to_string_lossy()));
         }
+        let _taken_over = ManuallyDrop::new(native);
+        // SAFETY: the client is live; both calls answer an error, or null, for a client without group.
+        let (code, queue) = unsafe {
+            let code = rd::rd_kafka_poll_set_consumer(rk);
+            (code, rd::rd_kafka_queue_get_consumer(rk))
+        };
+        if queue.is_null() {
+            // SAFETY: nobody else has the client.
+            unsafe { rd::rd_kafka_destroy(rk) };
+            return Err(failed(&error_text(code)));
+        }
+        // SAFETY: the queue is live, and `opaque` until the callback is taken off.
+        unsafe { rd::rd_kafka_queue_cb_event_enable(queue, Some(on_wake), opaque) };
+        Ok(Self { rk, queue, shared })
     }
 
     fn close(&self) {
@@ -377,10 +396,17 @@ pub struct BatchConsumer {
 }
 
 impl BatchConsumer {
-    /// A consumer that gives up to `max_records` at once.
+    /// A consumer that gives up to `max_records` at once, as a member of the group of its settings.
+    ///
+    /// # Errors
+    /// There is no `group.id`, or a setting is not valid.
     pub fn new(config: &ClientConfig, max_records: usize) -> Result<Self> {
+        let group = config.get("group.id").filter(|group| !group.is_empty());
+        let Some(group) = group else {
+            return Err(ConnectError::new(ErrorKind::Kafka, NO_GROUP));
+        };
         Ok(Self {
-            native: Arc::new(Native::new(config, false)?),
+            native: Arc::new(Native::new(config, Some(group.to_owned()))?),
             batch: MessageBatch::new(max_records),
         })
     }
@@ -392,11 +418,11 @@ impl BatchConsumer {
     /// is committed to it, and a cluster that does not allow it is not minded.
     pub fn without_group(config: &ClientConfig, max_records: usize) -> Result<Self> {
         let mut config = config.clone();
-        if config.get("group.id").is_none() {
+        if config.get("group.id").is_none_or(str::is_empty) {
             config.set("group.id", "sluice-without-group");
         }
         Ok(Self {
-            native: Arc::new(Native::new(&config, true)?),
+            native: Arc::new(Native::new(&config, None)?),
             batch: MessageBatch::new(max_records),
         })
     }
@@ -541,7 +567,7 @@ impl BatchConsumer {
         const TIMEOUT_MS: c_int = 10_000;
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (tp, offset) in offsets {
-            list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(*offset))
+            list.add_partition_offset(&tp.topic, tp.partition, Offset::from_raw(*offset))
                 .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
         }
         let list = self
@@ -563,6 +589,60 @@ impl BatchConsumer {
             })?;
         }
         Ok(())
+    }
+
+    /// Reads one of the assigned partitions from another offset, also if reading it has ended; `positions` are those of all.
+    pub fn restart(
+        &self,
+        partition: &TopicPartition,
+        offset: i64,
+        positions: &[(TopicPartition, Option<i64>)],
+    ) -> Result<()> {
+        // SAFETY: the client is live.
+        if unsafe { is_cooperative(self.native.rk) } {
+            self.unassign(std::slice::from_ref(partition))?;
+            return self.assign(&[(partition.clone(), Some(offset))]);
+        }
+        let mut positions = positions.to_vec();
+        positions.retain(|(other, _)| other != partition);
+        positions.push((partition.clone(), Some(offset)));
+        self.assign(&positions)
+    }
+
+    /// The first offsets of records that are not older than a time (milliseconds since 1970), in the order asked for;
+    /// [`LATEST`] where there is none.
+    pub async fn offsets_at(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp: i64,
+    ) -> Result<Vec<i64>> {
+        const TIMEOUT_MS: c_int = 30_000;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for tp in partitions {
+            list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(timestamp))
+                .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
+        }
+        let list = self
+            .blocking(move |native| {
+                // SAFETY: client and list are live.
+                check("offsets for times", unsafe {
+                    rd::rd_kafka_offsets_for_times(native.rk, list.ptr(), TIMEOUT_MS)
+                })?;
+                Ok(list)
+            })
+            .await?;
+        let offsets = list.elements().into_iter().map(|element| {
+            element.error().map_err(|error| {
+                let (topic, partition) = (element.topic(), element.partition());
+                let reason = format!("offsets for times, {topic}-{partition}: {error}");
+                ConnectError::new(ErrorKind::Kafka, reason)
+            })?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => offset,
+                _ => LATEST,
+            })
+        });
+        offsets.collect()
     }
 
     /// Offsets that the group has committed, in the order asked for.
@@ -610,7 +690,7 @@ impl BatchConsumer {
     pub fn commit_async(&self, offsets: &SinkOffsets, seq: u64) -> Result<()> {
         let list = offset_list(offsets)?;
         let call = Box::new(CommitCall {
-            shared: &raw const *self.native.shared,
+            shared: Arc::clone(&self.native.shared),
             seq,
         });
         let opaque = Box::into_raw(call);
@@ -667,6 +747,30 @@ mod tests {
         let mut config = ClientConfig::new();
         config.set("group.id", "g").set("no.such.setting", "x");
         assert!(BatchConsumer::new(&config, 10).is_err());
+    }
+
+    #[test]
+    fn a_blank_group_is_an_error_and_one_that_nothing_joins_is_made_up() {
+        for group in [None, Some("")] {
+            let mut config = ClientConfig::new();
+            config.set("bootstrap.servers", "127.0.0.1:1");
+            if let Some(group) = group {
+                config.set("group.id", group);
+            }
+            let Err(error) = BatchConsumer::new(&config, 10) else {
+                panic!("{group:?} is a group");
+            };
+            assert!(error.message().contains("valid group.id"), "{error}");
+            assert!(BatchConsumer::without_group(&config, 10).is_ok());
+            assert!(Native::new(&config, None).is_err());
+        }
+    }
+
+    #[test]
+    fn room_is_made_for_what_may_come_and_not_for_what_is_allowed() {
+        let mut config = ClientConfig::new();
+        config.set("group.id", "g");
+        assert!(BatchConsumer::new(&config, i32::MAX.unsigned_abs() as usize).is_ok());
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use kafka_protocol::messages::FindCoordinatorRequest;
 use kafka_protocol::protocol::StrBytes;
 
 use crate::connection::{BrokerConnection, ConnectionError};
+use crate::error_code;
 use crate::settings::ClientSettings;
 
 /// Key type of a group in FindCoordinator.
@@ -21,7 +22,7 @@ pub enum DiscoveryError {
     #[error("bootstrap.servers is empty")]
     NoServers,
     /// The broker says there is no coordinator now.
-    #[error("no coordinator for {key:?}: error {code} {message}")]
+    #[error("no coordinator for {key:?}: {} {message}", error_code::text(*code))]
     NoCoordinator {
         /// Group or transactional id.
         key: String,
@@ -35,7 +36,24 @@ pub enum DiscoveryError {
     Connection(#[from] ConnectionError),
 }
 
+/// Whether a TLS connection was refused for what one of the two sides is: a certificate that is not trusted, or no TLS at
+/// all. A connection that merely broke may be made the next time.
+pub(crate) fn is_tls_refusal(error: &ConnectionError) -> bool {
+    matches!(
+        error,
+        ConnectionError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidData
+    )
+}
+
 impl DiscoveryError {
+    /// Whether the broker and we do not agree on TLS.
+    pub(crate) fn is_tls_refusal(&self) -> bool {
+        match self {
+            Self::NoBroker(error) | Self::Connection(error) => is_tls_refusal(error),
+            Self::NoServers | Self::NoCoordinator { .. } => false,
+        }
+    }
+
     /// Whether trying again can't help: authentication, authorisation and TLS settings.
     pub fn is_fatal(&self) -> bool {
         let (Self::NoBroker(error) | Self::Connection(error)) = self else {

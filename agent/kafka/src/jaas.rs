@@ -1,6 +1,9 @@
 //! The text of `sasl.jaas.config`: one login module with its options.
 //!
-//! Form: `<class> <required|requisite|sufficient|optional> key="value" key=value ... ;`
+//! Form, with comments as in Java: `<class> <required|requisite|sufficient|optional> key="value" key=value ... ;`
+
+use std::iter::Peekable;
+use std::str::Chars;
 
 use indexmap::IndexMap;
 
@@ -90,19 +93,13 @@ fn tokens(text: &str) -> Result<Vec<Token>, JaasError> {
     while let Some(c) = chars.next() {
         match c {
             c if c.is_whitespace() => {}
+            '/' if chars.peek() == Some(&'/') => {
+                chars.by_ref().find(|c| *c == '\n');
+            }
+            '/' if chars.peek() == Some(&'*') => skip_comment(&mut chars)?,
             '=' => tokens.push(Token::Equals),
             ';' => tokens.push(Token::Semicolon),
-            '"' | '\'' => {
-                let mut quoted = String::new();
-                loop {
-                    match chars.next().ok_or(JaasError::Unclosed)? {
-                        '\\' => quoted.push(chars.next().ok_or(JaasError::Unclosed)?),
-                        end if end == c => break,
-                        other => quoted.push(other),
-                    }
-                }
-                tokens.push(Token::Text(quoted));
-            }
+            '"' | '\'' => tokens.push(Token::Text(quoted(&mut chars, c)?)),
             first => {
                 let mut word = String::from(first);
                 while let Some(next) =
@@ -115,6 +112,57 @@ fn tokens(text: &str) -> Result<Vec<Token>, JaasError> {
         }
     }
     Ok(tokens)
+}
+
+/// Passes over a comment up to `*/`.
+fn skip_comment(chars: &mut Peekable<Chars<'_>>) -> Result<(), JaasError> {
+    chars.next();
+    loop {
+        let c = chars.next().ok_or(JaasError::Unclosed)?;
+        if c == '*' && chars.next_if_eq(&'/').is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// A text up to its closing quote, with Java's escapes (`java.io.StreamTokenizer`).
+fn quoted(chars: &mut Peekable<Chars<'_>>, quote: char) -> Result<String, JaasError> {
+    let mut text = String::new();
+    loop {
+        let c = chars.next().ok_or(JaasError::Unclosed)?;
+        if c == quote {
+            return Ok(text);
+        }
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        text.push(match chars.next().ok_or(JaasError::Unclosed)? {
+            'a' => '\u{7}',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'v' => '\u{b}',
+            first @ '0'..='7' => octal(chars, first),
+            other => other,
+        });
+    }
+}
+
+/// The character of up to three octal digits, at most `\377`.
+fn octal(chars: &mut Peekable<Chars<'_>>, first: char) -> char {
+    let mut number = first.to_digit(8).unwrap_or(0);
+    let most = if first <= '3' { 2 } else { 1 };
+    for _ in 0..most {
+        let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)) else {
+            break;
+        };
+        chars.next();
+        number = number * 8 + digit;
+    }
+    char::from_u32(number).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -131,6 +179,19 @@ mod tests {
         assert_eq!(entry.options["password"], "x=\"y");
         assert_eq!(entry.options["n"], "1");
         assert!(!format!("{entry:?}").contains("alice"));
+    }
+
+    #[test]
+    fn comments_and_escapes_are_javas() {
+        let entry = parse(
+            "// who\na.B /* how */ required user=\"a\\141\\0601\\478\\t\\q/*x*/\" /* ; */ pass='//';// end\n/**/",
+        )
+        .unwrap();
+        assert_eq!(entry.module, "a.B");
+        assert_eq!(entry.options["user"], "aa01'8\tq/*x*/");
+        assert_eq!(entry.options["pass"], "//");
+        assert_eq!(parse("a required /* x"), Err(JaasError::Unclosed));
+        assert_eq!(parse("a required x='\\"), Err(JaasError::Unclosed));
     }
 
     #[test]

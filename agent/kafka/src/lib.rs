@@ -1,6 +1,7 @@
 //! Kafka clients, for the worker and for connectors that read from Kafka themselves.
 //!
-//! * [`client_config`]: the keys of Java's clients to librdkafka's; [`security`] and [`jaas`] take security settings apart.
+//! * [`client_config`]: the keys of Java's clients to librdkafka's; [`client_keys`]: what they may be; [`bootstrap`],
+//!   [`security`] and [`jaas`] take servers and security settings apart.
 //! * [`consumer`]: batches from librdkafka's queue; [`polled_producer`]: producers without a thread; [`producer_topic`]: records
 //!   to a topic without looking it up.
 //! * [`connection`], [`discovery`], [`settings`]: Kafka's wire protocol over tokio, for what librdkafka's Rust binding
@@ -10,7 +11,9 @@
 //! It knows nothing of connectors, tasks or the worker.
 
 pub mod admin;
+pub mod bootstrap;
 pub mod client_config;
+pub mod client_keys;
 pub mod connection;
 pub mod consumer;
 pub mod discovery;
@@ -21,7 +24,7 @@ pub mod producer_topic;
 mod sasl;
 pub mod security;
 pub mod settings;
-mod tls;
+pub mod tls;
 pub mod topic_admin;
 
 /// A group's id as the protocol crate wants it.

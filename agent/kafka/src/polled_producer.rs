@@ -3,6 +3,9 @@
 //! The `rdkafka` crate's `ThreadedProducer` and `FutureProducer` have a thread each, which spins through the last millisecond
 //! of every 100 that it waits: one percent of a core for each producer, whether it is used or not.
 //!
+//! Closing a producer throws away what it still holds and waits for its threads, up to half a second. That never happens on a
+//! thread of the runtime, whoever drops the last clone.
+//!
 //! Safety: the queue is the producer's own and is given back before it. The pointer that the callback gets is that of `arrived`,
 //! which lives until the callback was taken off, under the queue's lock.
 #![expect(
@@ -11,6 +14,7 @@
 )]
 
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
@@ -18,7 +22,7 @@ use std::time::Duration;
 
 use rdkafka::bindings as rd;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{
     BaseProducer, NoCustomPartitioner, Partitioner, Producer as _, ProducerContext,
 };
@@ -32,7 +36,8 @@ where
     P: Partitioner + Send + Sync + 'static;
 
 struct Polled<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> {
-    producer: BaseProducer<C, P>,
+    /// Taken when this is dropped.
+    producer: ManuallyDrop<BaseProducer<C, P>>,
     queue: NonNull<rd::rd_kafka_queue_t>,
     arrived: Arc<Notify>,
 }
@@ -64,20 +69,24 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Po
     pub fn new(config: &ClientConfig, context: C) -> KafkaResult<Self> {
         let producer = BaseProducer::from_config_and_context(config, context)?;
         let arrived = Arc::new(Notify::new());
-        // SAFETY: the producer lives; the answer is a reference of our own to its queue, and never null.
-        let queue = unsafe {
-            let queue = rd::rd_kafka_queue_get_main(producer.client().native_ptr());
+        // SAFETY: the producer lives; the answer is a reference of our own to its queue.
+        let queue = unsafe { rd::rd_kafka_queue_get_main(producer.client().native_ptr()) };
+        let Some(queue) = NonNull::new(queue) else {
+            let reason = "the producer has no queue of events".to_owned();
+            return Err(KafkaError::ClientCreation(reason));
+        };
+        // SAFETY: the queue lives; for the pointer see the module.
+        unsafe {
             rd::rd_kafka_queue_cb_event_enable(
-                queue,
+                queue.as_ptr(),
                 Some(on_arrival),
                 Arc::as_ptr(&arrived).cast_mut().cast(),
             );
-            NonNull::new_unchecked(queue)
-        };
+        }
         // What came before the callback was there.
         arrived.notify_one();
         let polled = Arc::new(Polled {
-            producer,
+            producer: ManuallyDrop::new(producer),
             queue,
             arrived: Arc::clone(&arrived),
         });
@@ -100,9 +109,7 @@ async fn poll<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 's
             polled.producer.poll(Duration::ZERO);
             tokio::task::consume_budget().await;
         }
-        if let Some(last) = Arc::into_inner(polled) {
-            // Closing it waits for its threads.
-            tokio::task::spawn_blocking(move || drop(last));
+        if Arc::into_inner(polled).is_some() {
             return;
         }
     }
@@ -119,12 +126,16 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Dr
     for Polled<C, P>
 {
     fn drop(&mut self) {
-        // SAFETY: the queue is given back once, without the callback; the producer is closed after that.
-        unsafe {
+        // SAFETY: the queue is given back once, without the callback, and the producer is taken once, after that.
+        let producer = unsafe {
             rd::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
             rd::rd_kafka_queue_destroy(self.queue.as_ptr());
-        }
+            ManuallyDrop::take(&mut self.producer)
+        };
         self.arrived.notify_one();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(producer));
+        }
     }
 }
 

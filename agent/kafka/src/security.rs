@@ -1,12 +1,11 @@
 //! How to reach brokers safely: `security.protocol`, `sasl.*` and `ssl.*` of Kafka's Java clients, taken apart.
 //!
-//! Stores must be PEM (`ssl.truststore.type=PEM`, `ssl.keystore.type=PEM`, or PEM text in the keys made for it); Java's
-//! own formats are refused with a hint.
+//! Stores are read when settings are, whatever their type, and are PEM from then on.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use sluice_api::config::Props;
+use sluice_keystore::settings::{Fault, Handshake, Stores, handshake, stores};
 
 use crate::jaas::{self, JaasError};
 
@@ -65,28 +64,31 @@ impl SecurityProtocol {
     }
 }
 
-/// Where PEM text comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PemSource {
-    /// A file.
-    File(PathBuf),
-    /// The text itself.
-    Text(Secret),
-}
-
 /// TLS settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificates to trust; `None` trusts those of the system.
-    pub trusted: Option<PemSource>,
-    /// Own certificate chain.
-    pub certificate: Option<PemSource>,
-    /// Own private key.
-    pub key: Option<PemSource>,
-    /// Password of the private key.
-    pub key_password: Option<Secret>,
+    /// Certificates and keys.
+    pub stores: Stores,
+    /// Versions of TLS, and cipher suites.
+    pub handshake: Handshake,
     /// Whether the broker's name must be in its certificate.
     pub verify_host: bool,
+}
+
+impl Tls {
+    /// Reads `ssl.*` keys, and the stores that they name.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn from_props(props: &Props) -> Result<Self, Fault> {
+        let get = |key: &str| props.get(key).map(String::as_str);
+        Ok(Self {
+            stores: stores(get)?,
+            handshake: handshake(get)?,
+            verify_host: get("ssl.endpoint.identification.algorithm")
+                .is_none_or(|value| !value.trim().is_empty()),
+        })
+    }
 }
 
 /// Hash of a SCRAM mechanism.
@@ -143,14 +145,9 @@ pub enum SecurityError {
     /// `security.protocol` is none of Kafka's.
     #[error("security.protocol {0:?} is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")]
     Protocol(String),
-    /// The store is not PEM.
-    #[error("{key} {value:?} is not supported: convert the store to PEM and set the type to PEM")]
-    StoreType {
-        /// The type's key.
-        key: &'static str,
-        /// Its value, or Java's default.
-        value: String,
-    },
+    /// An `ssl.*` key.
+    #[error(transparent)]
+    Tls(#[from] Fault),
     /// `sasl.mechanism` is not one of ours.
     #[error(
         "sasl.mechanism {0:?} is not supported: use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
@@ -202,42 +199,13 @@ impl Security {
         };
         Ok(Self {
             protocol,
-            tls: protocol.has_tls().then(|| tls(props)).transpose()?,
+            tls: protocol
+                .has_tls()
+                .then(|| Tls::from_props(props))
+                .transpose()?,
             sasl: protocol.has_sasl().then(|| sasl(&text)).transpose()?,
         })
     }
-}
-
-fn tls(props: &Props) -> Result<Tls, SecurityError> {
-    let text = |key: &str| props.get(key).filter(|value| !value.trim().is_empty());
-    let inline = |key: &str| text(key).map(|pem| PemSource::Text(Secret::new(pem.as_str())));
-    let file =
-        |location: &str, type_key: &'static str| -> Result<Option<PemSource>, SecurityError> {
-            let Some(path) = text(location) else {
-                return Ok(None);
-            };
-            let store_type = text(type_key).map_or("JKS", String::as_str);
-            if !store_type.eq_ignore_ascii_case("PEM") {
-                return Err(SecurityError::StoreType {
-                    key: type_key,
-                    value: store_type.to_owned(),
-                });
-            }
-            Ok(Some(PemSource::File(PathBuf::from(path.trim()))))
-        };
-    let keystore = file("ssl.keystore.location", "ssl.keystore.type")?;
-    Ok(Tls {
-        trusted: match inline("ssl.truststore.certificates") {
-            Some(pem) => Some(pem),
-            None => file("ssl.truststore.location", "ssl.truststore.type")?,
-        },
-        certificate: inline("ssl.keystore.certificate.chain").or_else(|| keystore.clone()),
-        key: inline("ssl.keystore.key").or(keystore),
-        key_password: text("ssl.key.password").map(|text| Secret::new(text.as_str())),
-        verify_host: props
-            .get("ssl.endpoint.identification.algorithm")
-            .is_none_or(|value| !value.trim().is_empty()),
-    })
 }
 
 fn sasl<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Sasl, SecurityError> {
@@ -297,25 +265,25 @@ mod tests {
     }
 
     #[test]
-    fn pem_stores_are_taken_and_others_refused_with_a_hint() {
+    fn stores_are_read_when_settings_are() {
         let security = Security::from_props(&props(&[
             ("security.protocol", "ssl"),
-            ("ssl.truststore.type", "PEM"),
-            ("ssl.truststore.location", "/ca.pem"),
+            ("ssl.truststore.certificates", "pem"),
             ("ssl.endpoint.identification.algorithm", ""),
         ]))
         .unwrap();
         let tls = security.tls.unwrap();
-        assert_eq!(tls.trusted, Some(PemSource::File("/ca.pem".into())));
+        assert_eq!(tls.stores.trusted.as_deref(), Some("pem"));
         assert!(!tls.verify_host);
         let error = Security::from_props(&props(&[
             ("security.protocol", "SSL"),
-            ("ssl.truststore.location", "/ca.jks"),
+            ("ssl.truststore.location", "/no/ca.jks"),
         ]))
         .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "ssl.truststore.type \"JKS\" is not supported: convert the store to PEM and set the type to PEM"
+        let text = error.to_string();
+        assert!(
+            text.starts_with("ssl.truststore.location: cannot read /no/ca.jks"),
+            "{text}"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_api::config::Props;
+use sluice_api::config::{ConfigError, Props};
 
 use crate::security::{Security, SecurityError};
 
@@ -46,6 +46,9 @@ pub enum ClientSettingsError {
     /// A security setting that can't be honoured.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// A value that Kafka's client would not take either.
+    #[error(transparent)]
+    Value(#[from] ConfigError),
 }
 
 /// The value of a key without blanks around it; `None` if it is not given or empty.
@@ -89,10 +92,9 @@ impl ClientSettings {
             .ok_or(ClientSettingsError::Missing("bootstrap.servers"))?;
         let millis = |key, default| millis(props, key, default);
         Ok(Self {
-            bootstrap_servers: bootstrap
-                .split(',')
-                .map(|server| server.trim().to_owned())
-                .filter(|server| !server.is_empty())
+            bootstrap_servers: crate::bootstrap::parse(bootstrap)?
+                .iter()
+                .map(ToString::to_string)
                 .collect(),
             security: Security::from_props(props)?,
             client_id: text(props, "client.id")

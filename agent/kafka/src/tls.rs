@@ -1,18 +1,21 @@
-//! TLS for the group client: rustls with the PEM settings of [`crate::security`].
+//! TLS by rustls, for the wire client and for requests to other workers, with the settings of [`crate::security`].
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
+use sluice_keystore::settings::Handshake;
 use tokio_rustls::TlsConnector;
 
-use crate::security::{PemSource, Tls};
+use crate::security::Tls;
 
 /// Where systems keep the certificates they trust.
 const SYSTEM_STORES: &[&str] = &[
@@ -25,28 +28,15 @@ const SYSTEM_STORES: &[&str] = &[
 /// TLS settings that can't be used. Never shows key material.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A PEM file can't be read.
-    #[error("{what}: can't read {path:?}")]
-    Read {
-        /// What the file should hold.
-        what: &'static str,
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// PEM text holds nothing usable.
     #[error("{what}: no usable PEM section found")]
     Pem {
         /// What the text should hold.
         what: &'static str,
     },
-    /// The private key is encrypted.
-    #[error(
-        "private key: encrypted keys are not supported for group membership, store it without password"
-    )]
-    EncryptedKey,
+    /// None of the cipher suites is one of ours.
+    #[error("ssl.cipher.suites: none of {0} can be used")]
+    Ciphers(String),
     /// There is no store of trusted certificates on this system.
     #[error("no trusted certificates: set ssl.truststore.location or ssl.truststore.certificates")]
     NoSystemStore,
@@ -63,15 +53,27 @@ pub(crate) fn connector(
     settings: &Tls,
     host: &str,
 ) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+    let config = client_config(settings)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
+    Ok((TlsConnector::from(Arc::new(config)), name))
+}
+
+/// The settings of a client of rustls.
+///
+/// # Errors
+/// There is nothing usable in a store, or rustls cannot do what is asked for.
+pub fn client_config(settings: &Tls) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
-    let pem = match &settings.trusted {
-        Some(source) => load("truststore", source)?,
+    let pem = match &settings.stores.trusted {
+        Some(pem) => pem.as_bytes().to_vec(),
         None => system_store()?,
     };
     for certificate in certificates("truststore", &pem)? {
         roots.add(certificate).map_err(TlsError::Settings)?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(provider(&settings.handshake)?);
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
@@ -82,41 +84,55 @@ pub(crate) fn connector(
         Arc::new(AnyName(verifier))
     };
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&versions(&settings.handshake))
         .map_err(TlsError::Settings)?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let config = match (&settings.certificate, &settings.key) {
+    match (&settings.stores.chain, &settings.stores.key) {
         (Some(chain), Some(key)) => {
-            let chain = certificates("certificate chain", &load("certificate chain", chain)?)?;
-            let key = load("private key", key)?;
-            if key.windows(9).any(|window| window == b"ENCRYPTED") {
-                return Err(TlsError::EncryptedKey);
-            }
-            let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::Pem {
-                what: "private key",
-            })?;
+            let chain = certificates("certificate chain", chain.as_bytes())?;
+            let what = "private key";
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+            let key = key.map_err(|_| TlsError::Pem { what })?;
             builder
                 .with_client_auth_cert(chain, key)
-                .map_err(TlsError::Settings)?
+                .map_err(TlsError::Settings)
         }
-        _ => builder.with_no_client_auth(),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let name =
-        ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
-    Ok((TlsConnector::from(Arc::new(config)), name))
+        _ => Ok(builder.with_no_client_auth()),
+    }
 }
 
-fn load(what: &'static str, source: &PemSource) -> Result<Vec<u8>, TlsError> {
-    match source {
-        PemSource::Text(pem) => Ok(pem.expose().as_bytes().to_vec()),
-        PemSource::File(path) => std::fs::read(path).map_err(|source| TlsError::Read {
-            what,
-            path: path.display().to_string(),
-            source,
-        }),
+/// The cryptography of rustls with the cipher suites that are asked for.
+///
+/// # Errors
+/// It has none of them.
+pub fn provider(handshake: &Handshake) -> Result<CryptoProvider, TlsError> {
+    let mut provider = rustls::crypto::ring::default_provider();
+    if let Some(named) = &handshake.ciphers {
+        provider.cipher_suites.retain(|suite| {
+            let name = format!("{:?}", suite.suite()).replace("TLS13_", "TLS_");
+            named.contains(&name)
+        });
+        let versions = versions(handshake);
+        let usable = |suite: &rustls::SupportedCipherSuite| versions.contains(&suite.version());
+        if !provider.cipher_suites.iter().any(usable) {
+            return Err(TlsError::Ciphers(named.join(",")));
+        }
     }
+    Ok(provider)
+}
+
+/// The versions of TLS that are asked for.
+#[must_use]
+pub fn versions(handshake: &Handshake) -> Vec<&'static SupportedProtocolVersion> {
+    let mut versions = Vec::new();
+    if handshake.versions.tls12 {
+        versions.push(&rustls::version::TLS12);
+    }
+    if handshake.versions.tls13 {
+        versions.push(&rustls::version::TLS13);
+    }
+    versions
 }
 
 fn system_store() -> Result<Vec<u8>, TlsError> {

@@ -171,14 +171,14 @@ async fn run(
                     return;
                 }
                 error_code::COORDINATOR_NOT_AVAILABLE | error_code::NOT_COORDINATOR => {
-                    tell(Signal::CoordinatorGone(format!(
-                        "error {}",
-                        answer.error_code
-                    )));
+                    tell(Signal::CoordinatorGone(error_code::text(answer.error_code)));
                     return;
                 }
                 error_code::GROUP_AUTHORIZATION_FAILED => {
-                    tell(Signal::Fatal("not authorized for the group".to_owned()));
+                    tell(Signal::Fatal(format!(
+                        "Not authorized to access group: {}",
+                        membership.group_id
+                    )));
                     return;
                 }
                 other => tracing::warn!(code = other, "heartbeat answered with an error"),

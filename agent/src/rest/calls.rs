@@ -31,12 +31,15 @@ struct Call<'a> {
     headers: HeaderMap,
     body: Bytes,
     client: &'a reqwest::Client,
+    /// How the caller reached us: `http` or `https`.
+    scheme: &'static str,
 }
 
 /// Answers a request to `route`.
 pub(super) async fn carry_out(
     herder: &Arc<dyn Herder>,
     client: &reqwest::Client,
+    scheme: &'static str,
     address: SocketAddr,
     route: Route,
     request: axum::http::Request<Bytes>,
@@ -76,6 +79,7 @@ pub(super) async fn carry_out(
         headers: parts.headers,
         body,
         client,
+        scheme,
     };
     call.answer(route)
         .await
@@ -369,7 +373,7 @@ impl Call<'_> {
                 .headers
                 .get(header::HOST)
                 .and_then(|host| host.to_str().ok())
-                .map_or_else(String::new, |host| format!("http://{host}"));
+                .map_or_else(String::new, |host| format!("{}://{host}", self.scheme));
             let encoded =
                 percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
                     .to_string()

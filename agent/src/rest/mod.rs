@@ -74,6 +74,8 @@ struct Server {
     herder: Arc<OnceLock<Arc<dyn Herder>>>,
     client: reqwest::Client,
     surface: Surface,
+    /// `http` or `https`.
+    scheme: &'static str,
     cors: Option<Cors>,
     extra_headers: ExtraHeaders,
 }
@@ -167,6 +169,7 @@ impl RestServer {
                 herder: self.herder.clone(),
                 client: self.client.clone(),
                 surface,
+                scheme: if listener.tls { "https" } else { "http" },
                 cors,
                 extra_headers,
             }),
@@ -300,8 +303,15 @@ async fn dispatch(
         }
         Resolved::Call(route) => {
             let head = request.method() == Method::HEAD;
-            let mut response =
-                calls::carry_out(herder, &server.client, address, route, request).await;
+            let mut response = calls::carry_out(
+                herder,
+                &server.client,
+                server.scheme,
+                address,
+                route,
+                request,
+            )
+            .await;
             if head {
                 *response.body_mut() = Body::empty();
             }

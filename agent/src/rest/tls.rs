@@ -1,6 +1,6 @@
 //! TLS of the REST server and of requests to other workers, from `listeners.https.*` or else the worker's `ssl.*`.
 //!
-//! PEM is read, from files or from the properties; Java key stores are refused by name.
+//! Stores are JKS, PKCS12 or PEM, the last from files or from the properties.
 
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use sluice_api::config::Props;
+use sluice_kafka::security::Tls;
+use sluice_kafka::tls;
 
 use crate::causes::with_causes;
 use crate::worker_config::WorkerConfig;
@@ -36,47 +38,47 @@ fn properties(config: &WorkerConfig, prefix: &str) -> (String, Props) {
 /// TLS of a listener whose keys stand under `prefix` (`listeners.https.` or `admin.listeners.https.`).
 ///
 /// # Errors
-/// If the key or a certificate is missing or not PEM.
+/// If the key or a certificate is missing or cannot be read.
 pub fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, TlsError> {
     let (prefix, props) = properties(config, prefix);
     let fault = |key: &str, reason: String| TlsError {
         key: format!("{prefix}{key}"),
         reason,
     };
-    let chain_pem = pem(
-        &prefix,
-        &props,
-        "ssl.keystore",
-        "ssl.keystore.certificate.chain",
-    )?
-    .ok_or_else(|| {
+    let tls = settings(&prefix, &props)?;
+    let chain_pem = tls.stores.chain.as_ref().ok_or_else(|| {
         fault(
             "ssl.keystore.location",
             "an https listener needs a key store".into(),
         )
     })?;
-    let key_pem = pem(&prefix, &props, "ssl.keystore", "ssl.keystore.key")?.unwrap_or_default();
-    let chain = CertificateDer::pem_slice_iter(&chain_pem)
+    let key_pem = tls.stores.key.as_deref().unwrap_or_default();
+    let chain = CertificateDer::pem_slice_iter(chain_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| fault("ssl.keystore.location", error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| {
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(|error| {
         fault(
             "ssl.keystore.location",
             format!("no usable private key: {error}"),
         )
     })?;
+    let provider = tls::provider(&tls.handshake)
+        .map_err(|error| fault("ssl.cipher.suites", error.to_string()))?;
+    let provider = Arc::new(provider);
     let auth = props.get("ssl.client.auth").map_or("none", String::as_str);
-    let builder = ServerConfig::builder();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&tls::versions(&tls.handshake))
+        .map_err(|error| fault("ssl.enabled.protocols", error.to_string()))?;
     let builder = match auth {
         "none" => builder.with_no_client_auth(),
         "requested" | "required" => {
-            let roots = trusted(&prefix, &props)?.ok_or_else(|| {
+            let roots = trusted(&prefix, &tls)?.ok_or_else(|| {
                 fault(
                     "ssl.truststore.location",
                     "ssl.client.auth needs trusted certificates".into(),
                 )
             })?;
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             let verifier = if auth == "requested" {
                 verifier.allow_unauthenticated()
             } else {
@@ -104,65 +106,49 @@ pub fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, 
 /// A client for requests to other workers.
 ///
 /// # Errors
-/// If a certificate is not PEM.
+/// If a certificate cannot be read.
 pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
     let (prefix, props) = properties(config, "listeners.https.");
-    let fault = |key: &str, error: reqwest::Error| TlsError {
+    let fault = |key: &str, reason: String| TlsError {
         key: format!("{prefix}{key}"),
-        reason: with_causes(&error),
+        reason,
     };
     let mut builder = reqwest::Client::builder()
         .user_agent("kafka-connect")
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
     if config.listeners.iter().any(|listener| listener.tls) {
-        if let Some(trusted) = pem(
-            &prefix,
-            &props,
-            "ssl.truststore",
-            "ssl.truststore.certificates",
-        )? {
-            let certificates = reqwest::Certificate::from_pem_bundle(&trusted)
-                .map_err(|error| fault("ssl.truststore.location", error))?;
-            builder = builder.tls_certs_only(certificates);
-        }
-        let chain = pem(
-            &prefix,
-            &props,
-            "ssl.keystore",
-            "ssl.keystore.certificate.chain",
-        )?;
-        let key = pem(&prefix, &props, "ssl.keystore", "ssl.keystore.key")?;
-        if let (Some(mut identity), Some(key)) = (chain, key) {
-            identity.extend_from_slice(b"\n");
-            identity.extend_from_slice(&key);
-            builder = builder.identity(
-                reqwest::Identity::from_pem(&identity)
-                    .map_err(|error| fault("ssl.keystore.location", error))?,
-            );
-        }
-        if props
-            .get("ssl.endpoint.identification.algorithm")
-            .is_some_and(String::is_empty)
-        {
-            builder = builder.tls_danger_accept_invalid_hostnames(true);
-        }
+        let settings = settings(&prefix, &props)?;
+        let config = tls::client_config(&settings).map_err(|error| {
+            let key = match &error {
+                tls::TlsError::Pem { what: "truststore" } => "ssl.truststore.location",
+                tls::TlsError::Pem { .. } => "ssl.keystore.location",
+                tls::TlsError::Ciphers(_) => "ssl.cipher.suites",
+                _ => "ssl.*",
+            };
+            fault(key, with_causes(&error))
+        })?;
+        builder = builder.tls_backend_preconfigured(config);
     }
-    builder.build().map_err(|error| fault("ssl.*", error))
+    builder
+        .build()
+        .map_err(|error| fault("ssl.*", with_causes(&error)))
 }
 
-fn trusted(prefix: &str, props: &Props) -> Result<Option<RootCertStore>, TlsError> {
-    let Some(bytes) = pem(
-        prefix,
-        props,
-        "ssl.truststore",
-        "ssl.truststore.certificates",
-    )?
-    else {
+/// All that the `ssl.*` properties say.
+fn settings(prefix: &str, props: &Props) -> Result<Tls, TlsError> {
+    Tls::from_props(props).map_err(|fault| TlsError {
+        key: format!("{prefix}{}", fault.key),
+        reason: fault.reason,
+    })
+}
+
+fn trusted(prefix: &str, tls: &Tls) -> Result<Option<RootCertStore>, TlsError> {
+    let Some(pem) = &tls.stores.trusted else {
         return Ok(None);
     };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         certificate
             .map_err(|error| error.to_string())
             .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
@@ -172,33 +158,4 @@ fn trusted(prefix: &str, props: &Props) -> Result<Option<RootCertStore>, TlsErro
             })?;
     }
     Ok(Some(roots))
-}
-
-/// PEM text from `inline`, or from the file named by `STORE.location`.
-fn pem(
-    prefix: &str,
-    props: &Props,
-    store: &str,
-    inline: &str,
-) -> Result<Option<Vec<u8>>, TlsError> {
-    if let Some(text) = props.get(inline) {
-        return Ok(Some(text.clone().into_bytes()));
-    }
-    let location = format!("{store}.location");
-    let Some(path) = props.get(&location) else {
-        return Ok(None);
-    };
-    let kind = props
-        .get(&format!("{store}.type"))
-        .map_or("JKS", String::as_str);
-    if !kind.eq_ignore_ascii_case("PEM") {
-        return Err(TlsError {
-            key: format!("{prefix}{store}.type"),
-            reason: format!("{kind} is not supported, use PEM"),
-        });
-    }
-    std::fs::read(path).map(Some).map_err(|error| TlsError {
-        key: format!("{prefix}{location}"),
-        reason: format!("cannot read {path}: {error}"),
-    })
 }

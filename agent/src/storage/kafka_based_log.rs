@@ -57,6 +57,30 @@ pub struct TopicSettings {
     pub limit: Duration,
 }
 
+/// Properties of the clients of a log.
+#[derive(Debug, Clone, Default)]
+pub struct LogClients {
+    /// Of the admin client.
+    pub admin: Props,
+    /// Of producer and consumer.
+    pub base: Props,
+    /// Of the consumer, over `base`.
+    pub consumer: Props,
+    /// Of the producer, over `base`.
+    pub producer: Props,
+}
+
+impl LogClients {
+    /// Clients of the worker's own topics, which have all that the worker's file says.
+    pub fn of_worker(worker: &Props) -> Self {
+        Self {
+            admin: worker.clone(),
+            base: worker.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A record as it was read.
 pub struct LogRecord<'a> {
     /// Partition.
@@ -112,16 +136,13 @@ struct PartitionProgress {
 impl KafkaBasedLog {
     /// Creates the topic if it is missing, checks it, and reads it to its end.
     ///
-    /// `consumer_settings` and `producer_settings` are those of this log's own clients, `client_id` is their name.
-    /// `handler` sees every record.
+    /// `client_id` is the name of its clients, `handler` sees every record.
     ///
     /// # Errors
     /// If the topic cannot be created or is not as it has to be, or a client cannot be made.
     pub async fn start(
-        worker: &Props,
+        clients: &LogClients,
         client_id: &str,
-        consumer_settings: &Props,
-        producer_settings: &Props,
         settings: &TopicSettings,
         handler: Handler,
     ) -> Result<Self, StorageError> {
@@ -144,7 +165,7 @@ impl KafkaBasedLog {
                 .collect()
         };
         let admin: AdminClient<TracingContext> =
-            librdkafka_config(ClientKind::Admin, worker, &named(&[]))?
+            librdkafka_config(ClientKind::Admin, &clients.admin, &named(&[]))?
                 .create_with_context(context())
                 .map_err(kafka("cannot make an admin client"))?;
         create_if_missing(&admin, settings).await?;
@@ -158,8 +179,8 @@ impl KafkaBasedLog {
             ("delivery.timeout.ms", "2147483647"),
             ("linger.ms", "0"),
         ]);
-        own.extend(producer_settings.clone());
-        let config = librdkafka_config(ClientKind::Producer, worker, &own)?;
+        own.extend(clients.producer.clone());
+        let config = librdkafka_config(ClientKind::Producer, &clients.base, &own)?;
         let producer =
             LogProducer::new(&config, client_id).map_err(kafka("cannot make a producer"))?;
 
@@ -167,8 +188,8 @@ impl KafkaBasedLog {
             ("enable.auto.commit", "false"),
             ("auto.offset.reset", "earliest"),
         ]);
-        own.extend(consumer_settings.clone());
-        let mut config = librdkafka_config(ClientKind::Consumer, worker, &own)?;
+        own.extend(clients.consumer.clone());
+        let mut config = librdkafka_config(ClientKind::Consumer, &clients.base, &own)?;
         let read_committed = config.get("isolation.level") == Some("read_committed");
         // Nothing joins this group: partitions are assigned by hand, but librdkafka asks for a name.
         config.set("group.id", client_id);
@@ -198,7 +219,7 @@ impl KafkaBasedLog {
         ));
         let log = Self {
             topic,
-            admin: GroupAdmin::new(worker)?,
+            admin: GroupAdmin::new(&clients.admin)?,
             producer,
             consumer,
             progress,
@@ -245,27 +266,8 @@ impl KafkaBasedLog {
             source,
         };
         let send_all = async {
-            let mut waiting = Vec::with_capacity(records.len());
-            for (key, value) in records {
-                let value = value.as_ref().map(AsRef::as_ref);
-                let sent = loop {
-                    match self.send(key.as_ref(), value) {
-                        Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
-                            tokio::time::sleep(Duration::from_millis(10)).await;
-                        }
-                        sent => break sent.map_err(failed)?,
-                    }
-                };
-                waiting.push(sent);
-            }
-            for sent in waiting {
-                match sent.await {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => return Err(failed(error)),
-                    Err(_) => return Err(failed(KafkaError::Canceled)),
-                }
-            }
-            Ok(())
+            let sent = self.producer.send_all(&self.topic, records).await;
+            sent.map_err(failed)
         };
         tokio::time::timeout(limit, send_all)
             .await

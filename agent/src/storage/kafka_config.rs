@@ -12,7 +12,7 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 use tokio::sync::OnceCell;
 
 use super::config_state::ConfigStateMachine;
-use super::kafka_based_log::{KafkaBasedLog, LogRecord, TopicSettings};
+use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
 use super::transactional_writer::TransactionalWriter;
 use super::{
     ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, ConfigUpdateListener,
@@ -157,15 +157,11 @@ impl ConfigBackingStore for KafkaConfigBackingStore {
         let handler = Box::new(move |record: LogRecord<'_>| {
             feed(&machine, listener.as_ref(), &topic, &record);
         });
-        let log = KafkaBasedLog::start(
-            &self.worker,
-            &self.client_id,
-            &self.consumer,
-            &Props::new(),
-            &self.settings,
-            handler,
-        )
-        .await?;
+        let clients = LogClients {
+            consumer: self.consumer.clone(),
+            ..LogClients::of_worker(&self.worker)
+        };
+        let log = KafkaBasedLog::start(&clients, &self.client_id, &self.settings, handler).await?;
         let partitions = log.partitions();
         if partitions != 1 {
             return Err(StorageError::Partitions {

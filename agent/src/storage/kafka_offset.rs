@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_api::config::Props;
 use sluice_protocol::{ConnectorName, JsonObject, offset_topic};
 use tokio::sync::OnceCell;
 
-use super::kafka_based_log::{KafkaBasedLog, LogRecord, TopicSettings};
+use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
 use super::{OffsetBackingStore, StorageError};
 use crate::worker_config::WorkerConfig;
 
@@ -83,19 +82,13 @@ pub struct OwnTopic {
     pub topic: String,
     /// Client id.
     pub client_id: String,
-    /// Properties of all clients.
-    pub base: Props,
-    /// Properties of the consumer, over `base`.
-    pub consumer: Props,
-    /// Properties of the producer, over `base`.
-    pub producer: Props,
+    /// Properties of its clients.
+    pub clients: LogClients,
 }
 
 /// See the module.
 pub struct KafkaOffsetBackingStore {
-    base: Props,
-    consumer: Props,
-    producer: Props,
+    clients: LogClients,
     client_id: String,
     settings: TopicSettings,
     cache: Arc<Mutex<OffsetCache>>,
@@ -106,9 +99,10 @@ impl KafkaOffsetBackingStore {
     /// A store that is not started yet.
     pub fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
         Self {
-            base: config.raw.clone(),
-            consumer: super::isolation(config),
-            producer: Props::new(),
+            clients: LogClients {
+                consumer: super::isolation(config),
+                ..LogClients::of_worker(&config.raw)
+            },
             client_id: format!("{client_id_base}offsets"),
             settings: super::internal_topic(config, "offset.storage", "source connector offsets"),
             cache: Arc::default(),
@@ -119,9 +113,7 @@ impl KafkaOffsetBackingStore {
     /// A store on a connector's own topic, which is created as the worker's would be; not started yet.
     pub fn own(config: &WorkerConfig, own: OwnTopic) -> Self {
         Self {
-            base: own.base,
-            consumer: own.consumer,
-            producer: own.producer,
+            clients: own.clients,
             client_id: own.client_id,
             settings: TopicSettings {
                 topic: own.topic,
@@ -165,15 +157,8 @@ impl OffsetBackingStore for KafkaOffsetBackingStore {
                 );
             }
         });
-        let log = KafkaBasedLog::start(
-            &self.base,
-            &self.client_id,
-            &self.consumer,
-            &self.producer,
-            &self.settings,
-            handler,
-        )
-        .await?;
+        let log =
+            KafkaBasedLog::start(&self.clients, &self.client_id, &self.settings, handler).await?;
         let _ = self.log.set(log);
         Ok(())
     }

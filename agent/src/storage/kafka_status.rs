@@ -10,7 +10,7 @@ use sluice_protocol::{ConnectorName, ConnectorTaskId, State, TopicName};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use super::kafka_based_log::{KafkaBasedLog, LogRecord, TopicSettings};
+use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
 use super::status_cache::StatusCache;
 use super::status_sender::{ATTEMPT_LIMIT, StatusSender};
 use super::{StatusBackingStore, StorageError};
@@ -99,15 +99,11 @@ impl StatusBackingStore for KafkaStatusBackingStore {
             ("delivery.timeout.ms".to_owned(), limit.clone()),
             ("request.timeout.ms".to_owned(), limit),
         ]);
-        let log = KafkaBasedLog::start(
-            &self.worker,
-            &self.client_id,
-            &Props::new(),
-            &producer,
-            &self.settings,
-            handler,
-        )
-        .await?;
+        let clients = LogClients {
+            producer,
+            ..LogClients::of_worker(&self.worker)
+        };
+        let log = KafkaBasedLog::start(&clients, &self.client_id, &self.settings, handler).await?;
         let _ = self.log.set(log);
         let sender = self.sender.clone();
         let sending = tokio::spawn(sender.run(self.log.clone(), self.cache.clone()));

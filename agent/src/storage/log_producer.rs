@@ -1,10 +1,12 @@
 //! The producer of a topic of the worker's own: each record that was sent has an acknowledgement, for who wants to wait.
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use sluice_kafka::polled_producer::PolledProducer;
@@ -16,15 +18,36 @@ use crate::kafka_client::TracingContext;
 pub(crate) type Acknowledgement = oneshot::Receiver<KafkaResult<i64>>;
 
 /// Logs like every client of the worker, and hands acknowledgements to who waits for them.
-pub(crate) struct Acknowledging(TracingContext);
+pub(crate) struct Acknowledging {
+    tracing: TracingContext,
+    /// Records that were not written and that nobody waited for.
+    lost: AtomicU64,
+}
+
+impl Acknowledging {
+    fn new(client_id: &str) -> Self {
+        Self {
+            tracing: TracingContext::new(client_id),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// Logs the first record that was lost without a waiter, and then each time their number has doubled.
+    fn unheard(&self, error: &KafkaError) {
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost.is_power_of_two() {
+            tracing::warn!(client = self.tracing.client(), %error, lost, "records were not written");
+        }
+    }
+}
 
 impl ClientContext for Acknowledging {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
+        self.tracing.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
+        self.tracing.error(error, reason);
     }
 }
 
@@ -32,11 +55,13 @@ impl ProducerContext for Acknowledging {
     type DeliveryOpaque = Box<oneshot::Sender<KafkaResult<i64>>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sender: Self::DeliveryOpaque) {
-        // Who does not wait any more does not mind.
-        let _ = sender.send(match result {
+        let written = match result {
             Ok(message) => Ok(message.offset()),
             Err((error, _)) => Err(error.clone()),
-        });
+        };
+        if let Err(Err(error)) = sender.send(written) {
+            self.unheard(&error);
+        }
     }
 }
 
@@ -47,7 +72,7 @@ pub(crate) struct LogProducer(PolledProducer<Acknowledging>);
 impl LogProducer {
     /// A producer of these settings; `client_id` names it in the log.
     pub(crate) fn new(config: &ClientConfig, client_id: &str) -> KafkaResult<Self> {
-        PolledProducer::new(config, Acknowledging(TracingContext::new(client_id))).map(Self)
+        PolledProducer::new(config, Acknowledging::new(client_id)).map(Self)
     }
 
     /// Queues a record.
@@ -70,6 +95,34 @@ impl LogProducer {
             Ok(()) => Ok(acknowledgement),
             Err((error, _)) => Err(error),
         }
+    }
+
+    /// Sends records in order, waiting for room where there is none, and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// Why the first of them that failed was not written.
+    pub(crate) async fn send_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        topic: &str,
+        records: &[(K, Option<V>)],
+    ) -> KafkaResult<()> {
+        let mut waiting = Vec::with_capacity(records.len());
+        for (key, value) in records {
+            let value = value.as_ref().map(AsRef::as_ref);
+            let sent = loop {
+                match self.send(topic, key.as_ref(), value) {
+                    Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    sent => break sent?,
+                }
+            };
+            waiting.push(sent);
+        }
+        for sent in waiting {
+            sent.await.unwrap_or(Err(KafkaError::Canceled))?;
+        }
+        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ pub mod kafka_offset;
 pub mod kafka_status;
 pub(crate) mod log_producer;
 pub mod memory;
+#[cfg(test)]
+mod send_endings_tests;
 pub mod status_cache;
 mod status_sender;
 mod transactional_writer;

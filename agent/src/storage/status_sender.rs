@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use sluice_protocol::status_topic::{StatusKey, StatusRecord};
 use tokio::sync::{Notify, OnceCell};
 
 use super::kafka_based_log::KafkaBasedLog;
+use super::log_producer::Acknowledgement;
 use super::status_cache::StatusCache;
 
 /// How long one attempt may take.
@@ -41,7 +42,7 @@ struct Queue {
     next: u64,
 }
 
-struct Put {
+pub(super) struct Put {
     record: StatusRecord,
     key: StatusKey,
     number: u64,
@@ -127,7 +128,8 @@ impl StatusSender {
                 continue;
             }
             let Some(log) = log.get() else { return };
-            let again = self.attempt(log, &cache, batch).await;
+            let send = |key: &[u8], value: Option<&[u8]>| log.send(key, value);
+            let again = self.attempt(&send, &cache, batch).await;
             let failed = !again.is_empty();
             {
                 let mut queue = self.queue.lock();
@@ -142,7 +144,7 @@ impl StatusSender {
         }
     }
 
-    fn take(&self) -> Vec<Put> {
+    pub(super) fn take(&self) -> Vec<Put> {
         let mut queue = self.queue.lock();
         let count = queue.waiting.len().min(BATCH);
         let batch: Vec<Put> = queue.waiting.drain(..count).collect();
@@ -151,9 +153,9 @@ impl StatusSender {
     }
 
     /// Sends a batch in order and waits for all acknowledgements. Returns what has to be tried again.
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
-        log: &KafkaBasedLog,
+        send: &(impl Fn(&[u8], Option<&[u8]>) -> KafkaResult<Acknowledgement> + Sync),
         cache: &Mutex<StatusCache>,
         batch: Vec<Put>,
     ) -> Vec<Put> {
@@ -166,7 +168,7 @@ impl StatusSender {
             }
             put.tried = true;
             let encoded = put.record.encode();
-            match log.send(&encoded.key, encoded.value.as_deref()) {
+            match send(&encoded.key, encoded.value.as_deref()) {
                 Ok(acknowledged) => sent.push((put, acknowledged)),
                 Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => again.push(put),
                 Err(error) => self.give_up(&put, &error),
@@ -227,6 +229,10 @@ fn is_retriable(error: &KafkaError) -> bool {
             RDKafkaErrorCode::MessageSizeTooLarge
                 | RDKafkaErrorCode::InvalidMessage
                 | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidRequiredAcks
+                | RDKafkaErrorCode::InvalidTimestamp
+                | RDKafkaErrorCode::UnsupportedForMessageFormat
+                | RDKafkaErrorCode::UnsupportedVersion
                 | RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed
                 | RDKafkaErrorCode::InvalidTopic

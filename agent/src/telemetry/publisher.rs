@@ -157,7 +157,7 @@ impl Publisher {
     fn send(&mut self, producer: &LogProducer, at: Millis, full: bool, body: TelemetryBody) {
         let record = TelemetryRecord::new(self.worker_id.clone(), at, full, body);
         let sent = match record.encode() {
-            // Whether it arrives is of no concern.
+            // The producer logs what does not arrive.
             Ok(bytes) => producer
                 .send(&self.topic, self.worker_id.as_bytes(), Some(&bytes))
                 .map(drop)

@@ -1,13 +1,25 @@
-//! Settings of the Kafka clients of tasks: Connect's defaults, then the worker's `producer.`, `consumer.` and `admin.`
-//! keys, then the connector's `.override.` keys (data plane 3.1 and 5.1).
+//! Settings of the Kafka clients of connectors.
+//!
+//! | client | has, later ones win |
+//! |---|---|
+//! | producer of a task, of dead letters, of a connector's own offsets topic | `bootstrap.servers` of the worker, Connect's defaults, `producer.` keys of the worker, `producer.override.` keys of the connector |
+//! | consumer of a task, of a connector's own offsets topic | the same with `consumer.` |
+//! | admin client (topics, dead letters, offsets, fencing) | the worker's keys without prefix, `admin.` keys of the worker, `admin.override.` keys of the connector |
+//!
+//! Nothing else of the worker's file reaches them (`Worker.baseProducerConfigs`, `baseConsumerConfigs`, `adminConfigs`).
+//! Unlike Kafka's, an admin client that the connector sends to other servers does not have the worker's own credentials:
+//! whoever may create a connector could ask for them.
 
 use rdkafka::config::ClientConfig;
 use sluice_api::config::Props;
 use sluice_api::{ConnectError, Result};
+use sluice_kafka::bootstrap;
+use sluice_kafka::client_keys::{OffsetReset, offset_reset};
 use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 use super::task_context::TaskContext;
 use crate::kafka_client::{ClientKind, librdkafka_config};
+use crate::storage::kafka_based_log::LogClients;
 
 /// Memory that a producer may hold (`buffer.memory` of the Java producer).
 const PRODUCER_BUFFER_KBYTES: &str = "32768";
@@ -15,6 +27,17 @@ const PRODUCER_BUFFER_KBYTES: &str = "32768";
 const CONSUMER_QUEUE_KBYTES: &str = "16384";
 /// Records that a consumer fetches ahead per partition.
 const CONSUMER_QUEUE_MESSAGES: &str = "20000";
+
+/// Where a client finds its cluster.
+const SERVERS: &str = "bootstrap.servers";
+/// Beginnings of keys that hold credentials, or say where they are.
+const CREDENTIALS: [&str; 5] = [
+    "sasl.jaas.config",
+    "sasl.oauthbearer.",
+    "sasl.login.",
+    "ssl.key.",
+    "ssl.keystore.",
+];
 
 fn overlay(own: &mut Props, from: &Props, prefix: &str) {
     for (key, value) in from {
@@ -31,8 +54,17 @@ fn fixed(pairs: &[(&str, String)]) -> Props {
         .collect()
 }
 
-fn to_librdkafka(kind: ClientKind, worker: &Props, own: &Props) -> Result<ClientConfig> {
-    librdkafka_config(kind, worker, own).map_err(|error| ConnectError::config(error.to_string()))
+fn to_librdkafka(kind: ClientKind, base: &Props, own: &Props) -> Result<ClientConfig> {
+    librdkafka_config(kind, base, own).map_err(|error| ConnectError::config(error.to_string()))
+}
+
+/// What producers and consumers of connectors have of the worker's keys without prefix.
+fn servers(worker: &Props) -> Props {
+    let servers = worker.get_key_value(SERVERS);
+    servers
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .into_iter()
+        .collect()
 }
 
 fn set_default(config: &mut ClientConfig, name: &str, value: &str) {
@@ -59,7 +91,7 @@ pub fn transactional_producer_config(
     id: &ConnectorTaskId,
     transactional_id: &str,
 ) -> Result<ClientConfig> {
-    let mut config = base_producer_config(worker, connector, &format!("connector-producer-{id}"))?;
+    let mut own = producer_props(worker, connector, &format!("connector-producer-{id}"));
     for (key, needed) in [
         ("transactional.id", transactional_id),
         ("enable.idempotence", "true"),
@@ -68,10 +100,14 @@ pub fn transactional_producer_config(
         if given.is_some_and(|given| given != needed) {
             tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs its own");
         }
-        config.set(key, needed);
+        own.insert(key.to_owned(), needed.to_owned());
     }
-    // librdkafka bounds the delivery of a record by the transaction's timeout, and refuses a longer time.
-    config.remove("delivery.timeout.ms");
+    let mut config = to_librdkafka(ClientKind::Producer, &servers(worker), &own)?;
+    set_default(
+        &mut config,
+        "queue.buffering.max.kbytes",
+        PRODUCER_BUFFER_KBYTES,
+    );
     Ok(config)
 }
 
@@ -84,11 +120,7 @@ pub fn dead_letter_producer_config(context: &TaskContext) -> Result<ClientConfig
     )
 }
 
-fn base_producer_config(
-    worker: &Props,
-    connector: &Props,
-    client_id: &str,
-) -> Result<ClientConfig> {
+fn producer_props(worker: &Props, connector: &Props, client_id: &str) -> Props {
     let mut own = fixed(&[
         ("client.id", client_id.to_owned()),
         ("acks", "all".to_owned()),
@@ -98,7 +130,16 @@ fn base_producer_config(
     ]);
     overlay(&mut own, worker, "producer.");
     overlay(&mut own, connector, "producer.override.");
-    let mut config = to_librdkafka(ClientKind::Producer, worker, &own)?;
+    own
+}
+
+fn base_producer_config(
+    worker: &Props,
+    connector: &Props,
+    client_id: &str,
+) -> Result<ClientConfig> {
+    let own = producer_props(worker, connector, client_id);
+    let mut config = to_librdkafka(ClientKind::Producer, &servers(worker), &own)?;
     set_default(
         &mut config,
         "queue.buffering.max.kbytes",
@@ -107,8 +148,18 @@ fn base_producer_config(
     Ok(config)
 }
 
-/// Settings of the consumer of a sink task, and its `max.poll.records`.
-pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
+/// Settings of the consumer of a sink task.
+pub struct ConsumerSettings {
+    /// For librdkafka.
+    pub config: ClientConfig,
+    /// `max.poll.records`.
+    pub max_records: usize,
+    /// `auto.offset.reset`.
+    pub reset: OffsetReset,
+}
+
+/// Settings of the consumer of a sink task.
+pub fn consumer_config(context: &TaskContext) -> Result<ConsumerSettings> {
     let id = &context.id;
     let mut own = fixed(&[
         ("group.id", format!("connect-{}", id.connector)),
@@ -118,18 +169,11 @@ pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
     ]);
     overlay(&mut own, &context.settings.worker_props, "consumer.");
     overlay(&mut own, &context.connector_props, "consumer.override.");
-    let max_poll_records = own
-        .get("max.poll.records")
-        .map(|text| {
-            text.trim().parse::<usize>().ok().filter(|count| *count > 0).ok_or_else(|| {
-                ConnectError::config(format!(
-                    "Invalid value {text} for configuration max.poll.records: Value must be at least 1"
-                ))
-            })
-        })
-        .transpose()?
-        .unwrap_or(500);
-    let mut config = to_librdkafka(ClientKind::Consumer, &context.settings.worker_props, &own)?;
+    let worker = servers(&context.settings.worker_props);
+    let mut config = to_librdkafka(ClientKind::Consumer, &worker, &own)?;
+    let text = |key: &str| own.get(key).map(|value| value.trim());
+    let max_records = text("max.poll.records").and_then(|count| count.parse().ok());
+    let reset = text("auto.offset.reset").and_then(offset_reset);
     set_default(
         &mut config,
         "queued.max.messages.kbytes",
@@ -140,24 +184,41 @@ pub fn consumer_config(context: &TaskContext) -> Result<(ClientConfig, usize)> {
     set_default(&mut config, "allow.auto.create.topics", "true");
     // With a small queue the default second of waiting when it is full would be felt.
     set_default(&mut config, "fetch.queue.backoff.ms", "5");
-    Ok((config, max_poll_records))
+    Ok(ConsumerSettings {
+        config,
+        max_records: max_records.unwrap_or(500),
+        reset: reset.unwrap_or(OffsetReset::Earliest),
+    })
 }
 
-/// Properties of the clients of a connector's own offsets topic.
-pub struct OffsetClients {
-    /// Of all, and of the admin client.
-    pub base: Props,
-    /// Of the consumer, over `base`.
-    pub consumer: Props,
-    /// Of the producer, over `base`.
-    pub producer: Props,
+/// Fails if none of a client's servers has an address; Kafka's clients look when they are made.
+///
+/// # Errors
+/// Kafka's text, with the servers.
+pub async fn check_servers(config: &ClientConfig) -> Result<()> {
+    bootstrap::resolve(config.get(SERVERS).unwrap_or_default())
+        .await
+        .map_err(|error| ConnectError::config(error.to_string()))
 }
 
 /// Properties of admin calls on behalf of a connector.
 pub fn connector_admin_props(worker: &Props, connector_props: &Props) -> Props {
-    let mut props = worker.clone();
-    overlay(&mut props, worker, "admin.");
-    overlay(&mut props, connector_props, "admin.override.");
+    let mut own = Props::new();
+    overlay(&mut own, worker, "admin.");
+    overlay(&mut own, connector_props, "admin.override.");
+    let elsewhere = connector_props
+        .get(&format!("admin.override.{SERVERS}"))
+        .is_some_and(|servers| worker.get(SERVERS) != Some(servers));
+    let mut props: Props = worker
+        .iter()
+        .filter(|(key, _)| {
+            let of_others = ["admin.", "producer.", "consumer."];
+            !of_others.iter().any(|prefix| key.starts_with(prefix))
+        })
+        .filter(|(key, _)| !elsewhere || !CREDENTIALS.iter().any(|name| key.starts_with(name)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    props.extend(own);
     props
 }
 
@@ -168,9 +229,8 @@ pub fn offset_clients(
     connector_props: &Props,
     connector: &ConnectorName,
     exactly_once: bool,
-) -> OffsetClients {
+) -> LogClients {
     let isolation = ("isolation.level", "read_committed".to_owned());
-    let base = connector_admin_props(worker, connector_props);
     let mut consumer = fixed(std::slice::from_ref(&isolation));
     overlay(&mut consumer, worker, "consumer.");
     overlay(&mut consumer, connector_props, "consumer.override.");
@@ -189,8 +249,9 @@ pub fn offset_clients(
     for transactional in ["transactional.id", "enable.idempotence"] {
         producer.shift_remove(transactional);
     }
-    OffsetClients {
-        base,
+    LogClients {
+        admin: connector_admin_props(worker, connector_props),
+        base: servers(worker),
         consumer,
         producer,
     }
@@ -207,8 +268,80 @@ pub fn dead_letter_admin_config(context: &TaskContext) -> Result<ClientConfig> {
 }
 
 fn named_admin_config(context: &TaskContext, name: &str) -> Result<ClientConfig> {
-    let mut own = fixed(&[("client.id", format!("{name}-{}", context.id))]);
-    overlay(&mut own, &context.settings.worker_props, "admin.");
-    overlay(&mut own, &context.connector_props, "admin.override.");
-    to_librdkafka(ClientKind::Admin, &context.settings.worker_props, &own)
+    let mut base = connector_admin_props(&context.settings.worker_props, &context.connector_props);
+    base.entry("client.id".to_owned())
+        .or_insert_with(|| format!("{name}-{}", context.id));
+    to_librdkafka(ClientKind::Admin, &base, &Props::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn props(pairs: &[(&str, &str)]) -> Props {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    /// A worker that has to prove who it is, and lets connectors' producers go elsewhere.
+    fn worker() -> Props {
+        let login = "org.apache.kafka.common.security.plain.PlainLoginModule required username=w password=geheim;";
+        props(&[
+            (SERVERS, "kafka:9093"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.jaas.config", login),
+            ("ssl.keystore.location", "/geheim.pem"),
+            ("linger.ms", "777"),
+            ("max.request.size", "2000"),
+            ("fetch.max.bytes", "7777"),
+            ("producer.bootstrap.servers", "kafka:9092"),
+            ("producer.batch.size", "5"),
+            ("consumer.max.poll.records", "7"),
+            ("admin.retry.backoff.ms", "70"),
+        ])
+    }
+
+    #[test]
+    fn nothing_without_a_prefix_but_the_servers_reaches_producers_and_consumers() {
+        let name = "c".into();
+        let clients = offset_clients(&worker(), &Props::new(), &name, true);
+        let producer = base_producer_config(&worker(), &Props::new(), "id").unwrap();
+        let consumer =
+            to_librdkafka(ClientKind::Consumer, &clients.base, &clients.consumer).unwrap();
+        let own = to_librdkafka(ClientKind::Producer, &clients.base, &clients.producer).unwrap();
+        for config in [&producer, &consumer, &own] {
+            assert!(!format!("{config:?}").contains("geheim"));
+            assert_eq!(config.get("sasl.password"), None);
+            assert_eq!(config.get("security.protocol"), Some("plaintext"));
+            assert_eq!(config.get("linger.ms"), None);
+            assert_ne!(config.get("message.max.bytes"), Some("2000"));
+            assert_eq!(config.get("fetch.max.bytes"), None);
+        }
+        assert_eq!(producer.get(SERVERS), Some("kafka:9092"));
+        assert_eq!(producer.get("batch.size"), Some("5"));
+        assert_eq!(consumer.get(SERVERS), Some("kafka:9093"));
+    }
+
+    #[test]
+    fn an_admin_client_has_the_workers_keys_and_elsewhere_not_its_credentials() {
+        let here = connector_admin_props(&worker(), &Props::new());
+        assert!(here["sasl.jaas.config"].contains("geheim"));
+        assert_eq!(here["retry.backoff.ms"], "70");
+        assert_eq!(here.get("batch.size"), None);
+        let connector = props(&[
+            ("admin.override.bootstrap.servers", "foreign:1"),
+            ("admin.override.security.protocol", "PLAINTEXT"),
+        ]);
+        let elsewhere = connector_admin_props(&worker(), &connector);
+        assert!(
+            !format!("{elsewhere:?}").contains("geheim"),
+            "{elsewhere:?}"
+        );
+        assert_eq!(elsewhere[SERVERS], "foreign:1");
+        let clients = offset_clients(&worker(), &connector, &"c".into(), false);
+        assert!(!format!("{clients:?}").contains("geheim"));
+    }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::client_configs;
 use super::offset_writer::{OffsetRecord, storage_error};
-use super::transactional_producer::{TransactionalProducer, with_refusal};
+use super::transactional_producer::{TransactionalProducer, first_refusal, with_refusal};
 use crate::storage::kafka_offset::{KafkaOffsetBackingStore, OwnTopic};
 use crate::storage::{OffsetBackingStore, StorageError};
 use crate::worker_config::{ExactlyOnceSupport, Mode, WorkerConfig};
@@ -61,10 +61,10 @@ impl ConnectorOffsets {
                 .map_err(|error| storage_error(&error))?;
         }
         let chunks = producer.send(&self.topic, &records).await?;
-        producer
-            .commit()
-            .await
-            .map_err(|error| with_refusal(error, &chunks))?;
+        producer.commit().await.map_err(|error| {
+            let refused = chunks.iter().find_map(|chunk| first_refusal(chunk, 0));
+            with_refusal(error, refused)
+        })?;
         if let Some(worker) = &self.copy_to {
             copy_offsets(worker, &self.connector, records);
         }
@@ -239,12 +239,17 @@ impl OffsetStores {
             client_configs::offset_clients(&self.config.raw, props, connector, exactly_once);
         let key: OwnKey = (
             topic.to_owned(),
-            [&clients.base, &clients.consumer, &clients.producer]
-                .into_iter()
-                .flatten()
-                .filter(|(name, _)| *name != "client.id")
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            [
+                &clients.admin,
+                &clients.base,
+                &clients.consumer,
+                &clients.producer,
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| *name != "client.id")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         );
         let mut own = self.own.lock().await;
         if let Some(open) = own.get(&key).and_then(Weak::upgrade) {
@@ -255,9 +260,7 @@ impl OffsetStores {
             OwnTopic {
                 topic: topic.to_owned(),
                 client_id: format!("connector-consumer-{connector}"),
-                base: clients.base,
-                consumer: clients.consumer,
-                producer: clients.producer,
+                clients,
             },
         );
         store.start().await?;

@@ -1,18 +1,19 @@
 //! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records that failed, as they
 //! were consumed, in a topic of their own.
 //!
-//! Sending does not wait; [`DeadLetterQueue::settle`] does, before offsets are committed, so that a record is never
-//! passed over without being in the queue. A send that fails is logged and counted, as by the JVM worker.
+//! Sending does not wait; [`ErrorReporter::settle`] does, before offsets are committed, so that a record is never
+//! passed over without being in the queue. A send that fails is logged and counted, and the task fails before it commits
+//! another offset. The JVM worker does so for records that a task reports, and goes on without those that could not be
+//! converted or transformed.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytestring::ByteString;
 use parking_lot::Mutex;
-use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use sluice_api::{ConnectError, RawRecord, Result};
+use sluice_api::{ConnectError, ErrorKind, RawRecord, Result};
 use sluice_protocol::ConnectorTaskId;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub struct DeadLetterQueue {
     signal: Arc<AckSignal>,
     /// Sends that were not answered when last looked at.
     outstanding: Mutex<Vec<Arc<AckChunk>>>,
+    /// The first record that could not be written.
+    failed: OnceLock<ConnectError>,
     metrics: Arc<ErrorMetrics>,
     cancelled: CancellationToken,
 }
@@ -64,33 +67,42 @@ impl DeadLetterQueue {
                 ))
                 .caused_by(error)
             })?;
-        Ok(Some(Self {
-            id: context.id.clone(),
-            topic: topic.as_str().into(),
-            context_headers: settings.dead_letter_headers,
-            producer: producers.get(&client_configs::dead_letter_producer_config(context)?)?,
-            signal: Arc::default(),
-            outstanding: Mutex::default(),
-            metrics: Arc::clone(&context.metrics.errors),
-            cancelled: context.cancelled.clone(),
-        }))
+        let producer = producers.get(&client_configs::dead_letter_producer_config(context)?)?;
+        Ok(Some(Self::writing(context, settings, topic, producer)))
     }
 
-    /// Waits until every record handed to the queue was written or has failed for good.
-    pub async fn settle(&self) {
-        loop {
-            let answered = self.signal.notify.notified();
-            if self.look() == 0 {
-                return;
-            }
-            tokio::select! {
-                () = answered => {}
-                () = self.cancelled.cancelled() => return,
-            }
+    /// A queue in a topic that exists.
+    pub(crate) fn writing(
+        context: &TaskContext,
+        settings: &ErrorSettings,
+        topic: &str,
+        producer: Arc<SharedProducer>,
+    ) -> Self {
+        Self {
+            id: context.id.clone(),
+            topic: topic.into(),
+            context_headers: settings.dead_letter_headers,
+            producer,
+            signal: Arc::default(),
+            outstanding: Mutex::default(),
+            failed: OnceLock::new(),
+            metrics: Arc::clone(&context.metrics.errors),
+            cancelled: context.cancelled.clone(),
         }
     }
 
-    /// Drops what was answered, tells of failures, and counts what is still under way.
+    /// Fails if a record could not be written.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn check(&self) -> Result<()> {
+        if self.signal.take_failed() {
+            self.look();
+        }
+        self.failed.get().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Drops what was answered, reports failures, and counts what is still under way.
     fn look(&self) -> usize {
         let mut outstanding = self.outstanding.lock();
         outstanding.retain(|chunk| {
@@ -102,8 +114,15 @@ impl DeadLetterQueue {
         outstanding.len()
     }
 
-    fn send_failed(&self, error: &KafkaError) {
+    fn send_failed(&self, error: &dyn Display) {
         self.metrics.dlq_failures.add(1);
+        self.failed.get_or_init(|| {
+            ConnectError::connect(format!(
+                "Could not produce message to dead letter queue. topic={}",
+                self.topic
+            ))
+            .caused_by(ConnectError::new(ErrorKind::Kafka, error.to_string()))
+        });
         tracing::error!(
             task = %self.id,
             topic = &*self.topic,
@@ -154,7 +173,9 @@ impl DeadLetterQueue {
 #[async_trait]
 impl ErrorReporter for DeadLetterQueue {
     async fn report(&self, stage: Stage, class: &str, consumed: &RawRecord, error: &ConnectError) {
-        self.look();
+        if self.signal.take_failed() {
+            self.look();
+        }
         self.metrics.dlq_requests.add(1);
         let headers = self.headers(stage, class, consumed, error);
         let mut open = self.producer.open_chunk(1, &self.signal, false);
@@ -179,5 +200,22 @@ impl ErrorReporter for DeadLetterQueue {
             }
         }
         self.outstanding.lock().push(Arc::clone(open.chunk()));
+    }
+    /// Fails if any record of the queue, now or before, was not written: no offset may be committed any more.
+    async fn settle(&self) -> Result<()> {
+        loop {
+            let answered = self.signal.notify.notified();
+            if self.look() == 0 {
+                // The signal wakes one of those that wait.
+                self.signal.notify.notify_waiters();
+                return self.check();
+            }
+            tokio::select! {
+                () = answered => {}
+                () = self.cancelled.cancelled() => {
+                    return Err(ConnectError::connect("the task was cancelled"));
+                }
+            }
+        }
     }
 }

@@ -166,6 +166,12 @@ pub trait ErrorReporter: Send + Sync {
         consumed: &sluice_api::RawRecord,
         error: &ConnectError,
     );
+
+    /// Waits until everything reported so far is written.
+    ///
+    /// # Errors
+    /// A report could not be written.
+    async fn settle(&self) -> Result<()>;
 }
 
 /// Outcome of a step that errors may be tolerated in.
@@ -205,7 +211,12 @@ pub struct ErrorOperator {
     cancelled: CancellationToken,
     stopping: CancellationToken,
     reporter: Option<Arc<dyn ErrorReporter>>,
+    /// Held for each report, so that reports are made in the order in which they were asked for.
+    turn: tokio::sync::Mutex<()>,
 }
+
+/// The right to make the next report.
+pub type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
 
 impl fmt::Debug for ErrorOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -232,6 +243,7 @@ impl ErrorOperator {
             cancelled,
             stopping,
             reporter: None,
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -240,6 +252,17 @@ impl ErrorOperator {
     pub fn with_reporter(mut self, reporter: Arc<dyn ErrorReporter>) -> Self {
         self.reporter = Some(reporter);
         self
+    }
+
+    /// Waits until everything reported so far is written.
+    ///
+    /// # Errors
+    /// A report could not be written.
+    pub async fn settle(&self) -> Result<()> {
+        match &self.reporter {
+            Some(reporter) => reporter.settle().await,
+            None => Ok(()),
+        }
     }
 
     /// The task.
@@ -366,10 +389,36 @@ impl ErrorOperator {
         subject: &(dyn FailureSubject + Sync),
         error: ConnectError,
     ) -> Tolerated<T> {
+        let turn = self.turn().await;
+        self.failed_in(turn.as_ref(), stage, class, subject, error)
+            .await
+    }
+
+    /// Waits until all reports that were asked for before are made; `None` if the task is cancelled meanwhile. The place in
+    /// the order is that of the first poll.
+    pub async fn turn(&self) -> Option<Turn<'_>> {
+        tokio::select! {
+            biased;
+            turn = self.turn.lock() => Some(turn),
+            () = self.cancelled.cancelled() => None,
+        }
+    }
+
+    /// As [`ErrorOperator::failed`], for a caller whose turn it is; without a turn nothing is reported.
+    pub async fn failed_in<T>(
+        &self,
+        turn: Option<&Turn<'_>>,
+        stage: Stage,
+        class: &str,
+        subject: &(dyn FailureSubject + Sync),
+        error: ConnectError,
+    ) -> Tolerated<T> {
         self.metrics.on_error();
         self.metrics.record_failures.add(1);
         self.metrics.record_errors.add(1);
-        self.report(stage, class, subject, &error).await;
+        if turn.is_some() {
+            self.report(stage, class, subject, &error).await;
+        }
         if self.settings.tolerate_all {
             self.metrics.records_skipped.add(1);
             return Tolerated::Skipped;

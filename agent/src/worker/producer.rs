@@ -9,6 +9,39 @@
 //! 64 KiB always. One whose partition takes nothing, be it for hours, is held back when it has half of the memory (dynamic
 //! thresholds, Choudhury and Hahne 1998).
 //!
+//! # How a send ends
+//!
+//! What was handed over and not acknowledged is never passed by. Each of these ends a send:
+//!
+//! | ending | reported |
+//! |---|---|
+//! | the broker has the record | by delivery |
+//! | too large for `max.request.size` | at once |
+//! | a name that no topic has | at once, or by delivery |
+//! | a partition that the topic does not have | at once; where the topic is not known yet it is waited for, as in Java |
+//! | no room (`buffer.memory`) | at once; every path waits and sends again, telemetry drops |
+//! | refused by the broker: too large, not authorised, invalid topic, record or timestamp, policy | by delivery |
+//! | not taken in time (`delivery.timeout.ms`, `transaction.timeout.ms`) | by delivery |
+//! | thrown away: the transaction was aborted, the producer closed | by delivery |
+//! | the transactional producer was fenced | by the transaction |
+//! | fatal: the idempotent producer refuses all from now on | at once; the next task gets a new producer |
+//!
+//! What each path does with a record that was not taken:
+//!
+//! | path | then |
+//! |---|---|
+//! | source, at least once | the task fails, offsets stop before the record; `errors.tolerance=all` skips it (KIP-779) |
+//! | source, exactly once | the transaction is aborted and the task fails, whatever the tolerance |
+//! | offsets of a transaction | the same |
+//! | dead letter queue | the task fails, and commits no offset any more |
+//! | offsets, at least once | the commit fails and is tried again with the next one |
+//! | config topic | the call fails; a leader's transaction is aborted and its privileges are claimed again |
+//! | status topic | tried again if it may pass, else logged |
+//! | offset syncs of a mirror | logged; the next sync of the partition says more |
+//! | telemetry | dropped, and counted in the log |
+//!
+//! `storage/send_endings_tests.rs` tries each ending on each path.
+//!
 //! Contract: librdkafka reports each record that [`OpenChunk::send`] took exactly once; until then the chunk stays
 //! in the producer's table, whether or not the task is still there.
 
@@ -22,7 +55,7 @@ use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sluice_api::record::same_name;
 use sluice_api::{ConnectError, ErrorKind, Result};
@@ -45,6 +78,9 @@ const COUNTED: i64 = 256 * 1024;
 const LEAST: i64 = 64 * 1024;
 /// KiB that a producer may hold without `queue.buffering.max.kbytes`: librdkafka's default.
 const DEFAULT_MEMORY: i64 = 1 << 20;
+
+/// `max.request.size` of Java's producer.
+const MAX_REQUEST_SIZE: usize = 1_048_576;
 
 /// State of a record that was sent.
 const PENDING: u8 = 0;
@@ -90,7 +126,7 @@ pub struct AckChunk {
     states: Box<[AtomicU8]>,
     /// Records not reported, plus one as long as the task may send more.
     open: AtomicU32,
-    failures: Mutex<Vec<(usize, KafkaError)>>,
+    failures: Mutex<Vec<(usize, Refusal)>>,
     /// Kept only for tasks that want to know.
     written: Option<Mutex<HashMap<usize, Written>>>,
     signal: Arc<AckSignal>,
@@ -113,7 +149,7 @@ impl AckChunk {
     }
 
     /// Failures since the last call: the record's number and why.
-    pub fn take_failures(&self) -> Vec<(usize, KafkaError)> {
+    pub fn take_failures(&self) -> Vec<(usize, Refusal)> {
         std::mem::take(&mut *self.failures.lock())
     }
 
@@ -134,8 +170,8 @@ impl AckChunk {
         }
     }
 
-    fn fail(&self, index: usize, error: KafkaError) {
-        self.failures.lock().push((index, error));
+    fn fail(&self, index: usize, refusal: Refusal) {
+        self.failures.lock().push((index, refusal));
         self.set(index, FAILED);
         self.signal.failed.store(true, Ordering::Release);
         self.signal.notify.notify_one();
@@ -149,6 +185,51 @@ impl AckChunk {
         }
         last
     }
+}
+
+/// Why a record was not written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// It is larger than the producer takes, by Java's count (`KafkaProducer.ensureValidRecordSize`).
+    #[error(
+        "The message is {size} bytes when serialized which is larger than {most}, which is the value of the \
+         max.request.size configuration."
+    )]
+    TooLarge {
+        /// Bytes of a batch with this record alone, at most.
+        size: usize,
+        /// `max.request.size`.
+        most: usize,
+    },
+    /// What librdkafka or the broker says.
+    #[error("topic {topic}: {error}")]
+    Kafka {
+        /// The topic.
+        topic: String,
+        /// The refusal.
+        error: KafkaError,
+    },
+}
+
+/// Bytes of a batch with a single record, at most (`AbstractRecords.estimateSizeInBytesUpperBound`).
+fn batch_size(key: Option<&[u8]>, value: Option<&[u8]>, headers: Option<&OwnedHeaders>) -> usize {
+    /// Of a batch, and of a record beside its key, value and headers.
+    const OVERHEAD: usize = 61 + 21;
+    let varint = |number: usize| match number {
+        0..64 => 1,
+        64..8_192 => 2,
+        8_192..1_048_576 => 3,
+        1_048_576..134_217_728 => 4,
+        _ => 5,
+    };
+    let field = |bytes: Option<&[u8]>| bytes.map_or(1, |bytes| varint(bytes.len()) + bytes.len());
+    let headers = headers.map_or(1, |headers| {
+        let sizes = headers
+            .iter()
+            .map(|header| field(Some(header.key.as_bytes())) + field(header.value));
+        varint(headers.count()) + sizes.sum::<usize>()
+    });
+    OVERHEAD + field(key) + field(value) + headers
 }
 
 /// Why [`OpenChunk::send`] did not take a record.
@@ -244,7 +325,13 @@ impl ProducerContext<BuiltInPartitioner> for Deliveries {
                 }
                 chunk.set(index, ACKED);
             }
-            Err((error, _)) => chunk.fail(index, error.clone()),
+            Err((error, message)) => chunk.fail(
+                index,
+                Refusal::Kafka {
+                    topic: message.topic().to_owned(),
+                    error: error.clone(),
+                },
+            ),
         }
         let complete = chunk.close(1);
         if complete {
@@ -294,6 +381,12 @@ impl OpenChunk {
         value: Option<&[u8]>,
         headers: Option<OwnedHeaders>,
     ) -> std::result::Result<(), SendError> {
+        let size = batch_size(key, value, headers.as_ref());
+        if size > self.producer.most {
+            let most = self.producer.most;
+            self.chunk.fail(index, Refusal::TooLarge { size, most });
+            return Ok(());
+        }
         let size = size_in_memory(key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
         if self.uncounted >= self.allowed && !self.look_at_share() {
             return Err(SendError::QueueFull);
@@ -304,7 +397,7 @@ impl OpenChunk {
             None => self
                 .topic(topic)
                 .and_then(|topic| topic.send(partition, timestamp, key, value, opaque)),
-            // The binding lets nobody else have its headers.
+            // The binding keeps its headers to itself.
             Some(headers) => self
                 .producer
                 .producer
@@ -329,7 +422,16 @@ impl OpenChunk {
                 Err(SendError::QueueFull)
             }
             Err(error @ KafkaError::MessageProduction(_)) => {
-                self.chunk.fail(index, error);
+                let topic = topic.to_string();
+                self.chunk.fail(index, Refusal::Kafka { topic, error });
+                Ok(())
+            }
+            // A name that holds a NUL is no name of a topic either.
+            Err(KafkaError::Nul(_)) => {
+                let code = RDKafkaErrorCode::InvalidTopic;
+                let error = KafkaError::MessageProduction(code);
+                let topic = topic.escape_debug().to_string();
+                self.chunk.fail(index, Refusal::Kafka { topic, error });
                 Ok(())
             }
             Err(other) => Err(SendError::Kafka(other)),
@@ -381,6 +483,8 @@ pub struct SharedProducer {
     topics: RwLock<HashMap<String, Arc<Topic>>>,
     producer: PolledProducer<Deliveries, BuiltInPartitioner>,
     next_chunk: AtomicU64,
+    /// `max.request.size`.
+    most: usize,
 }
 
 impl SharedProducer {
@@ -422,6 +526,10 @@ impl SharedProducer {
             topics: RwLock::default(),
             producer,
             next_chunk: AtomicU64::new(1),
+            most: config
+                .get("message.max.bytes")
+                .and_then(|bytes| bytes.parse().ok())
+                .unwrap_or(MAX_REQUEST_SIZE),
         })
     }
 
@@ -480,6 +588,11 @@ impl SharedProducer {
         &self.producer
     }
 
+    /// Whether the producer refuses everything from now on, as an idempotent one does after a fatal error.
+    fn is_broken(&self) -> bool {
+        self.producer.client().fatal_error().is_some()
+    }
+
     /// Records in the queue or under way, of all tasks.
     #[must_use]
     pub fn in_flight(&self) -> i32 {
@@ -497,7 +610,7 @@ pub struct ProducerPool {
 }
 
 impl ProducerPool {
-    /// The producer of these settings; made when nobody has one, closed when nobody uses it any more.
+    /// The producer of these settings; made when nobody has one that works, closed when nobody uses it any more.
     ///
     /// # Errors
     /// A setting is not valid.
@@ -509,7 +622,9 @@ impl ProducerPool {
             .collect();
         key.sort_unstable();
         let mut producers = self.producers.lock();
-        if let Some(producer) = producers.get(&key).and_then(Weak::upgrade) {
+        if let Some(producer) = producers.get(&key).and_then(Weak::upgrade)
+            && !producer.is_broken()
+        {
             return Ok(producer);
         }
         producers.retain(|_, producer| producer.strong_count() > 0);
@@ -528,7 +643,10 @@ pub fn release(producer: Arc<SharedProducer>) {
 
 #[cfg(test)]
 mod tests {
+    use sluice_api::config::Props;
+
     use super::*;
+    use crate::kafka_client::{ClientKind, librdkafka_config};
 
     fn pool_config() -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -581,6 +699,29 @@ mod tests {
         assert!(!chunk.is_acked(0) && !chunk.is_complete());
         chunk.tolerate(2);
         assert!(chunk.is_acked(2));
+    }
+
+    #[tokio::test]
+    async fn records_up_to_javas_limit_are_taken() {
+        let config = librdkafka_config(
+            ClientKind::Producer,
+            &Props::from_iter([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]),
+            &Props::new(),
+        );
+        let producer = ProducerPool::default().get(&config.unwrap()).unwrap();
+        let signal = Arc::new(AckSignal::default());
+        let value = vec![0; MAX_REQUEST_SIZE];
+        // What Java's producer takes (kafka-clients 4.3.0).
+        for (index, (key, most)) in [(0, 1_048_489), (100, 1_048_388)].into_iter().enumerate() {
+            let key = (key > 0).then(|| &value[..key]);
+            for (size, taken) in [(most, true), (most + 1, false)] {
+                let mut open = producer.open_chunk(1, &signal, false);
+                let value = Some(&value[..size]);
+                open.send(0, &"t".into(), None, None, key, value, None)
+                    .unwrap();
+                assert_eq!(signal.take_failed(), !taken, "{index}: {size}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sluice_api::config::Props;
@@ -14,10 +15,12 @@ use sluice_api::{
     TimestampType, TopicPartition,
 };
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::errors::{ErrorOperator, FailureSubject, Stage, Tolerated};
 use super::task_context::TaskPlugins;
+use super::worker_task::catch;
 
 /// Class that reports of a task name.
 const SINK_TASK_CLASS: &str = "org.apache.kafka.connect.sink.SinkTask";
@@ -162,8 +165,8 @@ struct Outstanding {
 pub(super) struct Reporter {
     operator: Arc<ErrorOperator>,
     outstanding: Mutex<Vec<Outstanding>>,
-    /// Set when a report was not tolerated; the loop fails the task even if the task swallowed the error.
-    not_tolerated: Mutex<Option<ConnectError>>,
+    /// Set when a report was not tolerated or not made; the loop fails the task even if the task swallowed the error.
+    not_tolerated: Arc<Mutex<Option<ConnectError>>>,
     /// The records of the current batch as they were consumed.
     consumed: Mutex<Vec<RawRecord>>,
     plugins: Arc<TaskPlugins>,
@@ -202,7 +205,7 @@ impl Reporter {
         Self {
             operator,
             outstanding: Mutex::default(),
-            not_tolerated: Mutex::default(),
+            not_tolerated: Arc::default(),
             consumed: Mutex::default(),
             plugins,
         }
@@ -231,6 +234,28 @@ impl Reporter {
             })
             .cloned();
         kept.map_or_else(|| serialized(&self.plugins, record), Ok)
+    }
+
+    /// Lets a report go on by itself; [`Reporter::settle`] waits for it.
+    fn spawn(&self, report: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let ended = Arc::new(Notify::new());
+        let done = Arc::new(AtomicBool::new(false));
+        self.outstanding.lock().push(Outstanding {
+            ended: Arc::clone(&ended),
+            done: Arc::clone(&done),
+        });
+        let not_tolerated = Arc::clone(&self.not_tolerated);
+        tokio::spawn(async move {
+            let made = catch(async move {
+                report.await;
+                Ok(())
+            });
+            if let Err(panic) = made.await {
+                *not_tolerated.lock() = Some(panic);
+            }
+            done.store(true, Ordering::Release);
+            ended.notify_one();
+        })
     }
 
     /// The error of a report that was not tolerated.
@@ -354,47 +379,144 @@ impl ErrantRecordReporter for Reporter {
             Err(error) => return Err(error),
         };
         let plugins = Arc::clone(&self.plugins);
-        let ended = Arc::new(Notify::new());
-        let done = Arc::new(AtomicBool::new(false));
-        self.outstanding.lock().push(Outstanding {
-            ended: Arc::clone(&ended),
-            done: Arc::clone(&done),
-        });
         let operator = Arc::clone(&self.operator);
         let tolerate = operator.settings().tolerate_all;
         let fatal =
             ConnectError::connect("Tolerance exceeded in error handler").caused_by(error.clone());
-        let report = tokio::spawn(async move {
+        let mut report = Box::pin(tokio::task::unconstrained(async move {
+            let turn = operator.turn().await;
             let raw = match consumed {
                 Ok(raw) => raw,
                 Err(record) => serialized_when_ready(&plugins, record).await,
             };
+            let subject = ConsumedSubject(&raw);
             let _: Tolerated<()> = operator
-                .failed(
+                .failed_in(
+                    turn.as_ref(),
                     Stage::TaskPut,
                     SINK_TASK_CLASS,
-                    &ConsumedSubject(&raw),
+                    &subject,
                     error,
                 )
                 .await;
-            done.store(true, Ordering::Release);
-            ended.notify_one();
-        });
+        }));
+        // The first poll takes the place in the order of reports, so that dead letters come in the order of their records. It
+        // is the last one as a rule.
+        let under_way = match (&mut report).now_or_never() {
+            Some(()) => None,
+            None => Some(self.spawn(report)),
+        };
         if !tolerate {
             *self.not_tolerated.lock() = Some(fatal.clone());
             return Err(fatal);
         }
+        let operator = Arc::clone(&self.operator);
         Ok(Box::pin(async move {
-            report
-                .await
-                .map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))
+            if let Some(report) = under_way {
+                report
+                    .await
+                    .map_err(|error| ConnectError::new(ErrorKind::Panic, error.to_string()))?;
+            }
+            operator.settle().await
         }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sluice_protocol::ConnectorTaskId;
+
     use super::*;
+    use crate::worker::errors::ErrorSettings;
+    use crate::worker::transformation_chain::TransformationChain;
+
+    /// Takes longer for some records than for those after them.
+    #[derive(Default)]
+    struct Slow(Mutex<Vec<i64>>);
+
+    #[sluice_api::async_trait]
+    impl crate::worker::errors::ErrorReporter for Slow {
+        async fn report(&self, _: Stage, _: &str, consumed: &RawRecord, _: &ConnectError) {
+            for _ in 0..(7 - consumed.offset % 7) * 3 {
+                tokio::task::yield_now().await;
+            }
+            self.0.lock().push(consumed.offset);
+        }
+
+        async fn settle(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn plugins() -> Arc<TaskPlugins> {
+        let string = || {
+            let all = sluice_plugins::converters();
+            let string = all
+                .into_iter()
+                .find(|plugin| plugin.class.ends_with("StringConverter"));
+            (string.unwrap().new)()
+        };
+        Arc::new(TaskPlugins {
+            key_converter: string(),
+            key_converter_class: String::new(),
+            value_converter: string(),
+            value_converter_class: String::new(),
+            header_converter: (sluice_plugins::header_converters().remove(0).new)(),
+            header_converter_class: String::new(),
+            transformations: TransformationChain::new(Vec::new()),
+        })
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn reports_are_made_in_the_order_of_their_records() {
+        let slow = Arc::new(Slow::default());
+        let operator = ErrorOperator::new(
+            ConnectorTaskId::new("c", 0),
+            ErrorSettings {
+                tolerate_all: true,
+                ..ErrorSettings::default()
+            },
+            Arc::default(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let operator = Arc::new(operator.with_reporter(slow.clone()));
+        let reporter = Reporter::new(operator.clone(), plugins());
+        let mut reports = Vec::new();
+        for offset in 0..100 {
+            let record = SinkRecord {
+                record: sluice_api::ConnectRecord::new("t".into(), None, sluice_api::Value::Null),
+                kafka_offset: offset,
+                timestamp_type: TimestampType::NoTimestampType,
+                original_topic: "t".into(),
+                original_kafka_partition: 0,
+                original_kafka_offset: offset,
+            };
+            let report = reporter.report(&record, ConnectError::connect("bad"));
+            reports.push(report.unwrap());
+        }
+        // What the loop itself reports comes after them.
+        let last = RawRecord {
+            topic: "t".into(),
+            partition: 0,
+            offset: 100,
+            timestamp: -1,
+            timestamp_type: TimestampType::NoTimestampType,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        let subject = ConsumedSubject(&last);
+        let error = ConnectError::connect("bad");
+        let _: Tolerated<()> = operator
+            .failed(Stage::ValueConverter, "V", &subject, error)
+            .await;
+        for report in reports {
+            report.await.unwrap();
+        }
+        reporter.settle().await;
+        assert_eq!(*slow.0.lock(), (0..=100).collect::<Vec<i64>>());
+    }
 
     fn tp(partition: i32) -> TopicPartition {
         TopicPartition::new("t", partition)

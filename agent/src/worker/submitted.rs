@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use indexmap::IndexMap;
-use rdkafka::error::KafkaError;
 use sluice_api::{
     CommittedRecord, RecordMetadata, SourceOffset, SourcePartition, SourceRecord, TopicPartition,
 };
 
 use super::offset_writer::OffsetsByPartition;
-use super::producer::AckChunk;
+use super::producer::{AckChunk, Refusal};
 
 struct Entry {
     /// Number of the chunk, counted over the life of the task.
@@ -39,7 +38,7 @@ struct Queue {
 /// A record whose write failed.
 pub struct FailedRecord {
     /// Why.
-    pub error: KafkaError,
+    pub error: Refusal,
     /// What is known of the record, for the log.
     pub described: String,
     chunk: Arc<AckChunk>,

@@ -77,7 +77,7 @@ impl TransactionalProducer {
     /// Puts records into the open transaction. The answer tells of those that the broker refuses.
     ///
     /// # Errors
-    /// The producer does not take them.
+    /// The producer does not take one of them, such as one that is too large: librdkafka would commit the others.
     pub(super) async fn send(
         &self,
         topic: &str,
@@ -103,6 +103,9 @@ impl TransactionalProducer {
                 }
             }
             chunks.push(Arc::clone(open.chunk()));
+        }
+        if let Some(refused) = chunks.iter().find_map(|chunk| first_refusal(chunk, 0)) {
+            return Err(refused);
         }
         Ok(chunks)
     }
@@ -189,17 +192,19 @@ impl Drop for TransactionalProducer {
     }
 }
 
+/// The first record of a chunk, from number `first` on, that was refused; records before it belong to a transaction that
+/// was aborted.
+pub(super) fn first_refusal(chunk: &AckChunk, first: usize) -> Option<ConnectError> {
+    let mut failures = chunk.take_failures();
+    failures.retain(|(index, _)| *index >= first);
+    let (_, refused) = failures.into_iter().min_by_key(|(index, _)| *index)?;
+    Some(ConnectError::new(ErrorKind::Kafka, refused.to_string()))
+}
+
 /// The error of a transaction, with the first record that was refused as its cause, if there is one.
-pub(super) fn with_refusal<'a>(
-    error: ConnectError,
-    chunks: impl IntoIterator<Item = &'a Arc<AckChunk>>,
-) -> ConnectError {
-    let refused = chunks
-        .into_iter()
-        .find_map(|chunk| chunk.take_failures().into_iter().next());
+pub(super) fn with_refusal(error: ConnectError, refused: Option<ConnectError>) -> ConnectError {
     match refused {
-        Some((_, refused)) => ConnectError::connect(error.message())
-            .caused_by(ConnectError::new(ErrorKind::Kafka, refused.to_string())),
+        Some(refused) => ConnectError::connect(error.message()).caused_by(refused),
         None => error,
     }
 }

@@ -4,9 +4,10 @@
 use sluice_api::config::validators::{
     at_least, between, distinct_list, non_empty, one_of_ignoring_case,
 };
-use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance};
+use sluice_api::config::{ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, Importance};
 
 use super::Mode;
+use crate::client_overrides::policy_name;
 
 const NULL: Option<&str> = None;
 
@@ -47,7 +48,7 @@ fn both_modes(def: &mut ConfigDef) {
     }
     def.add(
         ConfigKey::new("bootstrap.servers", List)
-            .validator(distinct_list(false, false))
+            .distinct(false)
             .importance(Importance::High)
             .doc("brokers as host:port, comma separated"),
     );
@@ -122,7 +123,7 @@ fn both_modes(def: &mut ConfigDef) {
             "connector.client.config.override.policy",
             String,
             Some("All"),
-            "All, None, Principal or Allowlist",
+            "All, None, Principal or Allowlist, or Kafka's class of one of these",
         ),
         (
             "connector.client.config.override.allowlist",
@@ -324,12 +325,16 @@ fn both_modes(def: &mut ConfigDef) {
                 built = built.validator(sluice_api::config::validators::one_of(&["INFO", "DEBUG"]));
             }
             "connector.client.config.override.policy" => {
-                built = built.validator(one_of_ignoring_case(&[
-                    "All",
-                    "None",
-                    "Principal",
-                    "Allowlist",
-                ]));
+                built = built.validator(std::sync::Arc::new(|name, value| match value {
+                    ConfigValue::String(given) if policy_name(given).is_none() => {
+                        Err(ConfigError::invalid(
+                            name,
+                            given,
+                            format!("Class {given} could not be found."),
+                        ))
+                    }
+                    _ => Ok(()),
+                }));
             }
             _ => {}
         }

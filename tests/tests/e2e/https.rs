@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 use sluice_tests::certificates::{Authority, write_pem};
 use sluice_tests::command;
 use sluice_tests::pipeline::Pipeline;
@@ -35,6 +36,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "https::a_silent_or_plain_connection_holds_up_nobody",
         run: silent_connection,
+    },
+    Test {
+        name: "https::an_agent_reads_the_stores_of_a_jvm_worker_and_keeps_to_the_versions_of_tls",
+        run: java_stores,
     },
     Test {
         name: "https::certificates_that_cannot_be_used_end_the_start_with_their_key",
@@ -223,6 +228,59 @@ fn silent_connection(context: &Context) -> Result<()> {
     drop(silent);
     worker.rest().get("/connectors")?.success()?;
     worker.stop()
+}
+
+/// Whether the worker answers a client that speaks one version of TLS alone.
+fn speaks(rest: &Rest, version: &str) -> Result<bool> {
+    let place = rest.url().trim_start_matches("https://").to_owned();
+    let output = std::process::Command::new("openssl")
+        .args(["s_client", "-connect", &place, version])
+        .stdin(std::process::Stdio::null())
+        .output()?;
+    Ok(output.status.success())
+}
+
+fn java_stores(context: &Context) -> Result<()> {
+    let cluster = context.cluster("https-stores")?;
+    let authority = Authority::new("sluice tests")?;
+    for (enabled, tls12, tls13) in [
+        ("TLSv1.2,TLSv1.3", true, true),
+        ("TLSv1.3", false, true),
+        ("TLSv1.2", true, false),
+    ] {
+        let properties = cluster
+            .properties()?
+            .with_https(Kind::Jvm, &cluster.folder, &authority, "none")?
+            .with("listeners.https.ssl.enabled.protocols", enabled);
+        let mut worker = cluster.worker(Kind::Agent, &properties)?;
+        let rest = worker.rest();
+        ensure!(rest.get("/")?.status == 200, "no answer with {enabled}");
+        ensure!(speaks(rest, "-tls1_2")? == tls12, "TLS 1.2 with {enabled}");
+        ensure!(speaks(rest, "-tls1_3")? == tls13, "TLS 1.3 with {enabled}");
+        let name = format!("{}-source", cluster.name);
+        let body = json!({
+            "name": name,
+            "config": {
+                "connector.class": "FileStreamSource",
+                "file": "/dev/null",
+                "topic": name,
+            },
+        });
+        let created = rest.patient("POST", "/connectors", Some(&body))?;
+        let location = created.header("location").unwrap_or_default();
+        ensure!(location.starts_with("https://"), "Location: {location}");
+        rest.delete(&name)?;
+        worker.stop()?;
+    }
+    let properties = cluster
+        .properties()?
+        .with_https(Kind::Jvm, &cluster.folder, &authority, "none")?
+        .with("listeners.https.ssl.cipher.suites", "TLS_RSA_WITH_NULL_MD5");
+    let mut worker = cluster.launch(Kind::Agent, &properties)?;
+    worker.process().wait_exit(seconds(30))?;
+    let output = worker.process().output();
+    ensure!(output.contains("TLS_RSA_WITH_NULL_MD5"), "{output}");
+    Ok(())
 }
 
 fn unusable(context: &Context) -> Result<()> {

@@ -22,6 +22,7 @@ mod https;
 mod java_clients;
 mod jdbc;
 mod joining;
+mod kafka_clients;
 mod mirror;
 mod pipeline;
 mod schema_registry;
@@ -47,6 +48,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         bad_input::TESTS,
         hostile::TESTS,
         joining::TESTS,
+        kafka_clients::TESTS,
         terminal::TESTS,
         headless::TESTS,
         https::TESTS,

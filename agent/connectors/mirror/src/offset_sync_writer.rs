@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
 use sluice_api::{ConnectError, ErrorKind, Result, TopicPartition};
 use sluice_kafka::client_config::TracingContext;
+use sluice_kafka::polled_producer::PolledProducer;
 use std::collections::HashMap;
 
 use crate::format::OffsetSync;
@@ -98,7 +99,7 @@ pub(crate) struct OffsetSyncWriter {
     /// Due now.
     pending: IndexMap<TopicPartition, OffsetSync>,
     under_way: Arc<AtomicUsize>,
-    producer: BaseProducer<Deliveries>,
+    producer: PolledProducer<Deliveries>,
 }
 
 impl OffsetSyncWriter {
@@ -110,7 +111,7 @@ impl OffsetSyncWriter {
             tracing: TracingContext::new(config.get("client.id").unwrap_or_default()),
             under_way: Arc::clone(&under_way),
         };
-        let producer = BaseProducer::from_config_and_context(config, context).map_err(|error| {
+        let producer = PolledProducer::new(config, context).map_err(|error| {
             ConnectError::new(
                 ErrorKind::Kafka,
                 format!("Failed to construct kafka producer: {error}"),
@@ -178,9 +179,8 @@ impl OffsetSyncWriter {
         }
     }
 
-    /// Sends what is due, as far as that is allowed, and takes answers.
+    /// Sends what is due, as far as that is allowed.
     pub(crate) fn send_pending(&mut self) {
-        self.producer.poll(Duration::ZERO);
         let mut sent = 0;
         for sync in self.pending.values() {
             if self.under_way.load(Ordering::Acquire) >= MOST_UNDER_WAY {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytestring::ByteString;
 use sluice_api::record::shared_name;
@@ -12,6 +12,7 @@ use sluice_api::{
     async_trait, schemas,
 };
 use sluice_kafka::client_config::ClientKind;
+use sluice_kafka::client_keys::{OffsetReset, offset_reset};
 use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent, EARLIEST, LATEST};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,7 @@ impl SourceTask for MirrorSourceTask {
         };
         let consumer = clients::consumer(&config, Location::Source, "replication-consumer", false)?;
         let partitions = config.task_partitions();
-        let starts = start_offsets(&config, &*context, &partitions).await?;
+        let starts = start_offsets(&config, &*context, &consumer, &partitions).await?;
         tracing::info!(
             mirror = config.label(),
             partitions = partitions.len(),
@@ -198,6 +199,7 @@ fn stored_offset(offset: &SourceOffset) -> Option<i64> {
 async fn start_offsets(
     config: &MirrorConfig,
     context: &dyn SourceTaskContext,
+    consumer: &BatchConsumer,
     partitions: &[TopicPartition],
 ) -> Result<Vec<(TopicPartition, Option<i64>)>> {
     let wanted: Vec<SourcePartition> = partitions
@@ -206,15 +208,29 @@ async fn start_offsets(
         .collect();
     let stored = context.offset_storage_reader().offsets(&wanted).await?;
     let props = clients::client_props(&config.props, Location::Source, ClientKind::Consumer);
-    let reset = match props.get("auto.offset.reset").map(String::as_str) {
-        Some("latest") => Some(LATEST),
-        Some("none") => None,
-        _ => Some(EARLIEST),
+    let reset = props.get("auto.offset.reset").map(|reset| reset.trim());
+    let reset = reset
+        .and_then(offset_reset)
+        .unwrap_or(OffsetReset::Earliest);
+    let resets: Vec<Option<i64>> = match reset {
+        OffsetReset::Earliest => vec![Some(EARLIEST); partitions.len()],
+        OffsetReset::Latest => vec![Some(LATEST); partitions.len()],
+        OffsetReset::None => vec![None; partitions.len()],
+        OffsetReset::ByDuration(back) => {
+            let time = SystemTime::now().checked_sub(back);
+            let time = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let time = time.map_or(0, |time| {
+                i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+            });
+            let found = consumer.offsets_at(partitions, time).await?;
+            found.into_iter().map(Some).collect()
+        }
     };
     partitions
         .iter()
         .zip(stored)
-        .map(|(partition, stored)| {
+        .zip(resets)
+        .map(|((partition, stored), reset)| {
             let stored = stored.as_ref().and_then(stored_offset).filter(|offset| *offset >= 0);
             match stored.map(|offset| offset + 1).or(reset) {
                 Some(start) => Ok((partition.clone(), Some(start))),
@@ -241,7 +257,7 @@ impl Running {
             for event in self.events.drain(..) {
                 match event {
                     // As Kafka's task, which goes on whatever its consumer says.
-                    ConsumerEvent::Fatal(error) => {
+                    ConsumerEvent::Fatal(error) | ConsumerEvent::NoOffset(_, error) => {
                         tracing::warn!(mirror = self.config.label(), %error, "failure during poll");
                     }
                     ConsumerEvent::Warning(text) => {

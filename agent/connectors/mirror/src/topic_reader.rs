@@ -52,7 +52,9 @@ impl TopicReader {
             for event in self.events.drain(..) {
                 match event {
                     ConsumerEvent::EndOfPartition(_) => at_end = true,
-                    ConsumerEvent::Fatal(error) => failed = Some(error),
+                    ConsumerEvent::Fatal(error) | ConsumerEvent::NoOffset(_, error) => {
+                        failed = Some(error);
+                    }
                     ConsumerEvent::Warning(text) => tracing::warn!(topic = self.topic, "{text}"),
                     ConsumerEvent::Assign(_)
                     | ConsumerEvent::Revoke(_)

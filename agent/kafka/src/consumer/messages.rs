@@ -14,8 +14,13 @@ use sluice_api::{ConnectError, ErrorKind, RawRecord, TimestampType, TopicPartiti
 
 use super::{ConsumerEvent, Native};
 
-/// Values of so many bytes are not copied: they keep their message.
+/// Values of this many bytes are not copied: they keep their message.
 const LARGE: usize = 1024;
+/// Bytes of a record before its key and value at most: its length, attributes, differences of timestamp and offset, and the
+/// lengths of key and value.
+const FIELDS: usize = 5 + 1 + 10 + 5 + 5 + 5;
+/// Messages of one batch at most, since `max.poll.records` may be any number.
+const MOST: usize = 100_000;
 
 /// A message that lives as long as somebody has its value.
 struct LargeValue {
@@ -58,10 +63,10 @@ unsafe impl Send for MessageBatch {}
 unsafe impl Sync for MessageBatch {}
 
 impl MessageBatch {
-    /// Room for so many messages at once.
+    /// Room for this many messages at once, or for [`MOST`].
     pub(super) fn new(max_records: usize) -> Self {
         Self {
-            messages: Vec::with_capacity(max_records),
+            messages: Vec::with_capacity(max_records.clamp(1, MOST)),
             topics: Vec::new(),
         }
     }
@@ -134,11 +139,19 @@ impl MessageBatch {
                 if !is_record(*message) {
                     let text =
                         CStr::from_ptr(rd::rd_kafka_message_errstr(*message)).to_string_lossy();
-                    let no_matter = shared.without_group
+                    let no_matter = shared.group.is_none()
                         && raw.err
                             == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
-                    if !no_matter {
-                        shared.push(message_error(raw.err, &text));
+                    if raw.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+                        && !raw.rkt.is_null()
+                    {
+                        let topic =
+                            CStr::from_ptr(rd::rd_kafka_topic_name(raw.rkt)).to_string_lossy();
+                        let partition = TopicPartition::new(&*topic, raw.partition);
+                        let error = ConnectError::new(ErrorKind::Kafka, text.into_owned());
+                        shared.push(ConsumerEvent::NoOffset(partition, error));
+                    } else if !no_matter {
+                        shared.push(message_error(raw.err, &text, shared.group.as_deref()));
                     }
                     continue;
                 }
@@ -219,8 +232,9 @@ unsafe fn append(block: &mut BytesMut, pointer: *const c_void, len: usize) {
 /// Whether a record surely has no headers. librdkafka makes a buffer for the headers before it looks, and that costs a third
 /// of all that a small record costs here.
 ///
-/// In the format of record batches, the only one that has leader epochs, the number of headers follows the value. That byte
-/// is read only where the next record begins within less than a page behind it: then it lies in a page of one of the two.
+/// In the format of record batches, the only one that has leader epochs, the number of headers follows the value and belongs
+/// to the record. A broker that breaks the format could leave it out; so the byte is read only where the next record of the
+/// partition begins right behind it: between the two are the number and at most [`FIELDS`] bytes of the next record.
 ///
 /// # Safety
 /// Both are live.
@@ -228,7 +242,6 @@ unsafe fn is_without_headers(
     message: *const rd::rd_kafka_message_t,
     next: *const rd::rd_kafka_message_t,
 ) -> bool {
-    const SMALLEST_PAGE: usize = 4096;
     // SAFETY: fields of live messages are read; the byte's place is looked at before it is.
     unsafe {
         let (raw, next) = (&*message, &*next);
@@ -237,12 +250,19 @@ unsafe fn is_without_headers(
         } else {
             next.payload
         };
-        if raw.payload.is_null() || raw.len == 0 || rd::rd_kafka_message_leader_epoch(message) < 0 {
+        let follows = next.rkt == raw.rkt
+            && next.partition == raw.partition
+            && next.offset.checked_sub(1) == Some(raw.offset);
+        if !follows
+            || raw.payload.is_null()
+            || raw.len == 0
+            || rd::rd_kafka_message_leader_epoch(message) < 0
+        {
             return false;
         }
         let count = raw.payload.cast::<u8>().wrapping_add(raw.len);
         let distance = begin.addr().wrapping_sub(count.addr());
-        (1..SMALLEST_PAGE).contains(&distance) && *count == 0
+        (1..=1 + FIELDS).contains(&distance) && *count == 0
     }
 }
 
@@ -278,17 +298,25 @@ unsafe fn headers_of(message: *const rd::rd_kafka_message_t) -> Vec<(ByteString,
     list
 }
 
-fn message_error(code: rd::rd_kafka_resp_err_t, text: &str) -> ConsumerEvent {
+fn message_error(code: rd::rd_kafka_resp_err_t, text: &str, group: Option<&str>) -> ConsumerEvent {
     use rd::rd_kafka_resp_err_t as e;
     let name = format!("{:?}", RDKafkaErrorCode::from(code));
+    let text = match (code, group) {
+        (
+            e::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED | e::RD_KAFKA_RESP_ERR_INVALID_GROUP_ID,
+            Some(group),
+        ) => format!("{name}: group {group}: {text}"),
+        _ => format!("{name}: {text}"),
+    };
     match code {
         e::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+        | e::RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION
         | e::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
+        | e::RD_KAFKA_RESP_ERR_INVALID_GROUP_ID
         | e::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
-        | e::RD_KAFKA_RESP_ERR__FATAL => ConsumerEvent::Fatal(ConnectError::new(
-            ErrorKind::Kafka,
-            format!("{name}: {text}"),
-        )),
-        _ => ConsumerEvent::Warning(format!("{name}: {text}")),
+        | e::RD_KAFKA_RESP_ERR__FATAL => {
+            ConsumerEvent::Fatal(ConnectError::new(ErrorKind::Kafka, text))
+        }
+        _ => ConsumerEvent::Warning(text),
     }
 }

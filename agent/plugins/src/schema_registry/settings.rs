@@ -212,7 +212,7 @@ const KEYS: &[KeyRow] = {
             String,
             Some("JKS"),
             Medium,
-            "Kind of the trust store; only PEM is read.",
+            "Kind of the trust store: JKS, PKCS12 or PEM.",
         ),
         KeyRow(
             "schema.registry.ssl.truststore.location",
@@ -220,6 +220,13 @@ const KEYS: &[KeyRow] = {
             None,
             Medium,
             "File with trusted certificates.",
+        ),
+        KeyRow(
+            "schema.registry.ssl.truststore.password",
+            Password,
+            None,
+            Medium,
+            "Password of the trust store.",
         ),
         KeyRow(
             "schema.registry.ssl.truststore.certificates",
@@ -233,7 +240,7 @@ const KEYS: &[KeyRow] = {
             String,
             Some("JKS"),
             Medium,
-            "Kind of the key store; only PEM is read.",
+            "Kind of the key store: JKS, PKCS12 or PEM.",
         ),
         KeyRow(
             "schema.registry.ssl.keystore.location",
@@ -241,6 +248,41 @@ const KEYS: &[KeyRow] = {
             None,
             Medium,
             "File with the client's certificate and key.",
+        ),
+        KeyRow(
+            "schema.registry.ssl.keystore.password",
+            Password,
+            None,
+            Medium,
+            "Password of the key store.",
+        ),
+        KeyRow(
+            "schema.registry.ssl.key.password",
+            Password,
+            None,
+            Medium,
+            "Password of the client's key.",
+        ),
+        KeyRow(
+            "schema.registry.ssl.enabled.protocols",
+            String,
+            None,
+            Low,
+            "Versions of TLS that may be used, of TLSv1.2 and TLSv1.3; both if it is not given.",
+        ),
+        KeyRow(
+            "schema.registry.ssl.protocol",
+            String,
+            None,
+            Low,
+            "Java's implementation of TLS; checked, and without effect.",
+        ),
+        KeyRow(
+            "schema.registry.ssl.cipher.suites",
+            String,
+            None,
+            Low,
+            "Refused: the client chooses among secure cipher suites by itself.",
         ),
         KeyRow(
             "schema.registry.ssl.keystore.certificate.chain",

@@ -17,6 +17,7 @@ use sluice_api::{
     ConnectError, OffsetAndMetadata, RawRecord, Result, SinkOffsets, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition,
 };
+use sluice_kafka::client_keys::OffsetReset;
 use sluice_protocol::TargetState;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -105,8 +106,9 @@ async fn run_task(
         ))
     });
     let subscription = Subscription::of(context)?;
-    let (config, max_records) = client_configs::consumer_config(context)?;
-    let consumer = BatchConsumer::new(&config, max_records)?;
+    let settings = client_configs::consumer_config(context)?;
+    client_configs::check_servers(&settings.config).await?;
+    let consumer = BatchConsumer::new(&settings.config, settings.max_records)?;
     let plugin_context = Arc::new(SinkContext::new(
         context.task_props.clone(),
         stopping.clone(),
@@ -124,6 +126,7 @@ async fn run_task(
         next_refresh: now,
         refresh_after: Duration::from_secs(1),
         consumer,
+        reset: settings.reset,
         subscription,
         subscribed: Vec::new(),
         plugin: plugin_context,
@@ -173,6 +176,7 @@ async fn run_task(
 struct Loop<'a> {
     context: &'a mut TaskContext,
     consumer: BatchConsumer,
+    reset: OffsetReset,
     subscription: Subscription,
     subscribed: Vec<String>,
     plugin: Arc<SinkContext>,
@@ -383,6 +387,9 @@ impl Loop<'_> {
         {
             return Err(error);
         }
+        if let Some(dead_letters) = &self.dead_letters {
+            dead_letters.check().map_err(unrecoverable)?;
+        }
         self.apply_requests(false).await
     }
 
@@ -432,6 +439,9 @@ impl Loop<'_> {
                 ConsumerEvent::Committed { seq, result } => self.committed(seq, result),
                 // Not asked for.
                 ConsumerEvent::EndOfPartition(_) => {}
+                ConsumerEvent::NoOffset(partition, error) => {
+                    self.no_offset(partition, error).await?;
+                }
                 ConsumerEvent::Warning(text) => {
                     tracing::warn!(task = %self.context.id, "consumer: {text}");
                 }

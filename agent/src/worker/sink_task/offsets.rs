@@ -24,12 +24,6 @@ impl Loop<'_> {
         partitions: &BTreeSet<TopicPartition>,
         closing: bool,
     ) -> Result<()> {
-        if let Some(reporter) = &self.reporter {
-            reporter.settle().await;
-        }
-        if let Some(dead_letters) = &self.dead_letters {
-            dead_letters.settle().await;
-        }
         let offsets: SinkOffsets = self
             .current
             .iter()
@@ -56,6 +50,11 @@ impl Loop<'_> {
             catch(task.close(&list)).await.map_err(unrecoverable)?;
         } else {
             self.apply_requests(false).await?;
+        }
+        // After the task's last word, since it may report records while it flushes and closes.
+        if let Err(error) = self.settle_reports().await {
+            self.context.metrics.on_commit(started.elapsed(), false);
+            return Err(unrecoverable(error));
         }
         let committable = match committable {
             Ok(committable) => committable,
@@ -123,6 +122,15 @@ impl Loop<'_> {
             self.committed(seq, Err(error));
         }
         Ok(())
+    }
+
+    /// Waits until what was reported is in the dead letter queue.
+    async fn settle_reports(&self) -> Result<()> {
+        if let Some(reporter) = &self.reporter {
+            reporter.settle().await;
+            reporter.not_tolerated().map_or(Ok(()), Err)?;
+        }
+        self.operator.settle().await
     }
 
     async fn rewind_to_committed(&mut self) -> Result<()> {

@@ -2,12 +2,78 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_api::{OffsetAndMetadata, Result, SinkTask, SinkTaskContext, TopicPartition};
+use sluice_api::{
+    ConnectError, OffsetAndMetadata, Result, SinkTask, SinkTaskContext, TopicPartition,
+};
+use sluice_kafka::client_keys::OffsetReset;
 
 use super::{Loop, unrecoverable};
+use crate::worker::consumer::LATEST;
+use crate::worker::metrics::now_millis;
 use crate::worker::worker_task::catch;
 
 impl Loop<'_> {
+    /// The time from which `auto.offset.reset=by_duration` begins, in milliseconds since 1970.
+    fn reset_time(&self) -> Option<i64> {
+        let OffsetReset::ByDuration(back) = self.reset else {
+            return None;
+        };
+        let back = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+        Some(now_millis().saturating_sub(back).max(0))
+    }
+
+    /// Gives partitions without a committed offset the one of their time.
+    async fn start_by_duration(&self, starts: &mut [(TopicPartition, Option<i64>)]) -> Result<()> {
+        let Some(time) = self.reset_time() else {
+            return Ok(());
+        };
+        let open = starts.iter().filter(|(_, start)| start.is_none());
+        let open: Vec<TopicPartition> = open.map(|(tp, _)| tp.clone()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut found = self.consumer.offsets_at(&open, time).await?.into_iter();
+        for (_, start) in starts.iter_mut().filter(|(_, start)| start.is_none()) {
+            *start = found.next();
+        }
+        Ok(())
+    }
+
+    /// A partition's offset is gone: goes on at that of its time, or fails.
+    pub(super) async fn no_offset(
+        &mut self,
+        partition: TopicPartition,
+        error: ConnectError,
+    ) -> Result<()> {
+        let Some(time) = self.reset_time() else {
+            return Err(unrecoverable(error));
+        };
+        let assigned = self.plugin.assigned();
+        if !assigned.contains(&partition) {
+            return Ok(());
+        }
+        let found = self
+            .consumer
+            .offsets_at(std::slice::from_ref(&partition), time)
+            .await?;
+        tracing::warn!(
+            task = %self.context.id,
+            "resetting {partition} to the offset of its time: {error}"
+        );
+        let positions: Vec<(TopicPartition, Option<i64>)> = assigned
+            .iter()
+            .map(|tp| (tp.clone(), self.current.get(tp).map(|offset| offset.offset)))
+            .collect();
+        let offset = found.first().copied().unwrap_or(LATEST);
+        self.consumer.restart(&partition, offset, &positions)?;
+        // What is assigned anew is not paused.
+        if self.paused || self.put_failed {
+            return self.consumer.pause(&self.plugin.assignment());
+        }
+        let paused: Vec<TopicPartition> = self.plugin.paused_by_task().into_iter().collect();
+        self.consumer.pause(&paused)
+    }
+
     pub(super) async fn assigned(
         &mut self,
         task: &mut Box<dyn SinkTask>,
@@ -54,6 +120,7 @@ impl Loop<'_> {
                 self.current.insert(tp.clone(), offset);
             }
         }
+        self.start_by_duration(&mut starts).await?;
         self.consumer.assign(&starts)?;
         if self.put_failed && self.batch.is_empty() {
             self.put_failed = false;

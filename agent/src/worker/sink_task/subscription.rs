@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_api::java_regex::JavaRegex;
-use sluice_api::{ConnectError, Result};
+use sluice_api::{ConnectError, ErrorKind, Result};
 use tokio::time::Instant;
 
 use super::{Loop, MAX_WAIT};
@@ -46,6 +46,16 @@ impl Subscription {
                         distinct.push(topic.to_owned());
                     }
                 }
+                let invalid: Vec<&str> = distinct
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|topic| !is_topic_name(topic))
+                    .collect();
+                if !invalid.is_empty() {
+                    // Text of Kafka's `InvalidTopicException`.
+                    let text = format!("Invalid topics: [{}]", invalid.join(", "));
+                    return Err(ConnectError::new(ErrorKind::Kafka, text));
+                }
                 Ok(Self::Topics(distinct))
             }
             (None, Some(pattern)) => JavaRegex::new(pattern)
@@ -53,6 +63,12 @@ impl Subscription {
                 .map_err(|error| ConnectError::config(format!("Invalid regex: {error}"))),
         }
     }
+}
+
+/// Whether a topic can have this name (`Topic.validate`).
+fn is_topic_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !matches!(name, "" | "." | "..") && name.len() <= 249 && name.chars().all(legal)
 }
 
 impl Loop<'_> {

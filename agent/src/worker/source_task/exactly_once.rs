@@ -22,7 +22,7 @@ use crate::worker::connector_offsets::ConnectorOffsets;
 use crate::worker::offset_writer::OffsetWriter;
 use crate::worker::producer::{AckChunk, MAX_CHUNK};
 use crate::worker::task_context::TaskContext;
-use crate::worker::transactional_producer::{TransactionalProducer, with_refusal};
+use crate::worker::transactional_producer::{TransactionalProducer, first_refusal, with_refusal};
 use crate::worker::worker_task::{End, catch, target_state_changed};
 
 /// Where transactions end (`transaction.boundary`).
@@ -262,8 +262,8 @@ struct Loop<'a> {
     run: Option<(Arc<SourcePartition>, Option<SourceOffset>)>,
     /// Records sent in the open transaction.
     sent: u64,
-    /// Chunks of the open transaction.
-    chunks: Vec<Arc<AckChunk>>,
+    /// Chunks of the open transaction, each with the number of its first record in there.
+    chunks: Vec<(Arc<AckChunk>, usize)>,
     remembered: Vec<Remembered>,
     /// Topics written to in the open transaction.
     topics: Vec<bytestring::ByteString>,
@@ -350,8 +350,9 @@ impl Loop<'_> {
                 self.sender.keep_records,
             );
             let chunk = Arc::clone(open.chunk());
-            self.chunks.push(Arc::clone(&chunk));
+            self.chunks.push((Arc::clone(&chunk), 0));
             for (index, record) in part.iter_mut().enumerate() {
+                self.raise_refusal()?;
                 let ending = match &requests {
                     None => None,
                     Some(requests) => requests.take_for_record(record)?,
@@ -378,7 +379,7 @@ impl Loop<'_> {
                 if ending.is_some() {
                     self.end_transaction(ending, task).await?;
                     // The rest of the chunk belongs to the next transaction.
-                    self.chunks.push(Arc::clone(&chunk));
+                    self.chunks.push((Arc::clone(&chunk), index + 1));
                 }
             }
             drop(open);
@@ -452,9 +453,13 @@ impl Loop<'_> {
         }
     }
 
-    /// Commits the records sent and their offsets.
+    /// Commits the records sent and their offsets, if none of the records was refused.
     async fn commit(&mut self, task: &mut Box<dyn SourceTask>) -> Result<()> {
         let started = Instant::now();
+        if let Err(error) = self.raise_refusal() {
+            self.context.metrics.on_commit(started.elapsed(), false);
+            return Err(error);
+        }
         if let Some((partition, offset)) = self.run.take() {
             self.writer.offset(partition, offset);
         }
@@ -486,12 +491,35 @@ impl Loop<'_> {
         Ok(())
     }
 
+    /// Fails if a record of the open transaction was refused. librdkafka aborts a transaction of which the broker did not
+    /// take a record, but commits one of which it refused a record itself: too large, of an unknown partition or topic.
+    fn raise_refusal(&mut self) -> Result<()> {
+        if !self.sender.signal.take_failed() {
+            return Ok(());
+        }
+        match self.refusal() {
+            Some(refused) => Err(self.not_flushed(refused)),
+            // What failed was aborted.
+            None => Ok(()),
+        }
+    }
+
+    fn refusal(&self) -> Option<ConnectError> {
+        self.chunks
+            .iter()
+            .find_map(|(chunk, first)| first_refusal(chunk, *first))
+    }
+
     fn failed(&self, error: ConnectError) -> ConnectError {
+        self.not_flushed(with_refusal(error, self.refusal()))
+    }
+
+    fn not_flushed(&self, cause: ConnectError) -> ConnectError {
         ConnectError::connect(format!(
             "Failed to flush offsets and/or records for task {}",
             self.context.id
         ))
-        .caused_by(with_refusal(error, &self.chunks))
+        .caused_by(cause)
     }
 
     /// Tells the task of its records and of the commit.

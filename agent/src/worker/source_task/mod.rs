@@ -128,9 +128,9 @@ impl SourceTaskLoop {
             return Ok(End::Cancelled);
         };
         let store = offsets.store();
-        let producer = self
-            .producers
-            .get(&client_configs::producer_config(&self.context)?)?;
+        let config = client_configs::producer_config(&self.context)?;
+        client_configs::check_servers(&config).await?;
+        let producer = self.producers.get(&config)?;
         let keep_records = self.task.wants_record_commits();
         let sender = RecordSender::new(&self.context, producer, keep_records, stopping)?;
         if !self.start(&offsets, None, stopping).await? {
@@ -157,6 +157,7 @@ impl SourceTaskLoop {
         )?;
         let cancelled = self.context.cancelled.clone();
         let prepared = async {
+            client_configs::check_servers(&config).await?;
             checks.before().await?;
             let producer = TransactionalProducer::new(&config, &self.context.id)?;
             producer.initialise().await?;
