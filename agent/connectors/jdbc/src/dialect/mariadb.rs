@@ -3,7 +3,8 @@
 //! Reading: rows come by the binary protocol, one after another from the socket, so that the server is never further ahead
 //! than its buffer. A stream of rows holds the connection until its end.
 //!
-//! Writing: statements of many rows with literals, as the JDBC driver makes them with rewriteBatchedStatements. The session
+//! Writing: statements with literals, many in one packet: inserts and upserts of many rows, as the JDBC driver makes them with
+//! rewriteBatchedStatements, updates and deletes of one. The server takes the rows of a statement one after another. The session
 //! runs with NO_BACKSLASH_ESCAPES, in which a text literal has one special character, the quote.
 
 use std::fmt::Write as _;
@@ -24,12 +25,16 @@ use mysql_async::{
 use sluice_api::{Decimal, Schema, SchemaType, Value, logical};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{CHUNK, Chunk, Dialect, Operation, Privilege, Rows, Select, Session, Write, unpacked};
+use super::{
+    CHUNK, Chunk, Dialect, Execution, Operation, Privilege, Rows, Select, Session, Unit, Write,
+    unpacked,
+};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::sql_text;
 use crate::table::{Column, ColumnType, Table, TableId};
+use crate::table_facts::TableFacts;
 use crate::time::{Zone, days_of, write_date, write_time, write_timestamp};
 use crate::tls;
 use crate::url::JdbcUrl;
@@ -319,78 +324,120 @@ fn write_literal(sql: &mut String, cell: &Cell, column: &Column, zone: Zone) -> 
     Ok(())
 }
 
-/// Statements for rows, each at most about [`MAX_STATEMENT`] long.
-fn statements(
-    dialect: Dialect,
-    write: &Write,
-    rows: &[Vec<Cell>],
-    zone: Zone,
-) -> Result<Vec<String>, String> {
-    if write.operation == Operation::Update {
-        return rows
-            .iter()
-            .map(|row| update(dialect, write, row, zone))
-            .collect();
-    }
-    let table = dialect.table(&write.table);
-    let (begin, end) = if write.operation == Operation::Delete {
-        let names = dialect.names(write.key());
-        (
-            format!("DELETE FROM {table} WHERE ({names}) IN ("),
-            ")".to_owned(),
-        )
-    } else {
-        let begin = format!(
-            "INSERT INTO {table} ({}) VALUES ",
-            dialect.names(&write.columns)
-        );
-        let updated = match (write.operation, write.rest()) {
-            (Operation::Upsert, []) => write.key(),
-            (Operation::Upsert, rest) => rest,
-            _ => &[],
-        };
-        let sets: Vec<String> = updated
-            .iter()
-            .map(|column| {
-                let name = dialect.name(&column.name);
-                format!("{name}=VALUES({name})")
-            })
-            .collect();
-        let end = match write.operation {
-            Operation::Upsert => format!(" ON DUPLICATE KEY UPDATE {}", sets.join(", ")),
-            _ => String::new(),
-        };
-        (begin, end)
-    };
-    let mut all = Vec::new();
-    let mut sql = String::new();
-    for row in rows {
-        if sql.is_empty() {
-            sql.push_str(&begin);
-        } else {
-            sql.push(',');
-        }
-        sql.push('(');
-        for (index, (cell, column)) in row.iter().zip(&write.columns).enumerate() {
-            if index > 0 {
-                sql.push(',');
-            }
-            write_literal(&mut sql, cell, column, zone)?;
-        }
-        sql.push(')');
-        if sql.len() > MAX_STATEMENT {
-            sql.push_str(&end);
-            all.push(std::mem::take(&mut sql));
-        }
-    }
-    if !sql.is_empty() {
-        sql.push_str(&end);
-        all.push(sql);
-    }
-    Ok(all)
+/// The text of statements that are sent together.
+#[derive(Debug, Default)]
+struct Packets {
+    done: Vec<String>,
+    sql: String,
 }
 
-fn update(dialect: Dialect, write: &Write, row: &[Cell], zone: Zone) -> Result<String, String> {
+impl Packets {
+    /// Whether a statement under way should end, so that packets stay small.
+    fn is_full(&self) -> bool {
+        self.sql.len() > MAX_STATEMENT
+    }
+
+    /// Ends a statement.
+    fn end(&mut self) {
+        if self.is_full() {
+            self.done.push(std::mem::take(&mut self.sql));
+        } else {
+            self.sql.push(';');
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if !self.sql.is_empty() {
+            self.done.push(self.sql);
+        }
+        self.done
+    }
+}
+
+/// What is before and after the rows of an insert or upsert.
+fn insert_frame(dialect: Dialect, write: &Write) -> (String, String) {
+    let begin = format!(
+        "INSERT INTO {} ({}) VALUES ",
+        dialect.table(&write.table),
+        dialect.names(&write.columns)
+    );
+    let updated = match (write.operation, write.rest()) {
+        (Operation::Upsert, []) => write.key(),
+        (Operation::Upsert, rest) => rest,
+        _ => return (begin, String::new()),
+    };
+    let sets: Vec<String> = updated
+        .iter()
+        .map(|column| {
+            let name = dialect.name(&column.name);
+            format!("{name}=VALUES({name})")
+        })
+        .collect();
+    (
+        begin,
+        format!(" ON DUPLICATE KEY UPDATE {}", sets.join(", ")),
+    )
+}
+
+/// Inserts of rows, each of at most `most` rows and about [`MAX_STATEMENT`] long.
+fn add_inserts(
+    packets: &mut Packets,
+    dialect: Dialect,
+    unit: &Unit<'_>,
+    zone: Zone,
+    most: usize,
+) -> Result<(), String> {
+    let (begin, end) = insert_frame(dialect, unit.write);
+    let mut count = 0;
+    for row in &unit.rows {
+        if count > 0 && (count == most || packets.is_full()) {
+            packets.sql.push_str(&end);
+            packets.end();
+            count = 0;
+        }
+        packets.sql.push_str(if count == 0 { &begin } else { "," });
+        packets.sql.push('(');
+        for (index, (cell, column)) in row.iter().zip(&unit.write.columns).enumerate() {
+            if index > 0 {
+                packets.sql.push(',');
+            }
+            write_literal(&mut packets.sql, cell, column, zone)?;
+        }
+        packets.sql.push(')');
+        count += 1;
+    }
+    packets.sql.push_str(&end);
+    packets.end();
+    Ok(())
+}
+
+/// The statements of units in their order, as packets.
+fn packets(dialect: Dialect, units: &[Unit<'_>], zone: Zone) -> Result<Vec<String>, String> {
+    let mut packets = Packets::default();
+    for unit in units.iter().filter(|unit| !unit.rows.is_empty()) {
+        match unit.write.operation {
+            Operation::Insert | Operation::Upsert => {
+                let most = match unit.execution {
+                    Execution::Each => 1,
+                    Execution::Together | Execution::Bulk => usize::MAX,
+                };
+                add_inserts(&mut packets, dialect, unit, zone, most)?;
+            }
+            Operation::Update | Operation::Delete => {
+                for row in &unit.rows {
+                    packets
+                        .sql
+                        .push_str(&change(dialect, unit.write, row, zone)?);
+                    packets.end();
+                }
+            }
+        }
+    }
+    Ok(packets.finish())
+}
+
+/// The update or delete of a row.
+fn change(dialect: Dialect, write: &Write, row: &[Cell], zone: Zone) -> Result<String, String> {
     let assigned = |from: usize, columns: &[Column], separator: &str| {
         let mut parts = Vec::with_capacity(columns.len());
         for (cell, column) in row.iter().skip(from).zip(columns) {
@@ -400,12 +447,13 @@ fn update(dialect: Dialect, write: &Write, row: &[Cell], zone: Zone) -> Result<S
         }
         Ok::<String, String>(parts.join(separator))
     };
-    Ok(format!(
-        "UPDATE {} SET {} WHERE {}",
-        dialect.table(&write.table),
-        assigned(write.key_columns, write.rest(), ", ")?,
-        assigned(0, write.key(), " AND ")?
-    ))
+    let table = dialect.table(&write.table);
+    let matches = assigned(0, write.key(), " AND ")?;
+    if write.operation == Operation::Delete {
+        return Ok(format!("DELETE FROM {table} WHERE {matches}"));
+    }
+    let sets = assigned(write.key_columns, write.rest(), ", ")?;
+    Ok(format!("UPDATE {table} SET {sets} WHERE {matches}"))
 }
 
 /// The constant that a default of the catalogue is; `None` for functions and all else.
@@ -435,6 +483,8 @@ struct MariaDbSession {
     dialect: Dialect,
     zone: Zone,
     tiny_is_bit: bool,
+    /// Engines with transactions; empty as long as nobody asked.
+    transactional: Vec<String>,
 }
 
 /// TLS as the parameters ask for: `None` without, which is the default as in the JDBC driver.
@@ -489,7 +539,7 @@ pub(super) async fn connect(
         .tcp_keepalive(Some(Duration::from_secs(60)))
         .ssl_opts(tls_options(url)?)
         .init(vec![
-            "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_TRANS_TABLES', \
+            "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES', \
              'NO_BACKSLASH_ESCAPES')",
         ]);
     let connection = Conn::new(options).await.map_err(database_error)?;
@@ -500,6 +550,7 @@ pub(super) async fn connect(
         tiny_is_bit: url
             .parameter("tinyInt1isBit")
             .is_none_or(|value| !value.eq_ignore_ascii_case("false")),
+        transactional: Vec::new(),
     }))
 }
 
@@ -708,16 +759,77 @@ impl Session for MariaDbSession {
         Ok(connection.affected_rows())
     }
 
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
-        let statements =
-            statements(self.dialect, write, rows, self.zone).map_err(DatabaseError::data)?;
+    /// Columns, and whether the engine has transactions; what else there is changes nothing, since statements keep the order of
+    /// rows, by which a statement of many rows goes too.
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
+        let place = match table.schema.as_ref().or(table.catalog.as_ref()) {
+            Some(database) => self.dialect.literal(database),
+            None => "DATABASE()".to_owned(),
+        };
+        let name = self.dialect.literal(&table.name);
+        let wanted = format!("TABLE_SCHEMA = {place} AND TABLE_NAME = {name}");
         let mut connection = self.connection.lock().await;
-        let mut affected = 0;
-        for sql in statements {
-            connection.query_drop(sql).await.map_err(database_error)?;
-            affected += connection.affected_rows();
+        let engine: Option<Option<String>> = connection
+            .query_first(format!(
+                "SELECT ENGINE FROM information_schema.TABLES WHERE {wanted}"
+            ))
+            .await
+            .map_err(database_error)?;
+        let Some(mut engine) = engine else {
+            return Ok(None);
+        };
+        if engine.is_none() {
+            // A view: the engine of a table it may be of.
+            engine = connection
+                .query_first(format!(
+                    "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.VIEWS v ON                      v.TABLE_SCHEMA = {place} AND v.TABLE_NAME = {name} JOIN information_schema.ENGINES e ON e.ENGINE =                      t.ENGINE WHERE t.TABLE_TYPE = 'BASE TABLE' AND coalesce(e.TRANSACTIONS, 'NO') <> 'YES' AND                      t.TABLE_SCHEMA NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys') AND                      (v.VIEW_DEFINITION = '' OR LOCATE(t.TABLE_NAME, v.VIEW_DEFINITION) > 0)"
+                ))
+                .await
+                .map_err(database_error)?;
         }
-        Ok(affected)
+        let columns: Vec<(String, String, Option<String>, String)> = connection
+            .query(format!(
+                "SELECT COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, EXTRA FROM information_schema.COLUMNS WHERE {wanted}                  ORDER BY ORDINAL_POSITION"
+            ))
+            .await
+            .map_err(database_error)?;
+        let fingerprint = format!("{engine:?} {columns:?}");
+        let transactional = match &engine {
+            None => true,
+            Some(engine) => {
+                if self.transactional.is_empty() {
+                    self.transactional = connection
+                        .query("SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'")
+                        .await
+                        .map_err(database_error)?;
+                }
+                self.transactional.contains(engine)
+            }
+        };
+        let many = match transactional {
+            true => Execution::Together,
+            // Of a statement that fails midway, rows would stay.
+            false => Execution::Each,
+        };
+        Ok(Some(TableFacts {
+            fingerprint,
+            insert: many,
+            upsert: many,
+            independent: false,
+            savepoints: transactional,
+            transactional,
+            engine: engine.filter(|_| !transactional),
+            plain: None,
+        }))
+    }
+
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
+        let packets = packets(self.dialect, units, self.zone).map_err(DatabaseError::data)?;
+        let mut connection = self.connection.lock().await;
+        for sql in packets {
+            connection.query_drop(sql).await.map_err(database_error)?;
+        }
+        Ok(())
     }
 }
 
@@ -754,7 +866,12 @@ mod tests {
             kind: DatabaseKind::MariaDb,
             quote: true,
         };
-        statements(dialect, &write, rows, Zone::utc())
+        let unit = Unit {
+            write: &write,
+            execution: Execution::Together,
+            rows: rows.iter().map(Vec::as_slice).collect(),
+        };
+        packets(dialect, &[unit], Zone::utc())
     }
 
     #[test]
@@ -767,12 +884,16 @@ mod tests {
             written(Operation::Upsert, &rows).unwrap(),
             [
                 "INSERT INTO `s`.`t` (`id`, `a``b`) VALUES (1,'it''s \\'),(2,NULL) ON DUPLICATE KEY UPDATE \
-                 `a``b`=VALUES(`a``b`)"
+                 `a``b`=VALUES(`a``b`);"
             ]
         );
         assert_eq!(
             written(Operation::Update, &rows[..1]).unwrap(),
-            ["UPDATE `s`.`t` SET `a``b`='it''s \\' WHERE `id`=1"]
+            ["UPDATE `s`.`t` SET `a``b`='it''s \\' WHERE `id`=1;"]
+        );
+        assert_eq!(
+            written(Operation::Delete, &rows).unwrap(),
+            ["DELETE FROM `s`.`t` WHERE `id`=1;DELETE FROM `s`.`t` WHERE `id`=2;"]
         );
         let long = vec![
             vec![

@@ -16,11 +16,15 @@ use sluice_api::{Schema, SchemaType, Value, logical};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::{CHUNK, Chunk, Dialect, Operation, Privilege, Rows, Select, Session, Write, unpacked};
+use super::{
+    CHUNK, Chunk, Dialect, Execution, Operation, Privilege, Rows, Select, Session, Unit, Write,
+    unpacked,
+};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::table::{Column, ColumnType, Table, TableId};
+use crate::table_facts::TableFacts;
 use crate::time::{Zone, parse_date, parse_time, parse_timestamp, write_timestamp};
 
 /// How long a statement waits for the lock of another process, in milliseconds.
@@ -536,16 +540,69 @@ impl Session for SqliteSession {
             .await
     }
 
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
-        let sql = write_sql(self.dialect, write);
-        let rows = rows.to_vec();
+    async fn check_deferred(&mut self) -> DatabaseResult<()> {
+        let broken: bool = self
+            .run(|connection| {
+                connection.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_check)",
+                    [],
+                    |row| row.get(0),
+                )
+            })
+            .await?;
+        match broken {
+            true => Err(DatabaseError::data("FOREIGN KEY constraint failed")),
+            false => Ok(()),
+        }
+    }
+
+    /// Every row has its statement. The schema as a whole says whether something is checked at the commit, or code runs that can
+    /// end a transaction.
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
+        let name = table.name.clone();
         self.run(move |connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut affected = 0;
-            for row in rows {
-                affected += statement.execute(rusqlite::params_from_iter(row))? as u64;
+            let version: i64 = connection.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
+            let columns: i64 = connection.query_row(
+                "SELECT count(*) FROM pragma_table_info(?1)",
+                [&name],
+                |row| row.get(0),
+            )?;
+            let special: bool = connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE '%deferr%' OR sql \
+                 LIKE '%rollback%')",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok((columns > 0).then(|| TableFacts {
+                fingerprint: format!("{version} {special}"),
+                insert: Execution::Each,
+                upsert: Execution::Each,
+                independent: false,
+                savepoints: !special,
+                transactional: true,
+                engine: None,
+                plain: None,
+            }))
+        })
+        .await
+    }
+
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
+        let all: Vec<(String, Vec<Vec<Cell>>)> = units
+            .iter()
+            .map(|unit| {
+                let rows = unit.rows.iter().map(|row| row.to_vec()).collect();
+                (write_sql(self.dialect, unit.write), rows)
+            })
+            .collect();
+        self.run(move |connection| {
+            for (sql, rows) in all {
+                let mut statement = connection.prepare_cached(&sql)?;
+                for row in rows {
+                    statement.execute(rusqlite::params_from_iter(row))?;
+                }
             }
-            Ok(affected)
+            Ok(())
         })
         .await
     }
