@@ -25,6 +25,7 @@ mod table_facts;
 mod time;
 mod tls;
 mod url;
+mod url_parameters;
 
 #[cfg(test)]
 mod tests;

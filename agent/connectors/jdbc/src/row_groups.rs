@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cell::Cell;
-use crate::dialect::{Operation, Unit};
+use crate::dialect::{Execution, Operation, Unit};
 use crate::row_key::{is_sure, key_of};
 use crate::sink_plan::SinkPlan;
 
@@ -22,7 +22,7 @@ impl PlannedRow {
     pub(crate) fn unit(&self) -> Unit<'_> {
         Unit {
             write: &self.plan.write,
-            execution: crate::dialect::Execution::Each,
+            execution: Execution::Each,
             rows: vec![&self.cells],
         }
     }
@@ -32,6 +32,8 @@ impl PlannedRow {
 #[derive(Debug)]
 pub(crate) struct RowGroup {
     plan: Arc<SinkPlan>,
+    /// Whether it is a single row of which not enough is known.
+    alone: bool,
     pub(crate) rows: Vec<usize>,
 }
 
@@ -41,7 +43,10 @@ impl RowGroup {
         let rows = part.iter().filter_map(|index| all.get(*index));
         Unit {
             write: &self.plan.write,
-            execution: self.plan.strategy.execution,
+            execution: match self.alone {
+                true => Execution::Each,
+                false => self.plan.strategy.execution,
+            },
             rows: rows.map(|row| &*row.cells).collect(),
         }
     }
@@ -112,7 +117,9 @@ impl Grouping<'_> {
         });
         // Rows change places only with rows of other keys, all of which are known.
         let apart = other.is_none() || (key.is_some() && self.is_keyed(other));
-        let uncertain = keys.is_some() && key.is_none();
+        // A statement of many deletes may pass over a key that does not fit its column.
+        let fits = !deletes || is_sure(&plan.strategy.sure, &row.cells);
+        let uncertain = keys.is_some() && (key.is_none() || !fits);
         let before = key.as_ref().and_then(|key| segment.keys.get(key).copied());
         let may_drop = before.is_none_or(|place| self.drops && self.is_covered(place, row));
         if !goes_on || !one_table || !apart || uncertain || !may_drop {
@@ -125,6 +132,7 @@ impl Grouping<'_> {
             *slot.get_or_insert_with(|| {
                 self.groups.push(RowGroup {
                     plan: Arc::clone(plan),
+                    alone: uncertain,
                     rows: Vec::new(),
                 });
                 self.groups.len() - 1

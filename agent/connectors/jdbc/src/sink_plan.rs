@@ -323,6 +323,9 @@ async fn settled_table(
     record: &ConnectRecord,
     wanted: &[Wanted],
 ) -> Result<(Table, TableFacts), PlanError> {
+    if let Some(message) = settings.misplaced(&record.topic) {
+        return Err(ConnectError::connect(message).into());
+    }
     let name = settings.table_of(&record.topic);
     let looking = |error| PlanError::Database(error, format!("looking at table {}", name.short()));
     let mut before = session.facts(&name).await.map_err(looking)?;

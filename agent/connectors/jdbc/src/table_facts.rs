@@ -32,6 +32,8 @@ pub(crate) struct TableFacts {
 /// A table without triggers, rules, foreign keys, exclusion constraints, deferred or partial ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlainTable {
+    /// Whether values are checked by more than their types.
+    pub(crate) checked: bool,
     /// Columns of each unique index.
     pub(crate) unique: Vec<Vec<String>>,
     /// All columns of the table.
@@ -58,7 +60,7 @@ pub(crate) struct Strategy {
     pub(crate) keys: Option<Vec<KeyForm>>,
     /// Whether a row has all columns of the table, so that nothing of an older row of its key stays.
     pub(crate) covers: bool,
-    /// By column which values are accepted for certain; empty if nothing is.
+    /// By column which values are accepted for certain, of a delete those of its key; empty if nothing is.
     pub(crate) sure: Vec<Option<SureForm>>,
 }
 
@@ -96,7 +98,12 @@ impl Strategy {
             Operation::Upsert => plain.unique.len() == 1,
             _ => true,
         };
-        if write.key_columns == 0 || !known || !plain.unique.iter().all(is_key) {
+        // An update of many rows takes no offence at values for rows that are not there.
+        if write.operation == Operation::Update
+            || write.key_columns == 0
+            || !known
+            || !plain.unique.iter().all(is_key)
+        {
             return None;
         }
         let found: Vec<&PlainColumn> = write
@@ -116,7 +123,10 @@ impl Strategy {
             execution: Execution::Together,
             keys: Some(keys),
             covers: plain.columns.len() == found.len(),
-            sure: found.iter().map(|column| column.sure).collect(),
+            sure: match plain.checked && write.operation != Operation::Delete {
+                true => Vec::new(),
+                false => found.iter().map(|column| column.sure).collect(),
+            },
         })
     }
 }

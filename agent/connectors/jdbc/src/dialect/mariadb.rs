@@ -22,7 +22,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{
     Column as WireColumn, Conn, DriverError, Error, OptsBuilder, SslOpts, Value as Wire,
 };
-use sluice_api::{Decimal, Schema, SchemaType, Value, logical};
+use sluice_api::{Decimal, Schema, SchemaType, logical};
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
@@ -38,30 +38,6 @@ use crate::table_facts::TableFacts;
 use crate::time::{Zone, days_of, write_date, write_time, write_timestamp};
 use crate::tls;
 use crate::url::JdbcUrl;
-
-/// Parameters of URLs that mean something here, lower case.
-pub(crate) const PARAMETERS: &[&str] = &[
-    "user",
-    "password",
-    "usessl",
-    "sslmode",
-    "serversslcert",
-    "connecttimeout",
-    "sockettimeout",
-    "tinyint1isbit",
-    // What these ask for is always so, or has no meaning here.
-    "rewritebatchedstatements",
-    "usebatchmultisend",
-    "useunicode",
-    "characterencoding",
-    "useserverprepstmts",
-    "cacheprepstmts",
-    "usecursorfetch",
-    "defaultfetchsize",
-    "zerodatetimebehavior",
-    "allowpublickeyretrieval",
-    "tcpkeepalive",
-];
 
 /// Rows of one statement are split where its text gets longer; packets are 16 MiB at most by default.
 const MAX_STATEMENT: usize = 4 << 20;
@@ -194,7 +170,8 @@ fn decode(value: Wire, kind: ColumnType) -> Result<Cell, String> {
         (Wire::Time(negative, days, hours, minutes, seconds, micros), _) => {
             if negative || days > 0 {
                 return Err(format!(
-                    "{}{} hours are no time of a day",
+                    "{}{:02}:{minutes:02}:{seconds:02} is not a time of day; read it by a query that makes it a text, CAST(... AS \
+                     CHAR), or a number, TIME_TO_SEC(...)",
                     if negative { "-" } else { "" },
                     days * 24 + u32::from(hours)
                 ));
@@ -205,7 +182,7 @@ fn decode(value: Wire, kind: ColumnType) -> Result<Cell, String> {
         (Wire::Bytes(bytes), ColumnType::Numeric { .. }) => {
             let text = text(bytes)?;
             let decimal =
-                Decimal::from_str(&text).map_err(|_| format!("{text:.60?} is no number"))?;
+                Decimal::from_str(&text).map_err(|_| format!("{text:.60?} is not a number"))?;
             Cell::Decimal(Arc::new(decimal))
         }
         (Wire::Bytes(bytes), ColumnType::Bytes) => Cell::Bytes(bytes.into()),
@@ -456,27 +433,6 @@ fn change(dialect: Dialect, write: &Write, row: &[Cell], zone: Zone) -> Result<S
     Ok(format!("UPDATE {table} SET {sets} WHERE {matches}"))
 }
 
-/// The constant that a default of the catalogue is; `None` for functions and all else.
-fn constant(text: &str, kind: ColumnType) -> Option<Value> {
-    let quoted = text
-        .strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''));
-    let bare = quoted.unwrap_or(text);
-    match kind {
-        ColumnType::Text => quoted.map(|text| Value::from(text.replace("''", "'"))),
-        ColumnType::Boolean
-        | ColumnType::Int8
-        | ColumnType::Int16
-        | ColumnType::Int32
-        | ColumnType::Int64 => bare.parse().ok().map(Value::Int64),
-        ColumnType::Float32 | ColumnType::Float64 => bare.parse().ok().map(Value::Float64),
-        ColumnType::Numeric { .. } => Decimal::from_str(bare).ok().map(Value::from),
-        ColumnType::Bytes | ColumnType::Date | ColumnType::Time | ColumnType::Timestamp { .. } => {
-            None
-        }
-    }
-}
-
 /// A connection; the stream of rows under way holds it.
 struct MariaDbSession {
     connection: Arc<Mutex<Conn>>,
@@ -485,6 +441,12 @@ struct MariaDbSession {
     tiny_is_bit: bool,
     /// Engines with transactions; empty as long as nobody asked.
     transactional: Vec<String>,
+}
+
+/// Whether a server without TLS is taken all the same.
+fn prefers_tls(url: &JdbcUrl) -> bool {
+    url.parameter("sslMode")
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("preferred"))
 }
 
 /// TLS as the parameters ask for: `None` without, which is the default as in the JDBC driver.
@@ -509,13 +471,15 @@ fn tls_options(url: &JdbcUrl) -> DatabaseResult<Option<SslOpts>> {
     }
     Ok(match wanted {
         "disable" | "disabled" => None,
-        "trust" | "required" => Some(options.with_danger_accept_invalid_certs(true)),
+        "trust" | "required" | "preferred" => Some(options.with_danger_accept_invalid_certs(true)),
         // The library can't leave out the check of the name alone.
         "verify-ca" | "verify-full" | "verify-identity" => Some(options),
         other => {
             return Err(DatabaseError::new(
                 Fault::Other,
-                format!("sslMode={other} is none of disable, trust, verify-ca, verify-full"),
+                format!(
+                    "sslMode={other} is none of disable, preferred, trust, verify-ca, verify-full"
+                ),
             ));
         }
     })
@@ -542,7 +506,14 @@ pub(super) async fn connect(
             "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES', \
              'NO_BACKSLASH_ESCAPES')",
         ]);
-    let connection = Conn::new(options).await.map_err(database_error)?;
+    let without_tls = prefers_tls(url).then(|| options.clone().ssl_opts(None::<SslOpts>));
+    let connection = match (Conn::new(options).await, without_tls) {
+        (Err(Error::Driver(DriverError::NoClientSslFlagFromServer)), Some(options)) => {
+            Conn::new(options).await
+        }
+        (outcome, _) => outcome,
+    };
+    let connection = connection.map_err(database_error)?;
     Ok(Box::new(MariaDbSession {
         connection: Arc::new(Mutex::new(connection)),
         dialect: settings.dialect(),
@@ -595,17 +566,19 @@ async fn read(
 }
 
 impl MariaDbSession {
-    /// Defaults by column of a table.
-    async fn defaults(&self, table: &TableId) -> DatabaseResult<Vec<(String, Option<String>)>> {
+    /// A column of a table that statements may name; a view may take no row without columns.
+    async fn first_column(&self, table: &TableId) -> DatabaseResult<Option<String>> {
+        let place = match table.schema.as_ref().or(table.catalog.as_ref()) {
+            Some(database) => self.dialect.literal(database),
+            None => "DATABASE()".to_owned(),
+        };
+        let name = self.dialect.literal(&table.name);
         let sql = format!(
-            "SELECT COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME \
-             = {}",
-            self.dialect
-                .literal(table.catalog.as_deref().unwrap_or_default()),
-            self.dialect.literal(&table.name)
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {place} AND TABLE_NAME = {name} AND \
+             EXTRA NOT LIKE '%GENERATED%' ORDER BY ORDINAL_POSITION LIMIT 1"
         );
         let mut connection = self.connection.lock().await;
-        connection.query(sql).await.map_err(database_error)
+        connection.query_first(sql).await.map_err(database_error)
     }
 }
 
@@ -664,15 +637,9 @@ impl Session for MariaDbSession {
             quote: true,
             ..self.dialect
         };
-        let mut columns = self
+        let columns = self
             .describe(&format!("SELECT * FROM {}", quoted.table(&id)))
             .await?;
-        for (name, default) in self.defaults(&id).await? {
-            let found = columns.iter_mut().find(|column| column.name == name);
-            if let (Some(column), Some(text)) = (found, default) {
-                column.default = constant(&text, column.kind);
-            }
-        }
         Ok(Some(Table { id, columns }))
     }
 
@@ -690,10 +657,9 @@ impl Session for MariaDbSession {
                     type_name: String::new(),
                     as_text: false,
                     nullable: !flags.contains(ColumnFlags::NOT_NULL_FLAG),
-                    default: None,
-                    has_default: !flags.contains(ColumnFlags::NO_DEFAULT_VALUE_FLAG),
                     primary_key: flags.contains(ColumnFlags::PRI_KEY_FLAG),
                     auto_increment: flags.contains(ColumnFlags::AUTO_INCREMENT_FLAG),
+                    keeps_precision: true,
                 }
             })
             .collect();
@@ -709,14 +675,18 @@ impl Session for MariaDbSession {
     ) -> DatabaseResult<()> {
         let name = self.dialect.table(table);
         let sql = match privilege {
-            Privilege::Insert => format!("INSERT INTO {name} () VALUES ()"),
-            Privilege::Update => {
-                let columns = self.describe(&format!("SELECT * FROM {name}")).await?;
-                let column = self.dialect.names(columns.first());
-                format!("UPDATE {name} SET {column} = {column}")
-            }
             Privilege::Delete => format!("DELETE FROM {name}"),
             Privilege::Create => format!("CREATE TABLE {name} (id INT)"),
+            Privilege::Insert | Privilege::Update => {
+                let Some(column) = self.first_column(table).await? else {
+                    return Ok(());
+                };
+                let column = self.dialect.name(&column);
+                match privilege {
+                    Privilege::Insert => format!("INSERT INTO {name} ({column}) VALUES (NULL)"),
+                    _ => format!("UPDATE {name} SET {column} = NULL"),
+                }
+            }
         };
         self.describe(&sql).await.map(drop)
     }
@@ -845,10 +815,9 @@ mod tests {
             type_name: String::new(),
             as_text: false,
             nullable: true,
-            default: None,
-            has_default: false,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: true,
         }
     }
 

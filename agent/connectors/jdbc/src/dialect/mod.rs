@@ -197,6 +197,14 @@ impl Dialect {
         self.always_quoted(name)
     }
 
+    /// What stands around names.
+    pub(crate) fn quote_mark(self) -> char {
+        match self.kind {
+            DatabaseKind::MariaDb => '`',
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => '"',
+        }
+    }
+
     fn always_quoted(self, name: &str) -> String {
         match self.kind {
             DatabaseKind::MariaDb => format!("`{}`", name.replace('`', "``")),
@@ -377,15 +385,6 @@ impl Dialect {
             // SQLite's transactions are always serializable.
             DatabaseKind::Sqlite => None,
         }
-    }
-}
-
-/// Parameters of URLs that are understood, lower case.
-pub(crate) fn parameters_of(kind: DatabaseKind) -> &'static [&'static str] {
-    match kind {
-        DatabaseKind::PostgreSql => postgresql::PARAMETERS,
-        DatabaseKind::Sqlite => sqlite::PARAMETERS,
-        DatabaseKind::MariaDb => mariadb::PARAMETERS,
     }
 }
 

@@ -25,10 +25,10 @@ use tokio::task::AbortHandle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use self::types::{Format, Raw, constant, decode, format, numeric_modifier};
+use self::types::{Format, Raw, decode, format, numeric_modifier};
 pub(super) use self::types::{column_type, timestamp_literal};
 use self::write::{TextColumn, copy_body, is_instant, row_sql, write_sql};
-use super::{Dialect, Execution, Privilege, Rows, Select, Session, Unit, Write};
+use super::{Dialect, Execution, Operation, Privilege, Rows, Select, Session, Unit, Write};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
@@ -43,28 +43,6 @@ const COPY_ROWS: usize = 32;
 const MAX_FLIGHT: usize = 256;
 /// Prepared statements that are kept.
 const MAX_STATEMENTS: usize = 64;
-
-/// Parameters of URLs that mean something here, lower case.
-pub(crate) const PARAMETERS: &[&str] = &[
-    "user",
-    "password",
-    "ssl",
-    "sslmode",
-    "sslrootcert",
-    "currentschema",
-    "applicationname",
-    "connecttimeout",
-    "logintimeout",
-    "sockettimeout",
-    "tcpkeepalive",
-    "options",
-    "targetservertype",
-    // What these ask for is always so, or has no meaning here.
-    "stringtype",
-    "rewritebatchedinserts",
-    "preparethreshold",
-    "defaultrowfetchsize",
-];
 
 fn fault_of_state(state: &str) -> Fault {
     match state {
@@ -224,7 +202,16 @@ pub(super) async fn connect(
             "prefer" | "allow" => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         });
-        let tls = tls::client_config(mode, settings.url.parameter("sslrootcert"))?;
+        let url = &settings.url;
+        let client = match (url.parameter("sslcert"), url.parameter("sslkey")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                let message = "sslcert and sslkey belong together; set both in connection.url";
+                return Err(DatabaseError::new(Fault::Other, message));
+            }
+        };
+        let tls = tls::client_config(mode, url.parameter("sslrootcert"), client)?;
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
         let (client, connection) = config
             .connect(tls)
@@ -255,10 +242,10 @@ pub(super) async fn connect(
 #[derive(Debug, Clone)]
 struct Described {
     not_null: bool,
-    default: Option<String>,
+    /// Whether a sequence fills it.
+    counts: bool,
     type_name: String,
     primary_key: bool,
-    identity: bool,
 }
 
 impl PostgreSqlSession {
@@ -282,8 +269,9 @@ impl PostgreSqlSession {
         let rows = self
             .client
             .query(
-                "SELECT a.attnum, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), format_type(a.atttypid, -1), \
-                 coalesce(a.attnum = ANY(i.indkey), false), a.attidentity <> '' OR a.attgenerated <> '' \
+                "SELECT a.attnum, a.attnotnull, a.attidentity <> '' OR a.attgenerated <> '' OR \
+                 coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), format_type(a.atttypid, -1), \
+                 coalesce(a.attnum = ANY(i.indkey), false) \
                  FROM pg_attribute a \
                  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
@@ -298,10 +286,9 @@ impl PostgreSqlSession {
                     row.try_get(0)?,
                     Described {
                         not_null: row.try_get(1)?,
-                        default: row.try_get(2)?,
+                        counts: row.try_get(2)?,
                         type_name: row.try_get(3)?,
                         primary_key: row.try_get(4)?,
-                        identity: row.try_get(5)?,
                     },
                 ))
             })
@@ -345,6 +332,13 @@ impl PostgreSqlSession {
         finished.and(sent).map_err(|error| database_error(&error))
     }
 
+    async fn plan_each_time(&self) -> DatabaseResult<()> {
+        self.client
+            .batch_execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            .await
+            .map_err(|error| database_error(&error))
+    }
+
     /// Executes a statement for rows; the request is sent when the future is polled for the first time.
     async fn execute_rows(
         &self,
@@ -375,6 +369,12 @@ impl PostgreSqlSession {
             .map(drop)
             .map_err(|error| database_error(&error))
     }
+}
+
+/// Whether plans of statements have to know the values: only then values are refused that have no row to be written to.
+fn is_planned_each_time(unit: &Unit<'_>) -> bool {
+    unit.execution != Execution::Together
+        && matches!(unit.write.operation, Operation::Update | Operation::Delete)
 }
 
 /// Whether rows are copied; a COPY of a few is slower than their statements.
@@ -513,7 +513,6 @@ impl Session for PostgreSqlSession {
             }
             let as_text = kind.is_none();
             let kind = kind.unwrap_or(ColumnType::Text);
-            let default = known.as_ref().and_then(|known| known.default.as_deref());
             columns.push(Column {
                 name: column.name().to_owned(),
                 kind,
@@ -523,14 +522,9 @@ impl Session for PostgreSqlSession {
                 ),
                 as_text,
                 nullable: known.as_ref().is_none_or(|known| !known.not_null),
-                default: default
-                    .filter(|_| !as_text)
-                    .and_then(|text| constant(text, kind)),
-                has_default: default.is_some()
-                    || known.as_ref().is_some_and(|known| known.identity),
                 primary_key: known.as_ref().is_some_and(|known| known.primary_key),
-                auto_increment: known.as_ref().is_some_and(|known| known.identity)
-                    || default.is_some_and(|text| text.starts_with("nextval(")),
+                auto_increment: known.as_ref().is_some_and(|known| known.counts),
+                keeps_precision: true,
             });
         }
         Ok(columns)
@@ -676,6 +670,9 @@ impl Session for PostgreSqlSession {
     async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
         let statements = self.statements_of(units).await?;
         let mut flight = Flight::default();
+        if units.iter().any(is_planned_each_time) {
+            flight.start(self.plan_each_time().boxed()).await?;
+        }
         for (unit, statement) in units.iter().zip(&statements) {
             let Some(statement) = statement else {
                 flight.land(0).await?;

@@ -395,7 +395,7 @@ fn scenario(random: &mut Random) -> Scenario {
     if mode == Mode::Update {
         // There is nothing to update in an empty table; rows that do not fit are left out one by one.
         let rows = keys.iter().take(4).enumerate().map(|(number, key)| {
-            format!("INSERT IGNORE INTO t (id, name, amount) VALUES ('{key}', 'n{number}', 1)")
+            format!("INSERT IGNORE INTO t (id, name, amount) VALUES ('{key}', '{number}n', 1)")
         });
         tables.splice(1..1, rows);
     }

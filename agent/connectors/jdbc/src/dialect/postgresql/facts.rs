@@ -144,9 +144,9 @@ impl ColumnFacts<'_> {
         })
     }
 
-    fn plain(&self, checks: bool, indexes: &[Index<'_>]) -> PlainColumn {
+    fn plain(&self, indexes: &[Index<'_>]) -> PlainColumn {
         let indexed = indexes.iter().any(|index| index.key.contains(&self.number));
-        let sure = self.sure().filter(|_| !checks && !self.generated);
+        let sure = self.sure().filter(|_| !self.generated);
         PlainColumn {
             name: self.name.to_owned(),
             key: self.key(),
@@ -188,6 +188,7 @@ pub(super) fn read(row: &Row) -> Result<TableFacts, tokio_postgres::Error> {
         found.map(|column| column.name.to_owned()).collect()
     };
     let plain = simple.then(|| PlainTable {
+        checked: checks || complex,
         unique: indexes
             .iter()
             .filter(|index| index.unique)
@@ -195,7 +196,7 @@ pub(super) fn read(row: &Row) -> Result<TableFacts, tokio_postgres::Error> {
             .collect(),
         columns: columns
             .iter()
-            .map(|column| column.plain(checks || complex, &indexes))
+            .map(|column| column.plain(&indexes))
             .collect(),
     });
     let made = columns.iter().any(|column| column.generated);

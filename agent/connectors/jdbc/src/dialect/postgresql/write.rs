@@ -241,10 +241,9 @@ mod tests {
             type_name: type_name.to_owned(),
             as_text: false,
             nullable: true,
-            default: None,
-            has_default: false,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: true,
         }
     }
 
