@@ -11,11 +11,11 @@ use crate::context::{Context, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
-        name: "jdbc::takeover::offsets_of_the_jvm_connector_are_found_on_postgresql",
+        name: "jdbc::takeover::offsets_in_every_stored_form_are_found_on_postgresql",
         run: |context| offsets(context, DatabaseKind::PostgreSql),
     },
     Test {
-        name: "jdbc::takeover::offsets_of_the_jvm_connector_are_found_on_mariadb",
+        name: "jdbc::takeover::offsets_in_every_stored_form_are_found_on_mariadb",
         run: |context| offsets(context, DatabaseKind::MariaDb),
     },
     Test {
@@ -143,6 +143,8 @@ fn decimals(context: &Context, kind: DatabaseKind) -> Result<()> {
     ];
     for (name, mut keys) in connectors {
         for (key, value) in [
+            // Once: what is read of a topic has to have an end.
+            ("poll.interval.ms", "600000"),
             ("transforms", "key"),
             (
                 "transforms.key.type",
