@@ -17,7 +17,19 @@ def parquet(path):
     schema = [{"name": f.name, "type": str(f.type), "nullable": f.nullable} for f in file.schema_arrow]
     metadata = file.metadata
     codec = metadata.row_group(0).column(0).compression if metadata.num_row_groups and metadata.num_columns else None
-    return {"schema": schema, "codec": codec, "rows": file.read().to_pylist()}
+    rows = file.read().to_pylist()
+    return {"schema": schema, "codec": codec, "rows": rows, "duckdb": duckdb_types(path, len(rows))}
+
+
+def duckdb_types(path, count):
+    """Types by column as DuckDB has them, which has to find as many rows."""
+    import duckdb
+
+    table = duckdb.read_parquet(path)
+    found = len(table.fetchall())
+    if found != count:
+        raise SystemExit(f"PyArrow reads {count} rows of {path}, DuckDB {found}")
+    return {name: str(kind) for name, kind in zip(table.columns, table.types)}
 
 
 def avro(path):

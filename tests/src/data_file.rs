@@ -1,4 +1,4 @@
-//! Parquet and Avro files as PyArrow and fastavro read them, which share no code with the connectors.
+//! Parquet and Avro files as PyArrow, DuckDB and fastavro read them, which share no code with the connectors.
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -24,6 +24,9 @@ pub struct Contents {
     pub schema: Value,
     /// The name of the compression, such as `SNAPPY` (Parquet) or `snappy` (Avro); `null` if nothing says.
     pub codec: Value,
+    /// Parquet: DuckDB's names of types by column; `null` for Avro.
+    #[serde(default)]
+    pub duckdb: Value,
     /// The rows in order, each an object. Bytes are hexadecimal, dates, times and decimals text, as Python writes them.
     pub rows: Vec<Value>,
 }

@@ -159,6 +159,12 @@ impl Retries {
         }
     }
 
+    /// Whether the attempt under way is the last one.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.failed >= self.most
+    }
+
     /// An attempt was successful; the next one is the first again.
     pub fn succeeded(&mut self) {
         self.failed = 0;

@@ -5,10 +5,12 @@ mod errors;
 mod example;
 mod faults;
 mod once;
+mod refusals;
 mod secured;
 mod sinks;
 mod slow;
 mod sources;
+mod takeover;
 mod types;
 
 use anyhow::{Context as _, Result};
@@ -31,6 +33,8 @@ pub(crate) const TESTS: &[&[Test]] = &[
     disk::TESTS,
     secured::TESTS,
     once::TESTS,
+    takeover::TESTS,
+    refusals::TESTS,
 ];
 
 /// The database that a test of this folder needs.

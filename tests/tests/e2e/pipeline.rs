@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use sluice_tests::command;
-use sluice_tests::data_file::{self, Format};
+use sluice_tests::data_file::{self, Contents, Format};
 use sluice_tests::database::{self, Database, DatabaseKind, PASSWORD, USER};
 use sluice_tests::hdfs::Hdfs;
 use sluice_tests::kafka::Kafka;
@@ -150,6 +150,35 @@ fn arrived(shop: &dyn Database, reports: &dyn Database, hdfs: &Hdfs) -> Result<(
     Ok(())
 }
 
+/// The column `numeric(10, 2)` of the shop is a decimal of ten digits for every reader.
+fn check_amount(format: Format, contents: &Contents) -> Result<()> {
+    match format {
+        Format::Parquet => {
+            let fields = contents.schema.as_array().context("a list of fields")?;
+            let amount = fields.iter().find(|field| field["name"] == "amount");
+            let kind = &amount.context("no amount")?["type"];
+            ensure!(*kind == "decimal128(10, 2)", "PyArrow reads {kind}");
+            ensure!(
+                contents.duckdb["amount"] == "DECIMAL(10,2)",
+                "DuckDB reads {}",
+                contents.duckdb
+            );
+        }
+        Format::Avro => {
+            let fields = contents.schema["fields"]
+                .as_array()
+                .context("a list of fields")?;
+            let amount = fields.iter().find(|field| field["name"] == "amount");
+            let kind = &amount.context("no amount")?["type"];
+            ensure!(
+                kind["precision"] == 10 && kind["scale"] == 2,
+                "Avro has {kind}"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The orders in the files of a folder, as `psql` writes them, sorted by id.
 fn orders_in(hdfs: &Hdfs, format: Format, folder: &str) -> Result<Vec<String>> {
     let mut orders = Vec::new();
@@ -158,7 +187,9 @@ fn orders_in(hdfs: &Hdfs, format: Format, folder: &str) -> Result<Vec<String>> {
         if file.contains("+tmp") {
             continue;
         }
-        for row in data_file::read(format, &hdfs.read(&file)?)?.rows {
+        let contents = data_file::read(format, &hdfs.read(&file)?)?;
+        check_amount(format, &contents)?;
+        for row in contents.rows {
             let text = |name: &str| match &row[name] {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),

@@ -1,5 +1,6 @@
 //! A cell: one value of a row in the terms that all databases share, between Connect's values and a driver's.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,6 +59,29 @@ pub(crate) enum Target {
     Timestamp {
         instant: bool,
     },
+}
+
+/// As schemas name types.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boolean => "BOOLEAN",
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::Decimal(scale) => {
+                return write!(f, "Decimal with {scale} digits after the point");
+            }
+            Self::Text => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Date => "Date",
+            Self::Time => "Time",
+            Self::Timestamp { .. } => "Timestamp",
+        })
+    }
 }
 
 /// A decimal brought to `scale` without loss.
@@ -127,8 +151,9 @@ fn text(cell: &Cell) -> Option<Value> {
 
 impl Cell {
     fn unfit(&self, target: Target) -> String {
-        let shown = format!("{self:?}");
-        format!("{shown:.100} can't be read as {target:?}")
+        let mut shown = String::new();
+        crate::sql_text::write(&mut shown, self, false, Zone::utc());
+        format!("the value {shown:.100} can't be read as {target}")
     }
 
     /// The number in an offset; `None` if the cell is null.
@@ -302,7 +327,7 @@ mod tests {
         let error = Cell::Text("x".into())
             .into_value(Target::Int32, Zone::utc())
             .unwrap_err();
-        assert!(error.contains("can't be read as Int32"), "{error}");
+        assert_eq!(error, "the value x can't be read as INT32");
     }
 
     #[test]

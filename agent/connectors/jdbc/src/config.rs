@@ -21,11 +21,12 @@ pub(crate) use self::sink::{
     AUTO_CREATE, InsertMode, PkMode, SinkSettings, TABLE_NAME_FORMAT, sink_def,
 };
 pub(crate) use self::source::{
-    MODE, QUERY, SourceSettings, TASK_TABLES, WHITELIST, encode_tables, source_def,
+    MODE, QUERY, SourceSettings, TASK_TABLES, TOPIC_PREFIX, WHITELIST, encode_tables, source_def,
 };
-use crate::dialect::{Dialect, parameters_of};
+use crate::dialect::Dialect;
 use crate::time::Zone;
-use crate::url::{DatabaseKind, JdbcUrl, UrlError};
+use crate::url::{DatabaseKind, JdbcUrl, UrlError, shown_url};
+use crate::url_parameters::check_parameters;
 
 pub(crate) const CONNECTION_URL: &str = "connection.url";
 pub(crate) const CONNECTION_USER: &str = "connection.user";
@@ -45,7 +46,9 @@ const UNSUPPORTED: &[&str] = &[
     "incrementing.column.mappings",
     "max.buffer.size",
     "mssql.use.merge.holdlock",
+    "sql.complex.types.enable",
     "ssl.truststore.location",
+    "string.output.value.column.name",
     "table.monitoring.startup.polling.limit.ms",
     "timestamp.column.mapping",
     "timestamp.columns.mapping",
@@ -59,34 +62,19 @@ fn key(name: &str, kind: ConfigType, importance: Importance, documentation: &str
         .doc(documentation)
 }
 
-/// `connection.url` is a JDBC URL whose parameters are known.
+/// `connection.url` is a JDBC URL whose parameters are known. What is shown of it holds no secret.
 fn url_validator() -> sluice_api::config::Validator {
     Arc::new(|name, value| {
         let ConfigValue::String(text) = value else {
             return Ok(());
         };
-        let shown = text.split('?').next().unwrap_or_default();
-        let url = JdbcUrl::parse(text).map_err(|error| ConfigError::invalid(name, shown, error))?;
-        let known = parameters_of(url.kind);
-        let unknown: Vec<&str> = url
-            .parameters
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .filter(|key| !known.contains(&key.to_ascii_lowercase().as_str()))
-            .collect();
-        if unknown.is_empty() {
-            return Limits::of(&url)
-                .map(drop)
-                .map_err(|error| ConfigError::invalid(name, shown, error));
-        }
-        Err(ConfigError::invalid(
-            name,
-            shown,
-            format!(
-                "the parameters {} of the URL are not supported",
-                unknown.join(", ")
-            ),
-        ))
+        let shown = shown_url(text);
+        let url =
+            JdbcUrl::parse(text).map_err(|error| ConfigError::invalid(name, &shown, error))?;
+        check_parameters(&url).map_err(|why| ConfigError::invalid(name, &shown, why))?;
+        Limits::of(&url)
+            .map(drop)
+            .map_err(|error| ConfigError::invalid(name, &shown, error))
     })
 }
 
@@ -347,7 +335,7 @@ mod tests {
         assert_eq!(keys, ["mssql.use.merge.holdlock", "connection.ssl.key"]);
         let refused = sink_def().validate(&props(&[(
             "connection.url",
-            "jdbc:postgresql://h/d?password=x&gssEncMode=y",
+            "jdbc:postgresql://h/d?password=x&gssEncMode=require",
         )]));
         let error = &refused[0].errors[0];
         assert!(

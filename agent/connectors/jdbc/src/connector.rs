@@ -5,22 +5,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_api::{
-    ConnectError, Connector, ConnectorContext, ExactlyOnceSupport, KeyFault, Props, Result,
-    SourceOffset, SourcePartition, TopicPartition, async_trait,
+    ConfigDef, ConnectError, Connector, ConnectorContext, ExactlyOnceSupport, KeyFault, Props,
+    Result, SourceOffset, SourcePartition, TopicPartition, async_trait,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
     AUTO_CREATE, CONNECTION_PASSWORD, CONNECTION_URL, CONNECTION_USER, ConnectionSettings, MODE,
-    QUERY, SinkSettings, SourceSettings, TABLE_NAME_FORMAT, TASK_TABLES, WHITELIST, encode_tables,
+    QUERY, SinkSettings, SourceSettings, TABLE_NAME_FORMAT, TASK_TABLES, TOPIC_PREFIX, WHITELIST,
+    encode_tables, sink_def, source_def,
 };
 use crate::dialect::{self, Privilege, Session};
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::exactly_once;
+use crate::sink_plan::no_transactions;
 use crate::source_offset::check_altered;
 use crate::source_query::Subject;
-use crate::source_task::plan_of;
+use crate::source_task::{check_query, plan_of};
 use crate::table::TableId;
+use crate::url_parameters::without_effect;
 
 /// Tables whose columns and privileges are checked when a configuration is validated.
 const CHECKED_TABLES: usize = 50;
@@ -29,6 +32,26 @@ fn key_fault(key: &str, message: String) -> KeyFault {
     KeyFault {
         key: key.to_owned(),
         message,
+    }
+}
+
+/// Why a configuration could not be parsed; nothing where its definition shows the faults at their keys already.
+fn unparsed(def: &ConfigDef, props: &Props, error: &ConnectError) -> Vec<KeyFault> {
+    let shown = def.validate(props).iter().any(|key| !key.errors.is_empty());
+    match shown {
+        true => Vec::new(),
+        false => vec![key_fault(CONNECTION_URL, error.message().to_owned())],
+    }
+}
+
+/// Says once per start which parameters of the URL have no effect.
+fn warn_of_parameters(settings: &ConnectionSettings) {
+    let names = without_effect(&settings.url);
+    if !names.is_empty() {
+        tracing::warn!(
+            "parameters of {CONNECTION_URL} that have no effect here: {}",
+            names.join(", ")
+        );
     }
 }
 
@@ -75,6 +98,29 @@ async fn wanted_tables(
     tables.retain(|table| settings.filter.accepts(table));
     tables.sort();
     Ok(tables)
+}
+
+/// Tables of one name have one topic, in which their rows would be mixed; the text says which, and what to do.
+fn same_topic(tables: &[TableId]) -> Option<String> {
+    let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for table in tables {
+        by_name
+            .entry(&table.name)
+            .or_default()
+            .push(table.to_string());
+    }
+    let twice: Vec<String> = by_name
+        .into_values()
+        .filter(|tables| tables.len() > 1)
+        .map(|tables| tables.join(" and "))
+        .collect();
+    (!twice.is_empty()).then(|| {
+        format!(
+            "the topic of a table is topic.prefix and its name without schema, so these would share one topic: {}; list one of \
+             each in table.whitelist with its schema, or set schema.pattern, and read the others by connectors of their own",
+            twice.join("; ")
+        )
+    })
 }
 
 /// Splits into at most `count` runs whose sizes differ by one (`ConnectorUtils.groupPartitions`).
@@ -156,8 +202,8 @@ impl JdbcSourceConnector {
         };
         if let Some(query) = &settings.query {
             let subject = Subject::Query(query.clone());
-            return match plan_of(settings, session, &subject).await {
-                Ok(_) => Ok(()),
+            return match check_query(settings, session, &subject).await {
+                Ok(()) => Ok(()),
                 Err(error) => Err(explained(QUERY, "preparing the query", &error)),
             };
         }
@@ -183,12 +229,21 @@ impl JdbcSourceConnector {
                 ),
             ));
         }
-        let wanted = all.iter().filter(|table| settings.filter.accepts(table));
-        for table in wanted.take(CHECKED_TABLES) {
+        let wanted: Vec<TableId> = all
+            .into_iter()
+            .filter(|table| settings.filter.accepts(table))
+            .collect();
+        if let Some(message) = same_topic(&wanted) {
+            return Err(key_fault(WHITELIST, message));
+        }
+        for table in wanted.iter().take(CHECKED_TABLES) {
             let what = format!("reading table {}", table.short());
             check_readable(&settings.connection, session, table)
                 .await
                 .map_err(|error| explained(WHITELIST, &what, &error))?;
+            if let Some(message) = settings.unnamable(table) {
+                return Err(key_fault(TOPIC_PREFIX, message));
+            }
             plan_of(settings, session, &Subject::Table(table.clone()))
                 .await
                 .map_err(|error| explained(MODE, &what, &error))?;
@@ -200,7 +255,9 @@ impl JdbcSourceConnector {
 #[async_trait]
 impl Connector for JdbcSourceConnector {
     async fn start(&mut self, context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
-        self.settings = Some(SourceSettings::parse(props)?);
+        let settings = SourceSettings::parse(props)?;
+        warn_of_parameters(&settings.connection);
+        self.settings = Some(settings);
         self.props = props.clone();
         self.context = Some(context);
         Ok(())
@@ -220,6 +277,20 @@ impl Connector for JdbcSourceConnector {
         let tables = wanted_tables(settings, session.as_mut())
             .await
             .map_err(|error| error.into_connect("listing tables", place))?;
+        if let Some(message) = same_topic(&tables) {
+            return Err(ConnectError::connect(message));
+        }
+        // One of them must not end the tasks of the others.
+        let tables: Vec<TableId> = tables
+            .into_iter()
+            .filter(|table| match settings.unnamable(table) {
+                Some(message) => {
+                    tracing::warn!("left out: {message}");
+                    false
+                }
+                None => true,
+            })
+            .collect();
         if tables.is_empty() {
             tracing::warn!("no table of {place} fits the configuration; looking again later");
         }
@@ -249,7 +320,7 @@ impl Connector for JdbcSourceConnector {
     async fn validate(&self, props: &Props) -> Vec<KeyFault> {
         let settings = match SourceSettings::parse(props) {
             Ok(settings) => settings,
-            Err(error) => return vec![key_fault(CONNECTION_URL, error.message().to_owned())],
+            Err(error) => return unparsed(&source_def(), props, &error),
         };
         let faults = settings.faults(props);
         if !faults.is_empty() {
@@ -308,6 +379,9 @@ impl JdbcSinkConnector {
         topic: &str,
     ) -> std::result::Result<(), KeyFault> {
         let place = &settings.connection.url;
+        if let Some(message) = settings.misplaced(topic) {
+            return Err(key_fault(TABLE_NAME_FORMAT, message));
+        }
         let name = settings.table_of(topic);
         let found = session.table(&name).await.map_err(|error| {
             let what = format!("looking at table {}", name.short());
@@ -327,6 +401,13 @@ impl JdbcSinkConnector {
                 ));
             }
         };
+        if settings.exactly_once
+            && let Ok(Some(facts)) = session.facts(&name).await
+            && !facts.transactional
+        {
+            let message = no_transactions(&name, &facts).message().to_owned();
+            return Err(key_fault(TABLE_NAME_FORMAT, message));
+        }
         for privilege in needed {
             match session.check_privilege(privilege, &name).await {
                 // What can't be tried beforehand shows when it is done.
@@ -345,7 +426,7 @@ impl JdbcSinkConnector {
 #[async_trait]
 impl Connector for JdbcSinkConnector {
     async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
-        SinkSettings::parse(props)?;
+        warn_of_parameters(&SinkSettings::parse(props)?.connection);
         self.props = props.clone();
         Ok(())
     }
@@ -357,7 +438,7 @@ impl Connector for JdbcSinkConnector {
     async fn validate(&self, props: &Props) -> Vec<KeyFault> {
         let settings = match SinkSettings::parse(props) {
             Ok(settings) => settings,
-            Err(error) => return vec![key_fault(CONNECTION_URL, error.message().to_owned())],
+            Err(error) => return unparsed(&sink_def(), props, &error),
         };
         let faults = settings.faults(props);
         if !faults.is_empty() {

@@ -91,6 +91,12 @@ impl DatabaseError {
         self
     }
 
+    /// Of a connection that is lost since.
+    pub(crate) fn lost(mut self) -> Self {
+        self.fault = Fault::Unreachable;
+        self
+    }
+
     /// A row that does not fit.
     pub(crate) fn data(message: impl Into<String>) -> Self {
         Self::new(Fault::Data, message)

@@ -36,10 +36,9 @@ fn column(name: &str, kind: ColumnType) -> Column {
         type_name: String::new(),
         as_text: false,
         nullable: false,
-        default: None,
-        has_default: false,
         primary_key: false,
         auto_increment: false,
+        keeps_precision: true,
     }
 }
 

@@ -10,17 +10,22 @@ mod dialect;
 mod error;
 mod exactly_once;
 mod row_groups;
+mod row_key;
 mod row_plan;
 mod sink_plan;
+mod sink_refused;
 mod sink_task;
+mod sink_writer;
 mod source_offset;
 mod source_query;
 mod source_task;
 mod sql_text;
 mod table;
+mod table_facts;
 mod time;
 mod tls;
 mod url;
+mod url_parameters;
 
 #[cfg(test)]
 mod tests;

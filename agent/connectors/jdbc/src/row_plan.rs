@@ -67,7 +67,8 @@ impl NumericMapping {
             Self::BestFit | Self::BestFitEagerDouble if small && scale < 1 => Self::integer(digits),
             Self::BestFit if small && scale > 0 => Target::Float64,
             Self::BestFitEagerDouble if scale > 0 => Target::Float64,
-            _ => Target::Decimal(scale),
+            // Other formats have no decimals of negative scale.
+            _ => Target::Decimal(scale.max(0)),
         }
     }
 }
@@ -90,7 +91,22 @@ fn target(kind: ColumnType, mapping: NumericMapping) -> Target {
     }
 }
 
-fn builder(target: Target) -> SchemaBuilder {
+/// Digits of an exact number in all, as a parameter of its schema: what Avro's and Parquet's decimals are declared with.
+const PRECISION: &str = "connect.decimal.precision";
+
+/// Digits in all that values of a column have at most, at the scale of their schema; `None` if the database says nothing, or does
+/// not keep to it.
+fn precision(column: &Column) -> Option<i32> {
+    match column.kind {
+        ColumnType::Numeric {
+            precision: Some(precision),
+            scale,
+        } if column.keeps_precision => Some((precision - scale.min(0)).max(scale)),
+        _ => None,
+    }
+}
+
+fn builder(target: Target, precision: Option<i32>) -> SchemaBuilder {
     match target {
         Target::Boolean => SchemaBuilder::boolean(),
         Target::Int8 => SchemaBuilder::int8(),
@@ -99,7 +115,12 @@ fn builder(target: Target) -> SchemaBuilder {
         Target::Int64 => SchemaBuilder::int64(),
         Target::Float32 => SchemaBuilder::float32(),
         Target::Float64 => SchemaBuilder::float64(),
-        Target::Decimal(scale) => logical::decimal_builder(scale),
+        Target::Decimal(scale) => match precision {
+            None => logical::decimal_builder(scale),
+            Some(digits) => {
+                logical::decimal_builder(scale).parameter(PRECISION, digits.to_string())
+            }
+        },
         Target::Text => SchemaBuilder::string(),
         Target::Bytes => SchemaBuilder::bytes(),
         Target::Date => SchemaBuilder::int32().name(logical::DATE).version(1),
@@ -108,22 +129,14 @@ fn builder(target: Target) -> SchemaBuilder {
     }
 }
 
-/// The default brought into the type that values of the column have; null columns have none, since a converter
-/// would put it in the place of their nulls.
-fn default(column: &Column, target: Target, zone: Zone) -> Option<Value> {
-    let value = column.default.as_ref().filter(|_| !column.nullable)?;
-    let cell = Cell::of(value, None).ok()?;
-    cell.into_value(target, zone)
-        .ok()
-        .filter(|value| !value.is_null())
-}
-
 /// How rows of one result become values of records.
 #[derive(Debug)]
 pub(crate) struct RowPlan {
     pub(crate) schema: Arc<Schema>,
     /// Targets and names by column.
     columns: Vec<(String, Target)>,
+    /// By column whether null has no place in the schema.
+    required: Vec<bool>,
     incrementing: Option<usize>,
     timestamps: Vec<usize>,
     zone: Zone,
@@ -153,11 +166,9 @@ impl RowPlan {
         let mut targets = Vec::with_capacity(columns.len());
         for column in columns {
             let target = target(column.kind, mapping);
-            let mut field = builder(target);
+            let mut field = builder(target, precision(column));
             if column.nullable {
                 field = field.optional();
-            } else if let Some(value) = default(column, target, zone) {
-                field = field.default_value(value);
             }
             schema = schema.field(column.name.as_str(), field.build()?);
             targets.push((column.name.clone(), target));
@@ -165,6 +176,7 @@ impl RowPlan {
         Ok(Self {
             schema: schema.build()?,
             columns: targets,
+            required: columns.iter().map(|column| !column.nullable).collect(),
             incrementing: None,
             timestamps: Vec::new(),
             zone,
@@ -197,6 +209,13 @@ impl RowPlan {
         {
             let named = |why: String| format!("column {name:?}: {why}");
             let cell = cell.map_err(named)?;
+            if cell == Cell::Null && self.required.get(index) == Some(&true) {
+                return Err(named(
+                    "there is no value though the column is NOT NULL (a date of zeros, such as 0000-00-00, has none); correct the \
+                     row, or read it by a query with NULLIF(...) around the column"
+                        .to_owned(),
+                ));
+            }
             if self.incrementing == Some(index) {
                 incrementing = cell.integer().map_err(named)?;
             }
@@ -245,28 +264,40 @@ mod tests {
     }
 
     #[test]
-    fn nullability_and_defaults_become_those_of_fields() {
-        let column = |name: &str, nullable, default: Option<Value>| Column {
+    fn nullability_and_precision_become_those_of_fields() {
+        let numeric = |precision, scale| ColumnType::Numeric { precision, scale };
+        let column = |name: &str, nullable, kind| Column {
             name: name.to_owned(),
-            kind: ColumnType::Int16,
+            kind,
             type_name: String::new(),
             as_text: false,
             nullable,
-            has_default: default.is_some(),
-            default,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: name != "sqlite",
         };
         let columns = [
-            column("a", true, Some(Value::Int64(1))),
-            column("b", false, Some(Value::Int64(7))),
-            column("c", false, Option::None),
+            column("a", true, numeric(Some(6), 2)),
+            column("negative", false, numeric(Some(5), -2)),
+            column("small", false, numeric(Some(2), 5)),
+            column("free", false, numeric(Option::None, 0)),
+            column("sqlite", false, numeric(Some(6), 2)),
         ];
         let plan = RowPlan::new(Some("t"), &columns, NumericMapping::None, Zone::utc()).unwrap();
+        let shown = |name: &str| {
+            let field = plan.schema.field(name).unwrap();
+            let parameters = field.schema().parameters().unwrap();
+            let get = |key: &str| parameters.get(key).map(|value| value.to_string());
+            (get(logical::SCALE_FIELD).unwrap(), get(PRECISION))
+        };
+        let both = |scale: &str, precision: &str| (scale.to_owned(), Some(precision.to_owned()));
+        assert_eq!(shown("a"), both("2", "6"));
+        assert_eq!(shown("negative"), both("0", "7"));
+        assert_eq!(shown("small"), both("5", "5"));
+        assert_eq!(shown("free"), ("38".to_owned(), Option::None));
+        assert_eq!(shown("sqlite"), ("2".to_owned(), Option::None));
         let field = |name: &str| Arc::clone(plan.schema.field(name).unwrap().schema());
-        assert!(field("a").is_optional() && field("a").default_value().is_none());
-        assert_eq!(field("b").default_value(), Some(&Value::Int16(7)));
-        assert!(!field("c").is_optional());
+        assert!(field("a").is_optional() && !field("small").is_optional());
         assert_eq!(plan.schema.name(), Some("t"));
     }
 
@@ -278,10 +309,9 @@ mod tests {
             type_name: String::new(),
             as_text: false,
             nullable: true,
-            default: None,
-            has_default: false,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: true,
         };
         let plan = RowPlan::new(
             None,

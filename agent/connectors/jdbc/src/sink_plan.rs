@@ -11,9 +11,13 @@ use crate::cell::Cell;
 use crate::config::{InsertMode, PkMode, SinkSettings};
 use crate::dialect::{NewColumn, Operation, Session, Write};
 use crate::error::{DatabaseError, Fault};
-use crate::table::{Column, Table};
+use crate::table::{Column, Table, TableId};
+use crate::table_facts::{Strategy, TableFacts};
 
 const KAFKA_FIELDS: [&str; 3] = ["__connect_topic", "__connect_partition", "__connect_offset"];
+
+/// Looks at a table that changes meanwhile.
+const MAX_LOOKS: usize = 5;
 
 /// Where a cell comes from.
 #[derive(Debug, Clone)]
@@ -44,6 +48,9 @@ pub(crate) struct SinkPlan {
     value_schema: Option<Arc<Schema>>,
     origins: Vec<(Origin, Arc<Schema>)>,
     pub(crate) write: Write,
+    /// Of the table as it was when the plan was made.
+    pub(crate) facts: TableFacts,
+    pub(crate) strategy: Strategy,
 }
 
 fn data(message: impl Into<String>) -> ConnectError {
@@ -225,7 +232,7 @@ impl SinkPlan {
         delete: bool,
     ) -> Result<Self, PlanError> {
         let wanted = wanted_columns(settings, record, delete)?;
-        let table = table_for(settings, session, record, &wanted).await?;
+        let (table, facts) = settled_table(settings, session, record, &wanted).await?;
         let mut columns = Vec::with_capacity(wanted.len());
         for column in &wanted {
             let existing = found(&table, &column.name).ok_or_else(|| {
@@ -247,16 +254,19 @@ impl SinkPlan {
         if operation == Operation::Update && wanted.iter().all(|column| column.primary_key) {
             return Err(data("insert.mode=update needs fields beside the primary key").into());
         }
+        let write = Write {
+            operation,
+            table: table.id,
+            key_columns: wanted.iter().filter(|column| column.primary_key).count(),
+            columns,
+        };
         Ok(Self {
             topic: record.topic.to_string(),
             key_schema: record.key_schema.clone(),
             value_schema: record.value_schema.clone(),
-            write: Write {
-                operation,
-                table: table.id,
-                key_columns: wanted.iter().filter(|column| column.primary_key).count(),
-                columns,
-            },
+            strategy: Strategy::of(&write, &facts),
+            facts,
+            write,
             origins: wanted
                 .into_iter()
                 .map(|column| (column.origin, column.schema))
@@ -304,6 +314,46 @@ impl SinkPlan {
         }
         Ok(row)
     }
+}
+
+/// The table of a record with its facts, which are of the same moment.
+async fn settled_table(
+    settings: &SinkSettings,
+    session: &mut dyn Session,
+    record: &ConnectRecord,
+    wanted: &[Wanted],
+) -> Result<(Table, TableFacts), PlanError> {
+    if let Some(message) = settings.misplaced(&record.topic) {
+        return Err(ConnectError::connect(message).into());
+    }
+    let name = settings.table_of(&record.topic);
+    let looking = |error| PlanError::Database(error, format!("looking at table {}", name.short()));
+    let mut before = session.facts(&name).await.map_err(looking)?;
+    for _ in 0..MAX_LOOKS {
+        let table = table_for(settings, session, record, wanted).await?;
+        let now = session.facts(&name).await.map_err(looking)?;
+        if let (Some(facts), true) = (&now, before == now) {
+            if settings.exactly_once && !facts.transactional {
+                return Err(no_transactions(&name, facts).into());
+            }
+            return Ok((table, facts.clone()));
+        }
+        before = now;
+    }
+    Err(looking(DatabaseError::new(
+        Fault::Transient,
+        "it changes while it is looked at",
+    )))
+}
+
+/// Exactly once needs transactions.
+pub(crate) fn no_transactions(table: &TableId, facts: &TableFacts) -> ConnectError {
+    ConnectError::config(format!(
+        "table {} has the engine {}, which has no transactions, so sluice.exactly.once can't hold; convert the table (ALTER \
+         TABLE ... ENGINE=InnoDB) or set sluice.exactly.once=false",
+        table.short(),
+        facts.engine.as_deref().unwrap_or("of another kind")
+    ))
 }
 
 /// The table of a record, created or extended where that is allowed and needed.

@@ -1,55 +1,29 @@
-//! The sink task: writes each batch of records in one transaction, by statements of many rows.
+//! The sink task: plans what becomes of records, and has each batch written in one transaction.
 //!
-//! When `put` answers, its records are committed, so there is nothing to flush. A row that the database refuses is found
-//! by halving the statement it was in, within the transaction by savepoints; it goes to the errant record reporter and
-//! all other rows stay. Faults that may pass are tried again with the whole batch after `retry.backoff.ms`.
+//! The result of a batch is that of its records' statements in their order. When `put` answers, it is committed, so there is
+//! nothing to flush. Records that the database refuses go to the errant record reporter and all others stay. Faults that may
+//! pass are tried again with the whole batch after `retry.backoff.ms`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use sluice_api::sink::{self, Retries};
+use sluice_api::sink::Retries;
 use sluice_api::{
     ConnectError, ErrantRecordReporter, ErrorKind, Props, Result, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, async_trait,
 };
 
-use crate::cell::Cell;
-use crate::config::{InsertMode, SinkSettings};
+use crate::config::SinkSettings;
 use crate::dialect::{self, Session};
-use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::exactly_once::StoredOffsets;
-use crate::row_groups::{Grouping, RowGroup, SameKey};
-use crate::sink_plan::{PlanError, SinkPlan};
-use crate::url::DatabaseKind;
+use crate::row_groups::PlannedRow;
+use crate::sink_plan::SinkPlan;
+use crate::sink_writer::{Batch, Outcome, PutError, Settled, Writer, place_of};
 
 /// Plans that are kept; topics whose schemas never come to rest would fill the memory.
 const MAX_PLANS: usize = 256;
-
-/// Why a batch was not written.
-enum PutError {
-    Connect(ConnectError),
-    Database(DatabaseError, String),
-    /// Another task has written records of the same partition.
-    Fenced,
-}
-
-impl From<PlanError> for PutError {
-    fn from(error: PlanError) -> Self {
-        match error {
-            PlanError::Connect(error) => Self::Connect(error),
-            PlanError::Database(error, what) => Self::Database(error, what),
-        }
-    }
-}
-
-impl From<ConnectError> for PutError {
-    fn from(error: ConnectError) -> Self {
-        Self::Connect(error)
-    }
-}
-
-type Reports = Vec<BoxFuture<'static, Result<()>>>;
+/// Attempts at a batch whose tables change meanwhile.
+const MAX_CHANGES: usize = 10;
 
 /// See the module.
 #[derive(Default)]
@@ -63,6 +37,8 @@ pub(crate) struct JdbcSinkTask {
     /// Partitions whose stored offsets are not known yet.
     unloaded: BTreeSet<TopicPartition>,
     retries: Option<Retries>,
+    /// What of the current batch is done, though it will come again.
+    settled: Settled,
 }
 
 impl JdbcSinkTask {
@@ -134,33 +110,28 @@ impl JdbcSinkTask {
         Ok(plan)
     }
 
-    /// Hands a bad record to the reporter; the error itself without one.
-    fn report(
-        &self,
-        record: &SinkRecord,
-        error: &ConnectError,
-        reports: &mut Reports,
-    ) -> Result<()> {
-        reports.push(sink::report(self.reporter.as_deref(), record, error)?);
-        Ok(())
-    }
-
-    async fn grouped(
+    /// The rows of the records that are still to be written.
+    async fn batch<'a>(
         &mut self,
-        records: &[SinkRecord],
+        records: &'a [SinkRecord],
         skipped: &BTreeSet<TopicPartition>,
-        reports: &mut Reports,
-    ) -> Result<Vec<RowGroup>, PutError> {
+    ) -> Result<Batch<'a>, PutError> {
         let settings = self.settings()?;
-        let same_key = match (settings.connection.url.kind, settings.insert_mode) {
-            // It runs rows in their order, and its collations may find keys equal that look different.
-            (DatabaseKind::MariaDb, _) => SameKey::MayRepeat,
-            (_, InsertMode::Upsert) => SameKey::LastCounts,
-            _ => SameKey::Splits,
+        let mut batch = Batch {
+            records,
+            rows: Vec::with_capacity(records.len()),
+            refused: Vec::new(),
+            after: BTreeMap::new(),
         };
-        let mut grouping = Grouping::new(settings.batch_size, same_key);
         for (index, record) in records.iter().enumerate() {
             if self.is_skipped(record, skipped) {
+                continue;
+            }
+            if self.offsets.is_some() {
+                let (partition, offset) = place_of(record);
+                batch.after.insert(partition, offset + 1);
+            }
+            if !self.settled.is_empty() && self.settled.contains(&place_of(record)) {
                 continue;
             }
             let delete = record.record.value.is_null();
@@ -168,22 +139,26 @@ impl JdbcSinkTask {
                 let error = ConnectError::data(
                     "the value is null; set delete.enabled=true to delete the row of its key",
                 );
-                self.report(record, &error, reports)?;
+                batch.refused.push((index, error));
                 continue;
             }
             let row = match self.plan(record, delete).await {
                 Ok(plan) => plan
                     .row(record, settings.replace_null_with_default)
-                    .map(|row| (plan, row)),
+                    .map(|cells| (plan, cells)),
                 Err(PutError::Connect(error)) if error.kind() == ErrorKind::Data => Err(error),
                 Err(error) => return Err(error),
             };
             match row {
-                Ok((plan, row)) => grouping.add(&plan, row, index),
-                Err(error) => self.report(record, &error, reports)?,
+                Ok((plan, cells)) => batch.rows.push(PlannedRow {
+                    plan,
+                    cells,
+                    record: index,
+                }),
+                Err(error) => batch.refused.push((index, error)),
             }
         }
-        Ok(grouping.finish())
+        Ok(batch)
     }
 
     fn is_skipped(&self, record: &SinkRecord, skipped: &BTreeSet<TopicPartition>) -> bool {
@@ -196,130 +171,31 @@ impl JdbcSinkTask {
         }
     }
 
-    /// Writes a group within the transaction; rows that are refused are reported, and those they had taken the place of
-    /// written instead.
-    async fn write(
-        &mut self,
-        group: &RowGroup,
-        records: &[SinkRecord],
-        reports: &mut Reports,
-    ) -> Result<(), PutError> {
-        let what = format!("writing to table {}", group.plan.write.table.short());
-        // Ranges still to be written, the next one last.
-        let mut ranges = Vec::new();
-        ranges.push(0..group.rows.len());
-        while let Some(range) = ranges.pop() {
-            let rows = group.rows.get(range.clone()).unwrap_or_default();
-            match self.write_rows(group, rows).await {
-                Ok(()) => {}
-                Err(error) if error.fault != Fault::Data => {
-                    return Err(PutError::Database(error, what));
-                }
-                Err(_) if range.len() > 1 => {
-                    let middle = range.start + range.len() / 2;
-                    ranges.push(middle..range.end);
-                    ranges.push(range.start..middle);
-                }
-                Err(error) => {
-                    let settings = self.settings()?;
-                    let error = match settings.trim_sensitive {
-                        true => error.trimmed(),
-                        false => error,
-                    };
-                    let error = error.into_connect(&what, &settings.connection.url);
-                    let index = group.records.get(range.start);
-                    match index.and_then(|index| records.get(*index)) {
-                        Some(record) => self.report(record, &error, reports)?,
-                        None => return Err(error.into()),
-                    }
-                    if let Some(Some(before)) = group.replaced.get(range.start) {
-                        Box::pin(self.write(before, records, reports)).await?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes rows as one statement, all or none.
-    async fn write_rows(&mut self, group: &RowGroup, rows: &[Vec<Cell>]) -> DatabaseResult<()> {
-        let Some(session) = &mut self.session else {
-            return Err(DatabaseError::new(
-                Fault::Unreachable,
-                "there is no session",
-            ));
-        };
-        session.execute("SAVEPOINT sluice_rows").await?;
-        let written = session.write(&group.plan.write, rows).await;
-        match &written {
-            Ok(_) => session.execute("RELEASE SAVEPOINT sluice_rows").await?,
-            Err(error) if error.fault == Fault::Data => {
-                session.execute("ROLLBACK TO SAVEPOINT sluice_rows").await?;
-            }
-            Err(_) => {}
-        }
-        written.map(drop)
-    }
-
-    async fn execute(&mut self, sql: &str, what: &str) -> Result<(), PutError> {
-        match &mut self.session {
-            Some(session) => session
-                .execute(sql)
-                .await
-                .map_err(|error| PutError::Database(error, what.to_owned())),
-            None => Err(ConnectError::connect("there is no session").into()),
-        }
-    }
-
     async fn try_put(&mut self, records: &[SinkRecord]) -> Result<(), PutError> {
         let skipped = self.load_offsets().await?;
-        let mut reports = Reports::new();
-        let groups = self.grouped(records, &skipped, &mut reports).await?;
-        let mut after = BTreeMap::new();
-        if self.offsets.is_some() {
-            for record in records
-                .iter()
-                .filter(|record| !self.is_skipped(record, &skipped))
-            {
-                after.insert(
-                    record.original_partition(),
-                    record.original_kafka_offset + 1,
-                );
-            }
-        }
-        if !groups.is_empty() || !after.is_empty() {
+        for _ in 0..MAX_CHANGES {
+            let batch = self.batch(records, &skipped).await?;
             self.connected().await?;
-            if let Some(session) = &mut self.session {
-                session.begin().await.map_err(|error| {
-                    PutError::Database(error, "beginning a transaction".to_owned())
-                })?;
+            let settings = self.settings()?;
+            let Some(session) = &mut self.session else {
+                return Err(ConnectError::connect("there is no session").into());
+            };
+            let mut writer = Writer {
+                session: session.as_mut(),
+                settings: &settings,
+                reporter: self.reporter.as_deref(),
+                offsets: self.offsets.as_mut(),
+                last_attempt: self.retries.as_ref().is_none_or(Retries::is_last),
+                settled: &mut self.settled,
+            };
+            if writer.write(&batch).await? == Outcome::Written {
+                self.settled.clear();
+                return Ok(());
             }
-            if let (Some(offsets), Some(session)) = (&self.offsets, &mut self.session) {
-                let moved = offsets
-                    .advance(session.as_mut(), &after)
-                    .await
-                    .map_err(|error| {
-                        PutError::Database(error, "moving stored offsets".to_owned())
-                    })?;
-                if !moved {
-                    return Err(PutError::Fenced);
-                }
-            }
-            for group in &groups {
-                self.write(group, records, &mut reports).await?;
-            }
+            tracing::info!("a table has changed; looking at it again");
+            self.plans.clear();
         }
-        // Dead letters are safe before anything says that their records are done.
-        for report in reports {
-            report.await?;
-        }
-        if !groups.is_empty() || !after.is_empty() {
-            self.execute("COMMIT", "committing").await?;
-        }
-        if let Some(offsets) = &mut self.offsets {
-            offsets.advanced(after);
-        }
-        Ok(())
+        Err(ConnectError::retriable("the tables change again and again").into())
     }
 
     /// What becomes of a batch that was not written: another attempt, or the end of the task.
@@ -409,6 +285,7 @@ impl SinkTask for JdbcSinkTask {
         for partition in partitions {
             self.unloaded.remove(partition);
         }
+        self.settled.clear();
         Ok(())
     }
 

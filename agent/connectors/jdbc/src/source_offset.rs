@@ -1,7 +1,7 @@
 //! Source partitions and offsets, as the Confluent connector stores them.
 //!
-//! Partition of a table: `{"protocol":"1","table":"database.schema.table"}`; older versions stored `{"table":"table"}`,
-//! which is read too. Partition of a query: `{"query":"query"}`. Offset: `incrementing`, the last value of that column;
+//! Partition of a table: `{"protocol":"1","table":"schema.table"}`, with the other forms of [`partitions_of_table`] read too; what was
+//! found goes on under its own. Partition of a query: `{"query":"query"}`. Offset: `incrementing`, the last value of that column;
 //! `timestamp` in milliseconds with `timestamp_nanos`, the nanoseconds within its second.
 
 use sluice_api::{ConnectError, Result, SourceOffset, SourcePartition, Value};
@@ -15,12 +15,52 @@ const INCREMENTING: &str = "incrementing";
 const TIMESTAMP: &str = "timestamp";
 const TIMESTAMP_NANOS: &str = "timestamp_nanos";
 
-/// The partition of a table, first its own, then those under which older offsets may be stored.
-pub(crate) fn partitions_of_table(table: &TableId) -> [SourcePartition; 2] {
-    [
-        SourcePartition::of(PROTOCOL, "1").with(TABLE, table.to_string()),
-        SourcePartition::of(TABLE, table.name.as_str()),
-    ]
+/// The partitions under which a table's offsets may be stored, the one for a table without offsets first.
+///
+/// The name is that of the table as its driver gives it to the JVM connector, which puts its parts together with points
+/// (`OffsetProtocols`): PostgreSQL's driver leaves out the database but in its newest versions, versions of the connector
+/// before 5.1 stored the name alone without a protocol, some with quotes around the parts.
+pub(crate) fn partitions_of_table(table: &TableId, quote: char) -> Vec<SourcePartition> {
+    let parts = |names: &[&Option<String>], quoted: bool| {
+        let all = names
+            .iter()
+            .filter_map(|name| name.as_deref())
+            .chain([table.name.as_str()]);
+        let all: Vec<String> = all
+            .map(|name| match quoted {
+                true => format!("{quote}{name}{quote}"),
+                false => name.to_owned(),
+            })
+            .collect();
+        all.join(".")
+    };
+    let forms = [
+        // Of a database without schemas the catalog is all there is.
+        match table.schema {
+            Some(_) => vec![&table.schema],
+            None => vec![&table.catalog],
+        },
+        vec![&table.catalog, &table.schema],
+        vec![],
+    ];
+    let mut partitions: Vec<SourcePartition> = Vec::new();
+    let mut add = |partition: SourcePartition| {
+        if !partitions.contains(&partition) {
+            partitions.push(partition);
+        }
+    };
+    let versioned = |name: String| SourcePartition::of(PROTOCOL, "1").with(TABLE, name);
+    for quoted in [false, true] {
+        for names in &forms {
+            add(versioned(parts(names, quoted)));
+        }
+    }
+    for quoted in [false, true] {
+        for names in forms.iter().rev() {
+            add(SourcePartition::of(TABLE, parts(names, quoted)));
+        }
+    }
+    partitions
 }
 
 /// The partition of query mode.
@@ -60,6 +100,11 @@ impl Position {
             incrementing: number(INCREMENTING)?,
             timestamp,
         })
+    }
+
+    /// Whether more rows come before this position than before the other; the same position is not.
+    pub(crate) fn is_after(self, other: Self) -> bool {
+        (self.timestamp, self.incrementing) > (other.timestamp, other.incrementing)
     }
 
     /// As it is stored.
@@ -129,9 +174,38 @@ mod tests {
 
     #[test]
     fn partitions_are_those_of_the_confluent_connector() {
-        let [now, before] = partitions_of_table(&TableId::parse("d.s.t"));
-        assert_eq!(now.to_string(), "{protocol=1, table=d.s.t}");
-        assert_eq!(before.to_string(), "{table=t}");
+        let shown = |name: &str, quote| -> Vec<String> {
+            let partitions = partitions_of_table(&TableId::parse(name), quote);
+            partitions.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            shown("d.s.t", '"'),
+            [
+                "{protocol=1, table=s.t}",
+                "{protocol=1, table=d.s.t}",
+                "{protocol=1, table=t}",
+                "{protocol=1, table=\"s\".\"t\"}",
+                "{protocol=1, table=\"d\".\"s\".\"t\"}",
+                "{protocol=1, table=\"t\"}",
+                "{table=t}",
+                "{table=d.s.t}",
+                "{table=s.t}",
+                "{table=\"t\"}",
+                "{table=\"d\".\"s\".\"t\"}",
+                "{table=\"s\".\"t\"}",
+            ]
+        );
+        let mariadb = TableId {
+            catalog: Some("d".to_owned()),
+            schema: None,
+            name: "t".to_owned(),
+        };
+        assert_eq!(
+            partitions_of_table(&mariadb, '`')
+                .first()
+                .map(ToString::to_string),
+            Some("{protocol=1, table=d.t}".to_owned())
+        );
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl SourceQuery {
                 };
                 format!("SELECT {} FROM {}", columns.join(", "), quoted.table(table))
             }
-            Subject::Query(query) => query.trim().trim_end_matches(';').to_owned(),
+            // A comment at its end must not swallow what follows.
+            Subject::Query(query) => format!("{}\n", query.trim().trim_end_matches(';')),
         }
     }
 
@@ -121,10 +122,9 @@ mod tests {
             type_name: String::new(),
             as_text: name == "odd",
             nullable: false,
-            default: None,
-            has_default: false,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: true,
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
         query.suffix = "FOR SHARE".to_owned();
         assert_eq!(
             query.text(AT, 0),
-            "SELECT \"id\", \"odd\"::text AS \"odd\" FROM (SELECT * FROM a JOIN b USING (id) WHERE \"id\" > 7 \
+            "SELECT \"id\", \"odd\"::text AS \"odd\" FROM (SELECT * FROM a JOIN b USING (id)\n WHERE \"id\" > 7 \
              ORDER BY \"id\" FOR SHARE) AS sluice_query"
         );
     }

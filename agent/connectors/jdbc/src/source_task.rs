@@ -146,7 +146,7 @@ pub(crate) async fn plan_of(
             let kind = columns.get(index).map(|column| column.kind);
             if !matches!(kind, Some(ColumnType::Timestamp { .. } | ColumnType::Date)) {
                 return Err(configured(format!(
-                    "{}: column {name:?} is no timestamp",
+                    "{}: column {name:?} is not a timestamp",
                     shown(subject)
                 )));
             }
@@ -155,7 +155,17 @@ pub(crate) async fn plan_of(
     }
     let incrementing = match (&settings.incrementing_column, settings.mode.incrementing) {
         (_, false) => None,
-        (Some(name), true) => Some(offset_column(settings, subject, &columns, name)?),
+        (Some(name), true) => {
+            let index = offset_column(settings, subject, &columns, name)?;
+            if let Some(column) = columns.get(index).filter(|column| !counts(column)) {
+                return Err(configured(format!(
+                    "{}: column {name:?} has the type {}, but incrementing.column.name needs a column of whole numbers",
+                    shown(subject),
+                    column.type_name
+                )));
+            }
+            Some(index)
+        }
         (None, true) => {
             let found: Vec<usize> = columns
                 .iter()
@@ -167,7 +177,7 @@ pub(crate) async fn plan_of(
                 [index] => Some(index),
                 _ => {
                     return Err(configured(format!(
-                        "{}: {} columns count up by themselves; set incrementing.column.name",
+                        "{}: {} auto-increment columns found; name one in incrementing.column.name",
                         shown(subject),
                         found.len()
                     )));
@@ -196,24 +206,60 @@ pub(crate) async fn plan_of(
     Ok((query, Arc::new(plan)))
 }
 
+/// Prepares the query with the conditions that it gets once there are offsets, so that what it can't do shows at once.
+pub(crate) async fn check_query(
+    settings: &SourceSettings,
+    session: &mut dyn Session,
+    subject: &Subject,
+) -> DatabaseResult<()> {
+    let (query, _) = plan_of(settings, session, subject).await?;
+    let position = Position {
+        incrementing: Some(0),
+        timestamp: Some(0),
+    };
+    let checked = session.describe(&query.text(position, 0)).await;
+    checked.map(drop).map_err(|error| {
+        let message = format!(
+            "{error}; the query gets a WHERE of its own at its end: columns of it must be those of tables, or the query be wrapped \
+             as SELECT * FROM (...) AS q"
+        );
+        DatabaseError::new(error.fault, message)
+    })
+}
+
+/// Whether offsets can be made of a column's values.
+fn counts(column: &Column) -> bool {
+    match column.kind {
+        ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => true,
+        ColumnType::Numeric { precision, scale } => precision.is_none() || scale <= 0,
+        // SQLite declares no type for what an expression gives.
+        ColumnType::Text => column.type_name.is_empty() && !column.keeps_precision,
+        _ => false,
+    }
+}
+
 /// Waits, at most so long as a poll may.
 async fn wait(stopping: &CancellationToken, longest: Duration) {
     // Either way the poll ends.
     let _ = tokio::time::timeout(longest.min(MAX_WAIT), stopping.cancelled()).await;
 }
 
-/// The stored position, of the table's own partition or of an older form of it.
+/// The stored position with the partition it was found under; the further one of two, since an older version may have gone on
+/// under another form than the JVM connector.
 async fn stored(
     context: &dyn SourceTaskContext,
     partitions: &[SourcePartition],
-) -> Result<Option<Position>> {
+) -> Result<Option<(usize, Position)>> {
     let offsets = context.offset_storage_reader().offsets(partitions).await?;
-    offsets
-        .into_iter()
-        .flatten()
-        .next()
-        .map(|offset| Position::of(&offset))
-        .transpose()
+    let mut best: Option<(usize, Position)> = None;
+    for (index, offset) in offsets.into_iter().enumerate() {
+        let Some(offset) = offset else { continue };
+        let position = Position::of(&offset)?;
+        if best.is_none_or(|(_, before)| position.is_after(before)) {
+            best = Some((index, position));
+        }
+    }
+    Ok(best)
 }
 
 impl JdbcSourceTask {
@@ -418,19 +464,20 @@ impl SourceTask for JdbcSourceTask {
             let (topic, partitions) = match &subject {
                 Subject::Table(table) => (
                     format!("{}{}", settings.topic_prefix, table.name),
-                    partitions_of_table(table).to_vec(),
+                    partitions_of_table(table, settings.connection.dialect().quote_mark()),
                 ),
                 Subject::Query(_) => (settings.topic_prefix.clone(), vec![partition_of_query()]),
             };
-            let position = match settings.mode.is_bulk() {
+            let found = match settings.mode.is_bulk() {
                 true => None,
                 false => stored(&*context, &partitions).await?,
             };
+            let (form, position) = found.unwrap_or_default();
             self.sources.push(Source {
                 subject,
                 topic: shared_name(&topic),
-                partition: Arc::new(partitions.into_iter().next().unwrap_or_default()),
-                position: position.unwrap_or_default(),
+                partition: Arc::new(partitions.into_iter().nth(form).unwrap_or_default()),
+                position,
                 due: Instant::now(),
                 reading: None,
             });

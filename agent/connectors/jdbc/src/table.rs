@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use sluice_api::Value;
-
 /// Name of a table. Which parts are given depends on the database: PostgreSQL has all three,
 /// MariaDB catalog and name, SQLite the name only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,12 +103,10 @@ pub(crate) struct Column {
     /// Whether it has to be selected as a text, since no common type fits.
     pub(crate) as_text: bool,
     pub(crate) nullable: bool,
-    /// A constant default, parsed by `kind`.
-    pub(crate) default: Option<Value>,
-    /// Whether a row can be inserted without it.
-    pub(crate) has_default: bool,
     pub(crate) primary_key: bool,
     pub(crate) auto_increment: bool,
+    /// Whether the database refuses numbers of more digits than it says.
+    pub(crate) keeps_precision: bool,
 }
 
 /// A table that exists.

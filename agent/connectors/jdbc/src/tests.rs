@@ -131,7 +131,7 @@ fn sink_record(mut record: ConnectRecord, offset: i64) -> SinkRecord {
 }
 
 #[tokio::test]
-async fn rows_become_records_with_types_nulls_defaults_and_offsets() {
+async fn rows_become_records_with_types_nulls_and_offsets() {
     let database = Database::new(ORDERS);
     let records = database.read(&[("mode", "incrementing")], None, 3).await;
     assert_eq!(records[0].record.topic, "p-orders");
@@ -142,10 +142,9 @@ async fn rows_become_records_with_types_nulls_defaults_and_offsets() {
         "Struct{id=1,name=a,price=1.50,at=Mon Jan 01 00:00:00 UTC 2024}"
     );
     let schema = value.schema();
-    assert_eq!(
-        schema.field("name").unwrap().schema().default_value(),
-        Some(&Value::from("x"))
-    );
+    // The default of a column is not that of a field: a database computes it, and another value may stand there.
+    let name = schema.field("name").unwrap().schema();
+    assert!(name.default_value().is_none() && !name.is_optional());
     assert!(
         records[1]
             .record
@@ -264,8 +263,9 @@ async fn a_row_that_takes_the_place_of_another_and_is_refused_gives_it_back() {
     assert_eq!(database.rows("SELECT name FROM orders"), ["a"]);
     task.put(&records).await.unwrap();
     assert_eq!(database.rows("SELECT name FROM orders"), ["c"]);
+    // It was in both batches.
     let reported = context.reported.as_ref().unwrap().messages();
-    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert_eq!(reported.len(), 2, "{reported:?}");
     assert!(
         reported[0].contains("the database refused the row") && !reported[0].contains("CHECK"),
         "{reported:?}"

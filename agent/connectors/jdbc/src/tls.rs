@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 
 use crate::error::{DatabaseError, DatabaseResult, Fault};
@@ -106,10 +107,38 @@ fn refused(message: String) -> DatabaseError {
     DatabaseError::new(Fault::Other, message)
 }
 
+/// What a client shows of itself: files of `sslcert` and `sslkey`.
+pub(crate) type ClientFiles<'a> = Option<(&'a str, &'a str)>;
+
+/// Adds the client's certificate, if it has one; keys are PEM, or PKCS-8 as pgjdbc wants them.
+fn with_client(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    files: ClientFiles<'_>,
+) -> DatabaseResult<ClientConfig> {
+    let Some((certificate, key)) = files else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let unread = |name: &str, path: &str, error: &dyn std::fmt::Display| {
+        refused(format!("{name} {path} can't be used: {error}"))
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| unread("sslcert", certificate, &error))?;
+    let bytes = std::fs::read(key).map_err(|error| unread("sslkey", key, &error))?;
+    let private = match PrivateKeyDer::from_pem_slice(&bytes) {
+        Ok(private) => private,
+        Err(_) => PrivateKeyDer::try_from(bytes).map_err(|error| unread("sslkey", key, &error))?,
+    };
+    builder
+        .with_client_auth_cert(chain, private)
+        .map_err(|error| unread("sslcert", certificate, &error))
+}
+
 /// The client's side of a mode.
 pub(crate) fn client_config(
     mode: &str,
     root_certificate: Option<&str>,
+    client: ClientFiles<'_>,
 ) -> DatabaseResult<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -140,9 +169,7 @@ pub(crate) fn client_config(
         _ => None,
     };
     if let ("verify-full", Some(store)) = (mode, &authorities) {
-        return Ok(builder
-            .with_root_certificates(store.clone())
-            .with_no_client_auth());
+        return with_client(builder.with_root_certificates(store.clone()), client);
     }
     let authorities = match authorities {
         None => None,
@@ -156,8 +183,8 @@ pub(crate) fn client_config(
         provider,
         authorities,
     };
-    Ok(builder
+    let builder = builder
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    with_client(builder, client)
 }

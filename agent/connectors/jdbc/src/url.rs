@@ -51,23 +51,52 @@ impl fmt::Display for JdbcUrl {
     }
 }
 
-/// Why a text is no JDBC URL we can use.
+/// Why a text is no JDBC URL we can use. Texts of the URL are shown only where no secret can be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
     #[error(
         "a JDBC URL begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql: or jdbc:sqlite:; other databases are not supported"
     )]
     Scheme,
-    #[error("{0:?} is no port number")]
+    #[error(
+        "the form jdbc:{0} is not supported; name hosts as jdbc:mariadb://host1:3306,host2:3306/database"
+    )]
+    Form(String),
+    #[error(
+        "user and password do not belong before the host; set connection.user and connection.password"
+    )]
+    UserInfo,
+    #[error(
+        "parameters of the URL begin with ? and are separated by &, but something else stands behind the database's name"
+    )]
+    Separator,
+    #[error("the port of host {0:?} is not a number")]
     Port(String),
     #[error("the path of the database file is missing after jdbc:sqlite:")]
     Path,
-    #[error("{name}={text} is no number of {unit}")]
+    #[error("{name}={text} is not a number of {unit}")]
     Limit {
         name: &'static str,
         text: String,
         unit: &'static str,
     },
+}
+
+/// What errors may show of a URL that was not understood, whatever else is in it: `jdbc:oracle:...`.
+pub(crate) fn shown_url(text: &str) -> String {
+    if let Ok(url) = JdbcUrl::parse(text) {
+        return format!("jdbc:{url}");
+    }
+    let rest = text.trim().strip_prefix("jdbc:").unwrap_or_default();
+    let scheme: String = rest
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-'))
+        .take(20)
+        .collect();
+    match scheme.is_empty() {
+        true => "...".to_owned(),
+        false => format!("jdbc:{scheme}:..."),
+    }
 }
 
 fn decoded(text: &str) -> String {
@@ -85,7 +114,7 @@ fn host_and_port(text: &str, default: u16) -> Result<(String, u16), UrlError> {
     };
     let port = match port {
         None | Some("") => default,
-        Some(port) => port.parse().map_err(|_| UrlError::Port(port.to_owned()))?,
+        Some(port) => port.parse().map_err(|_| UrlError::Port(host.to_owned()))?,
     };
     let host = if host.is_empty() { "localhost" } else { host };
     Ok((host.to_owned(), port))
@@ -126,8 +155,24 @@ impl JdbcUrl {
         }
         let (authority, database) = match address.strip_prefix("//") {
             Some(address) => address.split_once('/').unwrap_or((address, "")),
-            None => ("", address),
+            // The database alone is a form of PostgreSQL's; MariaDB's drivers have words of their own there.
+            None if kind == DatabaseKind::PostgreSql && !address.contains(['/', ':']) => {
+                ("", address)
+            }
+            None => {
+                let word = address.split([':', '/']).next().unwrap_or_default();
+                return Err(UrlError::Form(format!("{scheme}:{word:.20}")));
+            }
         };
+        if authority.contains('@') {
+            return Err(UrlError::UserInfo);
+        }
+        if authority.contains(['(', '=']) {
+            return Err(UrlError::Form(format!("{scheme}://(host=...)")));
+        }
+        if authority.contains([';', '&']) || database.contains([';', '&']) {
+            return Err(UrlError::Separator);
+        }
         let hosts = authority
             .split(',')
             .map(|host| host_and_port(host, default_port))
@@ -203,9 +248,45 @@ mod tests {
         assert_eq!(JdbcUrl::parse("postgresql://h"), Err(UrlError::Scheme));
         assert_eq!(
             JdbcUrl::parse("jdbc:postgresql://h:port/d"),
-            Err(UrlError::Port("port".to_owned()))
+            Err(UrlError::Port("h".to_owned()))
         );
+        for (text, form) in [
+            ("jdbc:mysql:replication://h1,h2/db", "mysql:replication"),
+            ("jdbc:mysql:loadbalance://h1,h2/db", "mysql:loadbalance"),
+            ("jdbc:mariadb:sequential://h1,h2/db", "mariadb:sequential"),
+            (
+                "jdbc:mysql://(host=h,password=geheim)/db",
+                "mysql://(host=...)",
+            ),
+        ] {
+            assert_eq!(JdbcUrl::parse(text), Err(UrlError::Form(form.to_owned())));
+        }
         assert_eq!(JdbcUrl::parse("jdbc:sqlite:"), Err(UrlError::Path));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_url_holds_no_secret() {
+        for text in [
+            "jdbc:oracle:thin:scott/geheim@//h:1521/orcl",
+            "jdbc:sqlserver://h:1433;databaseName=d;user=u;password=geheim",
+            "jdbc:db2://h:50000/d:user=u;password=geheim;",
+            "jdbc:mysql://u:geheim@h/d",
+            "jdbc:mysql:replication://h/d?password=geheim",
+            "jdbc:postgresql://u:geheim@h:5432/d",
+            "jdbc:postgresql://h/d;password=geheim",
+            "jdbc:postgresql://h/d&password=geheim",
+            "jdbc:postgresql://h:geheim/d",
+            "jdbc:mysql+srv://u:geheim@h/d",
+            "geheim",
+        ] {
+            let shown = shown_url(text);
+            assert!(!shown.contains("geheim"), "{shown}");
+            let error = JdbcUrl::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("geheim"), "{error}");
+        }
+        let known = "jdbc:postgresql://h/d?user=u&password=geheim";
+        assert_eq!(shown_url(known), "jdbc:postgresql://h:5432/d");
+        assert_eq!(shown_url("jdbc:oracle:thin:u/geheim@h"), "jdbc:oracle:...");
     }
 
     #[test]
@@ -224,7 +305,7 @@ mod tests {
             limit("jdbc:mariadb://h/d?socketTimeout=soon")
                 .unwrap_err()
                 .to_string(),
-            "socketTimeout=soon is no number of milliseconds"
+            "socketTimeout=soon is not a number of milliseconds"
         );
     }
 }

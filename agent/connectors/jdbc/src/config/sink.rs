@@ -5,9 +5,10 @@ use sluice_api::sink::Retries;
 use sluice_api::{ConfigDef, KeyFault, Props, Result};
 
 use super::source::TABLE_TYPES;
-use super::{ConnectionSettings, key, unsupported_keys, with_connection};
+use super::{CONNECTION_URL, ConnectionSettings, key, unsupported_keys, with_connection};
 use crate::dialect::Privilege;
 use crate::table::TableId;
+use crate::url::DatabaseKind;
 
 const INSERT_MODE: &str = "insert.mode";
 const BATCH_SIZE: &str = "batch.size";
@@ -22,6 +23,7 @@ const MAX_RETRIES: &str = "max.retries";
 const RETRY_BACKOFF: &str = "retry.backoff.ms";
 const REPLACE_NULL: &str = "replace.null.with.default";
 const TRIM_LOG: &str = "trim.sensitive.log";
+const DATE_ZONE: &str = "date.timezone";
 const EXACTLY_ONCE: &str = "sluice.exactly.once";
 const OFFSETS_TABLE: &str = "sluice.offsets.table";
 
@@ -148,6 +150,17 @@ pub(crate) fn sink_def() -> ConfigDef {
                  themselves are never logged.",
             )
             .default("false"),
+        )
+        .define(
+            key(
+                DATE_ZONE,
+                String,
+                Importance::Low,
+                "Time zone of dates without a time: UTC is the one there is, the calendar day of the record. The Confluent \
+                 connector's DB_TIMEZONE moves dates by db.timezone.",
+            )
+            .default("UTC")
+            .validator(validators::one_of(&["UTC"])),
         )
         .define(
             key(
@@ -284,6 +297,39 @@ impl SinkSettings {
             needed.push(Privilege::Delete);
         }
         needed
+    }
+
+    /// Why a name can't be that of a table here: parts before it that the connection does not have.
+    pub(crate) fn misplaced(&self, topic: &str) -> Option<String> {
+        let table = self.table_of(topic);
+        let url = &self.connection.url;
+        let user = self.connection.user.as_deref().unwrap_or_default();
+        let of = |database: &str| {
+            format!(
+                "names the database {database:?}, but {CONNECTION_URL} is that of {:?}",
+                url.database
+            )
+        };
+        let why = match (url.kind, &table.catalog, &table.schema) {
+            (DatabaseKind::PostgreSql, Some(catalog), _) => {
+                let here = if url.database.is_empty() {
+                    user
+                } else {
+                    &url.database
+                };
+                (catalog != here).then(|| of(catalog))
+            }
+            (DatabaseKind::MariaDb, Some(catalog), Some(_)) => Some(of(catalog)),
+            (DatabaseKind::Sqlite, catalog, Some(schema)) => {
+                let known = matches!(schema.as_str(), "main" | "temp") && catalog.is_none();
+                (!known).then(|| of(catalog.as_ref().unwrap_or(schema)))
+            }
+            _ => None,
+        }?;
+        Some(format!(
+            "topic {topic} gives the table name {table}, which {why}; take the first part away with RegexRouter, or name the table \
+             in table.name.format"
+        ))
     }
 
     /// The table of a topic.

@@ -15,6 +15,7 @@ pub(crate) const MODE: &str = "mode";
 const INCREMENTING: &str = "incrementing.column.name";
 const TIMESTAMP: &str = "timestamp.column.name";
 const TIMESTAMP_DELAY: &str = "timestamp.delay.interval.ms";
+const POLL_LINGER: &str = "poll.linger.ms";
 const TIMESTAMP_INITIAL: &str = "timestamp.initial";
 const TIMESTAMP_GRANULARITY: &str = "timestamp.granularity";
 const VALIDATE_NON_NULL: &str = "validate.non.null";
@@ -25,7 +26,7 @@ const QUERY_RETRIES: &str = "query.retry.attempts";
 const POLL_INTERVAL: &str = "poll.interval.ms";
 const BATCH_MAX_ROWS: &str = "batch.max.rows";
 const TABLE_POLL_INTERVAL: &str = "table.poll.interval.ms";
-const TOPIC_PREFIX: &str = "topic.prefix";
+pub(crate) const TOPIC_PREFIX: &str = "topic.prefix";
 const NUMERIC_MAPPING: &str = "numeric.mapping";
 const NUMERIC_PRECISION_MAPPING: &str = "numeric.precision.mapping";
 pub(crate) const WHITELIST: &str = "table.whitelist";
@@ -158,6 +159,17 @@ pub(crate) fn source_def() -> ConfigDef {
                 Int,
                 Importance::High,
                 "Milliseconds between two queries of a table.",
+            )
+            .default("5000")
+            .validator(validators::at_least(0)),
+        )
+        .define(
+            key(
+                POLL_LINGER,
+                Long,
+                Importance::Low,
+                "Accepted for compatibility, without effect: what a query has is handed over when there is no more of it, or \
+                 batch.max.rows of it.",
             )
             .default("5000")
             .validator(validators::at_least(0)),
@@ -319,6 +331,8 @@ pub(crate) struct SourceSettings {
     pub(crate) isolation: String,
     /// Of a task.
     pub(crate) tables: Vec<TableId>,
+    /// Whether names of topics may be changed after the connector.
+    pub(crate) transforms: bool,
 }
 
 impl SourceSettings {
@@ -374,6 +388,23 @@ impl SourceSettings {
             },
             isolation: config.string(ISOLATION).to_owned(),
             tables,
+            transforms: props
+                .get("transforms")
+                .is_some_and(|names| !names.trim().is_empty()),
+        })
+    }
+
+    /// Why a table's name can't be that of a topic, if nothing changes it later.
+    pub(crate) fn unnamable(&self, table: &TableId) -> Option<String> {
+        let topic = format!("{}{}", self.topic_prefix, table.name);
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let fits = topic.chars().all(known) && (1..=249).contains(&topic.len());
+        (!fits && !self.transforms).then(|| {
+            format!(
+                "the topic of table {} would be {topic:?}, but a topic's name has up to 249 letters, digits, '.', '_' and '-'; leave \
+                 the table out (table.blacklist, table.exclude.list), read it by a query, or rename its topic by RegexRouter",
+                table.short()
+            )
         })
     }
 

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use futures::stream::{StreamExt as _, try_unfold};
 
-use super::{Privilege, Rows, Select, Session, Write, within};
-use crate::cell::Cell;
+use super::{Privilege, Rows, Select, Session, Unit, within};
 use crate::error::DatabaseResult;
 use crate::table::{Column, Table, TableId};
+use crate::table_facts::TableFacts;
 
 /// See the module.
 pub(super) struct Limited {
@@ -61,6 +61,10 @@ impl Session for Limited {
         within(Some(self.limit), self.session.begin()).await
     }
 
+    async fn check_deferred(&mut self) -> DatabaseResult<()> {
+        within(Some(self.limit), self.session.check_deferred()).await
+    }
+
     async fn execute(&mut self, sql: &str) -> DatabaseResult<()> {
         within(Some(self.limit), self.session.execute(sql)).await
     }
@@ -69,7 +73,19 @@ impl Session for Limited {
         within(Some(self.limit), self.session.affected(sql)).await
     }
 
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
-        within(Some(self.limit), self.session.write(write, rows)).await
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
+        within(Some(self.limit), self.session.facts(table)).await
+    }
+
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
+        // The limit is that of one statement's answer, not of many.
+        for unit in units {
+            within(
+                Some(self.limit),
+                self.session.write(std::slice::from_ref(unit)),
+            )
+            .await?;
+        }
+        Ok(())
     }
 }

@@ -3,10 +3,12 @@
 //! Reading: rows come by the binary protocol, one after another from the socket, so that the server is never further ahead
 //! than its buffer. A stream of rows holds the connection until its end.
 //!
-//! Writing: statements of many rows with literals, as the JDBC driver makes them with rewriteBatchedStatements. The session
+//! Writing: statements with literals, many in one packet: inserts and upserts of many rows, as the JDBC driver makes them with
+//! rewriteBatchedStatements, updates and deletes of one. The server takes the rows of a statement one after another. The session
 //! runs with NO_BACKSLASH_ESCAPES, in which a text literal has one special character, the quote.
 
-use std::fmt::Write as _;
+mod write;
+
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,45 +23,20 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{
     Column as WireColumn, Conn, DriverError, Error, OptsBuilder, SslOpts, Value as Wire,
 };
-use sluice_api::{Decimal, Schema, SchemaType, Value, logical};
+use sluice_api::{Decimal, Schema, SchemaType, logical};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{CHUNK, Chunk, Dialect, Operation, Privilege, Rows, Select, Session, Write, unpacked};
+use self::write::packets;
+use super::{CHUNK, Chunk, Dialect, Execution, Privilege, Rows, Select, Session, Unit, unpacked};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
-use crate::sql_text;
 use crate::table::{Column, ColumnType, Table, TableId};
-use crate::time::{Zone, days_of, write_date, write_time, write_timestamp};
+use crate::table_facts::TableFacts;
+use crate::time::{Zone, days_of, write_timestamp};
 use crate::tls;
 use crate::url::JdbcUrl;
 
-/// Parameters of URLs that mean something here, lower case.
-pub(crate) const PARAMETERS: &[&str] = &[
-    "user",
-    "password",
-    "usessl",
-    "sslmode",
-    "serversslcert",
-    "connecttimeout",
-    "sockettimeout",
-    "tinyint1isbit",
-    // What these ask for is always so, or has no meaning here.
-    "rewritebatchedstatements",
-    "usebatchmultisend",
-    "useunicode",
-    "characterencoding",
-    "useserverprepstmts",
-    "cacheprepstmts",
-    "usecursorfetch",
-    "defaultfetchsize",
-    "zerodatetimebehavior",
-    "allowpublickeyretrieval",
-    "tcpkeepalive",
-];
-
-/// Rows of one statement are split where its text gets longer; packets are 16 MiB at most by default.
-const MAX_STATEMENT: usize = 4 << 20;
 /// Number of the character set that means bytes.
 const BINARY: u16 = 63;
 /// Microseconds of a day.
@@ -189,7 +166,8 @@ fn decode(value: Wire, kind: ColumnType) -> Result<Cell, String> {
         (Wire::Time(negative, days, hours, minutes, seconds, micros), _) => {
             if negative || days > 0 {
                 return Err(format!(
-                    "{}{} hours are no time of a day",
+                    "{}{:02}:{minutes:02}:{seconds:02} is not a time of day; read it by a query that makes it a text, CAST(... AS \
+                     CHAR), or a number, TIME_TO_SEC(...)",
                     if negative { "-" } else { "" },
                     days * 24 + u32::from(hours)
                 ));
@@ -200,7 +178,7 @@ fn decode(value: Wire, kind: ColumnType) -> Result<Cell, String> {
         (Wire::Bytes(bytes), ColumnType::Numeric { .. }) => {
             let text = text(bytes)?;
             let decimal =
-                Decimal::from_str(&text).map_err(|_| format!("{text:.60?} is no number"))?;
+                Decimal::from_str(&text).map_err(|_| format!("{text:.60?} is not a number"))?;
             Cell::Decimal(Arc::new(decimal))
         }
         (Wire::Bytes(bytes), ColumnType::Bytes) => Cell::Bytes(bytes.into()),
@@ -260,181 +238,20 @@ pub(super) fn column_type(schema: &Schema, primary_key: bool) -> Result<String, 
     Ok(name.to_owned())
 }
 
-/// Adds a literal, or says why there is none.
-fn write_literal(sql: &mut String, cell: &Cell, column: &Column, zone: Zone) -> Result<(), String> {
-    let unfit = |what: &str| {
-        Err(format!(
-            "column {:?}: {what} has no place in MariaDB",
-            column.name
-        ))
-    };
-    // Writing to a String can't fail.
-    match cell {
-        Cell::Null => sql.push_str("NULL"),
-        Cell::Boolean(value) => sql.push(if *value { '1' } else { '0' }),
-        Cell::Integer(value) => drop(write!(sql, "{value}")),
-        Cell::Float32(value) if value.is_finite() => drop(write!(sql, "{value:e}")),
-        Cell::Float64(value) if value.is_finite() => drop(write!(sql, "{value:e}")),
-        Cell::Float32(_) | Cell::Float64(_) => return unfit("a number that is not finite"),
-        Cell::Decimal(value) => sql.push_str(&value.to_plain_string()),
-        Cell::Text(text) => {
-            sql.push('\'');
-            for (index, part) in text.split('\'').enumerate() {
-                if index > 0 {
-                    sql.push_str("''");
-                }
-                sql.push_str(part);
-            }
-            sql.push('\'');
-        }
-        Cell::Bytes(bytes) => {
-            sql.push_str("x'");
-            sql_text::write_hex(sql, bytes);
-            sql.push('\'');
-        }
-        Cell::Date(_) | Cell::Time(_) | Cell::Timestamp(_) => {
-            sql.push('\'');
-            let before_christ = match cell {
-                Cell::Date(days) => write_date(sql, i64::from(*days)),
-                Cell::Timestamp(micros)
-                    if column.kind == (ColumnType::Timestamp { instant: true }) =>
-                {
-                    write_timestamp(sql, *micros)
-                }
-                Cell::Timestamp(micros) => write_timestamp(sql, zone.to_local(*micros)),
-                Cell::Time(micros) => {
-                    write_time(sql, *micros);
-                    false
-                }
-                _ => false,
-            };
-            if before_christ {
-                return unfit("a year before the first");
-            }
-            sql.push('\'');
-        }
-        Cell::Infinity { .. } => return unfit("infinity"),
-        Cell::Array(_) => return unfit("an array"),
-    }
-    Ok(())
-}
-
-/// Statements for rows, each at most about [`MAX_STATEMENT`] long.
-fn statements(
-    dialect: Dialect,
-    write: &Write,
-    rows: &[Vec<Cell>],
-    zone: Zone,
-) -> Result<Vec<String>, String> {
-    if write.operation == Operation::Update {
-        return rows
-            .iter()
-            .map(|row| update(dialect, write, row, zone))
-            .collect();
-    }
-    let table = dialect.table(&write.table);
-    let (begin, end) = if write.operation == Operation::Delete {
-        let names = dialect.names(write.key());
-        (
-            format!("DELETE FROM {table} WHERE ({names}) IN ("),
-            ")".to_owned(),
-        )
-    } else {
-        let begin = format!(
-            "INSERT INTO {table} ({}) VALUES ",
-            dialect.names(&write.columns)
-        );
-        let updated = match (write.operation, write.rest()) {
-            (Operation::Upsert, []) => write.key(),
-            (Operation::Upsert, rest) => rest,
-            _ => &[],
-        };
-        let sets: Vec<String> = updated
-            .iter()
-            .map(|column| {
-                let name = dialect.name(&column.name);
-                format!("{name}=VALUES({name})")
-            })
-            .collect();
-        let end = match write.operation {
-            Operation::Upsert => format!(" ON DUPLICATE KEY UPDATE {}", sets.join(", ")),
-            _ => String::new(),
-        };
-        (begin, end)
-    };
-    let mut all = Vec::new();
-    let mut sql = String::new();
-    for row in rows {
-        if sql.is_empty() {
-            sql.push_str(&begin);
-        } else {
-            sql.push(',');
-        }
-        sql.push('(');
-        for (index, (cell, column)) in row.iter().zip(&write.columns).enumerate() {
-            if index > 0 {
-                sql.push(',');
-            }
-            write_literal(&mut sql, cell, column, zone)?;
-        }
-        sql.push(')');
-        if sql.len() > MAX_STATEMENT {
-            sql.push_str(&end);
-            all.push(std::mem::take(&mut sql));
-        }
-    }
-    if !sql.is_empty() {
-        sql.push_str(&end);
-        all.push(sql);
-    }
-    Ok(all)
-}
-
-fn update(dialect: Dialect, write: &Write, row: &[Cell], zone: Zone) -> Result<String, String> {
-    let assigned = |from: usize, columns: &[Column], separator: &str| {
-        let mut parts = Vec::with_capacity(columns.len());
-        for (cell, column) in row.iter().skip(from).zip(columns) {
-            let mut part = format!("{}=", dialect.name(&column.name));
-            write_literal(&mut part, cell, column, zone)?;
-            parts.push(part);
-        }
-        Ok::<String, String>(parts.join(separator))
-    };
-    Ok(format!(
-        "UPDATE {} SET {} WHERE {}",
-        dialect.table(&write.table),
-        assigned(write.key_columns, write.rest(), ", ")?,
-        assigned(0, write.key(), " AND ")?
-    ))
-}
-
-/// The constant that a default of the catalogue is; `None` for functions and all else.
-fn constant(text: &str, kind: ColumnType) -> Option<Value> {
-    let quoted = text
-        .strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''));
-    let bare = quoted.unwrap_or(text);
-    match kind {
-        ColumnType::Text => quoted.map(|text| Value::from(text.replace("''", "'"))),
-        ColumnType::Boolean
-        | ColumnType::Int8
-        | ColumnType::Int16
-        | ColumnType::Int32
-        | ColumnType::Int64 => bare.parse().ok().map(Value::Int64),
-        ColumnType::Float32 | ColumnType::Float64 => bare.parse().ok().map(Value::Float64),
-        ColumnType::Numeric { .. } => Decimal::from_str(bare).ok().map(Value::from),
-        ColumnType::Bytes | ColumnType::Date | ColumnType::Time | ColumnType::Timestamp { .. } => {
-            None
-        }
-    }
-}
-
 /// A connection; the stream of rows under way holds it.
 struct MariaDbSession {
     connection: Arc<Mutex<Conn>>,
     dialect: Dialect,
     zone: Zone,
     tiny_is_bit: bool,
+    /// Engines with transactions; empty as long as nobody asked.
+    transactional: Vec<String>,
+}
+
+/// Whether a server without TLS is taken all the same.
+fn prefers_tls(url: &JdbcUrl) -> bool {
+    url.parameter("sslMode")
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("preferred"))
 }
 
 /// TLS as the parameters ask for: `None` without, which is the default as in the JDBC driver.
@@ -459,13 +276,15 @@ fn tls_options(url: &JdbcUrl) -> DatabaseResult<Option<SslOpts>> {
     }
     Ok(match wanted {
         "disable" | "disabled" => None,
-        "trust" | "required" => Some(options.with_danger_accept_invalid_certs(true)),
+        "trust" | "required" | "preferred" => Some(options.with_danger_accept_invalid_certs(true)),
         // The library can't leave out the check of the name alone.
         "verify-ca" | "verify-full" | "verify-identity" => Some(options),
         other => {
             return Err(DatabaseError::new(
                 Fault::Other,
-                format!("sslMode={other} is none of disable, trust, verify-ca, verify-full"),
+                format!(
+                    "sslMode={other} is none of disable, preferred, trust, verify-ca, verify-full"
+                ),
             ));
         }
     })
@@ -489,10 +308,17 @@ pub(super) async fn connect(
         .tcp_keepalive(Some(Duration::from_secs(60)))
         .ssl_opts(tls_options(url)?)
         .init(vec![
-            "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_TRANS_TABLES', \
+            "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES', \
              'NO_BACKSLASH_ESCAPES')",
         ]);
-    let connection = Conn::new(options).await.map_err(database_error)?;
+    let without_tls = prefers_tls(url).then(|| options.clone().ssl_opts(None::<SslOpts>));
+    let connection = match (Conn::new(options).await, without_tls) {
+        (Err(Error::Driver(DriverError::NoClientSslFlagFromServer)), Some(options)) => {
+            Conn::new(options).await
+        }
+        (outcome, _) => outcome,
+    };
+    let connection = connection.map_err(database_error)?;
     Ok(Box::new(MariaDbSession {
         connection: Arc::new(Mutex::new(connection)),
         dialect: settings.dialect(),
@@ -500,6 +326,7 @@ pub(super) async fn connect(
         tiny_is_bit: url
             .parameter("tinyInt1isBit")
             .is_none_or(|value| !value.eq_ignore_ascii_case("false")),
+        transactional: Vec::new(),
     }))
 }
 
@@ -544,17 +371,19 @@ async fn read(
 }
 
 impl MariaDbSession {
-    /// Defaults by column of a table.
-    async fn defaults(&self, table: &TableId) -> DatabaseResult<Vec<(String, Option<String>)>> {
+    /// A column of a table that statements may name; a view may take no row without columns.
+    async fn first_column(&self, table: &TableId) -> DatabaseResult<Option<String>> {
+        let place = match table.schema.as_ref().or(table.catalog.as_ref()) {
+            Some(database) => self.dialect.literal(database),
+            None => "DATABASE()".to_owned(),
+        };
+        let name = self.dialect.literal(&table.name);
         let sql = format!(
-            "SELECT COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME \
-             = {}",
-            self.dialect
-                .literal(table.catalog.as_deref().unwrap_or_default()),
-            self.dialect.literal(&table.name)
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {place} AND TABLE_NAME = {name} AND \
+             EXTRA NOT LIKE '%GENERATED%' ORDER BY ORDINAL_POSITION LIMIT 1"
         );
         let mut connection = self.connection.lock().await;
-        connection.query(sql).await.map_err(database_error)
+        connection.query_first(sql).await.map_err(database_error)
     }
 }
 
@@ -613,15 +442,9 @@ impl Session for MariaDbSession {
             quote: true,
             ..self.dialect
         };
-        let mut columns = self
+        let columns = self
             .describe(&format!("SELECT * FROM {}", quoted.table(&id)))
             .await?;
-        for (name, default) in self.defaults(&id).await? {
-            let found = columns.iter_mut().find(|column| column.name == name);
-            if let (Some(column), Some(text)) = (found, default) {
-                column.default = constant(&text, column.kind);
-            }
-        }
         Ok(Some(Table { id, columns }))
     }
 
@@ -639,10 +462,9 @@ impl Session for MariaDbSession {
                     type_name: String::new(),
                     as_text: false,
                     nullable: !flags.contains(ColumnFlags::NOT_NULL_FLAG),
-                    default: None,
-                    has_default: !flags.contains(ColumnFlags::NO_DEFAULT_VALUE_FLAG),
                     primary_key: flags.contains(ColumnFlags::PRI_KEY_FLAG),
                     auto_increment: flags.contains(ColumnFlags::AUTO_INCREMENT_FLAG),
+                    keeps_precision: true,
                 }
             })
             .collect();
@@ -658,14 +480,18 @@ impl Session for MariaDbSession {
     ) -> DatabaseResult<()> {
         let name = self.dialect.table(table);
         let sql = match privilege {
-            Privilege::Insert => format!("INSERT INTO {name} () VALUES ()"),
-            Privilege::Update => {
-                let columns = self.describe(&format!("SELECT * FROM {name}")).await?;
-                let column = self.dialect.names(columns.first());
-                format!("UPDATE {name} SET {column} = {column}")
-            }
             Privilege::Delete => format!("DELETE FROM {name}"),
             Privilege::Create => format!("CREATE TABLE {name} (id INT)"),
+            Privilege::Insert | Privilege::Update => {
+                let Some(column) = self.first_column(table).await? else {
+                    return Ok(());
+                };
+                let column = self.dialect.name(&column);
+                match privilege {
+                    Privilege::Insert => format!("INSERT INTO {name} ({column}) VALUES (NULL)"),
+                    _ => format!("UPDATE {name} SET {column} = NULL"),
+                }
+            }
         };
         self.describe(&sql).await.map(drop)
     }
@@ -708,83 +534,83 @@ impl Session for MariaDbSession {
         Ok(connection.affected_rows())
     }
 
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
-        let statements =
-            statements(self.dialect, write, rows, self.zone).map_err(DatabaseError::data)?;
+    /// Columns, and whether the engine has transactions; what else there is changes nothing, since statements keep the order of
+    /// rows, by which a statement of many rows goes too.
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
+        let place = match table.schema.as_ref().or(table.catalog.as_ref()) {
+            Some(database) => self.dialect.literal(database),
+            None => "DATABASE()".to_owned(),
+        };
+        let name = self.dialect.literal(&table.name);
+        let wanted = format!("TABLE_SCHEMA = {place} AND TABLE_NAME = {name}");
         let mut connection = self.connection.lock().await;
-        let mut affected = 0;
-        for sql in statements {
-            connection.query_drop(sql).await.map_err(database_error)?;
-            affected += connection.affected_rows();
+        let engine: Option<Option<String>> = connection
+            .query_first(format!(
+                "SELECT ENGINE FROM information_schema.TABLES WHERE {wanted}"
+            ))
+            .await
+            .map_err(database_error)?;
+        let Some(mut engine) = engine else {
+            return Ok(None);
+        };
+        if engine.is_none() {
+            // A view: the engine of a table it may be of.
+            engine = connection
+                .query_first(format!(
+                    "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.VIEWS v ON                      v.TABLE_SCHEMA = {place} AND v.TABLE_NAME = {name} JOIN information_schema.ENGINES e ON e.ENGINE =                      t.ENGINE WHERE t.TABLE_TYPE = 'BASE TABLE' AND coalesce(e.TRANSACTIONS, 'NO') <> 'YES' AND                      t.TABLE_SCHEMA NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys') AND                      (v.VIEW_DEFINITION = '' OR LOCATE(t.TABLE_NAME, v.VIEW_DEFINITION) > 0)"
+                ))
+                .await
+                .map_err(database_error)?;
         }
-        Ok(affected)
+        let columns: Vec<(String, String, Option<String>, String)> = connection
+            .query(format!(
+                "SELECT COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, EXTRA FROM information_schema.COLUMNS WHERE {wanted}                  ORDER BY ORDINAL_POSITION"
+            ))
+            .await
+            .map_err(database_error)?;
+        let fingerprint = format!("{engine:?} {columns:?}");
+        let transactional = match &engine {
+            None => true,
+            Some(engine) => {
+                if self.transactional.is_empty() {
+                    self.transactional = connection
+                        .query("SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'")
+                        .await
+                        .map_err(database_error)?;
+                }
+                self.transactional.contains(engine)
+            }
+        };
+        let many = match transactional {
+            true => Execution::Together,
+            // Of a statement that fails midway, rows would stay.
+            false => Execution::Each,
+        };
+        Ok(Some(TableFacts {
+            fingerprint,
+            insert: many,
+            upsert: many,
+            independent: false,
+            savepoints: transactional,
+            transactional,
+            engine: engine.filter(|_| !transactional),
+            plain: None,
+        }))
+    }
+
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
+        let packets = packets(self.dialect, units, self.zone).map_err(DatabaseError::data)?;
+        let mut connection = self.connection.lock().await;
+        for sql in packets {
+            connection.query_drop(sql).await.map_err(database_error)?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::url::DatabaseKind;
-
-    fn column(name: &str, kind: ColumnType) -> Column {
-        Column {
-            name: name.to_owned(),
-            kind,
-            type_name: String::new(),
-            as_text: false,
-            nullable: true,
-            default: None,
-            has_default: false,
-            primary_key: false,
-            auto_increment: false,
-        }
-    }
-
-    fn written(operation: Operation, rows: &[Vec<Cell>]) -> Result<Vec<String>, String> {
-        let write = Write {
-            operation,
-            table: TableId::parse("s.t"),
-            columns: vec![
-                column("id", ColumnType::Int32),
-                column("a`b", ColumnType::Text),
-            ],
-            key_columns: 1,
-        };
-        let dialect = Dialect {
-            kind: DatabaseKind::MariaDb,
-            quote: true,
-        };
-        statements(dialect, &write, rows, Zone::utc())
-    }
-
-    #[test]
-    fn rows_become_literals_of_one_statement() {
-        let rows = [
-            vec![Cell::Integer(1), Cell::Text("it's \\".into())],
-            vec![Cell::Integer(2), Cell::Null],
-        ];
-        assert_eq!(
-            written(Operation::Upsert, &rows).unwrap(),
-            [
-                "INSERT INTO `s`.`t` (`id`, `a``b`) VALUES (1,'it''s \\'),(2,NULL) ON DUPLICATE KEY UPDATE \
-                 `a``b`=VALUES(`a``b`)"
-            ]
-        );
-        assert_eq!(
-            written(Operation::Update, &rows[..1]).unwrap(),
-            ["UPDATE `s`.`t` SET `a``b`='it''s \\' WHERE `id`=1"]
-        );
-        let long = vec![
-            vec![
-                Cell::Integer(1),
-                Cell::Text("x".repeat(MAX_STATEMENT).into())
-            ];
-            2
-        ];
-        assert_eq!(written(Operation::Insert, &long).unwrap().len(), 2);
-        let error = written(Operation::Insert, &[vec![Cell::Float64(f64::NAN)]]).unwrap_err();
-        assert!(error.contains("\"id\""), "{error}");
-    }
 
     #[test]
     fn dates_and_times_are_read_from_their_parts() {

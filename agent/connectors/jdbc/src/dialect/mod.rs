@@ -24,6 +24,7 @@ use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::row_plan::{Row, RowPlan};
 use crate::table::{Column, Table, TableId};
+use crate::table_facts::TableFacts;
 use crate::time::Zone;
 use crate::url::DatabaseKind;
 
@@ -81,6 +82,25 @@ impl Write {
     pub(crate) fn rest(&self) -> &[Column] {
         self.columns.get(self.key_columns..).unwrap_or_default()
     }
+}
+
+/// How the rows of a [`Unit`] become statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Execution {
+    /// A statement per row.
+    Each,
+    /// As few statements as there can be.
+    Together,
+    /// In bulk if there are enough rows to be worth it, else a statement per row.
+    Bulk,
+}
+
+/// Rows that are written one after another, or as if they were.
+#[derive(Debug)]
+pub(crate) struct Unit<'a> {
+    pub(crate) write: &'a Write,
+    pub(crate) execution: Execution,
+    pub(crate) rows: Vec<&'a [Cell]>,
 }
 
 /// A column to be created.
@@ -142,14 +162,23 @@ pub(crate) trait Session: Send + Sync {
         self.execute("BEGIN").await
     }
 
+    /// Fails if what is checked at the commit would not hold now; the transaction goes on all the same.
+    async fn check_deferred(&mut self) -> DatabaseResult<()> {
+        Ok(())
+    }
+
     /// Runs a statement without result.
     async fn execute(&mut self, sql: &str) -> DatabaseResult<()>;
 
     /// Runs a statement; answers how many rows it affected.
     async fn affected(&mut self, sql: &str) -> DatabaseResult<u64>;
 
-    /// Writes rows; answers how many were affected, as the database counts.
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64>;
+    /// What the catalog says of a table now, as the transaction under way sees it; `None` if the table is not there.
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>>;
+
+    /// Executes units in their order within the transaction under way. After an error it has to be rolled back, as a whole or
+    /// to a savepoint.
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()>;
 }
 
 /// What statements of a database look like. Names are quoted as `quote.sql.identifiers` says.
@@ -166,6 +195,14 @@ impl Dialect {
             return name.to_owned();
         }
         self.always_quoted(name)
+    }
+
+    /// What stands around names.
+    pub(crate) fn quote_mark(self) -> char {
+        match self.kind {
+            DatabaseKind::MariaDb => '`',
+            DatabaseKind::PostgreSql | DatabaseKind::Sqlite => '"',
+        }
     }
 
     fn always_quoted(self, name: &str) -> String {
@@ -348,15 +385,6 @@ impl Dialect {
             // SQLite's transactions are always serializable.
             DatabaseKind::Sqlite => None,
         }
-    }
-}
-
-/// Parameters of URLs that are understood, lower case.
-pub(crate) fn parameters_of(kind: DatabaseKind) -> &'static [&'static str] {
-    match kind {
-        DatabaseKind::PostgreSql => postgresql::PARAMETERS,
-        DatabaseKind::Sqlite => sqlite::PARAMETERS,
-        DatabaseKind::MariaDb => mariadb::PARAMETERS,
     }
 }
 

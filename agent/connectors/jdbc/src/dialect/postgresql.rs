@@ -3,61 +3,46 @@
 //! Reading: rows come in the binary format as a stream with backpressure, so that the server is never further ahead
 //! than a socket's buffer. Types without a common form are selected as texts.
 //!
-//! Writing: cells go as texts, read by the input functions of the columns' types, one array per column. So one
-//! prepared statement serves batches of every size. Plain inserts of many rows are a COPY.
+//! Writing: cells go as texts, read by the input functions of the columns' types: a parameter per column in statements of one
+//! row, which follow each other without waiting; an array per column in statements of many rows; COPY for inserts of many. Which
+//! of them has the same result says [`facts`].
 
+mod facts;
 mod types;
 mod write;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error as _;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _, poll};
 use tokio::task::AbortHandle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use self::types::{Format, Raw, constant, decode, format, numeric_modifier};
+use self::types::{Format, Raw, decode, format, numeric_modifier};
 pub(super) use self::types::{column_type, timestamp_literal};
-use self::write::{TextColumn, copy_body, is_instant, write_sql};
-use super::{Dialect, Operation, Privilege, Rows, Select, Session, Write};
+use self::write::{TextColumn, copy_body, is_instant, row_sql, write_sql};
+use super::{Dialect, Execution, Operation, Privilege, Rows, Select, Session, Unit, Write};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::table::{Column, ColumnType, Table, TableId};
+use crate::table_facts::TableFacts;
 use crate::time::Zone;
 use crate::tls;
 
 /// Inserts of at least so many rows are a COPY.
 const COPY_ROWS: usize = 32;
+/// Statements that are sent before the answer to the first of them.
+const MAX_FLIGHT: usize = 256;
 /// Prepared statements that are kept.
 const MAX_STATEMENTS: usize = 64;
-
-/// Parameters of URLs that mean something here, lower case.
-pub(crate) const PARAMETERS: &[&str] = &[
-    "user",
-    "password",
-    "ssl",
-    "sslmode",
-    "sslrootcert",
-    "currentschema",
-    "applicationname",
-    "connecttimeout",
-    "logintimeout",
-    "sockettimeout",
-    "tcpkeepalive",
-    "options",
-    "targetservertype",
-    // What these ask for is always so, or has no meaning here.
-    "stringtype",
-    "rewritebatchedinserts",
-    "preparethreshold",
-    "defaultrowfetchsize",
-];
 
 fn fault_of_state(state: &str) -> Fault {
     match state {
@@ -123,6 +108,8 @@ struct PostgreSqlSession {
     dialect: Dialect,
     zone: Zone,
     statements: HashMap<String, Statement>,
+    /// What tables were when they were last looked at.
+    fingerprints: HashMap<TableId, Option<String>>,
 }
 
 impl Drop for PostgreSqlSession {
@@ -215,7 +202,16 @@ pub(super) async fn connect(
             "prefer" | "allow" => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         });
-        let tls = tls::client_config(mode, settings.url.parameter("sslrootcert"))?;
+        let url = &settings.url;
+        let client = match (url.parameter("sslcert"), url.parameter("sslkey")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                let message = "sslcert and sslkey belong together; set both in connection.url";
+                return Err(DatabaseError::new(Fault::Other, message));
+            }
+        };
+        let tls = tls::client_config(mode, url.parameter("sslrootcert"), client)?;
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
         let (client, connection) = config
             .connect(tls)
@@ -232,6 +228,7 @@ pub(super) async fn connect(
         dialect: settings.dialect(),
         zone: settings.zone,
         statements: HashMap::new(),
+        fingerprints: HashMap::new(),
     };
     session
         .client
@@ -245,10 +242,10 @@ pub(super) async fn connect(
 #[derive(Debug, Clone)]
 struct Described {
     not_null: bool,
-    default: Option<String>,
+    /// Whether a sequence fills it.
+    counts: bool,
     type_name: String,
     primary_key: bool,
-    identity: bool,
 }
 
 impl PostgreSqlSession {
@@ -272,8 +269,9 @@ impl PostgreSqlSession {
         let rows = self
             .client
             .query(
-                "SELECT a.attnum, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), format_type(a.atttypid, -1), \
-                 coalesce(a.attnum = ANY(i.indkey), false), a.attidentity <> '' OR a.attgenerated <> '' \
+                "SELECT a.attnum, a.attnotnull, a.attidentity <> '' OR a.attgenerated <> '' OR \
+                 coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), format_type(a.atttypid, -1), \
+                 coalesce(a.attnum = ANY(i.indkey), false) \
                  FROM pg_attribute a \
                  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
@@ -288,10 +286,9 @@ impl PostgreSqlSession {
                     row.try_get(0)?,
                     Described {
                         not_null: row.try_get(1)?,
-                        default: row.try_get(2)?,
+                        counts: row.try_get(2)?,
                         type_name: row.try_get(3)?,
                         primary_key: row.try_get(4)?,
-                        identity: row.try_get(5)?,
                     },
                 ))
             })
@@ -299,34 +296,25 @@ impl PostgreSqlSession {
             .map_err(|error| database_error(&error))
     }
 
-    async fn write_by_statement(
+    /// The statements of units that are not copied, one per unit.
+    async fn statements_of(
         &mut self,
-        write: &Write,
-        rows: &[Vec<Cell>],
-    ) -> DatabaseResult<u64> {
-        let statement = self.prepared(&write_sql(self.dialect, write)).await?;
-        let columns: Vec<TextColumn<'_>> = write
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| TextColumn {
-                rows,
-                index,
-                instant: is_instant(column),
-                zone: self.zone,
-            })
-            .collect();
-        let parameters: Vec<&(dyn ToSql + Sync)> = columns
-            .iter()
-            .map(|column| column as &(dyn ToSql + Sync))
-            .collect();
-        self.client
-            .execute(&statement, &parameters)
-            .await
-            .map_err(|error| database_error(&error))
+        units: &[Unit<'_>],
+    ) -> DatabaseResult<Vec<Option<Statement>>> {
+        let mut all = Vec::with_capacity(units.len());
+        for unit in units {
+            all.push(if is_copied(unit) {
+                None
+            } else if unit.execution == Execution::Together {
+                Some(self.prepared(&write_sql(self.dialect, unit.write)).await?)
+            } else {
+                Some(self.prepared(&row_sql(self.dialect, unit.write)).await?)
+            });
+        }
+        Ok(all)
     }
 
-    async fn copy(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
+    async fn copy(&self, write: &Write, rows: &[&[Cell]]) -> DatabaseResult<()> {
         let sql = format!(
             "COPY {} ({}) FROM STDIN",
             self.dialect.table(&write.table),
@@ -341,9 +329,90 @@ impl PostgreSqlSession {
         let sent = sink.send(copy_body(&write.columns, rows, self.zone)).await;
         let finished = sink.finish().await;
         // What the server says at the end is why it did not take the rows.
-        finished
-            .and_then(|count| sent.map(|()| count))
+        finished.and(sent).map_err(|error| database_error(&error))
+    }
+
+    async fn plan_each_time(&self) -> DatabaseResult<()> {
+        self.client
+            .batch_execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            .await
             .map_err(|error| database_error(&error))
+    }
+
+    /// Executes a statement for rows; the request is sent when the future is polled for the first time.
+    async fn execute_rows(
+        &self,
+        statement: &Statement,
+        unit: &Unit<'_>,
+        rows: &[&[Cell]],
+    ) -> DatabaseResult<()> {
+        let columns: Vec<TextColumn<'_>> = unit
+            .write
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| TextColumn {
+                rows,
+                index,
+                instant: is_instant(column),
+                zone: self.zone,
+                single: unit.execution != Execution::Together,
+            })
+            .collect();
+        let parameters: Vec<&(dyn ToSql + Sync)> = columns
+            .iter()
+            .map(|column| column as &(dyn ToSql + Sync))
+            .collect();
+        self.client
+            .execute(statement, &parameters)
+            .await
+            .map(drop)
+            .map_err(|error| database_error(&error))
+    }
+}
+
+/// Whether plans of statements have to know the values: only then values are refused that have no row to be written to.
+fn is_planned_each_time(unit: &Unit<'_>) -> bool {
+    unit.execution != Execution::Together
+        && matches!(unit.write.operation, Operation::Update | Operation::Delete)
+}
+
+/// Whether rows are copied; a COPY of a few is slower than their statements.
+fn is_copied(unit: &Unit<'_>) -> bool {
+    unit.execution == Execution::Bulk && unit.rows.len() >= COPY_ROWS
+}
+
+/// Statements on their way: sent in their order without waiting for the answer to the one before.
+#[derive(Default)]
+struct Flight<'a> {
+    answers: VecDeque<BoxFuture<'a, DatabaseResult<()>>>,
+}
+
+impl<'a> Flight<'a> {
+    /// Sends one more, once there is room for it.
+    async fn start(&mut self, mut answer: BoxFuture<'a, DatabaseResult<()>>) -> DatabaseResult<()> {
+        self.land(MAX_FLIGHT - 1).await?;
+        match poll!(&mut answer) {
+            Poll::Ready(outcome) => {
+                // An error at once; those on their way may have a better one.
+                self.land(0).await?;
+                outcome
+            }
+            Poll::Pending => {
+                self.answers.push_back(answer);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until at most this many are on their way; the first error counts, those after it follow from it.
+    async fn land(&mut self, most: usize) -> DatabaseResult<()> {
+        while self.answers.len() > most {
+            if let Some(answer) = self.answers.pop_front() {
+                answer.await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -444,7 +513,6 @@ impl Session for PostgreSqlSession {
             }
             let as_text = kind.is_none();
             let kind = kind.unwrap_or(ColumnType::Text);
-            let default = known.as_ref().and_then(|known| known.default.as_deref());
             columns.push(Column {
                 name: column.name().to_owned(),
                 kind,
@@ -454,14 +522,9 @@ impl Session for PostgreSqlSession {
                 ),
                 as_text,
                 nullable: known.as_ref().is_none_or(|known| !known.not_null),
-                default: default
-                    .filter(|_| !as_text)
-                    .and_then(|text| constant(text, kind)),
-                has_default: default.is_some()
-                    || known.as_ref().is_some_and(|known| known.identity),
                 primary_key: known.as_ref().is_some_and(|known| known.primary_key),
-                auto_increment: known.as_ref().is_some_and(|known| known.identity)
-                    || default.is_some_and(|text| text.starts_with("nextval(")),
+                auto_increment: known.as_ref().is_some_and(|known| known.counts),
+                keeps_precision: true,
             });
         }
         Ok(columns)
@@ -570,10 +633,61 @@ impl Session for PostgreSqlSession {
             .map_err(|error| database_error(&error))
     }
 
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
-        if write.operation == Operation::Insert && rows.len() >= COPY_ROWS {
-            return self.copy(write, rows).await;
+    async fn begin(&mut self) -> DatabaseResult<()> {
+        // What the catalog says has to be as new as what the statements see.
+        self.execute("BEGIN ISOLATION LEVEL READ COMMITTED").await
+    }
+
+    async fn check_deferred(&mut self) -> DatabaseResult<()> {
+        self.execute("SAVEPOINT sluice_check").await?;
+        let checked = self.execute("SET CONSTRAINTS ALL IMMEDIATE").await;
+        // That takes back the constraints' mode too.
+        self.execute("ROLLBACK TO SAVEPOINT sluice_check").await?;
+        checked
+    }
+
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
+        let statement = self.prepared(facts::SQL).await?;
+        let name = self.dialect.table(table);
+        let found = self
+            .client
+            .query_opt(&statement, &[&name])
+            .await
+            .map_err(|error| database_error(&error))?;
+        let facts = found
+            .map(|row| facts::read(&row))
+            .transpose()
+            .map_err(|error| database_error(&error))?;
+        let fingerprint = facts.as_ref().map(|facts| facts.fingerprint.clone());
+        let before = self.fingerprints.insert(table.clone(), fingerprint.clone());
+        if before.is_some_and(|before| before != fingerprint) {
+            // Parameters of prepared statements keep the types that columns had.
+            self.statements.clear();
         }
-        self.write_by_statement(write, rows).await
+        Ok(facts)
+    }
+
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
+        let statements = self.statements_of(units).await?;
+        let mut flight = Flight::default();
+        if units.iter().any(is_planned_each_time) {
+            flight.start(self.plan_each_time().boxed()).await?;
+        }
+        for (unit, statement) in units.iter().zip(&statements) {
+            let Some(statement) = statement else {
+                flight.land(0).await?;
+                self.copy(unit.write, &unit.rows).await?;
+                continue;
+            };
+            let size = match unit.execution {
+                Execution::Together => unit.rows.len().max(1),
+                _ => 1,
+            };
+            for rows in unit.rows.chunks(size) {
+                let answer = self.execute_rows(statement, unit, rows);
+                flight.start(answer.boxed()).await?;
+            }
+        }
+        flight.land(0).await
     }
 }

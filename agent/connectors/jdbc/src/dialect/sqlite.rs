@@ -12,22 +12,23 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
-use sluice_api::{Schema, SchemaType, Value, logical};
+use sluice_api::{Schema, SchemaType, logical};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::{CHUNK, Chunk, Dialect, Operation, Privilege, Rows, Select, Session, Write, unpacked};
+use super::{
+    CHUNK, Chunk, Dialect, Execution, Operation, Privilege, Rows, Select, Session, Unit, Write,
+    unpacked,
+};
 use crate::cell::Cell;
 use crate::config::ConnectionSettings;
 use crate::error::{DatabaseError, DatabaseResult, Fault};
 use crate::table::{Column, ColumnType, Table, TableId};
+use crate::table_facts::TableFacts;
 use crate::time::{Zone, parse_date, parse_time, parse_timestamp, write_timestamp};
 
 /// How long a statement waits for the lock of another process, in milliseconds.
 const BUSY_TIMEOUT_MILLIS: u64 = 5000;
-
-/// Parameters of URLs that mean something here, lower case.
-pub(crate) const PARAMETERS: &[&str] = &["mode"];
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn database_error(error: rusqlite::Error) -> DatabaseError {
@@ -290,10 +291,23 @@ pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box
         Some("rw") => OpenFlags::SQLITE_OPEN_READ_WRITE,
         _ => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
+    let timeout = settings.url.parameter("busy_timeout");
+    let timeout = timeout
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(BUSY_TIMEOUT_MILLIS);
+    let foreign_keys = settings.url.parameter("foreign_keys").map(|value| {
+        matches!(
+            value.to_ascii_lowercase().as_str(),
+            "true" | "on" | "yes" | "1"
+        )
+    });
     let connection = blocking(move || {
         let connection =
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MILLIS))?;
+        connection.busy_timeout(std::time::Duration::from_millis(timeout))?;
+        if let Some(on) = foreign_keys {
+            connection.pragma_update(None, "foreign_keys", on)?;
+        }
         Ok(connection)
     })
     .await?;
@@ -312,46 +326,23 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The constant that a default is; `None` for all else.
-fn constant(text: &str, kind: ColumnType) -> Option<Value> {
-    let quoted = text
-        .strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''));
-    match (quoted, kind) {
-        (Some(text), ColumnType::Text) => Some(Value::from(text.replace("''", "'"))),
-        (None, ColumnType::Text) => None,
-        (_, ColumnType::Float32 | ColumnType::Float64) => text.parse().ok().map(Value::Float64),
-        (
-            _,
-            ColumnType::Int8
-            | ColumnType::Int16
-            | ColumnType::Int32
-            | ColumnType::Int64
-            | ColumnType::Boolean,
-        ) => text.parse().ok().map(Value::Int64),
-        _ => None,
-    }
-}
-
 /// Columns of a table; none if it does not exist.
 fn table_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
-    let mut statement = connection
-        .prepare("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?1)")?;
+    let mut statement =
+        connection.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)")?;
     let rows = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
         let kind = kind_of(&declared);
-        let default: Option<String> = row.get(3)?;
-        let key: i64 = row.get(4)?;
+        let key: i64 = row.get(3)?;
         Ok(Column {
             name: row.get(0)?,
             kind,
             type_name: declared.clone(),
             as_text: false,
             nullable: !row.get::<_, bool>(2)? && key == 0,
-            has_default: default.is_some(),
-            default: default.and_then(|text| constant(&text, kind)),
             primary_key: key > 0,
             auto_increment: key > 0 && declared.eq_ignore_ascii_case("INTEGER"),
+            keeps_precision: false,
         })
     })?;
     let mut columns = rows.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -477,10 +468,9 @@ impl Session for SqliteSession {
                         type_name: declared.to_owned(),
                         as_text: false,
                         nullable: true,
-                        default: None,
-                        has_default: false,
                         primary_key: false,
                         auto_increment: false,
+                        keeps_precision: false,
                     }
                 })
                 .collect())
@@ -536,16 +526,69 @@ impl Session for SqliteSession {
             .await
     }
 
-    async fn write(&mut self, write: &Write, rows: &[Vec<Cell>]) -> DatabaseResult<u64> {
-        let sql = write_sql(self.dialect, write);
-        let rows = rows.to_vec();
+    async fn check_deferred(&mut self) -> DatabaseResult<()> {
+        let broken: bool = self
+            .run(|connection| {
+                connection.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_check)",
+                    [],
+                    |row| row.get(0),
+                )
+            })
+            .await?;
+        match broken {
+            true => Err(DatabaseError::data("FOREIGN KEY constraint failed")),
+            false => Ok(()),
+        }
+    }
+
+    /// Every row has its statement. The schema as a whole says whether something is checked at the commit, or code runs that can
+    /// end a transaction.
+    async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
+        let name = table.name.clone();
         self.run(move |connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut affected = 0;
-            for row in rows {
-                affected += statement.execute(rusqlite::params_from_iter(row))? as u64;
+            let version: i64 = connection.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
+            let columns: i64 = connection.query_row(
+                "SELECT count(*) FROM pragma_table_info(?1)",
+                [&name],
+                |row| row.get(0),
+            )?;
+            let special: bool = connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE '%deferr%' OR sql \
+                 LIKE '%rollback%')",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok((columns > 0).then(|| TableFacts {
+                fingerprint: format!("{version} {special}"),
+                insert: Execution::Each,
+                upsert: Execution::Each,
+                independent: false,
+                savepoints: !special,
+                transactional: true,
+                engine: None,
+                plain: None,
+            }))
+        })
+        .await
+    }
+
+    async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()> {
+        let all: Vec<(String, Vec<Vec<Cell>>)> = units
+            .iter()
+            .map(|unit| {
+                let rows = unit.rows.iter().map(|row| row.to_vec()).collect();
+                (write_sql(self.dialect, unit.write), rows)
+            })
+            .collect();
+        self.run(move |connection| {
+            for (sql, rows) in all {
+                let mut statement = connection.prepare_cached(&sql)?;
+                for row in rows {
+                    statement.execute(rusqlite::params_from_iter(row))?;
+                }
             }
-            Ok(affected)
+            Ok(())
         })
         .await
     }
@@ -584,10 +627,9 @@ mod tests {
             type_name: String::new(),
             as_text: false,
             nullable: true,
-            default: None,
-            has_default: false,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: false,
         };
         let write = Write {
             operation: Operation::Upsert,

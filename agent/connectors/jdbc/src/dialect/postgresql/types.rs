@@ -1,11 +1,10 @@
 //! Types of columns, and their bytes in the binary format.
 
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use num_bigint::{BigInt, Sign};
-use sluice_api::{Decimal, Schema, SchemaType, Value, logical};
+use sluice_api::{Decimal, Schema, SchemaType, logical};
 use tokio_postgres::types::{FromSql, Kind, Type};
 
 use crate::cell::Cell;
@@ -263,31 +262,6 @@ pub(in crate::dialect) fn column_type(schema: &Schema) -> Result<String, String>
     Ok(name.to_owned())
 }
 
-/// The constant that an expression of a default is; `None` for functions and all else.
-pub(super) fn constant(expression: &str, kind: ColumnType) -> Option<Value> {
-    let bare = expression.split("::").next()?.trim();
-    let bare = bare.trim_start_matches('(').trim_end_matches(')');
-    let quoted = bare
-        .strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''));
-    match kind {
-        ColumnType::Boolean => bare.parse().ok().map(Value::Boolean),
-        ColumnType::Text => quoted.map(|text| Value::from(text.replace("''", "'"))),
-        ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => {
-            quoted.unwrap_or(bare).parse().ok().map(Value::Int64)
-        }
-        ColumnType::Float32 | ColumnType::Float64 => {
-            quoted.unwrap_or(bare).parse().ok().map(Value::Float64)
-        }
-        ColumnType::Numeric { .. } => Decimal::from_str(quoted.unwrap_or(bare))
-            .ok()
-            .map(Value::from),
-        ColumnType::Bytes | ColumnType::Date | ColumnType::Time | ColumnType::Timestamp { .. } => {
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,24 +291,6 @@ mod tests {
                 precision: Some(10),
                 scale: 2
             }
-        );
-    }
-
-    #[test]
-    fn only_constant_defaults_are_known() {
-        assert_eq!(
-            constant("'a''b'::text", ColumnType::Text),
-            Some(Value::from("a'b"))
-        );
-        assert_eq!(constant("7", ColumnType::Int32), Some(Value::Int64(7)));
-        assert_eq!(
-            constant("'-1'::integer", ColumnType::Int32),
-            Some(Value::Int64(-1))
-        );
-        assert_eq!(constant("nextval('s'::regclass)", ColumnType::Int64), None);
-        assert_eq!(
-            constant("true", ColumnType::Boolean),
-            Some(Value::Boolean(true))
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Statements that write, and their parameters: cells as texts, read by the input functions of the columns' types.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::cell::Cell;
 use crate::dialect::{Dialect, Operation, Write};
@@ -9,13 +9,29 @@ use crate::sql_text;
 use crate::table::{Column, ColumnType};
 use crate::time::Zone;
 
-/// One column of a batch as a PostgreSQL array of texts.
+/// One column of rows: a PostgreSQL array of texts, or the text of a single row in whatever type the statement has.
 #[derive(Debug)]
 pub(super) struct TextColumn<'a> {
-    pub(super) rows: &'a [Vec<Cell>],
+    pub(super) rows: &'a [&'a [Cell]],
     pub(super) index: usize,
     pub(super) instant: bool,
     pub(super) zone: Zone,
+    /// Whether the parameter is the text of the first row, not an array.
+    pub(super) single: bool,
+}
+
+impl TextColumn<'_> {
+    fn text_to_sql(&self, out: &mut BytesMut) -> IsNull {
+        match self.rows.first().and_then(|row| row.get(self.index)) {
+            None | Some(Cell::Null) => IsNull::Yes,
+            Some(cell) => {
+                let mut text = String::new();
+                sql_text::write(&mut text, cell, self.instant, self.zone);
+                out.put_slice(text.as_bytes());
+                IsNull::No
+            }
+        }
+    }
 }
 
 impl ToSql for TextColumn<'_> {
@@ -24,6 +40,9 @@ impl ToSql for TextColumn<'_> {
         _kind: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        if self.single {
+            return Ok(self.text_to_sql(out));
+        }
         // One dimension, with nulls, of texts, from element 1.
         out.put_i32(1);
         out.put_i32(1);
@@ -45,8 +64,16 @@ impl ToSql for TextColumn<'_> {
         Ok(IsNull::No)
     }
 
-    fn accepts(kind: &Type) -> bool {
-        *kind == Type::TEXT_ARRAY
+    /// The text format fits every type, the binary one arrays of texts.
+    fn accepts(_kind: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _kind: &Type) -> Format {
+        match self.single {
+            true => Format::Text,
+            false => Format::Binary,
+        }
     }
 
     to_sql_checked!();
@@ -56,7 +83,61 @@ pub(super) fn is_instant(column: &Column) -> bool {
     column.kind == ColumnType::Timestamp { instant: true }
 }
 
-/// The statement of a write, whose parameters are one array of texts per column.
+/// `ON CONFLICT` of an upsert.
+fn on_conflict(dialect: Dialect, write: &Write) -> String {
+    let sets: Vec<String> = write
+        .rest()
+        .iter()
+        .map(|column| {
+            let name = dialect.name(&column.name);
+            format!("{name} = EXCLUDED.{name}")
+        })
+        .collect();
+    let action = if sets.is_empty() {
+        "NOTHING".to_owned()
+    } else {
+        format!("UPDATE SET {}", sets.join(", "))
+    };
+    let key = dialect.names(write.key());
+    format!(" ON CONFLICT ({key}) DO {action}")
+}
+
+/// The statement of one row with a parameter per column, whose types the server works out from the table.
+pub(super) fn row_sql(dialect: Dialect, write: &Write) -> String {
+    let table = dialect.table(&write.table);
+    let assigned = |from: usize, columns: &[Column], separator: &str| {
+        let parts: Vec<String> = columns
+            .iter()
+            .zip(from + 1..)
+            .map(|(column, index)| format!("{} = ${index}", dialect.name(&column.name)))
+            .collect();
+        parts.join(separator)
+    };
+    let matches = assigned(0, write.key(), " AND ");
+    match write.operation {
+        Operation::Insert | Operation::Upsert => {
+            let values: Vec<String> = (1..=write.columns.len())
+                .map(|index| format!("${index}"))
+                .collect();
+            let mut sql = format!(
+                "INSERT INTO {table} ({}) VALUES ({})",
+                dialect.names(&write.columns),
+                values.join(", ")
+            );
+            if write.operation == Operation::Upsert {
+                sql.push_str(&on_conflict(dialect, write));
+            }
+            sql
+        }
+        Operation::Update => format!(
+            "UPDATE {table} SET {} WHERE {matches}",
+            assigned(write.key_columns, write.rest(), ", ")
+        ),
+        Operation::Delete => format!("DELETE FROM {table} WHERE {matches}"),
+    }
+}
+
+/// The statement of many rows, whose parameters are one array of texts per column.
 pub(super) fn write_sql(dialect: Dialect, write: &Write) -> String {
     let table = dialect.table(&write.table);
     let cast = |index: usize, column: &Column| format!("u.c{index}::{}", column.type_name);
@@ -90,23 +171,7 @@ pub(super) fn write_sql(dialect: Dialect, write: &Write) -> String {
                 values.join(", ")
             );
             if write.operation == Operation::Upsert {
-                let sets: Vec<String> = write
-                    .rest()
-                    .iter()
-                    .map(|column| {
-                        let name = dialect.name(&column.name);
-                        format!("{name} = EXCLUDED.{name}")
-                    })
-                    .collect();
-                let action = if sets.is_empty() {
-                    "NOTHING".to_owned()
-                } else {
-                    format!("UPDATE SET {}", sets.join(", "))
-                };
-                sql.push_str(&format!(
-                    " ON CONFLICT ({}) DO {action}",
-                    dialect.names(write.key())
-                ));
+                sql.push_str(&on_conflict(dialect, write));
             }
             sql
         }
@@ -133,12 +198,12 @@ pub(super) fn write_sql(dialect: Dialect, write: &Write) -> String {
 }
 
 /// Rows in the text format of COPY.
-pub(super) fn copy_body(columns: &[Column], rows: &[Vec<Cell>], zone: Zone) -> Bytes {
+pub(super) fn copy_body(columns: &[Column], rows: &[&[Cell]], zone: Zone) -> Bytes {
     let instants: Vec<bool> = columns.iter().map(is_instant).collect();
     let mut body = BytesMut::with_capacity(rows.len() * columns.len() * 12);
     let mut text = String::new();
     for row in rows {
-        for (index, (cell, instant)) in row.iter().zip(&instants).enumerate() {
+        for (index, (cell, instant)) in (*row).iter().zip(&instants).enumerate() {
             if index > 0 {
                 body.put_u8(b'\t');
             }
@@ -176,10 +241,9 @@ mod tests {
             type_name: type_name.to_owned(),
             as_text: false,
             nullable: true,
-            default: None,
-            has_default: false,
             primary_key: false,
             auto_increment: false,
+            keeps_precision: true,
         }
     }
 
@@ -225,9 +289,9 @@ mod tests {
     #[test]
     fn a_row_of_copy_escapes_what_separates_rows_and_cells() {
         let columns = [column("a", "text"), column("b", "text")];
-        let rows = [vec![Cell::Text("x\ty\\\n".into()), Cell::Null]];
+        let row = [Cell::Text("x\ty\\\n".into()), Cell::Null];
         assert_eq!(
-            &copy_body(&columns, &rows, Zone::utc())[..],
+            &copy_body(&columns, &[&row], Zone::utc())[..],
             b"x\\ty\\\\\\n\t\\N\n"
         );
     }
