@@ -20,6 +20,7 @@ pub mod connector;
 pub mod converter;
 pub mod decimal;
 pub mod error;
+pub mod java_calendar;
 pub mod java_regex;
 pub mod java_text;
 pub mod json;

@@ -4,10 +4,9 @@
 //! before 15 October 1582 are of the Julian calendar. Reading knows the zones `UTC`, `GMT`, `Z`, offsets, and the
 //! abbreviations of North America and central Europe; others do not match, where Java looks into its names of zones.
 
-use self::calendar::{Date, days_in_week_year};
 use crate::error::{ConnectError, ErrorKind, Result};
+use crate::java_calendar::{Date, days_in_week_year};
 
-mod calendar;
 mod reading;
 
 const MONTHS: [&str; 12] = [

@@ -9,6 +9,7 @@ use num_bigint::BigInt;
 use sluice_api::logical::{self, MILLIS_PER_DAY};
 use sluice_api::{Decimal, Schema, SchemaType, Value};
 
+use crate::calendar;
 use crate::time::Zone;
 
 /// Milliseconds by which PostgreSQL's JDBC driver tells `infinity` (`PGStatement.DATE_POSITIVE_INFINITY`).
@@ -205,22 +206,22 @@ impl Cell {
             (Target::Text, other) => text(other),
             (Target::Bytes, Self::Bytes(bytes)) => Some(Value::Bytes(bytes.clone())),
             (Target::Bytes, Self::Text(text)) => Some(Value::Bytes(text.as_bytes().clone())),
-            (Target::Date, Self::Date(days)) => Some(logical::date_from_days(*days)),
+            (Target::Date, Self::Date(days)) => {
+                let days = calendar::to_java(i64::from(*days));
+                Some(Value::Date(days * MILLIS_PER_DAY))
+            }
             (Target::Date, Self::Timestamp(micros)) => {
-                let day = MILLIS_PER_DAY * 1000;
-                Some(Value::Date(micros.div_euclid(day) * MILLIS_PER_DAY))
+                let days = calendar::to_java(micros.div_euclid(MILLIS_PER_DAY * 1000));
+                Some(Value::Date(days * MILLIS_PER_DAY))
             }
             (Target::Time, Self::Time(micros)) => Some(Value::Date(micros.div_euclid(1000))),
             (Target::Timestamp { instant }, Self::Timestamp(micros)) => {
-                let micros = if instant {
-                    *micros
-                } else {
-                    zone.to_utc(*micros)
-                };
+                let micros = calendar::micros_to_java(*micros);
+                let micros = if instant { micros } else { zone.to_utc(micros) };
                 Some(Value::Date(micros.div_euclid(1000)))
             }
             (Target::Timestamp { .. }, Self::Date(days)) => {
-                let local = i64::from(*days) * MILLIS_PER_DAY * 1000;
+                let local = calendar::to_java(i64::from(*days)) * MILLIS_PER_DAY * 1000;
                 Some(Value::Date(zone.to_utc(local).div_euclid(1000)))
             }
             // Beyond the dates that PostgreSQL knows, and within those of Connect.
@@ -276,13 +277,15 @@ impl Cell {
                     Some(logical::DATE) => match i32::try_from(millis.div_euclid(MILLIS_PER_DAY)) {
                         Ok(i32::MAX) => Self::Infinity { positive: true },
                         Ok(i32::MIN) => Self::Infinity { positive: false },
-                        Ok(days) => Self::Date(days),
+                        Ok(days) => Self::Date(
+                            i32::try_from(calendar::from_java(i64::from(days))).unwrap_or(days),
+                        ),
                         Err(_) => {
                             return Err(format!("{millis} milliseconds are beyond every date"));
                         }
                     },
                     Some(logical::TIME) => Self::Time(micros()?),
-                    _ => Self::Timestamp(micros()?),
+                    _ => Self::Timestamp(calendar::micros_from_java(micros()?)),
                 }
             }
             Value::Array(items) => {

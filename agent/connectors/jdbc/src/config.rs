@@ -41,7 +41,6 @@ const ZONE: &str = "db.timezone";
 const UNSUPPORTED: &[&str] = &[
     "credentials.provider.class",
     "jdbc.credentials.provider.class",
-    "date.calendar.system",
     "incrementing.column.mapping",
     "incrementing.column.mappings",
     "max.buffer.size",
@@ -158,6 +157,17 @@ fn with_connection(def: ConfigDef) -> ConfigDef {
         )
         .default("UTC")
         .validator(zone_validator()),
+    )
+    .define(
+        key(
+            "date.calendar.system",
+            String,
+            Importance::Low,
+            "The calendar of dates before 15 October 1582 in records: LEGACY, Java's, in which year, month and day are those of the \
+             database. PROLEPTIC_GREGORIAN is not supported.",
+        )
+        .default("LEGACY")
+        .validator(validators::one_of(&["LEGACY"])),
     )
 }
 

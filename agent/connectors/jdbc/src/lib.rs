@@ -3,6 +3,7 @@
 //! They have the class names, keys, offsets and schemas of the Confluent JDBC connector; README.md tells what differs
 //! and what is guaranteed. `dialect` holds the databases behind one trait, everything else knows none of them.
 
+mod calendar;
 mod cell;
 mod config;
 mod connector;

@@ -312,7 +312,7 @@ impl Loop<'_> {
             Some(committing) => committing.started + self.context.settings.offset_flush_timeout,
             None => self.next_commit,
         });
-        if let Some(retry_at) = self.retry_at.take() {
+        if let Some(retry_at) = self.retry_at {
             until = until.min(retry_at);
         }
         until
@@ -343,6 +343,14 @@ impl Loop<'_> {
 
     async fn put(&mut self, task: &mut Box<dyn SinkTask>) -> Result<()> {
         let started = Instant::now();
+        if let Some(retry_at) = self.retry_at {
+            if self.put_failed && started < retry_at {
+                // Records that were refused wait for as long as the task asked. The JVM worker brings them again with each
+                // commit that is due, so that a system which asks for minutes of rest is called every few seconds.
+                return self.apply_requests(false).await;
+            }
+            self.retry_at = None;
+        }
         match catch(task.put(&self.batch)).await {
             Ok(()) => {
                 let count = self.batch.len() as u64;

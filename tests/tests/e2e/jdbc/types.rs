@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use sluice_tests::database::{self, Database, DatabaseKind};
 use sluice_tests::topics::create_topic;
+use sluice_tests::wait::{seconds, wait_for};
 
 use super::{payloads, sink, source, wait_sql};
 use crate::context::{Context, Test};
@@ -20,6 +21,14 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::types::every_type_of_sqlite_goes_there_and_back",
         run: |context| there_and_back(context, DatabaseKind::Sqlite),
+    },
+    Test {
+        name: "jdbc::types::old_dates_are_written_as_the_database_shows_them_postgresql",
+        run: |context| old_dates(context, DatabaseKind::PostgreSql),
+    },
+    Test {
+        name: "jdbc::types::old_dates_are_written_as_the_database_shows_them_mariadb",
+        run: |context| old_dates(context, DatabaseKind::MariaDb),
     },
 ];
 
@@ -152,4 +161,71 @@ fn there_and_back(context: &Context, kind: DatabaseKind) -> Result<()> {
     }
     ensure!(payloads(&cluster.bootstrap, &topic)?[0]["id"] == 1);
     workers[0].process().check_running()
+}
+
+/// A transformation that writes dates as texts works in Java's calendar, which is Julian before October 1582.
+fn old_dates(context: &Context, kind: DatabaseKind) -> Result<()> {
+    let days = match kind {
+        DatabaseKind::PostgreSql => [
+            "0001-01-01",
+            "0900-02-28",
+            "1582-10-04",
+            "1582-10-15",
+            "1900-01-01",
+        ],
+        // Its dates begin in the year 1000.
+        _ => [
+            "1000-01-01",
+            "1200-02-29",
+            "1582-10-04",
+            "1582-10-15",
+            "1900-01-01",
+        ],
+    };
+    let database = database::start(kind)?;
+    let zoned = if kind == DatabaseKind::PostgreSql {
+        "timestamp"
+    } else {
+        "datetime"
+    };
+    database.sql(&format!(
+        "CREATE TABLE old (id int PRIMARY KEY, d date, t {zoned})"
+    ))?;
+    for (day, id) in days.iter().zip(1..) {
+        database.sql(&format!(
+            "INSERT INTO old VALUES ({id}, '{day}', '{day} 12:34:56')"
+        ))?;
+    }
+    if kind == DatabaseKind::PostgreSql {
+        database.sql("ALTER TABLE old OWNER TO sluice")?;
+    }
+    let cluster = context.cluster("old-dates")?;
+    let workers = cluster.start(1)?;
+    let rest = workers[0].rest();
+    let prefix = format!("{}-", cluster.name);
+    let topic = format!("{prefix}old");
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    let text = "org.apache.kafka.connect.transforms.TimestampConverter$Value";
+    let texts = source(
+        &*database,
+        &prefix,
+        &json!({"mode": "incrementing", "incrementing.column.name": "id", "table.whitelist": "old",
+            "transforms": "d,t",
+            "transforms.d.type": text, "transforms.d.field": "d", "transforms.d.target.type": "string",
+            "transforms.d.format": "yyyy-MM-dd",
+            "transforms.t.type": text, "transforms.t.field": "t", "transforms.t.target.type": "string",
+            "transforms.t.format": "yyyy-MM-dd HH:mm:ss"}),
+    );
+    rest.create(&format!("{prefix}source"), &texts, 1)?;
+    wait_for("all rows", seconds(60), || {
+        let rows = payloads(&cluster.bootstrap, &topic)?;
+        ensure!(rows.len() == days.len(), "{} rows", rows.len());
+        for (row, day) in rows.iter().zip(days) {
+            ensure!(
+                row["d"] == day && row["t"] == format!("{day} 12:34:56"),
+                "{day}: {row}"
+            );
+        }
+        Ok(Some(()))
+    })
 }

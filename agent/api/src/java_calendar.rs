@@ -1,20 +1,25 @@
-//! Days since the epoch as dates, in the Gregorian calendar from 15 October 1582 on and the Julian one before.
+//! Days since the epoch as dates, in the calendar of `java.util.GregorianCalendar` and so of `java.util.Date` and JDBC: Gregorian
+//! from 15 October 1582 on, Julian before.
 
 /// 15 October 1582 in days since the epoch.
-const CUTOVER: i64 = -141_427;
+pub const CUTOVER: i64 = -141_427;
 
 /// A date. `year` counts 1 BC as 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Date {
-    pub(super) days: i64,
-    pub(super) year: i64,
-    pub(super) month: i64,
-    pub(super) day: i64,
+pub struct Date {
+    /// Days since the epoch.
+    pub days: i64,
+    /// 1 BC is 0.
+    pub year: i64,
+    /// From 1.
+    pub month: i64,
+    /// From 1.
+    pub day: i64,
 }
 
 impl Date {
     /// The date of a day, counted from the epoch.
-    pub(super) fn of_days(days: i64) -> Self {
+    pub fn of_days(days: i64) -> Self {
         // Years are counted from March, so that leap days come last; 400 Gregorian and 4 Julian years repeat.
         let (year_of_march, day_of_year) = if days >= CUTOVER {
             let shifted = days + 719_468;
@@ -47,23 +52,23 @@ impl Date {
     }
 
     /// 0 for Sunday.
-    pub(super) fn weekday(&self) -> i64 {
+    pub fn weekday(&self) -> i64 {
         weekday(self.days)
     }
 
     /// From 1.
-    pub(super) fn day_of_year(&self) -> i64 {
+    pub fn day_of_year(&self) -> i64 {
         self.days - days_of(self.year, 1, 1) + 1
     }
 
     /// From 1; weeks start on Sunday.
-    pub(super) fn week_of_month(&self) -> i64 {
+    pub fn week_of_month(&self) -> i64 {
         let first = self.days - (self.day - 1);
         (self.day - 1 + weekday(first)) / 7 + 1
     }
 
     /// Week year and week within; the week of 1 January is the first.
-    pub(super) fn week_year(&self) -> (i64, i64) {
+    pub fn week_year(&self) -> (i64, i64) {
         let next = days_in_week_year(self.year + 1);
         let (year, start) = if self.days >= next {
             (self.year + 1, next)
@@ -75,25 +80,25 @@ impl Date {
 }
 
 /// 0 for Sunday.
-pub(super) fn weekday(days: i64) -> i64 {
+pub fn weekday(days: i64) -> i64 {
     (days + 4).rem_euclid(7)
 }
 
 /// The Sunday on which a week year starts.
-pub(super) fn days_in_week_year(year: i64) -> i64 {
+pub fn days_in_week_year(year: i64) -> i64 {
     let first = days_of(year, 1, 1);
     first - weekday(first)
 }
 
 /// Days since the epoch of a date whose month and day may be out of range.
-pub(super) fn days_of(year: i64, month: i64, day: i64) -> i64 {
+pub fn days_of(year: i64, month: i64, day: i64) -> i64 {
     days_from(year, month, |first_of_month| first_of_month + day - 1)
 }
 
 /// Days since the epoch of what `day` makes of the first of a month, which may be out of range. As in
 /// `GregorianCalendar.computeTime` it is asked in both calendars: the month of the cutover begins in the Julian one and ends
 /// in the Gregorian, which counts wherever it gives a day that it has.
-pub(super) fn days_from(year: i64, month: i64, day: impl Fn(i64) -> i64) -> i64 {
+pub fn days_from(year: i64, month: i64, day: impl Fn(i64) -> i64) -> i64 {
     let year = year + (month - 1).div_euclid(12);
     let month = (month - 1).rem_euclid(12) + 1;
     let (march_year, from_march) = if month > 2 {
