@@ -252,7 +252,7 @@ fn java_stores(context: &Context) -> Result<()> {
             .properties()?
             .with_https(Kind::Jvm, &cluster.folder, &authority, "none")?
             .with("listeners.https.ssl.enabled.protocols", enabled);
-        let mut worker = cluster.worker(Kind::Agent, &properties)?;
+        let worker = cluster.worker(Kind::Agent, &properties)?;
         let rest = worker.rest();
         ensure!(rest.get("/")?.status == 200, "no answer with {enabled}");
         ensure!(speaks(rest, "-tls1_2")? == tls12, "TLS 1.2 with {enabled}");

@@ -403,7 +403,7 @@ fn scenario(random: &mut Random) -> Scenario {
         tables.push(
             statements
                 .replace("?KEY?", kind)
-                .replace("?CODE?", random.of(CODES)),
+                .replace("?CODE?", random.of::<&str>(CODES)),
         );
     }
     let mut target = "t";
