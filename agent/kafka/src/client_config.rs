@@ -5,10 +5,10 @@
 //! security settings (JAAS text, PEM stores) are taken apart by [`crate::security`], which the wire client uses too.
 //!
 //! Contract: what Kafka's client takes, ours takes, and what it refuses is refused with its text
-//! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take, where that means
-//! the same (`CONVERSIONS`); where librdkafka wants keys to fit each other, the one that waits longer wins. A key that no
-//! client has is logged and has no effect; a security setting that can't be honoured always fails, because working with
-//! less than was asked for would be worse.
+//! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take,
+//! where that means the same (`CONVERSIONS`); where librdkafka wants keys to fit each other, the one that
+//! waits longer wins. A key that no client has is logged and has no effect; a security setting that can't be
+//! honoured always fails, because working with less than was asked for would be worse.
 
 use std::time::{Duration, Instant};
 
@@ -146,8 +146,9 @@ enum Conversion {
 
 const INT: i64 = 2_147_483_647;
 
-/// Keys of Kafka's clients that librdkafka has too. What is not here has no meaning for it (serializers, interceptors,
-/// metrics, waits of Java's calls) or is dealt with by itself: security, compression levels, and [`convert`].
+/// Keys of Kafka's clients that librdkafka has too. What is not here has no meaning for it (serializers,
+/// interceptors, metrics, waits of Java's calls) or is dealt with by itself: security, compression levels,
+/// and [`convert`].
 const CONVERSIONS: &[(&str, Conversion)] = {
     use Conversion::{Number, Same};
     &[
@@ -310,8 +311,8 @@ fn convert(config: &mut ClientConfig, key: &str, value: &ConfigValue) -> Result<
     Ok(())
 }
 
-/// Name of the first assignor that librdkafka has too. Java's default offers range and cooperative-sticky at once, which
-/// librdkafka can't.
+/// Name of the first assignor that librdkafka has too. Java's default offers range and cooperative-sticky at
+/// once, which librdkafka can't.
 fn assignor(classes: &[String]) -> Result<&'static str, ConfigError> {
     let known = classes.iter().find_map(|class| {
         Some(match class.rsplit('.').next()? {
@@ -402,7 +403,8 @@ fn fit(kind: ClientKind, config: &mut ClientConfig, given: &Props) {
     }
 }
 
-/// Makes the times of a transactional producer fit that of a transaction, which bounds all others in librdkafka.
+/// Makes the times of a transactional producer fit that of a transaction, which bounds all others in
+/// librdkafka.
 fn fit_transaction(config: &mut ClientConfig) {
     let number = |config: &ClientConfig, key: &str| {
         config.get(key).and_then(|text| text.parse::<i64>().ok())
@@ -482,8 +484,9 @@ const TLS13_SUITES: [&str; 3] = [
 
 /// The list of cipher suites of TLS 1.2 that OpenSSL is given; `None` leaves the choice to it.
 ///
-/// librdkafka has no key for versions of TLS, and none for the suites of 1.3. So 1.3 cannot be left out, nor can one of its
-/// suites; 1.2 is left out by suites that need what no client of ours has, a key agreed beforehand.
+/// librdkafka has no key for versions of TLS, and none for the suites of 1.3. So 1.3 cannot be left out, nor
+/// can one of its suites; 1.2 is left out by suites that need what no client of ours has, a key agreed
+/// beforehand.
 fn openssl_suites(handshake: &Handshake) -> Result<Option<String>, SecurityError> {
     const NONE: &str = "PSK";
     let refused = |key: &str, reason: String| {
@@ -519,8 +522,8 @@ fn openssl_suites(handshake: &Handshake) -> Result<Option<String>, SecurityError
     }))
 }
 
-/// OpenSSL's name of a suite of TLS 1.2 with authenticated encryption: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is
-/// `ECDHE-RSA-AES128-GCM-SHA256`.
+/// OpenSSL's name of a suite of TLS 1.2 with authenticated encryption:
+/// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is `ECDHE-RSA-AES128-GCM-SHA256`.
 fn openssl_name(suite: &str) -> Option<String> {
     let (exchange, cipher) = suite.strip_prefix("TLS_")?.split_once("_WITH_")?;
     let cipher = cipher
