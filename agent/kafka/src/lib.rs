@@ -14,6 +14,7 @@ pub mod admin;
 pub mod bootstrap;
 pub mod client_config;
 pub mod client_keys;
+mod client_log;
 pub mod connection;
 pub mod consumer;
 pub mod discovery;
