@@ -78,8 +78,8 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
-    /// The exit code of `connect-distributed` for this: 2 for a bad configuration and a Kafka that cannot be reached, 3 if
-    /// starting failed after that, else 1.
+    /// The exit code of `connect-distributed` for this: 2 for a bad configuration and a Kafka that cannot be
+    /// reached, 3 if starting failed after that, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Group(_) | Self::Kafka { .. } => 2,
@@ -310,8 +310,8 @@ fn client_id_base(config: &WorkerConfig) -> String {
 
 /// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is stopped meanwhile.
 ///
-/// Servers without an address are an error at once, as are logins and certificates that are refused. One that does not
-/// answer is reported from the first second on.
+/// Servers without an address are an error at once, as are logins and certificates that are refused. One that
+/// does not answer is reported from the first second on.
 async fn cluster_id(
     config: &WorkerConfig,
     groups: &GroupAdmin,

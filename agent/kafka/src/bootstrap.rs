@@ -1,5 +1,5 @@
-//! `bootstrap.servers` as Kafka's clients read it (`ClientUtils.parseAndValidateAddresses`): `host:port`, with or without a
-//! protocol in front, which counts for nothing.
+//! `bootstrap.servers` as Kafka's clients read it (`ClientUtils.parseAndValidateAddresses`): `host:port`,
+//! with or without a protocol in front, which counts for nothing.
 
 use std::fmt;
 

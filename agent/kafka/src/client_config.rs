@@ -5,23 +5,18 @@
 //! security settings (JAAS text, PEM stores) are taken apart by [`crate::security`], which the wire client uses too.
 //!
 //! Contract: what Kafka's client takes, ours takes, and what it refuses is refused with its text
-//! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take, where that means
-//! the same (`CONVERSIONS`); where librdkafka wants keys to fit each other, the one that waits longer wins. A key that no
-//! client has is logged and has no effect; a security setting that can't be honoured always fails, because working with
-//! less than was asked for would be worse.
+//! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take,
+//! where that means the same (`CONVERSIONS`); where librdkafka wants keys to fit each other, the one that
+//! waits longer wins. A key that no client has is logged and has no effect; a security setting that can't be
+//! honoured always fails, because working with less than was asked for would be worse.
 
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
-use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_api::config::{ConfigError, ConfigValue, Props};
 use sluice_keystore::settings::{Fault, Handshake};
 
 use crate::bootstrap;
 use crate::client_keys::{self, OffsetReset};
+pub use crate::client_log::{TracingContext, log_librdkafka};
 use crate::security::{Sasl, ScramAlgorithm, Security, SecurityError};
 
 /// What kind of client settings are for.
@@ -146,8 +141,9 @@ enum Conversion {
 
 const INT: i64 = 2_147_483_647;
 
-/// Keys of Kafka's clients that librdkafka has too. What is not here has no meaning for it (serializers, interceptors,
-/// metrics, waits of Java's calls) or is dealt with by itself: security, compression levels, and [`convert`].
+/// Keys of Kafka's clients that librdkafka has too. What is not here has no meaning for it (serializers,
+/// interceptors, metrics, waits of Java's calls) or is dealt with by itself: security, compression levels,
+/// and [`convert`].
 const CONVERSIONS: &[(&str, Conversion)] = {
     use Conversion::{Number, Same};
     &[
@@ -310,8 +306,8 @@ fn convert(config: &mut ClientConfig, key: &str, value: &ConfigValue) -> Result<
     Ok(())
 }
 
-/// Name of the first assignor that librdkafka has too. Java's default offers range and cooperative-sticky at once, which
-/// librdkafka can't.
+/// Name of the first assignor that librdkafka has too. Java's default offers range and cooperative-sticky at
+/// once, which librdkafka can't.
 fn assignor(classes: &[String]) -> Result<&'static str, ConfigError> {
     let known = classes.iter().find_map(|class| {
         Some(match class.rsplit('.').next()? {
@@ -402,7 +398,8 @@ fn fit(kind: ClientKind, config: &mut ClientConfig, given: &Props) {
     }
 }
 
-/// Makes the times of a transactional producer fit that of a transaction, which bounds all others in librdkafka.
+/// Makes the times of a transactional producer fit that of a transaction, which bounds all others in
+/// librdkafka.
 fn fit_transaction(config: &mut ClientConfig) {
     let number = |config: &ClientConfig, key: &str| {
         config.get(key).and_then(|text| text.parse::<i64>().ok())
@@ -482,8 +479,9 @@ const TLS13_SUITES: [&str; 3] = [
 
 /// The list of cipher suites of TLS 1.2 that OpenSSL is given; `None` leaves the choice to it.
 ///
-/// librdkafka has no key for versions of TLS, and none for the suites of 1.3. So 1.3 cannot be left out, nor can one of its
-/// suites; 1.2 is left out by suites that need what no client of ours has, a key agreed beforehand.
+/// librdkafka has no key for versions of TLS, and none for the suites of 1.3. So 1.3 cannot be left out, nor
+/// can one of its suites; 1.2 is left out by suites that need what no client of ours has, a key agreed
+/// beforehand.
 fn openssl_suites(handshake: &Handshake) -> Result<Option<String>, SecurityError> {
     const NONE: &str = "PSK";
     let refused = |key: &str, reason: String| {
@@ -519,8 +517,8 @@ fn openssl_suites(handshake: &Handshake) -> Result<Option<String>, SecurityError
     }))
 }
 
-/// OpenSSL's name of a suite of TLS 1.2 with authenticated encryption: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is
-/// `ECDHE-RSA-AES128-GCM-SHA256`.
+/// OpenSSL's name of a suite of TLS 1.2 with authenticated encryption:
+/// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is `ECDHE-RSA-AES128-GCM-SHA256`.
 fn openssl_name(suite: &str) -> Option<String> {
     let (exchange, cipher) = suite.strip_prefix("TLS_")?.split_once("_WITH_")?;
     let cipher = cipher
@@ -529,111 +527,6 @@ fn openssl_name(suite: &str) -> Option<String> {
         .replace("CHACHA20_POLY1305_SHA256", "CHACHA20_POLY1305");
     let modern = cipher.contains("_GCM_") || cipher.contains("POLY1305");
     (modern && exchange.contains("DHE")).then(|| format!("{exchange}-{cipher}").replace('_', "-"))
-}
-
-/// Client context that sends what librdkafka says to `tracing`, under the target `librdkafka`.
-///
-/// Lost connections are reported by librdkafka at every attempt to connect, and twice: as a log line and as an event.
-/// Here each of them is passed on at most every ten seconds, what comes between at level debug.
-#[derive(Debug, Default)]
-pub struct TracingContext {
-    /// Name put before each message, usually the client id.
-    client: String,
-    logged: Reports,
-    told: Reports,
-}
-
-/// Reports of one kind that are due again only after a pause.
-#[derive(Debug, Default)]
-struct Reports {
-    last: Mutex<Option<Instant>>,
-}
-
-impl Reports {
-    /// Whether the next one is due; then it counts as made.
-    fn due(&self) -> bool {
-        let mut last = self.last.lock();
-        let due = last.is_none_or(|at| at.elapsed() > REPORT_PAUSE);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
-    }
-}
-
-/// How often a client may report that it can't reach brokers.
-const REPORT_PAUSE: Duration = Duration::from_secs(10);
-
-impl TracingContext {
-    /// A context for the client of this name.
-    pub fn new(client: impl Into<String>) -> Self {
-        Self {
-            client: client.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Name of the client, as in its messages.
-    pub fn client(&self) -> &str {
-        &self.client
-    }
-}
-
-impl ClientContext for TracingContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // `FAIL` is a connection that could not be made or broke, `ERROR` the event below once more.
-        let connection = matches!(facility, "FAIL" | "ERROR");
-        let level = if connection && !self.logged.due() {
-            RDKafkaLogLevel::Debug
-        } else {
-            level
-        };
-        log_librdkafka(&self.client, level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // Whoever asked for these gets them from the consumer; they are no errors.
-        if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
-            return;
-        }
-        let lost = matches!(
-            error.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::AllBrokersDown
-                    | RDKafkaErrorCode::BrokerTransportFailure
-                    | RDKafkaErrorCode::Resolve
-                    | RDKafkaErrorCode::OperationTimedOut
-            )
-        );
-        if lost && !self.told.due() {
-            tracing::debug!(target: "librdkafka", client = %self.client, %error, "{reason}");
-        } else {
-            tracing::warn!(target: "librdkafka", client = %self.client, %error, "{reason}");
-        }
-    }
-}
-
-impl ConsumerContext for TracingContext {}
-
-/// Passes a message of librdkafka on to `tracing`.
-pub fn log_librdkafka(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error => {
-            tracing::error!(target: "librdkafka", client, facility, "{message}");
-        }
-        RDKafkaLogLevel::Warning => {
-            tracing::warn!(target: "librdkafka", client, facility, "{message}");
-        }
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "librdkafka", client, facility, "{message}");
-        }
-        RDKafkaLogLevel::Debug => {
-            tracing::debug!(target: "librdkafka", client, facility, "{message}");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -706,47 +599,6 @@ mod tests {
         assert_eq!(config.get("isolation.level"), Some("read_uncommitted"));
         assert_eq!(config.get("acks"), None);
         let _: BaseConsumer = config.create().unwrap();
-    }
-
-    #[test]
-    fn a_client_that_reaches_no_broker_says_so_now_and_then_and_not_at_every_attempt() {
-        let context = TracingContext::new("c");
-        let lost = || KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
-        let written = capture(|| {
-            for _ in 0..100 {
-                context.log(RDKafkaLogLevel::Error, "FAIL", "connection refused");
-                context.error(lost(), "all brokers are down");
-            }
-            context.log(RDKafkaLogLevel::Error, "PROTOERR", "not about connections");
-        });
-        let lines: Vec<&str> = written.lines().collect();
-        assert_eq!(lines.len(), 3, "{written}");
-        assert!(lines[2].contains("not about connections"), "{written}");
-    }
-
-    /// What is logged from level info on while `work` runs.
-    fn capture(work: impl FnOnce()) -> String {
-        #[derive(Clone, Default)]
-        struct Written(std::sync::Arc<Mutex<Vec<u8>>>);
-        impl std::io::Write for Written {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        let written = Written::default();
-        let writer = written.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, work);
-        let bytes = written.0.lock().clone();
-        String::from_utf8(bytes).unwrap()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What Kafka's clients take: each key with its type, limits and valid values.
 //!
-//! `client_keys.tsv` is written by Kafka's own classes (`tests/golden/README.md`), so that a value is accepted or refused
-//! here exactly if Kafka does so, and with its text (`ConfigException`).
+//! `client_keys.tsv` is written by Kafka's own classes (`tests/golden/README.md`), so that a value is
+//! accepted or refused here exactly if Kafka does so, and with its text (`ConfigException`).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

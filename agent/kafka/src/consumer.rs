@@ -67,7 +67,8 @@ pub enum ConsumerEvent {
     },
     /// Everything of a partition up to now was given; only with `enable.partition.eof`.
     EndOfPartition(TopicPartition),
-    /// A partition has no committed offset, or one that is gone, and `auto.offset.reset` names no offset to go on from.
+    /// A partition has no committed offset, or one that is gone, and `auto.offset.reset` names no offset to
+    /// go on from.
     NoOffset(TopicPartition, ConnectError),
     /// Something is wrong that the client deals with by itself.
     Warning(String),
@@ -591,7 +592,8 @@ impl BatchConsumer {
         Ok(())
     }
 
-    /// Reads one of the assigned partitions from another offset, also if reading it has ended; `positions` are those of all.
+    /// Reads one of the assigned partitions from another offset, also if reading it has ended; `positions`
+    /// are those of all.
     pub fn restart(
         &self,
         partition: &TopicPartition,
@@ -609,8 +611,8 @@ impl BatchConsumer {
         self.assign(&positions)
     }
 
-    /// The first offsets of records that are not older than a time (milliseconds since 1970), in the order asked for;
-    /// [`LATEST`] where there is none.
+    /// The first offsets of records that are not older than a time (milliseconds since 1970), in the order
+    /// asked for; [`LATEST`] where there is none.
     pub async fn offsets_at(
         &self,
         partitions: &[TopicPartition],

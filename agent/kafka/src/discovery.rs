@@ -36,8 +36,8 @@ pub enum DiscoveryError {
     Connection(#[from] ConnectionError),
 }
 
-/// Whether a TLS connection was refused for what one of the two sides is: a certificate that is not trusted, or no TLS at
-/// all. A connection that merely broke may be made the next time.
+/// Whether a TLS connection was refused for what one of the two sides is: a certificate that is not trusted,
+/// or no TLS at all. A connection that merely broke may be made the next time.
 pub(crate) fn is_tls_refusal(error: &ConnectionError) -> bool {
     matches!(
         error,

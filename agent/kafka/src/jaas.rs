@@ -1,6 +1,7 @@
 //! The text of `sasl.jaas.config`: one login module with its options.
 //!
-//! Form, with comments as in Java: `<class> <required|requisite|sufficient|optional> key="value" key=value ... ;`
+//! Form, with comments as in Java: `<class> <required|requisite|sufficient|optional> key="value" key=value
+//! ... ;`
 
 use std::iter::Peekable;
 use std::str::Chars;

@@ -1,7 +1,7 @@
 //! Kafka clients, for the worker and for connectors that read from Kafka themselves.
 //!
-//! * [`client_config`]: the keys of Java's clients to librdkafka's; [`client_keys`]: what they may be; [`bootstrap`],
-//!   [`security`] and [`jaas`] take servers and security settings apart.
+//! * [`client_config`]: the keys of Java's clients to librdkafka's; [`client_keys`]: what they may be;
+//!   [`bootstrap`], [`security`] and [`jaas`] take servers and security settings apart.
 //! * [`consumer`]: batches from librdkafka's queue; [`polled_producer`]: producers without a thread; [`producer_topic`]: records
 //!   to a topic without looking it up.
 //! * [`connection`], [`discovery`], [`settings`]: Kafka's wire protocol over tokio, for what librdkafka's Rust binding
@@ -14,6 +14,7 @@ pub mod admin;
 pub mod bootstrap;
 pub mod client_config;
 pub mod client_keys;
+mod client_log;
 pub mod connection;
 pub mod consumer;
 pub mod discovery;

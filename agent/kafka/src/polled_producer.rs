@@ -3,8 +3,8 @@
 //! The `rdkafka` crate's `ThreadedProducer` and `FutureProducer` have a thread each, which spins through the last millisecond
 //! of every 100 that it waits: one percent of a core for each producer, whether it is used or not.
 //!
-//! Closing a producer throws away what it still holds and waits for its threads, up to half a second. That never happens on a
-//! thread of the runtime, whoever drops the last clone.
+//! Closing a producer throws away what it still holds and waits for its threads, up to half a second. That
+//! never happens on a thread of the runtime, whoever drops the last clone.
 //!
 //! Safety: the queue is the producer's own and is given back before it. The pointer that the callback gets is that of `arrived`,
 //! which lives until the callback was taken off, under the queue's lock.
@@ -126,7 +126,8 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Dr
     for Polled<C, P>
 {
     fn drop(&mut self) {
-        // SAFETY: the queue is given back once, without the callback, and the producer is taken once, after that.
+        // SAFETY: the queue is given back once, without the callback, and the producer is taken once, after
+        // that.
         let producer = unsafe {
             rd::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
             rd::rd_kafka_queue_destroy(self.queue.as_ptr());

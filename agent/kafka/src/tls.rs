@@ -1,4 +1,5 @@
-//! TLS by rustls, for the wire client and for requests to other workers, with the settings of [`crate::security`].
+//! TLS by rustls, for the wire client and for requests to other workers, with the settings of
+//! [`crate::security`].
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
-//! Every key of Kafka's clients at its limits: what `golden/client_probes.tsv` says of it, and a client of librdkafka that is
-//! made from what we give it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Every key of Kafka's clients at its limits: what `golden/client_probes.tsv` says of it, and a client of
+//! librdkafka that is made from what we give it.
 
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseProducer;

@@ -114,8 +114,8 @@ pub(crate) fn read(
     Ok(store)
 }
 
-/// A private key (PKCS#8) behind its password (`sun.security.provider.KeyProtector`): bytes combined with a chain of hashes
-/// that begins with a salt, and a hash of the key at the end.
+/// A private key (PKCS#8) behind its password (`sun.security.provider.KeyProtector`): bytes combined with a
+/// chain of hashes that begins with a salt, and a hash of the key at the end.
 fn unprotected(protected: &[u8], password: &str) -> Result<Vec<u8>, KeyStoreError> {
     let octets = octets(protected).ok_or(KeyStoreError::Damaged("a private key"))?;
     let plain = octets.len().checked_sub(2 * HASH);

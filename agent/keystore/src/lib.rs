@@ -60,8 +60,8 @@ impl fmt::Debug for KeyStore {
     }
 }
 
-/// Reads a store. Without a password a JKS store is read unchecked, as Java does; `key_password` is that of the private key,
-/// if it has one of its own. Of several private keys the first counts.
+/// Reads a store. Without a password a JKS store is read unchecked, as Java does; `key_password` is that of
+/// the private key, if it has one of its own. Of several private keys the first counts.
 ///
 /// # Errors
 /// It is no such store, damaged, or does not open.
@@ -101,8 +101,8 @@ fn section(label: &str, base64: &str) -> String {
     text
 }
 
-/// PEM text with its sections in lines, whatever stands between the words: line ends, blanks or nothing. What is outside of
-/// sections is left out. Text without sections is answered as it is.
+/// PEM text with its sections in lines, whatever stands between the words: line ends, blanks or nothing. What
+/// is outside of sections is left out. Text without sections is answered as it is.
 #[must_use]
 pub fn tidy(text: &str) -> String {
     let mut tidied = String::new();

@@ -1,5 +1,5 @@
-//! The `ssl.*` keys of Java's clients and servers (`DefaultSslEngineFactory`): stores of three types as PEM, versions of TLS,
-//! cipher suites.
+//! The `ssl.*` keys of Java's clients and servers (`DefaultSslEngineFactory`): stores of three types as PEM,
+//! versions of TLS, cipher suites.
 
 use std::fmt;
 
@@ -162,8 +162,8 @@ pub struct Handshake {
 
 /// Reads `ssl.protocol`, `ssl.enabled.protocols` and `ssl.cipher.suites`.
 ///
-/// Versions before 1.2 are never used; beside newer ones they may be named. `ssl.protocol` chooses Java's implementation,
-/// which leaves the enabled versions as they are.
+/// Versions before 1.2 are never used; beside newer ones they may be named. `ssl.protocol` chooses Java's
+/// implementation, which leaves the enabled versions as they are.
 ///
 /// # Errors
 /// A version that does not exist, or none that can be used.

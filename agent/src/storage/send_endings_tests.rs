@@ -1,5 +1,5 @@
-//! Each ending that a send can have, on each path that sends, as [`crate::worker::producer`] lists them. librdkafka's mock
-//! cluster plays the brokers that refuse.
+//! Each ending that a send can have, on each path that sends, as [`crate::worker::producer`] lists them.
+//! librdkafka's mock cluster plays the brokers that refuse.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -405,7 +405,8 @@ async fn a_source_at_least_once_passes_by_nothing_that_was_not_taken() {
             let task = SourceTaskLoop::new(context, Box::new(task), stores, Arc::default(), None);
             let running = tokio::spawn(task.run());
             if ending == Ending::NoSuchPartition {
-                // While the topic is not known the record waits, as in Java (`max.block.ms`): the partition may come.
+                // While the topic is not known the record waits, as in Java (`max.block.ms`): the partition
+                // may come.
                 eventually(&named, || {
                     store.last().is_some() || heard.failure.lock().is_some()
                 })

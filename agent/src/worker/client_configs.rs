@@ -6,9 +6,9 @@
 //! | consumer of a task, of a connector's own offsets topic | the same with `consumer.` |
 //! | admin client (topics, dead letters, offsets, fencing) | the worker's keys without prefix, `admin.` keys of the worker, `admin.override.` keys of the connector |
 //!
-//! Nothing else of the worker's file reaches them (`Worker.baseProducerConfigs`, `baseConsumerConfigs`, `adminConfigs`).
-//! Unlike Kafka's, an admin client that the connector sends to other servers does not have the worker's own credentials:
-//! whoever may create a connector could ask for them.
+//! Nothing else of the worker's file reaches them (`Worker.baseProducerConfigs`, `baseConsumerConfigs`,
+//! `adminConfigs`). Unlike Kafka's, an admin client that the connector sends to other servers does not have
+//! the worker's own credentials: whoever may create a connector could ask for them.
 
 use rdkafka::config::ClientConfig;
 use sluice_api::config::Props;

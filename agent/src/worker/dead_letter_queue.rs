@@ -1,10 +1,10 @@
 //! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records that failed, as they
 //! were consumed, in a topic of their own.
 //!
-//! Sending does not wait; [`ErrorReporter::settle`] does, before offsets are committed, so that a record is never
-//! passed over without being in the queue. A send that fails is logged and counted, and the task fails before it commits
-//! another offset. The JVM worker does so for records that a task reports, and goes on without those that could not be
-//! converted or transformed.
+//! Sending does not wait; [`ErrorReporter::settle`] does, before offsets are committed, so that a record is
+//! never passed over without being in the queue. A send that fails is logged and counted, and the task fails
+//! before it commits another offset. The JVM worker does so for records that a task reports, and goes on
+//! without those that could not be converted or transformed.
 
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};

@@ -394,8 +394,8 @@ impl ErrorOperator {
             .await
     }
 
-    /// Waits until all reports that were asked for before are made; `None` if the task is cancelled meanwhile. The place in
-    /// the order is that of the first poll.
+    /// Waits until all reports that were asked for before are made; `None` if the task is cancelled
+    /// meanwhile. The place in the order is that of the first poll.
     pub async fn turn(&self) -> Option<Turn<'_>> {
         tokio::select! {
             biased;

@@ -610,7 +610,8 @@ pub struct ProducerPool {
 }
 
 impl ProducerPool {
-    /// The producer of these settings; made when nobody has one that works, closed when nobody uses it any more.
+    /// The producer of these settings; made when nobody has one that works, closed when nobody uses it any
+    /// more.
     ///
     /// # Errors
     /// A setting is not valid.

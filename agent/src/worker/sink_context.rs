@@ -165,7 +165,8 @@ struct Outstanding {
 pub(super) struct Reporter {
     operator: Arc<ErrorOperator>,
     outstanding: Mutex<Vec<Outstanding>>,
-    /// Set when a report was not tolerated or not made; the loop fails the task even if the task swallowed the error.
+    /// Set when a report was not tolerated or not made; the loop fails the task even if the task swallowed
+    /// the error.
     not_tolerated: Arc<Mutex<Option<ConnectError>>>,
     /// The records of the current batch as they were consumed.
     consumed: Mutex<Vec<RawRecord>>,
@@ -400,8 +401,8 @@ impl ErrantRecordReporter for Reporter {
                 )
                 .await;
         }));
-        // The first poll takes the place in the order of reports, so that dead letters come in the order of their records. It
-        // is the last one as a rule.
+        // The first poll takes the place in the order of reports, so that dead letters come in the order of
+        // their records. It is the last one as a rule.
         let under_way = match (&mut report).now_or_never() {
             Some(()) => None,
             None => Some(self.spawn(report)),

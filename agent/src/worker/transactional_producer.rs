@@ -77,7 +77,8 @@ impl TransactionalProducer {
     /// Puts records into the open transaction. The answer tells of those that the broker refuses.
     ///
     /// # Errors
-    /// The producer does not take one of them, such as one that is too large: librdkafka would commit the others.
+    /// The producer does not take one of them, such as one that is too large: librdkafka would commit the
+    /// others.
     pub(super) async fn send(
         &self,
         topic: &str,
@@ -192,8 +193,8 @@ impl Drop for TransactionalProducer {
     }
 }
 
-/// The first record of a chunk, from number `first` on, that was refused; records before it belong to a transaction that
-/// was aborted.
+/// The first record of a chunk, from number `first` on, that was refused; records before it belong to a
+/// transaction that was aborted.
 pub(super) fn first_refusal(chunk: &AckChunk, first: usize) -> Option<ConnectError> {
     let mut failures = chunk.take_failures();
     failures.retain(|(index, _)| *index >= first);

@@ -69,7 +69,7 @@ fn lying_broker(context: &Context) -> Result<()> {
         })?;
         if let Some(status) = process.exit_status()? {
             ensure!(
-                status.code() == Some(3),
+                status.code() == Some(2),
                 "{status}\n{}",
                 process.log_end(20)
             );

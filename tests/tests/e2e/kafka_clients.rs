@@ -1,5 +1,5 @@
-//! The Kafka clients of the worker and of its connectors: records that Kafka does not take, settings at and beyond their
-//! limits, servers that are not there, and whom passwords are sent to.
+//! The Kafka clients of the worker and of its connectors: records that Kafka does not take, settings at and
+//! beyond their limits, servers that are not there, and whom passwords are sent to.
 
 use std::io::Read as _;
 use std::net::TcpListener;

@@ -16,8 +16,8 @@ use super::{ConsumerEvent, Native};
 
 /// Values of this many bytes are not copied: they keep their message.
 const LARGE: usize = 1024;
-/// Bytes of a record before its key and value at most: its length, attributes, differences of timestamp and offset, and the
-/// lengths of key and value.
+/// Bytes of a record before its key and value at most: its length, attributes, differences of timestamp and
+/// offset, and the lengths of key and value.
 const FIELDS: usize = 5 + 1 + 10 + 5 + 5 + 5;
 /// Messages of one batch at most, since `max.poll.records` may be any number.
 const MOST: usize = 100_000;
@@ -232,9 +232,10 @@ unsafe fn append(block: &mut BytesMut, pointer: *const c_void, len: usize) {
 /// Whether a record surely has no headers. librdkafka makes a buffer for the headers before it looks, and that costs a third
 /// of all that a small record costs here.
 ///
-/// In the format of record batches, the only one that has leader epochs, the number of headers follows the value and belongs
-/// to the record. A broker that breaks the format could leave it out; so the byte is read only where the next record of the
-/// partition begins right behind it: between the two are the number and at most [`FIELDS`] bytes of the next record.
+/// In the format of record batches, the only one that has leader epochs, the number of headers follows the
+/// value and belongs to the record. A broker that breaks the format could leave it out; so the byte is read
+/// only where the next record of the partition begins right behind it: between the two are the number and at
+/// most [`FIELDS`] bytes of the next record.
 ///
 /// # Safety
 /// Both are live.

@@ -491,8 +491,9 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Fails if a record of the open transaction was refused. librdkafka aborts a transaction of which the broker did not
-    /// take a record, but commits one of which it refused a record itself: too large, of an unknown partition or topic.
+    /// Fails if a record of the open transaction was refused. librdkafka aborts a transaction of which the
+    /// broker did not take a record, but commits one of which it refused a record itself: too large, of an
+    /// unknown partition or topic.
     fn raise_refusal(&mut self) -> Result<()> {
         if !self.sender.signal.take_failed() {
             return Ok(());
