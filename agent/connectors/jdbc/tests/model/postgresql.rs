@@ -400,11 +400,8 @@ fn scenario(random: &mut Random) -> Scenario {
         if feature.starts_with("rule") && random.once_in(2) {
             mode = Mode::Insert;
         }
-        tables.push(
-            statements
-                .replace("?KEY?", kind)
-                .replace("?CODE?", *random.of(CODES)),
-        );
+        let code = *random.of(CODES);
+        tables.push(statements.replace("?KEY?", kind).replace("?CODE?", code));
     }
     let mut target = "t";
     if random.once_in(9) {
