@@ -135,6 +135,7 @@ impl<'a> Maker<'a> {
                 0 => 1 + random.below(if self.scenario.notes { 3 } else { 2 }),
                 count => count,
             };
+            let count = count.max(if self.scenario.always_amounts { 2 } else { 1 });
             let mut record = Record {
                 offset: self.offset,
                 key: self.key(random),

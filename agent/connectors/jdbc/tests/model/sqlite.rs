@@ -325,6 +325,7 @@ fn scenario(random: &mut Random) -> Scenario {
             &[0, 1, 2, 3]
         },
         notes: random.once_in(2),
+        always_amounts: false,
         ends_well: false,
         transactional: true,
     }
