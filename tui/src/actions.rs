@@ -13,8 +13,10 @@ use crate::model::action::{RestartMode, Verb};
 use crate::text::Text;
 use crate::update::restarts_by_plan;
 
-/// How long an action is tried again while the cluster can't do it.
+/// How long an action is tried again while the cluster rebalances.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How long it is tried again while no worker answers, or the one that was asked can't reach its leader.
+const PATIENCE_WITHOUT_ANSWER: Duration = Duration::from_secs(30);
 /// Requests under way at the same time; a bulk verb must not storm the workers.
 const AT_ONCE: usize = 4;
 
@@ -62,7 +64,7 @@ impl Executor {
                     let _ = out.send(Message::Action(id, news)).await;
                 }
             };
-            let news = match run(&executor.client, &request, waiting).await {
+            let news = match run(&executor.client, &request, PATIENCE, waiting).await {
                 Ok(plan) => ActionNews::Accepted(plan.map(Box::new)),
                 Err(error) => ActionNews::Failed(shown(&error)),
             };
@@ -71,10 +73,11 @@ impl Executor {
     }
 }
 
-/// Sends a request until the cluster takes it, says no, or patience ends. `waiting` hears of each pause.
+/// Sends a request until the cluster takes it, says no, or `patience` ends. `waiting` hears of each pause.
 pub(crate) async fn run<F: Future<Output = ()>>(
     client: &Client,
     request: &Request,
+    patience: Duration,
     waiting: impl Fn(Text, i64) -> F,
 ) -> Result<Option<ConnectorStateInfo>, CallError> {
     let began = Instant::now();
@@ -84,16 +87,16 @@ pub(crate) async fn run<F: Future<Output = ()>>(
             Ok(plan) => return Ok(plan),
             Err(error) => error,
         };
-        let reason = match &error {
-            error if error.is_rebalance() => Text::from("rebalance"),
-            CallError::Unreachable(_) if began.elapsed() < Duration::from_secs(30) => {
-                Text::from("a worker that answers")
-            }
+        let short = patience.min(PATIENCE_WITHOUT_ANSWER);
+        let (reason, patience) = match &error {
+            error if error.is_forwarding() => (Text::from("the leader, which can't be reached"), short),
+            error if error.is_rebalance() => (Text::from("rebalance"), patience.min(PATIENCE)),
+            CallError::Unreachable(_) => (Text::from("a worker that answers"), short),
             _ => return Err(error),
         };
         attempt += 1;
         let pause = backoff(attempt);
-        if began.elapsed() + pause > PATIENCE {
+        if began.elapsed() + pause > patience {
             return Err(error);
         }
         let pause_millis = i64::try_from(pause.as_millis()).unwrap_or(0);

@@ -36,6 +36,23 @@ impl Text {
         Self(Arc::from(clean))
     }
 
+    /// Sanitizes a name into one line. What a line would drop is shown by its code (`\u{200b}`), since names that
+    /// differ by an invisible character are different things.
+    pub(crate) fn name(raw: &str) -> Self {
+        if raw.len() <= LINE_CAP && raw.chars().all(is_plain) {
+            return Self(Arc::from(raw));
+        }
+        let mut shown = String::with_capacity(raw.len());
+        for c in raw.chars() {
+            if is_plain(c) {
+                shown.push(c);
+            } else {
+                shown.extend(c.escape_default());
+            }
+        }
+        Self::line(&shown)
+    }
+
     /// The text itself.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -178,6 +195,14 @@ mod tests {
     fn control_and_bidi_characters_are_dropped() {
         assert_eq!(Text::line("a\u{202e}b\u{0}\u{7f}c\u{200b}").as_str(), "abc");
         assert_eq!(Text::line("a\nb\tc").as_str(), "a b c");
+    }
+
+    #[test]
+    fn names_show_what_is_invisible_in_them() {
+        assert_eq!(Text::name("orders").as_str(), "orders");
+        assert_eq!(Text::name("a\u{200b}b\n").as_str(), "a\\u{200b}b\\n");
+        assert_eq!(Text::name("\u{1b}[2Jx").as_str(), "\\u{1b}[2Jx");
+        assert_ne!(Text::name("a\u{200b}"), Text::name("a"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sluice_protocol::{ConnectorName, State};
 
 use crate::effect::Effect;
 use crate::model::Model;
-use crate::model::action::{Action, Outcome, RestartMode, Stage, Verb};
+use crate::model::action::{Action, Outcome, RestartMode, Verb};
 use crate::model::cluster::Connector;
 use crate::model::dialog::{Choice, Dialog, Outcome as Choose, Planned, Tone, TypedName};
 use crate::model::screen::Screen;
@@ -391,16 +391,16 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
         let all_tasks = connector
             .map(|c| c.tasks.keys().copied().collect())
             .unwrap_or_default();
-        model.actions.push_back(Action {
+        let mut action = Action::new(
             id,
-            plan: number,
-            verb: planned.verb.clone(),
-            connector: planned.connector.clone(),
-            asked_at: model.now,
-            stage: Stage::Asked,
-            tasks: planned.tasks,
-            moved: false,
-        });
+            number,
+            planned.verb.clone(),
+            planned.connector.clone(),
+            model.now,
+            connector,
+        );
+        action.tasks = planned.tasks;
+        model.actions.push_back(action);
         effects.push(Effect::Act {
             id,
             connector: planned.connector,

@@ -122,11 +122,20 @@ fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
         let Some(worker) = worker_id(&metadata.url) else {
             continue;
         };
+        let (mut connectors, mut tasks, mut revoked) = (Vec::new(), Vec::new(), 0);
         if let Some(assignment) = member
             .assignment()
             .filter(|bytes| !bytes.is_empty())
             .and_then(|bytes| Assignment::decode(bytes).ok())
         {
+            let work = &assignment.assigned;
+            connectors = work.connectors.iter().map(|name| Text::name(name)).collect();
+            tasks = work
+                .tasks
+                .iter()
+                .map(|id| Text::name(&id.to_string()))
+                .collect();
+            revoked = assignment.revoked.connectors.len() + assignment.revoked.tasks.len();
             *leader = worker_id(&assignment.leader_url)
                 .as_deref()
                 .map(Text::line)
@@ -135,8 +144,9 @@ fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
         }
         members.push(GroupMember {
             worker: Text::line(&worker),
-            connectors: Vec::new(),
-            tasks: Vec::new(),
+            connectors,
+            tasks,
+            revoked,
             kind: None,
         });
     }

@@ -167,8 +167,10 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
 }
 
 fn rebalance(told: &RebalanceEvent, worker: &Text) -> Rebalance {
-    let joined = told.members.as_ref().map(|_| told.joined.len());
-    let left = told.members.as_ref().map(|_| told.left.len());
+    let members = told.members.as_ref().map(|members| {
+        let ids = members.values().filter_map(|url| super::group::worker_id(url));
+        ids.map(|id| Text::line(&id)).collect()
+    });
     let cause = if told.cause.is_empty() {
         format!("{worker} joined again")
     } else {
@@ -179,11 +181,13 @@ fn rebalance(told: &RebalanceEvent, worker: &Text) -> Rebalance {
         start: told.started_at.get(),
         duration: Some(told.ended_at.since(told.started_at)),
         cause: Text::line(&cause),
-        joined,
-        left,
+        joined: None,
+        left: None,
         assigned: Some(told.assigned.connectors.len() + told.assigned.tasks.len()),
         revoked: Some(told.revoked.connectors.len() + told.revoked.tasks.len()),
         delay: Some(i64::try_from(told.delay_ms).unwrap_or(i64::MAX)),
+        members,
+        leader: told.is_leader.then(|| worker.clone()),
     }
 }
 
