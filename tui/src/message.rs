@@ -233,6 +233,8 @@ pub(crate) struct LagReport {
     pub(crate) end: Option<i64>,
     /// Committed offset.
     pub(crate) committed: Option<i64>,
+    /// First offset there is, where nothing is committed and the sink begins there.
+    pub(crate) start: Option<i64>,
     /// Task that owns it.
     pub(crate) task: Option<u32>,
 }

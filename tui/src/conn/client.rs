@@ -76,9 +76,7 @@ impl CallError {
             Self::Refused {
                 status: 500,
                 message,
-            } => {
-                message.as_str().contains("rebalance is expected") || self.is_forwarding()
-            }
+            } => message.as_str().contains("rebalance is expected") || self.is_forwarding(),
             _ => false,
         }
     }
@@ -607,7 +605,9 @@ fn is_address(worker: &str) -> bool {
     let Some((host, port)) = worker.rsplit_once(':') else {
         return false;
     };
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     let host = match bare {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
@@ -622,7 +622,9 @@ fn is_address(worker: &str) -> bool {
 fn is_refused(error: &reqwest::Error) -> bool {
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = source {
-        let kind = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let kind = inner
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
         if kind == Some(std::io::ErrorKind::ConnectionRefused) {
             return true;
         }
@@ -664,7 +666,16 @@ mod tests {
             assert!(is_address(fine), "{fine}");
         }
         for wrong in [
-            "", "w1", "w1:", ":8083", "w1:0", "w1:99999", "u:p@w1:8083", "w1/x:80", "w1?x:80", "w 1:80",
+            "",
+            "w1",
+            "w1:",
+            ":8083",
+            "w1:0",
+            "w1:99999",
+            "u:p@w1:8083",
+            "w1/x:80",
+            "w1?x:80",
+            "w 1:80",
         ] {
             assert!(!is_address(wrong), "{wrong}");
         }

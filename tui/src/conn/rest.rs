@@ -63,6 +63,8 @@ pub(crate) struct Sink {
     pub(crate) topics: Vec<String>,
     /// Topics by expression.
     pub(crate) topics_regex: Option<String>,
+    /// Whether it begins at the start of a partition of which nothing is committed, Connect's default.
+    pub(crate) from_start: bool,
 }
 
 impl Known {
@@ -110,6 +112,10 @@ fn sink(info: &ConnectorInfo) -> Sink {
             .text("topics.regex")
             .filter(|r| !r.is_empty())
             .map(str::to_owned),
+        from_start: info
+            .config
+            .text("consumer.override.auto.offset.reset")
+            .is_none_or(|reset| reset.eq_ignore_ascii_case("earliest")),
     }
 }
 
@@ -240,11 +246,7 @@ impl RestSource {
 }
 
 /// Waits for a list, and says so when that takes long.
-async fn said_to_be_waited_for<T>(
-    list: impl Future<Output = T>,
-    asked: Millis,
-    feed: &Feed,
-) -> T {
+async fn said_to_be_waited_for<T>(list: impl Future<Output = T>, asked: Millis, feed: &Feed) -> T {
     let mut list = std::pin::pin!(list);
     tokio::select! {
         answer = &mut list => return answer,

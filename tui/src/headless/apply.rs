@@ -126,7 +126,9 @@ fn all_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
             .filter(|file| file.is_file() && is_configuration(file))
             .collect();
         if files.is_empty() {
-            return Err(fail("no .json, .yaml or .yml file in this folder".to_owned()));
+            return Err(fail(
+                "no .json, .yaml or .yml file in this folder".to_owned(),
+            ));
         }
         files.sort();
         all.extend(files);

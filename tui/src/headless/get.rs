@@ -49,7 +49,7 @@ pub(super) async fn get(
         Kind::Lag => (Screen::Lag, TableId::Lag),
     };
     model.nav.jump(screen);
-    model.faults = faults;
+    model.table_mut(table).faults = faults;
     model.stale_index = true;
     if let Some(filter) = filter {
         model.table_mut(table).filter = Filter::parse(filter);
@@ -77,9 +77,8 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
                 .iter()
                 .filter_map(|key| TaskRow::of(model, key))
                 .collect();
-            let bad = |row: &TaskRow| {
-                row.lost || matches!(row.state, State::Failed | State::Unassigned)
-            };
+            let bad =
+                |row: &TaskRow| row.lost || matches!(row.state, State::Failed | State::Unassigned);
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Workers => {
@@ -220,7 +219,7 @@ pub(super) fn description(c: &Connector, passwords: &PasswordKeys, output: Outpu
             .map(|(key, value)| {
                 let shown = value
                     .as_deref()
-                    .map(|value| Text::line(secrets::shown(key, value, passwords)).to_string());
+                    .map(|value| Text::whole(&secrets::shown(key, value, passwords)).to_string());
                 (Text::line(key).to_string(), shown)
             })
             .collect(),

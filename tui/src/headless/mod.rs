@@ -180,7 +180,10 @@ async fn carry_out(
     waiting: &Waiting,
     verb: &Verb,
 ) -> Result<Report, CommandError> {
-    let targets = targets.into_iter().map(|name| (name, verb.clone())).collect();
+    let targets = targets
+        .into_iter()
+        .map(|name| (name, verb.clone()))
+        .collect();
     let actions = verbs::run(session, client, targets, pace(waiting)).await?;
     Ok(verbs::report(&actions, !waiting.no_wait))
 }

@@ -303,7 +303,12 @@ impl Action {
         };
     }
 
-    fn verdict(&mut self, c: &Connector, at: Millis, now: Millis) -> Option<Result<String, String>> {
+    fn verdict(
+        &mut self,
+        c: &Connector,
+        at: Millis,
+        now: Millis,
+    ) -> Option<Result<String, String>> {
         let took = self.took(now);
         match &self.verb {
             Verb::Delete => None,
@@ -355,7 +360,12 @@ impl Action {
             _ if all => c.tasks.keys().copied().map(Some).chain([None]).collect(),
             _ => {
                 let instance = self.instance.then_some(None);
-                self.tasks.iter().copied().map(Some).chain(instance).collect()
+                self.tasks
+                    .iter()
+                    .copied()
+                    .map(Some)
+                    .chain(instance)
+                    .collect()
             }
         };
         let parts: Vec<Part<'_>> = ids.iter().filter_map(|id| self.part(c, *id)).collect();
@@ -369,7 +379,9 @@ impl Action {
         match self.run(&parts, heard, at, now)? {
             Err((failed, root)) => {
                 let took = self.took(now);
-                Some(Err(format!("{failed} of {all} FAILED again after {took}{root}")))
+                Some(Err(format!(
+                    "{failed} of {all} FAILED again after {took}{root}"
+                )))
             }
             Ok(_) if mode != RestartMode::ConnectorOnly && c.counts.total == 0 => {
                 Some(Err("the connector runs, but it has no tasks".to_owned()))
@@ -386,7 +398,12 @@ impl Action {
         }
     }
 
-    fn resumed(&mut self, c: &Connector, at: Millis, now: Millis) -> Option<Result<String, String>> {
+    fn resumed(
+        &mut self,
+        c: &Connector,
+        at: Millis,
+        now: Millis,
+    ) -> Option<Result<String, String>> {
         let old: BTreeSet<u32> = self.before.failed.clone();
         if c.counts.paused > 0 || matches!(c.state, State::Paused | State::Stopped) {
             self.running = None;
@@ -408,7 +425,9 @@ impl Action {
         match self.run(&parts, heard, at, now)? {
             Err((failed, root)) => {
                 let took = self.took(now);
-                Some(Err(format!("resumed, but {failed} FAILED after {took}{root}")))
+                Some(Err(format!(
+                    "resumed, but {failed} FAILED after {took}{root}"
+                )))
             }
             Ok(since) => {
                 let watched = units::span(now - since);
@@ -448,12 +467,16 @@ impl Action {
             Err((failed, root)) => {
                 let took = self.took(now);
                 let again = if heard { "FAILED" } else { "still FAILED" };
-                Some(Err(format!("{stored}, but {failed} {again} after {took}{root}")))
+                Some(Err(format!(
+                    "{stored}, but {failed} {again} after {took}{root}"
+                )))
             }
             Ok(since) => {
                 let watched = units::span(now - since);
                 let running = units::plural(c.counts.running, "task");
-                Some(Ok(format!("{stored}; {running} RUNNING, and still after {watched}")))
+                Some(Ok(format!(
+                    "{stored}; {running} RUNNING, and still after {watched}"
+                )))
             }
         }
     }
@@ -781,7 +804,10 @@ mod tests {
         action.settle(Some(&empty), LIVE, 3_000);
         assert!(!action.is_over());
         action.settle(Some(&empty), LIVE, 12_000);
-        assert!(action.line(12_000).1.ends_with("has no tasks"), "{action:?}");
+        assert!(
+            action.line(12_000).1.ends_with("has no tasks"),
+            "{action:?}"
+        );
     }
 
     #[test]

@@ -390,6 +390,8 @@ pub(crate) struct PartitionLag {
     pub(crate) end: Option<i64>,
     /// Committed offset; `None` when nothing was committed yet.
     pub(crate) committed: Option<i64>,
+    /// First offset, where a sink that committed nothing yet begins with it.
+    pub(crate) start: Option<i64>,
     /// Task that reads it, where known.
     pub(crate) task: Option<u32>,
     /// Change of lag per second between the last two looks.
@@ -399,9 +401,9 @@ pub(crate) struct PartitionLag {
 }
 
 impl PartitionLag {
-    /// End minus committed; nothing committed yet counts from the start, which we can't know, so `None`.
+    /// End minus committed; where nothing is committed yet, end minus start, if the sink is known to begin there.
     pub(crate) fn lag(&self) -> Option<i64> {
-        Some((self.end? - self.committed?).max(0))
+        Some((self.end? - self.committed.or(self.start)?).max(0))
     }
 
     /// Seconds until the lag is gone at the present pace; `None` when it does not shrink.

@@ -175,6 +175,7 @@ fn add(model: &mut Model, mut connector: Connector) {
                 partition,
                 end: Some(9_100_000),
                 committed: Some(9_100_000 - share),
+                start: None,
                 task: Some(*task),
                 slope: Some(if share > 1_000 { 9.5 } else { -3.0 }),
                 at: NOW - 1_000,

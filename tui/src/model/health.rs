@@ -233,7 +233,10 @@ pub(crate) fn reason(connector: &Connector) -> String {
         Health::Degraded => format!("{} of {} tasks failed", counts.failed, counts.total),
         Health::Stalled => format!("lag, but no offset moved for {}s", STALL_AFTER / 1_000),
         Health::Rebalance => {
-            format!("{} without a worker", units::plural(counts.unassigned, "task"))
+            format!(
+                "{} without a worker",
+                units::plural(counts.unassigned, "task")
+            )
         }
         Health::Restarting => "being started again".to_owned(),
         Health::Changing => "asked for, not reached by all tasks".to_owned(),
@@ -335,11 +338,18 @@ mod tests {
             c
         };
         let one = gone(Running, &[Running, Running], &[1]);
-        assert_eq!((one.health, one.counts.label()), (Health::Lost, "1/2 L1".into()));
+        assert_eq!(
+            (one.health, one.counts.label()),
+            (Health::Lost, "1/2 L1".into())
+        );
         assert!(one.health.is_bad() && one.health.is_fault());
         assert_eq!(reason(&one), "1 of 2 tasks are on w2:8083, which is gone");
         let failed = gone(Running, &[Failed, Running], &[1]);
-        assert_eq!(failed.health, Health::Lost, "the outage of a worker explains more");
+        assert_eq!(
+            failed.health,
+            Health::Lost,
+            "the outage of a worker explains more"
+        );
         let paused = gone(Paused, &[Paused], &[]);
         assert_eq!(paused.health, Health::Paused);
     }

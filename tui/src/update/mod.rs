@@ -12,7 +12,7 @@ mod verbs;
 use crate::effect::Effect;
 use crate::message::{ActionNews, Message};
 use crate::model::Model;
-use crate::model::action::{Action, Outcome, Sight, Stage};
+use crate::model::action::{Action, Outcome, Sight, Stage, Verb};
 use crate::model::event::{NewEvent, Severity};
 use crate::text::Text;
 
@@ -31,14 +31,19 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Now(now) => tick(model, now),
         Message::Key(key) => {
-            if model.dialog.is_some() {
-                dialogs::key(model, key)
-            } else if model.prompt.is_some() {
+            // A dialog may open by itself while a line is being typed: what is typed goes on to the line.
+            if model.prompt.is_some() {
                 line::key(model, key)
+            } else if model.dialog.is_some() {
+                dialogs::key(model, key)
             } else {
                 match crate::keys::lookup(model.nav.current(), model.demo.is_some(), key) {
                     Some(command) => commands::run(model, command),
-                    None => Vec::new(),
+                    None => {
+                        let text = format!("{} does nothing here; ? shows the keys", key.name());
+                        model.say(Outcome::Pending, &text);
+                        Vec::new()
+                    }
                 }
             }
         }
@@ -223,6 +228,10 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
             action.stage = Stage::Waiting { reason, retry_at }
         }
         ActionNews::Accepted(plan) => {
+            if let Verb::PutConfig { base, .. } = &action.verb {
+                let connector = base.is_some().then(|| action.connector.clone());
+                model.drafts.remove(&connector);
+            }
             action.accepted(plan.as_deref(), now);
             ended = action.is_over().then(|| action.clone());
         }
@@ -233,6 +242,10 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
     }
     if let Some(action) = ended {
         record(model, &action);
+        if let (Verb::PutConfig { base, .. }, Outcome::Bad) = (&action.verb, action.outcome()) {
+            let connector = base.is_some().then(|| action.connector.clone());
+            edit::not_written(model, connector, &action.line(now).1);
+        }
     }
     let mut effects = pace(model, was_busy);
     effects.push(Effect::Refresh);

@@ -7,7 +7,7 @@ use sluice_protocol::ConnectorName;
 use super::data::note;
 use crate::message::{GroupMember, GroupReport, LagReport, TaskReport, WorkerReport};
 use crate::model::Model;
-use crate::model::cluster::{Cluster, Group, PartitionLag, Rebalance, Worker, WorkerKind};
+use crate::model::cluster::{Cluster, Group, PartitionLag, Rebalance, Task, Worker, WorkerKind};
 use crate::model::event::{NewEvent, Severity};
 use crate::text::Text;
 use crate::units::Millis;
@@ -127,12 +127,24 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
         };
         if let Some(rebalance) = seen.rebalance(&group) {
             group.changes += 1;
-            if !agents && cluster.workers.values().all(|w| w.kind != Some(WorkerKind::Agent)) {
+            if !agents
+                && cluster
+                    .workers
+                    .values()
+                    .all(|w| w.kind != Some(WorkerKind::Agent))
+            {
                 let cause = rebalance.cause.clone();
                 cluster.rebalances.push_front(rebalance);
                 cluster.rebalances.truncate(REBALANCES);
                 let group = Text::from("group");
-                note(model, Severity::Warn, "rebalance", &group, cause.as_str(), None);
+                note(
+                    model,
+                    Severity::Warn,
+                    "rebalance",
+                    &group,
+                    cause.as_str(),
+                    None,
+                );
             }
         }
     }
@@ -389,6 +401,7 @@ fn partitions(model: &mut Model, at: Millis, reports: Vec<LagReport>) -> bool {
             partition: report.partition,
             end: report.end,
             committed: report.committed,
+            start: report.start,
             task: report.task,
             slope: old.and_then(|old| old.slope),
             at,
@@ -435,10 +448,9 @@ fn total(model: &mut Model, name: &ConnectorName, at: Millis, moved: bool) {
     if moved || sum == Some(0) || connector.moved.is_none() {
         connector.moved = Some(at);
     }
-    for (id, lag) in by_task {
-        if let Some(task) = connector.tasks.get_mut(&id) {
-            task.lag = Some(lag);
-        }
+    // A task that owns nothing now has no lag of its own; the one it had is not it.
+    for task in connector.tasks.values_mut() {
+        task.lag = by_task.get(&task.id).copied();
     }
     connector.recompute(now);
     connector.sample(now);
@@ -485,6 +497,24 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
         }));
     }
     sum_figures(connector);
+    if connector.kind == sluice_protocol::ConnectorType::Sink {
+        let runs = |task: &Task| task.state == sluice_protocol::State::Running;
+        // While all run, each tells its own lag, also of more partitions than it lists.
+        if !connector
+            .tasks
+            .values()
+            .all(|task| runs(task) && task.lag.is_some())
+        {
+            let range = model
+                .cluster
+                .partitions
+                .range((name.clone(), Text::default(), i32::MIN)..)
+                .take_while(|((connector, _, _), _)| *connector == name);
+            connector.lag = range
+                .filter_map(|(_, partition)| partition.lag())
+                .reduce(i64::saturating_add);
+        }
+    }
     match moved {
         Some(moved) => {
             let lag = connector.lag;
@@ -516,14 +546,11 @@ fn sum_figures(connector: &mut crate::model::cluster::Connector) {
         .collect();
     connector.rate = figures.iter().filter_map(|f| f.rate).reduce(|a, b| a + b);
     connector.errors = figures.iter().filter_map(|f| f.errors).reduce(|a, b| a + b);
-    let lags: Vec<i64> = connector
-        .tasks
-        .values()
-        .filter_map(|task| task.lag)
-        .collect();
-    if connector.kind == sluice_protocol::ConnectorType::Sink && !lags.is_empty() {
+    let lags: Option<Vec<i64>> = connector.tasks.values().map(|task| task.lag).collect();
+    let lags = lags.filter(|lags| !lags.is_empty() && !figures.is_empty());
+    if let Some(lags) = lags.filter(|_| connector.kind == sluice_protocol::ConnectorType::Sink) {
         connector.lag = Some(lags.iter().sum());
-        connector.lag_at = figures.iter().map(|f| f.at).max();
+        connector.lag_at = figures.iter().map(|f| f.at).max().max(connector.lag_at);
     }
 }
 

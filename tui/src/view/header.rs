@@ -106,7 +106,11 @@ fn answers(model: &Model, theme: Theme) -> Option<(String, Style)> {
             Some(("connecting".to_owned(), theme.tone(Tone::Warn)))
         }
         (_, Some(since)) => {
-            let tone = if since < OUTAGE_AFTER { Tone::Warn } else { Tone::Bad };
+            let tone = if since < OUTAGE_AFTER {
+                Tone::Warn
+            } else {
+                Tone::Bad
+            };
             let text = format!("no answer for {}", units::span(since));
             Some((text, theme.tone(tone)))
         }

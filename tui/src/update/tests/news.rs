@@ -78,7 +78,11 @@ fn tell(model: &mut Model, news: Update) {
 #[test]
 fn a_late_unassigned_does_not_hide_a_running_task() {
     let mut model = fixtures::empty();
-    listed(&mut model, NOW - 60_000, &[("c", State::Running, &[State::Running])]);
+    listed(
+        &mut model,
+        NOW - 60_000,
+        &[("c", State::Running, &[State::Running])],
+    );
     model.cluster.live = true;
     tell(
         &mut model,
@@ -105,7 +109,11 @@ fn a_late_unassigned_does_not_hide_a_running_task() {
 #[test]
 fn restarts_are_counted_and_tombstones_remove() {
     let mut model = fixtures::empty();
-    listed(&mut model, NOW - 60_000, &[("c", State::Running, &[State::Running])]);
+    listed(
+        &mut model,
+        NOW - 60_000,
+        &[("c", State::Running, &[State::Running])],
+    );
     model.cluster.live = true;
     for (i, state) in [
         State::Running,
@@ -125,7 +133,10 @@ fn restarts_are_counted_and_tombstones_remove() {
     // A start that fails at once leaves no RESTARTING, only FAILED once more.
     for (i, state) in [State::Failed, State::Failed].into_iter().enumerate() {
         let at = NOW + 5 + i as i64;
-        tell(&mut model, Update::Status(change(Some(0), Some(state), 1, at)));
+        tell(
+            &mut model,
+            Update::Status(change(Some(0), Some(state), 1, at)),
+        );
     }
     assert_eq!(model.cluster.connectors["c"].restarts, Some(3));
     tell(
@@ -161,6 +172,7 @@ fn lag_is_summed_and_a_sink_that_stands_still_is_stalled() {
         partition: 0,
         end: Some(end),
         committed: Some(10),
+        start: None,
         task: Some(0),
     };
     tell(
@@ -198,6 +210,7 @@ fn a_partition_without_a_commit_has_no_lag_and_not_zero() {
         partition: 0,
         end: Some(40),
         committed: None,
+        start: None,
         task: None,
     };
     tell(
@@ -285,10 +298,17 @@ fn reported(generation: i32, assigned: usize, leader: Option<(&str, &[&str])>) -
 fn every_member_reports_a_rebalance_and_it_is_told_once() {
     let mut model = fixtures::empty();
     tell(&mut model, reported(7, 1, None));
-    tell(&mut model, reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"]))));
+    tell(
+        &mut model,
+        reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"]))),
+    );
     assert_eq!(model.events.iter().count(), 1);
     let only = model.cluster.rebalances.front().unwrap();
-    assert_eq!((only.assigned, only.joined), (Some(4), None), "who was there before is not known");
+    assert_eq!(
+        (only.assigned, only.joined),
+        (Some(4), None),
+        "who was there before is not known"
+    );
     assert_eq!(model.cluster.rebalances.len(), 1);
 }
 
@@ -296,12 +316,18 @@ fn every_member_reports_a_rebalance_and_it_is_told_once() {
 #[test]
 fn who_left_is_what_differs_from_the_generation_before() {
     let mut model = fixtures::empty();
-    tell(&mut model, reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"]))));
+    tell(
+        &mut model,
+        reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"]))),
+    );
     tell(&mut model, reported(8, 3, Some(("w2:1", &["w2:1"]))));
     let row = model.cluster.rebalances.front().unwrap();
     assert_eq!((row.joined, row.left), (Some(0), Some(1)));
     assert_eq!(row.cause.as_str(), "w1:1 (leader) left");
-    tell(&mut model, reported(9, 3, Some(("w2:1", &["w2:1", "w3:1"]))));
+    tell(
+        &mut model,
+        reported(9, 3, Some(("w2:1", &["w2:1", "w3:1"]))),
+    );
     let row = model.cluster.rebalances.front().unwrap();
     assert_eq!((row.cause.as_str(), row.joined), ("w3:1 joined", Some(1)));
 }
@@ -319,9 +345,15 @@ fn a_group_that_stays_empty_is_one_rebalance_and_its_work_is_lost() {
     }
     assert_eq!(model.cluster.rebalances.len(), 1);
     let row = model.cluster.rebalances.front().unwrap();
-    assert_eq!((row.cause.as_str(), row.left), ("w1:8083, w2:8083 left", Some(2)));
+    assert_eq!(
+        (row.cause.as_str(), row.left),
+        ("w1:8083, w2:8083 left", Some(2))
+    );
     let c = &model.cluster.connectors["c"];
-    assert_eq!((c.health, c.counts.label()), (Health::Lost, "0/1 L1".into()));
+    assert_eq!(
+        (c.health, c.counts.label()),
+        (Health::Lost, "0/1 L1".into())
+    );
     assert_eq!(model.cluster.bad(), 1);
     tell(&mut model, group(&["w1:8083", "w2:8083"], "Stable"));
     assert_eq!(model.cluster.connectors["c"].health, Health::Healthy);
@@ -351,8 +383,8 @@ fn work_of_a_worker_that_left_is_lost_until_it_is_somewhere_else() {
 /// Where the group can't be seen: nothing listens at the worker's address, and other workers answer.
 #[test]
 fn a_refused_connection_says_that_a_worker_is_gone_and_silence_does_not() {
-    use State::Running;
     use crate::model::cluster::WorkerHealth;
+    use State::Running;
     let mut model = fixtures::empty();
     listed(&mut model, NOW, &[("c", Running, &[Running])]);
     let mut probed = |health| {
