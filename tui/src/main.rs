@@ -36,7 +36,14 @@ use sluice_agent::process::{Environment, LogOptions, Role};
 use sluice_broker::{BrokerConfig, FsyncPolicy};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A mistake on the command line is an error, 1; clap's own 2 would say that something is unhealthy.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
     match run(cli) {
         Ok(code) => code,
         Err(error) => {

@@ -330,7 +330,17 @@ impl Client {
                 &[("expand", "status"), ("expand", "info")],
                 None,
             )
-            .await?;
+            .await
+            .map_err(|error| match error {
+                CallError::Refused { status: 404, .. } => CallError::Refused {
+                    status: 404,
+                    message: Text::line(&format!(
+                        "{}: answers, but is still starting, or is not a Connect worker",
+                        self.url()
+                    )),
+                },
+                error => error,
+            })?;
         self.list.store(bytes.len(), Ordering::Relaxed);
         if bytes.trim_ascii() == b"{}" {
             self.ready().await?;

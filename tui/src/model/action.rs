@@ -379,9 +379,13 @@ impl Action {
         match self.run(&parts, heard, at, now)? {
             Err((failed, root)) => {
                 let took = self.took(now);
-                Some(Err(format!(
-                    "{failed} of {all} FAILED again after {took}{root}"
-                )))
+                // REST alone may not have seen it run in between.
+                let again = if heard {
+                    "FAILED again"
+                } else {
+                    "still FAILED"
+                };
+                Some(Err(format!("{failed} of {all} {again} after {took}{root}")))
             }
             Ok(_) if mode != RestartMode::ConnectorOnly && c.counts.total == 0 => {
                 Some(Err("the connector runs, but it has no tasks".to_owned()))

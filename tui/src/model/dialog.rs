@@ -55,6 +55,13 @@ pub(crate) enum Outcome {
     StartAnew(Option<ConnectorName>),
 }
 
+impl Outcome {
+    /// Whether it leaves the cluster alone and ends the dialog.
+    pub(crate) const fn is_harmless(&self) -> bool {
+        matches!(self, Self::Cancel | Self::Discard(_))
+    }
+}
+
 /// A button.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
@@ -160,7 +167,7 @@ impl Dialog {
             || self
                 .choices
                 .get(self.selected)
-                .is_some_and(|choice| choice.outcome == Outcome::Cancel)
+                .is_some_and(|choice| !matches!(choice.outcome, Outcome::Act(_)))
     }
 }
 

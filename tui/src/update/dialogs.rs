@@ -122,7 +122,7 @@ fn typing(model: &mut Model, key: Key) {
         .iter()
         .position(|choice| match choice.outcome {
             Outcome::Act(_) => right,
-            Outcome::Cancel => !right,
+            _ if choice.outcome.is_harmless() => !right,
             _ => false,
         });
     if let Some(place) = wanted {

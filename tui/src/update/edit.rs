@@ -258,7 +258,11 @@ pub(super) fn validated(
     }];
     let title = title(&session);
     let choices = vec![
-        Choice::new("Cancel", "keeps your text for the next e", Choose::Cancel),
+        Choice::new(
+            "Cancel",
+            "forgets your text; esc keeps it for the next e",
+            Choose::Discard(session.connector.clone()),
+        ),
         Choice::new(
             "edit again",
             "opens the editor with your text",

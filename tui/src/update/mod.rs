@@ -31,6 +31,8 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Now(now) => tick(model, now),
         Message::Key(key) => {
+            // Keys may come faster than frames: each acts on the rows that the ones before it left.
+            settle(model);
             // A dialog may open by itself while a line is being typed: what is typed goes on to the line.
             if model.prompt.is_some() {
                 line::key(model, key)

@@ -217,7 +217,7 @@ pub(super) fn guard(model: &mut Model, names: &[ConnectorName], title: &str, alw
     let line = format!("type \"{expected}\" to do it{tab}");
     dialog.body.insert(0, (Tone::Strong, Text::line(&line)));
     dialog.typed = Some(TypedName::new(&expected));
-    let cancel = |choice: &Choice| choice.outcome == Choose::Cancel;
+    let cancel = |choice: &Choice| choice.outcome.is_harmless();
     dialog.selected = dialog.choices.iter().position(cancel).unwrap_or(0);
 }
 

@@ -198,28 +198,41 @@ fn fit(parts: Vec<(String, Style)>, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Keys of the screen, as many as fit; verbs are left out in read-only mode.
+/// Keys of the screen, as many as fit; verbs are left out in read-only mode. Those that lead to all others always fit.
 fn key_line(model: &Model, theme: Theme) -> Line<'static> {
     let screen = model.nav.current();
-    let mut spans = vec![Span::raw(" ")];
-    let mut used = 1;
     let readonly = model.is_readonly();
-    let shown = keys::groups(screen, model.demo.is_some())
-        .into_iter()
-        .flat_map(|(_, bindings)| bindings)
-        .filter(|binding| binding.header)
-        .filter(|binding| !(readonly && binding.command.writes()));
-    let extra = matches!(screen, Screen::Connector(_)).then_some(("1-6", "panes"));
-    let pairs = shown
-        .map(|binding| (binding.key.name(), binding.word))
-        .chain(extra.map(|(key, word)| (key.to_owned(), word)));
-    for (key, word) in pairs {
-        let length = key.chars().count() + word.chars().count() + 3;
-        // The two blanks behind the last word may fall off the edge.
-        if used + length > usize::from(model.width) + 2 {
-            break;
+    let mut seen: Vec<keys::Key> = Vec::new();
+    let mut own: Vec<(String, &str)> = Vec::new();
+    let mut everywhere: Vec<(String, &str)> = Vec::new();
+    for (group, bindings) in keys::groups(screen, model.demo.is_some()) {
+        for binding in bindings.iter().filter(|binding| binding.header) {
+            if seen.contains(&binding.key) || (readonly && binding.command.writes()) {
+                continue;
+            }
+            seen.push(binding.key);
+            let pair = (binding.key.name(), binding.word);
+            if group == "everywhere" {
+                everywhere.push(pair);
+            } else {
+                own.push(pair);
+            }
         }
-        used += length;
+    }
+    if matches!(screen, Screen::Connector(_)) {
+        own.push(("1-6".to_owned(), "panes"));
+    }
+    let length = |(key, word): &(String, &str)| key.chars().count() + word.chars().count() + 3;
+    // The two blanks behind the last word may fall off the edge.
+    let mut room = usize::from(model.width) + 1;
+    room = room.saturating_sub(everywhere.iter().map(length).sum());
+    let mut spans = vec![Span::raw(" ")];
+    let shown = own.into_iter().take_while(|pair| {
+        let fits = length(pair) <= room;
+        room = room.saturating_sub(length(pair));
+        fits
+    });
+    for (key, word) in shown.chain(everywhere) {
         spans.push(Span::styled(key, theme.tone(Tone::Accent)));
         spans.push(Span::styled(format!(" {word}  "), theme.tone(Tone::Dim)));
     }

@@ -681,3 +681,22 @@ fn the_cursor_stays_with_the_failures_when_its_row_gets_well() {
     assert_eq!(table.selected, at);
     assert_eq!(table.current(), Some(&RowKey::Connector("c3".into())));
 }
+
+/// Over a slow line several keys come between two frames.
+#[test]
+fn keys_that_come_at_once_act_on_what_the_filter_left() {
+    let mut model = fixtures::failing();
+    settle(&mut model);
+    for c in "/orders-s3\n\n".chars() {
+        let code = if c == '\n' {
+            KeyCode::Enter
+        } else {
+            KeyCode::Char(c)
+        };
+        update(&mut model, Message::Key(Key::plain(code)));
+    }
+    assert_eq!(
+        model.open_connector().map(ConnectorName::as_str),
+        Some("orders-s3-0042")
+    );
+}
