@@ -265,10 +265,10 @@ fn surroundings() -> anyhow::Result<Surroundings> {
         .map(PathBuf::from)
         .or_else(|| home.map(|home| home.join(".local/state")));
     Ok(Surroundings {
-        editor: std::env::var("VISUAL")
-            .or_else(|_| std::env::var("EDITOR"))
-            .ok()
-            .filter(|editor| !editor.trim().is_empty())
+        editor: ["VISUAL", "EDITOR"]
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|editor| !editor.trim().is_empty())
             .unwrap_or_else(|| "vi".to_owned()),
         tmux: set("TMUX"),
         no_color: set("NO_COLOR"),

@@ -288,7 +288,7 @@ impl<'a> Evening<'a> {
             "{}",
             terminal.screen()
         );
-        terminal.send("/Exception")?;
+        terminal.send(&format!("/{}Exception", keys::ctrl('u')))?;
         terminal.send(keys::ENTER)?;
         terminal.wait_text("/Exception/", seconds(10))
     }
@@ -500,9 +500,9 @@ fn suspended(context: &Context) -> Result<()> {
         .rest()
         .put_config(&name, &idle(&cluster, &cluster.name)?)?;
     worker.rest().wait_running(&name, 1, seconds(30))?;
-    // An editor that stops itself alone, as some do at ctrl-z; others stop their whole group.
+    // An editor that stops its group, as vim does at ctrl-z.
     let editor = cluster.folder.join("editor.sh");
-    std::fs::write(&editor, "#!/bin/sh\nkill -TSTP $$\nkill -TSTP 0\nexit 0\n")?;
+    std::fs::write(&editor, "#!/bin/sh\nkill -TSTP 0\nexit 0\n")?;
     std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
     let shell: Vec<String> = ["bash", "--norc", "--noprofile", "-i"]
         .map(str::to_owned)
@@ -521,12 +521,8 @@ fn suspended(context: &Context) -> Result<()> {
     terminal.send(&format!("{binary} --connect {}\r", worker.rest().url()))?;
     terminal.wait_line(&["HEALTHY", &name], seconds(20))?;
     terminal.send("e")?;
-    for _ in 0..2 {
-        terminal.wait_text("Stopped", seconds(20))?;
-        terminal.send("clear\r")?;
-        terminal.wait_no_text("Stopped", seconds(10))?;
-        terminal.send("fg\r")?;
-    }
+    terminal.wait_text("Stopped", seconds(20))?;
+    terminal.send("fg\r")?;
     terminal.wait_text("nothing changed", seconds(20))?;
     terminal.wait_line(&["HEALTHY", &name], seconds(20))
 }
