@@ -249,7 +249,7 @@ impl Action {
             && !self.instance
             && self.verb == Verb::Restart(RestartMode::OnlyFailed)
         {
-            self.confirm("nothing had failed, nothing was restarted".to_owned(), now);
+            self.confirm("nothing had failed, nothing was restarted", now);
         }
     }
 
@@ -269,7 +269,7 @@ impl Action {
             Some(c) => self.verdict(c, at, now),
         };
         match verdict {
-            Some(Ok(verdict)) => self.confirm(verdict, now),
+            Some(Ok(verdict)) => self.confirm(&verdict, now),
             Some(Err(error)) => self.fail(&error, now),
             None if now - at > PATIENCE + self.watch => self.fail(&self.not_confirmed(), now),
             None => {}
@@ -289,10 +289,10 @@ impl Action {
         units::duration(now - self.asked_at)
     }
 
-    fn confirm(&mut self, verdict: String, now: Millis) {
+    fn confirm(&mut self, verdict: &str, now: Millis) {
         self.stage = Stage::Confirmed {
             at: now,
-            verdict: Text::line(&verdict),
+            verdict: Text::line(verdict),
         };
     }
 

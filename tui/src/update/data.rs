@@ -102,7 +102,7 @@ pub(super) fn apply(model: &mut Model, update: Update) {
             }
         }
         Update::Worker(report) => telemetry::worker(model, report),
-        Update::Group(report) => telemetry::group(model, report),
+        Update::Group(report) => telemetry::group(model, &report),
         Update::Lag { at, partitions } => telemetry::lag(model, at, partitions),
         Update::Task(report) => telemetry::task(model, *report),
         Update::Rebalance(rebalance) => telemetry::rebalance(model, rebalance),

@@ -185,8 +185,8 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
 }
 
 /// The cluster refused the write: the text is offered again, at once or with the next `e`.
-pub(super) fn not_written(model: &mut Model, connector: Option<ConnectorName>, why: &str) {
-    let Some(draft) = model.drafts.get(&connector).cloned() else {
+pub(super) fn not_written(model: &mut Model, connector: &Option<ConnectorName>, why: &str) {
+    let Some(draft) = model.drafts.get(connector).cloned() else {
         return;
     };
     if model.dialog.is_some() || model.prompt.is_some() {

@@ -246,7 +246,7 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
         record(model, &action);
         if let (Verb::PutConfig { base, .. }, Outcome::Bad) = (&action.verb, action.outcome()) {
             let connector = base.is_some().then(|| action.connector.clone());
-            edit::not_written(model, connector, &action.line(now).1);
+            edit::not_written(model, &connector, &action.line(now).1);
         }
     }
     let mut effects = pace(model, was_busy);

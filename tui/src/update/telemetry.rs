@@ -62,7 +62,7 @@ pub(super) fn worker(model: &mut Model, report: WorkerReport) {
 }
 
 /// The coordinator described the group.
-pub(super) fn group(model: &mut Model, report: GroupReport) {
+pub(super) fn group(model: &mut Model, report: &GroupReport) {
     let now = model.now;
     let cluster = &mut model.cluster;
     cluster.group_at = Some(report.at);
@@ -111,9 +111,9 @@ pub(super) fn group(model: &mut Model, report: GroupReport) {
     if !agents {
         // Only agents tell the generation, and how much of the delay is left.
         group.generation = None;
-        follow_delay(&mut group, &report);
+        follow_delay(&mut group, report);
     }
-    let assigned = assignments(&report);
+    let assigned = assignments(report);
     let before = std::mem::replace(&mut group.assigned, assigned);
     let unsettled = group.unsettled.take();
     if let Some(earlier) = earlier {

@@ -168,7 +168,7 @@ impl GroupOffsets {
             fetched.push((group, pending.wait().await?));
         }
         for (group, answer) in fetched {
-            committed(group, answer, looks);
+            committed(group, &answer, looks);
         }
         for group in members.wait().await?.groups {
             let Some(look) = looks
@@ -218,7 +218,7 @@ fn fetches(
 /// Takes over an answer: of the one group asked about, or of each in it.
 fn committed(
     group: Option<String>,
-    answer: OffsetFetchResponse,
+    answer: &OffsetFetchResponse,
     looks: &mut BTreeMap<String, GroupLook>,
 ) {
     if let Some(group) = group.filter(|_| answer.error_code == 0) {
