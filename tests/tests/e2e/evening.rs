@@ -257,7 +257,7 @@ impl<'a> Evening<'a> {
         terminal.wait_text("20 bad", seconds(20))?;
         crate::terminal::choose(&mut terminal, &failing)?;
         terminal.send("r")?;
-        terminal.wait_text("1 of 1 task FAILED", seconds(10))?;
+        terminal.wait_text("1 of 1 tasks FAILED", seconds(10))?;
         // A careful context wants the name first: enter alone does nothing.
         terminal.send(keys::ENTER)?;
         terminal.wait_no_text("[failed only]", seconds(10))?;

