@@ -268,7 +268,8 @@ impl<'a> Evening<'a> {
         terminal.wait_screen("the verdict", seconds(40), |screen| {
             let last = screen.lines().last().unwrap_or("");
             assert!(!last.contains('✔'), "{last}");
-            last.contains("✖ restart failed") && last.contains("FAILED")
+            // Of a long verdict the middle is left out.
+            last.contains("✖ restart failed")
         })
     }
 

@@ -131,7 +131,7 @@ fn members(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     let all = cluster.workers.len();
     let here = cluster.workers.values().filter(|w| !w.is_gone()).count();
     if all > 0 && here < all {
-        let text = format!("{here}/{}", units::plural(all, "worker"));
+        let text = format!("{} ({} gone)", units::plural(here, "worker"), all - here);
         parts.push((text, theme.tone(Tone::Warn)));
     } else if all > 0 {
         parts.push((units::plural(all, "worker"), bold));
