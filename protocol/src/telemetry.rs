@@ -219,7 +219,8 @@ pub struct TaskTelemetry {
     /// Topic partitions of a sink task.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sink_positions: Vec<SinkPosition>,
-    /// Sum of the lag over all partitions of a sink task; `None` for sources and while unknown.
+    /// Sum of the lag over all partitions of a sink task; `None` for sources, while unknown, and while the task does not run:
+    /// it then sees no end that grows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
     /// The worker gave it up; no more records about it follow.
@@ -297,7 +298,7 @@ pub struct SourceOffset {
     pub partition: JsonObject,
     /// The committed offset, as the connector defines it; `None` was deleted.
     pub offset: Option<JsonObject>,
-    /// When it was committed.
+    /// When the offset was committed that stands here; storing the same one again does not count.
     #[serde(default)]
     pub committed_at: Option<Millis>,
 }
@@ -315,7 +316,7 @@ pub struct SinkPosition {
     /// Committed offset of the consumer group; `None` when there is none.
     #[serde(default)]
     pub committed: Option<Offset>,
-    /// High watermark of the partition; `None` while unknown.
+    /// High watermark of the partition; `None` while unknown, and while the task does not run.
     #[serde(default)]
     pub end_offset: Option<Offset>,
     /// `end_offset - committed` (or minus `position` before the first commit); `None` while unknown.

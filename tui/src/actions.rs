@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sluice_protocol::rest::ConnectorStateInfo;
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::conn::client::{CallError, Client};
 use crate::conn::{backoff, now, shown};
@@ -13,8 +14,10 @@ use crate::model::action::{RestartMode, Verb};
 use crate::text::Text;
 use crate::update::restarts_by_plan;
 
-/// How long an action is tried again while the cluster can't do it.
+/// How long an action is tried again while the cluster rebalances.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How long it is tried again while no worker answers, or the one that was asked can't reach its leader.
+const PATIENCE_WITHOUT_ANSWER: Duration = Duration::from_secs(30);
 /// Requests under way at the same time; a bulk verb must not storm the workers.
 const AT_ONCE: usize = 4;
 
@@ -36,6 +39,8 @@ pub(crate) struct Request {
 pub(crate) struct Executor {
     client: Client,
     slots: Arc<Semaphore>,
+    /// Cancelled when what waits is to be given up; the next requests get a new one.
+    aborted: CancellationToken,
 }
 
 impl Executor {
@@ -44,14 +49,29 @@ impl Executor {
         Self {
             client,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            aborted: CancellationToken::new(),
         }
+    }
+
+    /// Gives up all requests that wait for their turn, for a rebalance or for an answer.
+    pub(crate) fn abort(&mut self) {
+        std::mem::take(&mut self.aborted).cancel();
     }
 
     /// Starts a request; its news go to `out` under `id`.
     pub(crate) fn start(&self, id: u64, request: Request, out: mpsc::Sender<Message>) {
         let executor = self.clone();
         tokio::spawn(async move {
-            let Ok(_slot) = executor.slots.acquire().await else {
+            let aborted = executor.aborted.clone();
+            let slot = tokio::select! {
+                slot = executor.slots.acquire() => slot,
+                () = aborted.cancelled() => {
+                    let news = ActionNews::Failed(Text::from("given up before it was sent"));
+                    let _ = out.send(Message::Action(id, news)).await;
+                    return;
+                }
+            };
+            let Ok(_slot) = slot else {
                 return;
             };
             let waiting = |reason: Text, retry_at| {
@@ -62,7 +82,14 @@ impl Executor {
                     let _ = out.send(Message::Action(id, news)).await;
                 }
             };
-            let news = match run(&executor.client, &request, waiting).await {
+            let done = tokio::select! {
+                done = run(&executor.client, &request, PATIENCE, waiting) => done,
+                () = aborted.cancelled() => {
+                    let why = "given up while it was asked for; it may have been taken";
+                    Err(CallError::Unreachable(Text::from(why)))
+                }
+            };
+            let news = match done {
                 Ok(plan) => ActionNews::Accepted(plan.map(Box::new)),
                 Err(error) => ActionNews::Failed(shown(&error)),
             };
@@ -71,10 +98,11 @@ impl Executor {
     }
 }
 
-/// Sends a request until the cluster takes it, says no, or patience ends. `waiting` hears of each pause.
+/// Sends a request until the cluster takes it, says no, or `patience` ends. `waiting` hears of each pause.
 pub(crate) async fn run<F: Future<Output = ()>>(
     client: &Client,
     request: &Request,
+    patience: Duration,
     waiting: impl Fn(Text, i64) -> F,
 ) -> Result<Option<ConnectorStateInfo>, CallError> {
     let began = Instant::now();
@@ -84,16 +112,18 @@ pub(crate) async fn run<F: Future<Output = ()>>(
             Ok(plan) => return Ok(plan),
             Err(error) => error,
         };
-        let reason = match &error {
-            error if error.is_rebalance() => Text::from("rebalance"),
-            CallError::Unreachable(_) if began.elapsed() < Duration::from_secs(30) => {
-                Text::from("a worker that answers")
+        let short = patience.min(PATIENCE_WITHOUT_ANSWER);
+        let (reason, patience) = match &error {
+            error if error.is_forwarding() => {
+                (Text::from("the leader, which can't be reached"), short)
             }
+            error if error.is_rebalance() => (Text::from("rebalance"), patience.min(PATIENCE)),
+            CallError::Unreachable(_) => (Text::from("a worker that answers"), short),
             _ => return Err(error),
         };
         attempt += 1;
         let pause = backoff(attempt);
-        if began.elapsed() + pause > PATIENCE {
+        if began.elapsed() + pause > patience {
             return Err(error);
         }
         let pause_millis = i64::try_from(pause.as_millis()).unwrap_or(0);

@@ -78,12 +78,23 @@ pub(crate) struct Names {
         allow_hyphen_values = true
     )]
     pub(crate) filter: Option<String>,
+    /// How long to wait.
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+/// How long a verb waits for the cluster.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Waiting {
     /// Return when the cluster has taken the request, not when it has done it.
     #[arg(long)]
     pub(crate) no_wait: bool,
     /// Longest time to wait for it to be done, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
+    /// How long what was started is watched before it counts as running, in seconds: many tasks fail at their first record.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) watch: u64,
 }
 
 /// How a worker logs, to standard error.
@@ -178,14 +189,17 @@ pub(crate) enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
-    /// Create or change connectors from files; validates all of them first.
+    /// Create or change connectors from files; validates all of them first, and watches what becomes of them.
     Apply {
-        /// JSON or YAML, one connector or many; - reads standard input.
+        /// JSON or YAML, one connector or many, or a folder of such files; - reads standard input.
         #[arg(short, long = "file", value_name = "FILE", required = true)]
         file: Vec<PathBuf>,
         /// Validate and show what would change, write nothing.
         #[arg(long)]
         dry_run: bool,
+        /// How long to wait.
+        #[command(flatten)]
+        waiting: Waiting,
     },
     /// Pause connectors.
     Pause(Names),

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
 
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, WaitOptions};
 
 /// Commands remembered.
 const HISTORY: usize = 200;
@@ -21,13 +22,15 @@ pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
     file.flush()?;
     let path = file.path().to_owned();
     // A shell splits the command as the user wrote it; the path comes as an argument and is not looked at.
-    let status = Command::new("/bin/sh")
+    let child = Command::new("/bin/sh")
         .arg("-c")
         .arg(format!("exec {command} \"$1\""))
         .arg("sluice")
         .arg(&path)
-        .status()
-        .await?;
+        .spawn()?;
+    let status = tokio::task::spawn_blocking(move || wait(child))
+        .await
+        .map_err(io::Error::other)??;
     if !status.success() {
         return Err(io::Error::other(format!(
             "{command} ended with {status}; nothing written"
@@ -39,6 +42,45 @@ pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
     }
     // Read by name: many editors write a new file in place of the old one.
     std::fs::read_to_string(&path)
+}
+
+/// Waits for the editor. When it is stopped (ctrl-z), this process stops too, as git and kubectl do: the shell then has the
+/// terminal again, and `fg` continues both. Without a shell to continue them the editor goes on at once.
+fn wait(mut child: Child) -> io::Result<ExitStatus> {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let Some(id) = id else {
+        return child.wait();
+    };
+    loop {
+        let waited = rustix::process::waitpid(Some(id), WaitOptions::UNTRACED);
+        let status = match waited {
+            Ok(Some((_, status))) => status,
+            Ok(None) | Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if !status.stopped() {
+            use std::os::unix::process::ExitStatusExt as _;
+            return Ok(ExitStatus::from_raw(status.as_raw()));
+        }
+        if has_job_control() {
+            // Does not return before somebody continues us.
+            signal_hook::low_level::emulate_default_handler(libc::SIGTSTP)?;
+        }
+        // A shell continues the whole job; anybody else may have continued us alone.
+        rustix::process::kill_process(id, Signal::CONT)?;
+    }
+}
+
+/// Whether the parent is a shell that will continue a stopped job: of the same session, in another process group.
+fn has_job_control() -> bool {
+    let Some(parent) = rustix::process::getppid() else {
+        return false;
+    };
+    let session = |id| rustix::process::getsid(id).ok();
+    let group = rustix::process::getpgid(Some(parent)).ok();
+    session(Some(parent)).is_some()
+        && session(Some(parent)) == session(None)
+        && group != Some(rustix::process::getpgrp())
 }
 
 /// Commands typed in earlier runs, oldest first; none when there is no such file.

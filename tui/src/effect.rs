@@ -23,6 +23,8 @@ pub(crate) enum Effect {
         /// All tasks, for the same.
         all_tasks: Vec<u32>,
     },
+    /// Send nothing more of what is waiting to be sent.
+    Abort,
     /// Kill an agent of the demo, or start the one that was killed.
     ToggleAgent,
     /// Look at everything now.

@@ -36,7 +36,14 @@ use sluice_agent::process::{Environment, LogOptions, Role};
 use sluice_broker::{BrokerConfig, FsyncPolicy};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A mistake on the command line is an error, 1; clap's own 2 would say that something is unhealthy.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -258,10 +265,10 @@ fn surroundings() -> anyhow::Result<Surroundings> {
         .map(PathBuf::from)
         .or_else(|| home.map(|home| home.join(".local/state")));
     Ok(Surroundings {
-        editor: std::env::var("VISUAL")
-            .or_else(|_| std::env::var("EDITOR"))
-            .ok()
-            .filter(|editor| !editor.trim().is_empty())
+        editor: ["VISUAL", "EDITOR"]
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|editor| !editor.trim().is_empty())
             .unwrap_or_else(|| "vi".to_owned()),
         tmux: set("TMUX"),
         no_color: set("NO_COLOR"),

@@ -65,6 +65,8 @@ pub(crate) enum ActionNews {
 pub(crate) enum Update {
     /// State of the REST connection.
     Rest(Link),
+    /// The list was asked for at this time, and there is no answer yet though some seconds passed.
+    Waiting(Millis),
     /// State of the connection to the brokers.
     Brokers(Link),
     /// Who answers.
@@ -130,6 +132,8 @@ pub(crate) enum Update {
     Event(NewEvent),
     /// Notes on what was found in the brokers.
     Notes(Vec<Text>),
+    /// What was chosen without proof that it is this cluster's; `None` when nothing was.
+    Guessed(Option<Text>),
 }
 
 /// One change of state.
@@ -206,10 +210,12 @@ pub(crate) struct GroupReport {
 pub(crate) struct GroupMember {
     /// `host:port` of its REST URL.
     pub(crate) worker: Text,
-    /// Connectors assigned.
+    /// Connectors it got with the last rebalance (all it has, with the eager protocol).
     pub(crate) connectors: Vec<Text>,
-    /// Tasks assigned, as `name-n`.
+    /// Tasks it got, as `name-n`.
     pub(crate) tasks: Vec<Text>,
+    /// How many connectors and tasks it had to give up.
+    pub(crate) revoked: usize,
     /// Kind, where the member tells it.
     pub(crate) kind: Option<WorkerKind>,
 }
@@ -227,6 +233,8 @@ pub(crate) struct LagReport {
     pub(crate) end: Option<i64>,
     /// Committed offset.
     pub(crate) committed: Option<i64>,
+    /// First offset there is, where nothing is committed and the sink begins there.
+    pub(crate) start: Option<i64>,
     /// Task that owns it.
     pub(crate) task: Option<u32>,
 }

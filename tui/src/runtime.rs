@@ -187,7 +187,14 @@ impl Runtime {
                             Woken::End
                         }
                     }
-                    _ = signals.stop.recv() => Woken::Suspend,
+                    _ = signals.stop.recv() => {
+                        // So does the ctrl-z of an editor, which has stopped us already.
+                        if self.edited.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
+                            Woken::Frame
+                        } else {
+                            Woken::Suspend
+                        }
+                    }
                     _ = signals.go_on.recv() => Woken::Resumed,
                     event = input.next() => Woken::Input(event),
                     () = tokio::time::sleep_until(next_frame), if frame_due => Woken::Frame,
@@ -288,6 +295,11 @@ impl Runtime {
                         all_tasks,
                     };
                     connection.executor.start(id, request, self.sender.clone());
+                }
+            }
+            Effect::Abort => {
+                if let Some(connection) = &mut self.connection {
+                    connection.executor.abort();
                 }
             }
             Effect::ToggleAgent => {

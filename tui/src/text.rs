@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Largest single-line text kept, in bytes. Longer input is cut and ends with `…`.
+/// Largest single-line text kept, in bytes. Of longer input the middle is left out: the end of a message is its reason.
 const LINE_CAP: usize = 1_024;
 /// Largest multi-line text (a stack trace, a configuration value) kept, in bytes.
 const BLOCK_CAP: usize = 64 * 1_024;
@@ -21,19 +21,32 @@ impl Text {
         if raw.len() <= LINE_CAP && raw.chars().all(is_plain) {
             return Self(Arc::from(raw));
         }
-        let mut clean = String::with_capacity(raw.len().min(LINE_CAP));
-        for c in Escapes::new(raw) {
-            if clean.len() + c.len_utf8() > LINE_CAP {
-                clean.push('…');
-                break;
-            }
-            match c {
-                '\n' | '\t' => clean.push(' '),
-                c if is_plain(c) => clean.push(c),
-                _ => {}
+        Self(Arc::from(shortened(cleaned(raw))))
+    }
+
+    /// The same without a limit of its own; for lines of a block, which has one.
+    pub(crate) fn whole(raw: &str) -> Self {
+        if raw.chars().all(is_plain) {
+            return Self(Arc::from(raw));
+        }
+        Self(Arc::from(cleaned(raw)))
+    }
+
+    /// Sanitizes a name into one line. What a line would drop is shown by its code (`\u{200b}`), since names that
+    /// differ by an invisible character are different things.
+    pub(crate) fn name(raw: &str) -> Self {
+        if raw.len() <= LINE_CAP && raw.chars().all(is_plain) {
+            return Self(Arc::from(raw));
+        }
+        let mut shown = String::with_capacity(raw.len());
+        for c in raw.chars() {
+            if is_plain(c) {
+                shown.push(c);
+            } else {
+                shown.extend(c.escape_default());
             }
         }
-        Self(Arc::from(clean))
+        Self::line(&shown)
     }
 
     /// The text itself.
@@ -71,10 +84,54 @@ impl From<&str> for Text {
     }
 }
 
-/// Sanitizes a block of text into lines; tabs become four spaces. The whole is capped at 64 KiB.
+/// A line without what a terminal could take for more than text.
+fn cleaned(raw: &str) -> String {
+    let mut clean = String::with_capacity(raw.len());
+    for c in Escapes::new(raw) {
+        match c {
+            '\n' | '\t' => clean.push(' '),
+            c if is_plain(c) => clean.push(c),
+            _ => {}
+        }
+    }
+    clean
+}
+
+/// A text of at most [`LINE_CAP`] bytes and an ellipsis in its middle.
+fn shortened(text: String) -> String {
+    if text.len() <= LINE_CAP {
+        return text;
+    }
+    let head = floor(&text, LINE_CAP / 2);
+    let tail = floor(&text, text.len() - LINE_CAP / 2 + 3);
+    format!("{}…{}", &text[..head], &text[tail..])
+}
+
+/// The last border of a character up to `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0)
+}
+
+/// Sanitizes a block of text into lines; tabs become four spaces. Of a block larger than 64 KiB the middle is left out:
+/// a stack trace has its outermost exception first and the reason last.
 pub(crate) fn lines(raw: &str) -> Vec<Text> {
+    if raw.len() <= BLOCK_CAP {
+        return block(raw);
+    }
+    let head = floor(raw, BLOCK_CAP / 2);
+    let tail = floor(raw, raw.len() - BLOCK_CAP / 2);
+    let mut out = block(&raw[..head]);
+    let bytes = tail - head;
+    out.push(Text::line(&format!("… ({bytes} bytes left out here)")));
+    out.extend(block(&raw[tail..]));
+    out
+}
+
+fn block(raw: &str) -> Vec<Text> {
     let mut out = Vec::new();
-    let mut budget = BLOCK_CAP;
     for line in raw.lines() {
         let expanded;
         let line = if line.contains('\t') {
@@ -83,16 +140,7 @@ pub(crate) fn lines(raw: &str) -> Vec<Text> {
         } else {
             line
         };
-        let text = Text::line(line);
-        if text.as_str().len() > budget {
-            out.push(Text::line("… (cut: larger than 64 KiB)"));
-            break;
-        }
-        budget -= text.as_str().len() + 1;
-        out.push(text);
-        if budget == 0 {
-            break;
-        }
+        out.push(Text::whole(line));
     }
     out
 }
@@ -181,11 +229,31 @@ mod tests {
     }
 
     #[test]
+    fn names_show_what_is_invisible_in_them() {
+        assert_eq!(Text::name("orders").as_str(), "orders");
+        assert_eq!(Text::name("a\u{200b}b\n").as_str(), "a\\u{200b}b\\n");
+        assert_eq!(Text::name("\u{1b}[2Jx").as_str(), "\\u{1b}[2Jx");
+        assert_ne!(Text::name("a\u{200b}"), Text::name("a"));
+    }
+
+    #[test]
     fn long_text_is_cut_with_an_ellipsis() {
         let long = "é".repeat(LINE_CAP);
         let text = Text::line(&long);
         assert!(text.as_str().len() <= LINE_CAP + '…'.len_utf8());
-        assert!(text.as_str().ends_with('…'));
+        assert!(text.as_str().contains('…'));
+        let reason = format!(
+            "Batch entry 0 INSERT {} was aborted: duplicate key",
+            "x".repeat(3_000)
+        );
+        assert!(Text::line(&reason).as_str().ends_with("duplicate key"));
+        assert!(Text::line(&reason).as_str().starts_with("Batch entry 0"));
+    }
+
+    #[test]
+    fn a_long_line_of_a_block_is_whole() {
+        let reason = format!("{} was aborted: duplicate key", "x".repeat(3_000));
+        assert_eq!(lines(&reason)[0].as_str(), reason);
     }
 
     #[test]
@@ -194,5 +262,11 @@ mod tests {
         let lines = lines(&block.repeat(1_000));
         assert!(lines.len() < 140);
         assert!(lines[0].as_str().starts_with('x'));
+        let trace = format!("{}\nCaused by: the reason", "\tat x\n".repeat(20_000));
+        let lines = super::lines(&trace);
+        assert_eq!(
+            lines.last().map(Text::as_str),
+            Some("Caused by: the reason")
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::model::health::Health;
 pub(crate) enum Theme {
     /// 16 colours.
     Default,
-    /// As the default, with a red header: a warning on production.
+    /// As the default, with a red block and red frames: a warning on production.
     Red,
     /// No colours.
     Plain,
@@ -50,14 +50,13 @@ impl Theme {
         }
     }
 
-    /// The header line.
-    pub(crate) fn header(self) -> Style {
+    /// The name of the context at the left end of the header. The rest of the header has no ground of its own: figures in
+    /// red must be readable there.
+    pub(crate) fn context(self) -> Style {
+        let bold = Style::new().add_modifier(Modifier::BOLD);
         match self {
-            Self::Red => Style::new()
-                .fg(Color::Black)
-                .bg(Color::Red)
-                .add_modifier(Modifier::BOLD),
-            Self::Default | Self::Plain => Style::new().add_modifier(Modifier::BOLD),
+            Self::Red => bold.fg(Color::White).bg(Color::Red),
+            Self::Default | Self::Plain => bold,
         }
     }
 
@@ -70,6 +69,8 @@ impl Theme {
     pub(crate) fn border(self, focused: bool) -> Style {
         match (self, focused) {
             (Self::Plain, _) => Style::new(),
+            (Self::Red, true) => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+            (Self::Red, false) => Style::new().fg(Color::Red),
             (_, true) => Style::new().fg(Color::Cyan),
             (_, false) => Style::new().add_modifier(Modifier::DIM),
         }
@@ -79,7 +80,7 @@ impl Theme {
 /// The tone of a health.
 pub(crate) const fn health(health: Health) -> Tone {
     match health {
-        Health::Unhealthy | Health::Degraded => Tone::Bad,
+        Health::Unhealthy | Health::Lost | Health::Degraded => Tone::Bad,
         Health::Stalled
         | Health::Rebalance
         | Health::Restarting

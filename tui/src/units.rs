@@ -71,6 +71,53 @@ pub(crate) fn age(now: Millis, at: Option<Millis>) -> String {
     }
 }
 
+/// What is left of a wait: `42s`, `4:12`.
+pub(crate) fn countdown(millis: Millis) -> String {
+    let seconds = (millis.max(0) + 999) / 1_000;
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        _ => format!("{}:{:02}", seconds / 60, seconds % 60),
+    }
+}
+
+/// A text in at most `width` cells: its middle gives way, since the end of a message is its reason and the end of a name
+/// what tells it from others.
+pub(crate) fn middle(text: &str, width: usize) -> String {
+    let cells = |text: &str| ratatui::text::Line::raw(text).width();
+    if cells(text) <= width {
+        return text.to_owned();
+    }
+    let Some(room) = width.checked_sub(1) else {
+        return String::new();
+    };
+    let (front, back) = (room - room / 2, room / 2);
+    let mut head = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        used += cells(c.encode_utf8(&mut [0; 4]));
+        if used > front {
+            break;
+        }
+        head.push(c);
+    }
+    let mut start = text.len();
+    let mut used = 0;
+    for (i, c) in text.char_indices().rev() {
+        used += cells(c.encode_utf8(&mut [0; 4]));
+        if used > back {
+            break;
+        }
+        start = i;
+    }
+    format!("{head}…{}", text.get(start..).unwrap_or(""))
+}
+
+/// A number with its noun: `1 task`, `3 tasks`.
+pub(crate) fn plural(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", grouped(n))
+}
+
 /// Bytes: `61M`, `3.8G`.
 pub(crate) fn bytes(n: u64) -> String {
     match n {
@@ -138,6 +185,17 @@ mod tests {
         assert_eq!(span(172_800_000), "2d");
         assert_eq!(duration(2_140), "2.1s");
         assert_eq!(duration(303_000), "5m3s");
+    }
+
+    #[test]
+    fn the_middle_of_a_long_text_gives_way() {
+        assert_eq!(middle("short", 5), "short");
+        assert_eq!(middle("orders-us-sink-160", 9), "orde…-160");
+        assert_eq!(middle("漢字漢字漢字", 7), "漢…字");
+        assert_eq!(middle("abc", 1), "…");
+        assert_eq!(middle("abc", 0), "");
+        assert_eq!(countdown(252_000), "4:12");
+        assert_eq!(plural(1, "task"), "1 task");
     }
 
     #[test]

@@ -290,9 +290,15 @@ impl Publisher {
                         record.last_error_at = Some(Millis(numbers.last_error_timestamp));
                     }
                     record.source_offsets = source_offsets(&id.connector, &numbers);
+                    if let Some(before) = self.tasks.get(&id) {
+                        keep_times(&mut record.source_offsets, &before.source_offsets);
+                    }
                     record.source_partitions = numbers.source_partitions;
                     record.sink_positions = sink_positions(&numbers);
                     record.lag = total_lag(&numbers);
+                    if record.state != State::Running {
+                        forget_ends(&mut record);
+                    }
                 }
                 (id, record)
             })
@@ -407,6 +413,28 @@ fn source_offsets(connector: &ConnectorName, numbers: &TaskMetricsSnapshot) -> V
             })
         })
         .collect()
+}
+
+/// An offset that was stored once more without having moved keeps the time at which it moved.
+fn keep_times(offsets: &mut [SourceOffset], before: &[SourceOffset]) {
+    for offset in offsets {
+        let same = |known: &&SourceOffset| {
+            known.partition == offset.partition && known.offset == offset.offset
+        };
+        if let Some(known) = before.iter().find(same) {
+            offset.committed_at = known.committed_at;
+        }
+    }
+}
+
+/// A task that does not run fetches nothing, so it knows no end of its partitions: what it saw last stands still while the
+/// partitions grow.
+fn forget_ends(record: &mut TaskTelemetry) {
+    record.lag = None;
+    for position in &mut record.sink_positions {
+        position.end_offset = None;
+        position.lag = None;
+    }
 }
 
 fn lag(position: Option<i64>, committed: Option<i64>, end: Option<i64>) -> Option<u64> {
@@ -550,6 +578,52 @@ mod tests {
         // New, and started again.
         assert_eq!(rate(100, None), (50.0, 50.0, 500.0));
         assert_eq!(rate(100, Some(200)), (50.0, 50.0, 500.0));
+    }
+
+    #[test]
+    fn a_task_that_does_not_run_tells_no_lag() {
+        let local = LocalState {
+            state: State::Failed,
+            trace: None,
+            version: None,
+            since: Millis(1),
+        };
+        let mut record = state_of(&ConnectorTaskId::new("c", 0), local);
+        record.lag = Some(1);
+        record.sink_positions = vec![SinkPosition {
+            topic: "t".into(),
+            partition: 0,
+            position: Some(Offset(9)),
+            committed: Some(Offset(9)),
+            end_offset: Some(Offset(10)),
+            lag: Some(1),
+            committed_at: None,
+        }];
+        forget_ends(&mut record);
+        let position = &record.sink_positions[0];
+        assert_eq!(
+            (record.lag, position.lag, position.end_offset),
+            (None, None, None)
+        );
+        assert_eq!(position.committed, Some(Offset(9)));
+    }
+
+    #[test]
+    fn an_offset_stored_again_keeps_the_time_at_which_it_moved() {
+        let at = |line: i64, time| SourceOffset {
+            partition: JsonObject::from_iter([("file".to_owned(), "x".into())]),
+            offset: Some(JsonObject::from_iter([(
+                "position".to_owned(),
+                line.into(),
+            )])),
+            committed_at: Some(Millis(time)),
+        };
+        let mut now = [at(7, 2_000)];
+        keep_times(&mut now, &[at(7, 1_000)]);
+        assert_eq!(now[0].committed_at, Some(Millis(1_000)));
+        let mut moved = [at(8, 2_000)];
+        keep_times(&mut moved, &[at(7, 1_000)]);
+        assert_eq!(moved[0].committed_at, Some(Millis(2_000)));
     }
 
     #[test]

@@ -89,6 +89,10 @@ impl<'a> Stage<'a> {
         let mut all = vec!["--connect", url];
         all.extend(["--bootstrap-servers", &self.cluster.bootstrap]);
         all.extend(arguments);
+        // Other tests are about what is watched; here a second of it is enough.
+        if matches!(arguments.first(), Some(&("apply" | "resume" | "restart"))) {
+            all.extend(["--watch", "1"]);
+        }
         sluice(&all, input)
     }
 
@@ -350,6 +354,19 @@ fn apply(stage: &Stage<'_>) -> Result<()> {
         refused.stderr
     );
     ensure!(!stage.exists(&one)?, "written beside one that is refused");
+    // A folder stands for the files in it.
+    let folder = stage.cluster.folder.join("connectors");
+    std::fs::create_dir(&folder)?;
+    std::fs::write(folder.join("README"), "not a connector")?;
+    let folder = folder.display().to_string();
+    stage
+        .sluice(&["apply", "-f", &folder])?
+        .refuses(1, "no .json, .yaml or .yml file")?;
+    std::fs::write(format!("{folder}/one.json"), good.to_string())?;
+    let dry = stage
+        .sluice(&["apply", "-f", &folder, "--dry-run"])?
+        .quietly(0)?;
+    ensure!(dry.stdout.contains("would be created"), "{}", dry.stdout);
     let file = stage.file("not.json", "{\"name\":")?;
     stage.sluice(&["apply", "-f", &file])?.refuses(1, &file)?;
     let missing = stage

@@ -13,6 +13,7 @@ mod delivery;
 mod demo;
 mod differential;
 mod embedded;
+mod evening;
 mod exactly_once;
 mod hdfs;
 mod headless;
@@ -51,6 +52,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         kafka_clients::TESTS,
         terminal::TESTS,
         headless::TESTS,
+        evening::TESTS,
         https::TESTS,
         secured::TESTS,
         demo::TESTS,

@@ -17,6 +17,7 @@ use sluice_protocol::rest::{
 use url::Url;
 
 use crate::contexts::{Context, shown_url};
+use crate::message::Update;
 use crate::model::cluster::{WorkerHealth, WorkerKind};
 use crate::model::secrets::PasswordKeys;
 use crate::text::Text;
@@ -25,8 +26,18 @@ use crate::text::Text;
 const BODY_CAP: usize = 128 << 20;
 /// A worker may need this long while it reads its topics or joins (its own limit is 90 s).
 const CALL_TIMEOUT: Duration = Duration::from_secs(95);
+/// A worker that needs longer for what it has in memory is not well; the next one is asked.
+const QUICK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for the list of thousands of connectors.
+const LONG_LIST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Answer of that many bytes from which on a list counts as long: about a thousand connectors.
+const LONG_LIST: usize = 400_000;
+/// How a time limit that is over is told.
+const NO_ANSWER: &str = "no answer in time";
 /// How long a question waits for a rebalance to end.
 const REBALANCE_PATIENCE: Duration = Duration::from_secs(60);
+/// Workers asked for their health.
+const PROBED: usize = 64;
 /// Time for a connection to be there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -65,10 +76,22 @@ impl CallError {
             Self::Refused {
                 status: 500,
                 message,
-            } => {
-                message.as_str().contains("rebalance is expected")
-                    || message.as_str().starts_with("IO Error trying to forward")
-            }
+            } => message.as_str().contains("rebalance is expected") || self.is_forwarding(),
+            _ => false,
+        }
+    }
+
+    /// Whether the worker asked could not reach the leader for us.
+    pub(crate) fn is_forwarding(&self) -> bool {
+        matches!(self, Self::Refused { status: 500, message }
+            if message.as_str().to_lowercase().contains("error trying to forward"))
+    }
+
+    /// Whether asking once more may help: the worker is busy or still starting.
+    pub(crate) fn is_momentary(&self) -> bool {
+        match self {
+            Self::Refused { status: 503, .. } => true,
+            Self::Unreachable(why) => why.as_str().ends_with(NO_ANSWER),
             _ => false,
         }
     }
@@ -85,6 +108,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     urls: Arc<[Url]>,
     current: Arc<AtomicUsize>,
+    /// Bytes of the last list of connectors.
+    list: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -106,6 +131,7 @@ impl Client {
             http: builder.build().map_err(|e| fail(e.to_string()))?,
             urls: context.urls.clone().into(),
             current: Arc::default(),
+            list: Arc::default(),
         })
     }
 
@@ -133,6 +159,28 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&B>,
     ) -> Result<(StatusCode, Vec<u8>), CallError> {
+        self.call_within(CALL_TIMEOUT, method, path, query, body)
+            .await
+    }
+
+    /// The same with a limit for the answer of each worker.
+    async fn call_within<B: Serialize + Sync>(
+        &self,
+        limit: Duration,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&B>,
+    ) -> Result<(StatusCode, Vec<u8>), CallError> {
+        // A URL can't hold such a segment, whatever it is escaped to; without it the call would mean something else.
+        if let Some(dots) = path.iter().find(|part| matches!(**part, "." | ".." | "")) {
+            return Err(CallError::Refused {
+                status: 400,
+                message: Text::line(&format!(
+                    "\"{dots}\" can't be part of a URL: this name can't be reached through REST"
+                )),
+            });
+        }
         let start = self.current.load(Ordering::Relaxed);
         let mut last = CallError::Unreachable(Text::from("no URL"));
         for i in 0..self.urls.len() {
@@ -140,7 +188,7 @@ impl Client {
             let Some(base) = self.base(place) else {
                 continue;
             };
-            match self.send(base, &method, path, query, body).await {
+            match self.send(base, limit, &method, path, query, body).await {
                 Err(error @ CallError::Unreachable(_)) => last = error,
                 Err(
                     error @ CallError::Refused {
@@ -159,6 +207,7 @@ impl Client {
     async fn send<B: Serialize + Sync>(
         &self,
         base: &Url,
+        limit: Duration,
         method: &Method,
         path: &[&str],
         query: &[(&str, &str)],
@@ -178,7 +227,7 @@ impl Client {
         let mut request = self
             .http
             .request(method.clone(), url)
-            .timeout(CALL_TIMEOUT)
+            .timeout(limit)
             .header("accept", "application/json");
         if let Some(body) = body {
             request = request.json(body);
@@ -204,7 +253,12 @@ impl Client {
             Err(_) if bytes.is_empty() => {
                 status.canonical_reason().unwrap_or("no message").to_owned()
             }
-            Err(_) => String::from_utf8_lossy(bytes.get(..400).unwrap_or(&bytes)).into_owned(),
+            Err(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        };
+        let message = match serde_json::from_slice::<ErrorMessage>(&bytes) {
+            Ok(_) => message,
+            // Not Connect's words: the address tells whose they are.
+            Err(_) => format!("{host}: {message}"),
         };
         Err(CallError::Refused {
             status: status.as_u16(),
@@ -218,12 +272,36 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<T, CallError> {
         let (_, bytes) = self.call::<()>(Method::GET, path, query, None).await?;
-        parse(&bytes)
+        self.parse(&bytes)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CallError> {
+        parse(&self.url(), bytes)
     }
 
     /// `GET /`.
     pub(crate) async fn server(&self) -> Result<ServerInfo, CallError> {
-        self.get(&[], &[]).await
+        let nothing: [&str; 0] = [];
+        let (_, bytes) = self
+            .call_within::<()>(QUICK_TIMEOUT, Method::GET, &nothing, &[], None)
+            .await?;
+        self.parse(&bytes)
+    }
+
+    /// Fails while the worker is still reading its topics: until then it answers as if there were no connectors. Workers
+    /// before 3.9, which have no health request, are believed.
+    async fn ready(&self) -> Result<(), CallError> {
+        let answer = self
+            .call_within::<()>(QUICK_TIMEOUT, Method::GET, &["health"], &[], None)
+            .await;
+        match answer {
+            Err(CallError::Refused { status: 404, .. }) | Ok(_) => Ok(()),
+            Err(CallError::Refused { message, .. }) => Err(CallError::Refused {
+                status: 503,
+                message: Text::line(&format!("answers, but is still starting: {message}")),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// All connectors with status and configuration, in one call.
@@ -239,14 +317,35 @@ impl Client {
         &self,
         known: Option<u64>,
     ) -> Result<(Option<ExpandedConnectors>, u64), CallError> {
+        let limit = if self.list.load(Ordering::Relaxed) > LONG_LIST {
+            LONG_LIST_TIMEOUT
+        } else {
+            QUICK_TIMEOUT
+        };
         let (_, bytes) = self
-            .call::<()>(
+            .call_within::<()>(
+                limit,
                 Method::GET,
                 &["connectors"],
                 &[("expand", "status"), ("expand", "info")],
                 None,
             )
-            .await?;
+            .await
+            .map_err(|error| match error {
+                CallError::Refused { status: 404, .. } => CallError::Refused {
+                    status: 404,
+                    message: Text::line(&format!(
+                        "{}: answers, but is still starting, or is not a Connect worker",
+                        self.url()
+                    )),
+                },
+                error => error,
+            })?;
+        self.list.store(bytes.len(), Ordering::Relaxed);
+        if bytes.trim_ascii() == b"{}" {
+            self.ready().await?;
+        }
+        let url = self.url();
         // A list of thousands takes milliseconds to read; keys must not wait for it.
         let read = move || {
             let mut hasher = DefaultHasher::new();
@@ -255,7 +354,7 @@ impl Client {
             if known == Some(fingerprint) {
                 return Ok((None, fingerprint));
             }
-            Ok((Some(parse(&bytes)?), fingerprint))
+            Ok((Some(parse(&url, &bytes)?), fingerprint))
         };
         tokio::task::spawn_blocking(read)
             .await
@@ -328,7 +427,7 @@ impl Client {
                 Some(config),
             )
             .await?;
-        parse(&bytes)
+        self.parse(&bytes)
     }
 
     /// Writes a configuration; creates the connector when there is none.
@@ -345,7 +444,7 @@ impl Client {
                 Some(config),
             )
             .await?;
-        parse(&bytes)
+        self.parse(&bytes)
     }
 
     /// `pause`, `resume` or `stop`.
@@ -376,7 +475,7 @@ impl Client {
             .call::<()>(Method::POST, &["connectors", name, "restart"], query, None)
             .await?;
         if status == StatusCode::ACCEPTED && !bytes.is_empty() {
-            return parse(&bytes).map(Some);
+            return self.parse(&bytes).map(Some);
         }
         Ok(None)
     }
@@ -415,12 +514,44 @@ impl Client {
             .collect()
     }
 
+    /// Asks each worker how it is. When none can be reached under the address it advertises although REST answers, the
+    /// addresses are not for us (a container network), and nothing is said about health.
+    pub(crate) async fn probe_all(&self, workers: BTreeSet<String>) -> Vec<Update> {
+        let looks = workers
+            .into_iter()
+            .filter(|worker| !worker.is_empty())
+            .take(PROBED)
+            .map(|worker| async move {
+                let (health, version, kind) = self.probe(&worker).await;
+                (worker, health, version, kind)
+            });
+        let answers = futures::future::join_all(looks).await;
+        let reached = |health: &WorkerHealth| {
+            !matches!(
+                health,
+                WorkerHealth::Unreachable(_) | WorkerHealth::Refused(_)
+            )
+        };
+        if !answers.iter().any(|(_, health, ..)| reached(health)) {
+            return Vec::new();
+        }
+        let told = |(worker, health, version, kind): (String, _, _, _)| Update::WorkerHealth {
+            worker: Text::line(&worker),
+            health,
+            version,
+            kind,
+        };
+        answers.into_iter().map(told).collect()
+    }
+
     /// Asks one worker, by its id, how it is: health if it has that, its version, and what kind of process it is.
     pub(crate) async fn probe(
         &self,
         worker: &str,
     ) -> (WorkerHealth, Option<Text>, Option<WorkerKind>) {
-        let Ok(base) = Url::parse(&format!("{}://{worker}/", self.scheme())) else {
+        let url = format!("{}://{worker}/", self.scheme());
+        let url = Url::parse(&url).ok().filter(|_| is_address(worker));
+        let Some(base) = url else {
             return (
                 WorkerHealth::Unreachable(Text::from("no address")),
                 None,
@@ -432,7 +563,12 @@ impl Client {
             Ok(answer) => answer,
             Err(error) => {
                 let why = Text::line(&describe(worker, &error));
-                return (WorkerHealth::Unreachable(why), None, None);
+                let health = if is_refused(&error) {
+                    WorkerHealth::Refused(why)
+                } else {
+                    WorkerHealth::Unreachable(why)
+                };
+                return (health, None, None);
             }
         };
         // JVM workers run on Jetty and say so; agents don't.
@@ -441,18 +577,18 @@ impl Client {
             .get("server")
             .is_some_and(|server| server.as_bytes().starts_with(b"Jetty"));
         let info: Option<ServerInfo> = match answer.bytes().await {
-            Ok(bytes) => parse(&bytes).ok(),
+            Ok(bytes) => self.parse(&bytes).ok(),
             Err(_) => None,
         };
         let version = info.map(|info| Text::line(&info.version));
         let kind = if jetty { Some(WorkerKind::Jvm) } else { None };
         let health = tokio::time::timeout(
             Duration::from_secs(12),
-            self.send::<()>(&base, &Method::GET, &["health"], &[], None),
+            self.send::<()>(&base, CALL_TIMEOUT, &Method::GET, &["health"], &[], None),
         )
         .await;
         let health = match health {
-            Ok(Ok((_, bytes))) if parse::<Health>(&bytes).is_ok() => WorkerHealth::Ok,
+            Ok(Ok((_, bytes))) if self.parse::<Health>(&bytes).is_ok() => WorkerHealth::Ok,
             Ok(Err(CallError::Refused { status: 404, .. })) | Ok(Ok(_)) => WorkerHealth::Answers,
             Ok(Err(CallError::Refused { message, .. } | CallError::Malformed(message))) => {
                 WorkerHealth::NotReady(message)
@@ -466,9 +602,45 @@ impl Client {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| CallError::Malformed(Text::line(&error.to_string())))
+fn parse<T: DeserializeOwned>(url: &Text, bytes: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        CallError::Malformed(Text::line(&format!(
+            "{url}: no answer of Connect's REST API ({error}); is this the URL of a worker?"
+        )))
+    })
+}
+
+/// Whether a worker id is `host:port`. Anything else that a status record names as a worker is not asked.
+fn is_address(worker: &str) -> bool {
+    let Some((host, port)) = worker.rsplit_once(':') else {
+        return false;
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let host = match bare {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            !host.is_empty() && host.chars().all(plain)
+        }
+    };
+    host && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Whether the host answered that nothing listens there.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = source {
+        let kind = inner
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        if kind == Some(std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
 }
 
 /// The innermost reason, which is the one that helps: `connection refused`.
@@ -477,10 +649,13 @@ fn describe(host: &str, error: &reqwest::Error) -> String {
     while let Some(inner) = source.source() {
         source = inner;
     }
+    let why = source.to_string();
     if error.is_timeout() {
-        format!("{host}: no answer in time")
+        format!("{host}: {NO_ANSWER}")
+    } else if why.contains("InvalidContentType") {
+        format!("{host}: this port speaks no TLS; with http:// it may answer")
     } else {
-        format!("{host}: {source}")
+        format!("{host}: {why}")
     }
 }
 
@@ -492,6 +667,27 @@ mod tests {
         CallError::Refused {
             status,
             message: Text::line(message),
+        }
+    }
+
+    #[test]
+    fn only_addresses_are_asked_for_their_health() {
+        for fine in ["w1:8083", "10.0.0.1:8083", "[::1]:8083", "a-b_c.d:1"] {
+            assert!(is_address(fine), "{fine}");
+        }
+        for wrong in [
+            "",
+            "w1",
+            "w1:",
+            ":8083",
+            "w1:0",
+            "w1:99999",
+            "u:p@w1:8083",
+            "w1/x:80",
+            "w1?x:80",
+            "w 1:80",
+        ] {
+            assert!(!is_address(wrong), "{wrong}");
         }
     }
 

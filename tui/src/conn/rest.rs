@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use super::client::Client;
 use super::{DataSource, Feed, Wish, backoff, now, shown};
 use crate::message::Update;
-use crate::model::cluster::{Link, WorkerHealth};
+use crate::model::cluster::Link;
 use crate::text::Text;
+use crate::units::Millis;
 
 /// Usual pace.
 const PACE: Duration = Duration::from_secs(2);
@@ -21,12 +22,14 @@ const PACE: Duration = Duration::from_secs(2);
 const FAST: Duration = Duration::from_millis(400);
 /// Pace while the status topic is followed.
 const LIVE: Duration = Duration::from_secs(15);
-/// A list may take at most one part in this many of the server's time.
+/// A list may take at most one part in this many of the server's time,
 const SHARE: u32 = 10;
+/// but it is never asked for less often than this: one slow answer says nothing about the next.
+const SLOWEST: Duration = Duration::from_secs(10);
+/// A list that takes longer than this is said to be waited for.
+const SLOW: Duration = Duration::from_secs(2);
 /// Distance between looks at each worker.
 const PROBE_EVERY: Duration = Duration::from_secs(15);
-/// Workers looked at.
-const PROBED: usize = 64;
 
 /// Polls the REST API.
 pub(crate) struct RestSource {
@@ -60,6 +63,8 @@ pub(crate) struct Sink {
     pub(crate) topics: Vec<String>,
     /// Topics by expression.
     pub(crate) topics_regex: Option<String>,
+    /// Whether it begins at the start of a partition of which nothing is committed, Connect's default.
+    pub(crate) from_start: bool,
 }
 
 impl Known {
@@ -107,6 +112,10 @@ fn sink(info: &ConnectorInfo) -> Sink {
             .text("topics.regex")
             .filter(|r| !r.is_empty())
             .map(str::to_owned),
+        from_start: info
+            .config
+            .text("consumer.override.auto.offset.reset")
+            .is_none_or(|reset| reset.eq_ignore_ascii_case("earliest")),
     }
 }
 
@@ -141,7 +150,8 @@ impl DataSource for RestSource {
         loop {
             let asked = now();
             let began = Instant::now();
-            let pause = match self.client.connectors_unless(fingerprint).await {
+            let list = self.client.connectors_unless(fingerprint);
+            let pause = match said_to_be_waited_for(list, asked, &feed).await {
                 Ok((list, new)) => {
                     let took = began.elapsed();
                     fingerprint = Some(new);
@@ -176,15 +186,21 @@ impl DataSource for RestSource {
                     down_since = None;
                     if probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY) {
                         probed = Some(Instant::now());
-                        tokio::spawn(probe(self.client.clone(), workers.clone(), feed.clone()));
+                        let (client, workers) = (self.client.clone(), workers.clone());
+                        let feed = feed.clone();
+                        tokio::spawn(async move {
+                            for update in client.probe_all(workers).await {
+                                feed.send(update).await;
+                            }
+                        });
                     }
                     let wish = *wishes.borrow_and_update();
                     if wish.fast {
-                        FAST.max(took)
+                        FAST.max(took.min(PACE))
                     } else if wish.live {
                         LIVE
                     } else {
-                        PACE.max(took * SHARE)
+                        PACE.max((took * SHARE).min(SLOWEST))
                     }
                 }
                 Err(error) => {
@@ -229,36 +245,13 @@ impl RestSource {
     }
 }
 
-/// Looks at each worker. When none can be reached under the address it advertises although REST answers, the
-/// addresses are not for us (a container network), and nothing is said about health.
-async fn probe(client: Client, workers: BTreeSet<String>, feed: Feed) {
-    let looks = workers
-        .into_iter()
-        .filter(|worker| !worker.is_empty())
-        .take(PROBED)
-        .map(|worker| {
-            let client = client.clone();
-            async move {
-                let (health, version, kind) = client.probe(&worker).await;
-                (worker, health, version, kind)
-            }
-        });
-    let answers = futures::future::join_all(looks).await;
-    let any = answers
-        .iter()
-        .any(|(_, health, ..)| !matches!(health, WorkerHealth::Unreachable(_)));
-    if !any {
-        return;
+/// Waits for a list, and says so when that takes long.
+async fn said_to_be_waited_for<T>(list: impl Future<Output = T>, asked: Millis, feed: &Feed) -> T {
+    let mut list = std::pin::pin!(list);
+    tokio::select! {
+        answer = &mut list => return answer,
+        () = tokio::time::sleep(SLOW) => {}
     }
-    for (worker, health, version, kind) in answers {
-        let update = Update::WorkerHealth {
-            worker: Text::line(&worker),
-            health,
-            version,
-            kind,
-        };
-        if !feed.send(update).await {
-            return;
-        }
-    }
+    feed.send(Update::Waiting(asked)).await;
+    list.await
 }

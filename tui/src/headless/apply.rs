@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_protocol::ConfigMap;
 
+use super::verbs::{self, Pace};
 use super::{CommandError, ERROR, Report, Session};
-use crate::actions::{self, Request};
 use crate::conn::client::Client;
-use crate::model::action::Verb;
+use crate::conn::now;
+use crate::model::action::{Outcome, Verb};
 use crate::model::secrets::{self, Change, PasswordKeys};
 use crate::text::Text;
 use crate::update::validation_errors;
@@ -37,9 +38,10 @@ pub(super) async fn apply(
     client: &Client,
     files: &[PathBuf],
     dry_run: bool,
+    pace: Pace,
 ) -> Result<Report, CommandError> {
     let mut wanted: Vec<Wanted> = Vec::new();
-    for file in files {
+    for file in &all_files(files)? {
         let shown = Text::line(&file.display().to_string()).to_string();
         let fail = |why: String| CommandError::File {
             file: shown.clone(),
@@ -64,7 +66,7 @@ pub(super) async fn apply(
     let mut report = Report::default();
     let mut steps = Vec::new();
     for connector in wanted {
-        (session.progress)(&format!("validating {}", Text::line(&connector.name)));
+        (session.progress)(&format!("validating {}", Text::name(&connector.name)));
         match validate(client, &connector).await {
             Ok(passwords) => {
                 let stored = match client.config(&connector.name).await {
@@ -79,7 +81,7 @@ pub(super) async fn apply(
                 });
             }
             Err(errors) => {
-                let name = Text::line(&connector.name);
+                let name = Text::name(&connector.name);
                 report
                     .complaints
                     .extend(errors.into_iter().map(|error| format!("{name}: {error}")));
@@ -91,10 +93,90 @@ pub(super) async fn apply(
         report.code = ERROR;
         return Ok(report);
     }
+    let mut changed = Vec::new();
     for step in steps {
-        write(session, client, step, dry_run, &mut report).await;
+        let name = step.wanted.name.as_str();
+        let what = step.differs();
+        match what {
+            _ if dry_run => describe(&step, what.map(Difference::planned), &mut report),
+            None => describe(&step, None, &mut report),
+            Some(_) => changed.push((name.to_owned(), step)),
+        }
     }
+    write(session, client, changed, pace, &mut report).await?;
     Ok(report)
+}
+
+/// The files named, and those of the folders named in the order of their names.
+fn all_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+    let mut all = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let fail = |why: String| CommandError::File {
+            file: Text::line(&path.display().to_string()).to_string(),
+            why,
+        };
+        let entries = std::fs::read_dir(path).map_err(|error| fail(error.to_string()))?;
+        let mut files: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|file| file.is_file() && is_configuration(file))
+            .collect();
+        if files.is_empty() {
+            return Err(fail(
+                "no .json, .yaml or .yml file in this folder".to_owned(),
+            ));
+        }
+        files.sort();
+        all.extend(files);
+    }
+    Ok(all)
+}
+
+fn is_configuration(file: &Path) -> bool {
+    let hidden = file
+        .file_name()
+        .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    !hidden && matches!(extension, Some("json" | "yaml" | "yml"))
+}
+
+/// How a file differs from what is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Difference {
+    /// There is no such connector yet.
+    New,
+    /// Its configuration is another one.
+    Changed,
+}
+
+impl Difference {
+    const fn planned(self) -> &'static str {
+        match self {
+            Self::New => "would be created",
+            Self::Changed => "would be changed",
+        }
+    }
+
+    const fn done(self) -> &'static str {
+        match self {
+            Self::New => "created",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+impl Step {
+    fn differs(&self) -> Option<Difference> {
+        match &self.stored {
+            None => Some(Difference::New),
+            Some(stored) if *stored != self.wanted.config => Some(Difference::Changed),
+            Some(_) => None,
+        }
+    }
 }
 
 /// Errors by key; fine gives the keys that are passwords.
@@ -132,65 +214,61 @@ async fn validate(client: &Client, wanted: &Wanted) -> Result<PasswordKeys, Vec<
     }
 }
 
+/// One line on a connector, and below it what changes.
+fn describe(step: &Step, what: Option<&str>, report: &mut Report) {
+    let name = Text::name(&step.wanted.name);
+    report
+        .out
+        .push_str(&format!("{name}: {}\n", what.unwrap_or("unchanged")));
+    if what.is_none() || what == Some(Difference::New.done()) {
+        return;
+    }
+    let stored = step.stored.clone().unwrap_or_default();
+    for change in secrets::diff(&stored, &step.wanted.config, &step.passwords) {
+        let line = match change {
+            Change::Added(key, value) => format!("  + {key} = {value}"),
+            Change::Removed(key, value) => format!("  - {key} = {value}"),
+            Change::Changed(key, old, new) => format!("  ~ {key}: {old} -> {new}"),
+        };
+        report.out.push_str(Text::line(&line).as_str());
+        report.out.push('\n');
+    }
+}
+
+/// Writes all of them, then waits until they run with what was written.
 async fn write(
     session: &Session<'_>,
     client: &Client,
-    step: Step,
-    dry_run: bool,
+    changed: Vec<(String, Step)>,
+    pace: Pace,
     report: &mut Report,
-) {
-    let name = Text::line(&step.wanted.name);
-    if step.stored.as_ref() == Some(&step.wanted.config) {
-        report.out.push_str(&format!("{name}: unchanged\n"));
-        return;
+) -> Result<(), CommandError> {
+    if changed.is_empty() {
+        return Ok(());
     }
-    let created = step.stored.is_none();
-    let changes = secrets::diff(
-        &step.stored.unwrap_or_default(),
-        &step.wanted.config,
-        &step.passwords,
-    );
-    let done = match (created, dry_run) {
-        (true, true) => "would be created",
-        (true, false) => "created",
-        (false, true) => "would be changed",
-        (false, false) => "changed",
-    };
-    if !dry_run {
-        (session.progress)(&format!("writing {name}"));
-        let request = Request {
-            connector: step.wanted.name.clone(),
-            verb: Verb::PutConfig {
-                config: Arc::new(step.wanted.config),
-                base: None,
-            },
-            failed_tasks: Vec::new(),
-            all_tasks: Vec::new(),
-        };
-        let waiting = |reason: Text, _| {
-            (session.progress)(&format!("{name}: waits for {reason}"));
-            std::future::ready(())
-        };
-        if let Err(error) = actions::run(client, &request, waiting).await {
-            report.code = ERROR;
-            report
-                .complaints
-                .push(format!("{name}: {}", Text::line(&error.to_string())));
-            return;
-        }
-    }
-    report.out.push_str(&format!("{name}: {done}\n"));
-    if !created || dry_run {
-        for change in changes {
-            let line = match change {
-                Change::Added(key, value) => format!("  + {key} = {value}"),
-                Change::Removed(key, value) => format!("  - {key} = {value}"),
-                Change::Changed(key, old, new) => format!("  ~ {key}: {old} -> {new}"),
+    let targets = changed
+        .iter()
+        .map(|(name, step)| {
+            let verb = Verb::PutConfig {
+                config: Arc::new(step.wanted.config.clone()),
+                base: step.stored.clone().map(Arc::new),
             };
-            report.out.push_str(Text::line(&line).as_str());
-            report.out.push('\n');
+            (name.clone(), verb)
+        })
+        .collect();
+    let actions = verbs::run(session, client, targets, pace).await?;
+    for (action, (_, step)) in actions.iter().zip(&changed) {
+        let done = step.differs().map_or("written", Difference::done);
+        let refused = !action.was_accepted();
+        if !refused {
+            describe(step, Some(done), report);
+        }
+        if refused || (pace.wait && action.outcome() != Outcome::Good) {
+            report.code = ERROR;
+            report.complaints.push(action.line(now()).1);
         }
     }
+    Ok(())
 }
 
 /// Reads JSON or YAML (any number of documents): `{name, config}`, a flat configuration with `name`, a list of

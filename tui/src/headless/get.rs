@@ -10,7 +10,6 @@ use super::rows::{ConnectorRow, LagRow, PluginRow, TaskRow, WorkerRow};
 use super::{CommandError, FINE, Report, Session, UNHEALTHY, look};
 use crate::cli::{Kind, Output};
 use crate::conn::client::Client;
-use crate::message::Update;
 use crate::model::Model;
 use crate::model::cluster::Connector;
 use crate::model::filter::Filter;
@@ -50,7 +49,7 @@ pub(super) async fn get(
         Kind::Lag => (Screen::Lag, TableId::Lag),
     };
     model.nav.jump(screen);
-    model.faults = faults;
+    model.table_mut(table).faults = faults;
     model.stale_index = true;
     if let Some(filter) = filter {
         model.table_mut(table).filter = Filter::parse(filter);
@@ -78,7 +77,8 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
                 .iter()
                 .filter_map(|key| TaskRow::of(model, key))
                 .collect();
-            let bad = |row: &TaskRow| matches!(row.state, State::Failed | State::Unassigned);
+            let bad =
+                |row: &TaskRow| row.lost || matches!(row.state, State::Failed | State::Unassigned);
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Workers => {
@@ -104,28 +104,11 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
     }
 }
 
+/// All workers with their health, also those of which the group has told that they are members.
 async fn probe(model: &mut Model, client: &Client) {
-    let workers: Vec<String> = model
-        .cluster
-        .workers
-        .keys()
-        .map(ToString::to_string)
-        .collect();
-    let looks = workers.into_iter().take(64).map(|worker| async move {
-        let answer = client.probe(&worker).await;
-        (worker, answer)
-    });
-    for (worker, (health, version, kind)) in futures::future::join_all(looks).await {
-        let worker = Text::line(&worker);
-        apply_update(
-            model,
-            Update::WorkerHealth {
-                worker,
-                health,
-                version,
-                kind,
-            },
-        );
+    let workers = model.cluster.workers.keys().map(ToString::to_string);
+    for update in client.probe_all(workers.collect()).await {
+        apply_update(model, update);
     }
 }
 
@@ -195,7 +178,7 @@ pub(super) async fn describe(
         .cluster
         .connectors
         .get(name)
-        .ok_or_else(|| CommandError::NoConnector(Text::line(name)))?;
+        .ok_or_else(|| CommandError::NoConnector(Text::name(name)))?;
     let passwords = match connector.config.text("connector.class") {
         Some(class) => client.password_keys(class).await.unwrap_or_default(),
         None => PasswordKeys::new(),
@@ -236,7 +219,7 @@ pub(super) fn description(c: &Connector, passwords: &PasswordKeys, output: Outpu
             .map(|(key, value)| {
                 let shown = value
                     .as_deref()
-                    .map(|value| Text::line(secrets::shown(key, value, passwords)).to_string());
+                    .map(|value| Text::whole(&secrets::shown(key, value, passwords)).to_string());
                 (Text::line(key).to_string(), shown)
             })
             .collect(),

@@ -9,7 +9,12 @@ mod output;
 mod rows;
 mod verbs;
 
-use crate::cli::{Command, Names};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use sluice_protocol::rest::ExpandedConnectors;
+
+use crate::cli::{Command, Names, Waiting};
 use crate::conn::client::{CallError, Client};
 use crate::conn::now;
 use crate::conn::rest::Known;
@@ -39,6 +44,9 @@ impl Report {
         }
     }
 }
+
+/// How long a worker that is busy or still starting is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything was fine.
 pub(crate) const FINE: u8 = 0;
@@ -106,11 +114,15 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
             output,
         } => get::get(session, &client, kind, filter.as_deref(), faults, output).await,
         Command::Describe { name, output } => get::describe(session, &client, &name, output).await,
-        Command::Apply { file, dry_run } => {
+        Command::Apply {
+            file,
+            dry_run,
+            waiting,
+        } => {
             if !dry_run {
                 writable(session)?;
             }
-            apply::apply(session, &client, &file, dry_run).await
+            apply::apply(session, &client, &file, dry_run, pace(&waiting)).await
         }
         Command::Pause(names) => act(session, &client, &names, Verb::Pause).await,
         Command::Resume(names) => act(session, &client, &names, Verb::Resume).await,
@@ -129,7 +141,7 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
         }
         Command::Delete { names, yes } => {
             writable(session)?;
-            let targets = verbs::targets(&client, &names).await?;
+            let targets = verbs::targets(session, &client, &names).await?;
             if !yes {
                 let Some(confirm) = session.confirm else {
                     return Err(CommandError::NotConfirmed);
@@ -139,7 +151,7 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
                     return Err(CommandError::Declined);
                 }
             }
-            verbs::run(session, &client, &targets, &names, Verb::Delete).await
+            carry_out(session, &client, targets, &names.waiting, &Verb::Delete).await
         }
         // `main` carries these out itself.
         Command::Agent { .. }
@@ -157,8 +169,31 @@ async fn act(
     verb: Verb,
 ) -> Result<Report, CommandError> {
     writable(session)?;
-    let targets = verbs::targets(client, names).await?;
-    verbs::run(session, client, &targets, names, verb).await
+    let targets = verbs::targets(session, client, names).await?;
+    carry_out(session, client, targets, &names.waiting, &verb).await
+}
+
+async fn carry_out(
+    session: &Session<'_>,
+    client: &Client,
+    targets: Vec<String>,
+    waiting: &Waiting,
+    verb: &Verb,
+) -> Result<Report, CommandError> {
+    let targets = targets
+        .into_iter()
+        .map(|name| (name, verb.clone()))
+        .collect();
+    let actions = verbs::run(session, client, targets, pace(waiting)).await?;
+    Ok(verbs::report(&actions, !waiting.no_wait))
+}
+
+fn pace(waiting: &Waiting) -> verbs::Pace {
+    verbs::Pace {
+        timeout: Duration::from_secs(waiting.timeout),
+        watch: Duration::from_secs(waiting.watch),
+        wait: !waiting.no_wait,
+    }
 }
 
 fn writable(session: &Session<'_>) -> Result<(), CommandError> {
@@ -169,6 +204,33 @@ fn writable(session: &Session<'_>) -> Result<(), CommandError> {
     }
 }
 
+/// The list of connectors; a worker that is busy or still starting is asked again for some time.
+async fn patiently(client: &Client) -> Result<ExpandedConnectors, CallError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match client.connectors().await {
+            Err(error) if error.is_momentary() && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Asks the workers named in states whether they are there, where the group can't be seen.
+async fn probe(model: &mut Model, client: &Client) {
+    let workers: BTreeSet<String> = model
+        .cluster
+        .workers
+        .values()
+        .filter(|worker| worker.member.is_none())
+        .map(|worker| worker.id.to_string())
+        .collect();
+    for update in client.probe_all(workers).await {
+        apply_update(model, update);
+    }
+}
+
 /// The cluster as of now, in the terminal's own model: health, counts and masking are the same everywhere.
 async fn look(
     session: &Session<'_>,
@@ -176,7 +238,7 @@ async fn look(
     brokers: bool,
 ) -> Result<(Model, Vec<String>), CommandError> {
     let mut model = Model::new(vec![session.context.summary()], 0, session.readonly, now());
-    let list = client.connectors().await?;
+    let list = patiently(client).await?;
     let known = Known::of(&list, client);
     let asked = now();
     apply_update(
@@ -210,6 +272,7 @@ async fn look(
             Err(error) => complaints.push(format!("brokers: {error}")),
         }
     }
+    probe(&mut model, client).await;
     settle(&mut model);
     Ok((model, complaints))
 }

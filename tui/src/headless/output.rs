@@ -34,24 +34,29 @@ pub(super) fn data(value: &impl Serialize, output: Output) -> String {
 
 /// Columns as wide as their widest cell, two blanks between them.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
+    let mut widths: Vec<usize> = headings.iter().map(|h| cells(h)).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cells(cell));
         }
     }
     let mut out = String::new();
     let headings: Vec<String> = headings.iter().map(|h| (*h).to_owned()).collect();
     for row in std::iter::once(&headings).chain(rows) {
-        let cells: Vec<String> = row
+        let padded: Vec<String> = row
             .iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cells(cell))))
             .collect();
-        out.push_str(cells.join("  ").trim_end());
+        out.push_str(padded.join("  ").trim_end());
         out.push('\n');
     }
     out
+}
+
+/// Width of a text on a terminal, in cells.
+fn cells(text: &str) -> usize {
+    ratatui::text::Line::raw(text).width()
 }
 
 /// A number, or `-` when it is not known.

@@ -23,6 +23,7 @@ pub(super) struct ConnectorRow {
     tasks: usize,
     running: usize,
     failed: usize,
+    lost: usize,
     lag: Option<i64>,
     class: String,
     version: Option<String>,
@@ -47,6 +48,7 @@ impl ConnectorRow {
             tasks: c.counts.total,
             running: c.counts.running,
             failed: c.counts.failed,
+            lost: c.counts.lost,
             lag: c.lag,
             class: c.class().to_string(),
             version: c.version.as_ref().map(ToString::to_string),
@@ -88,6 +90,8 @@ pub(super) struct TaskRow {
     connector: String,
     task: u32,
     pub(super) state: State,
+    /// The worker that is said to run it is gone.
+    pub(super) lost: bool,
     worker_id: String,
     lag: Option<i64>,
     root_cause: Option<String>,
@@ -104,6 +108,7 @@ impl TaskRow {
             connector: connector.label.to_string(),
             task: *id,
             state: task.state,
+            lost: task.lost,
             worker_id: task.worker.to_string(),
             lag: task.lag,
             root_cause: task.trace.as_ref().map(|trace| trace.root.to_string()),
@@ -116,7 +121,11 @@ impl Row for TaskRow {
         &["STATE", "CONNECTOR", "TASK", "WORKER", "LAG", "ROOT-CAUSE"];
     fn cells(&self) -> Vec<String> {
         vec![
-            self.state.to_string(),
+            if self.lost {
+                "LOST".to_owned()
+            } else {
+                self.state.to_string()
+            },
             self.connector.clone(),
             self.task.to_string(),
             self.worker_id.clone(),
@@ -147,7 +156,9 @@ impl WorkerRow {
             (Some(WorkerHealth::Ok), _) => "ok".to_owned(),
             (Some(WorkerHealth::Answers), _) => "answers".to_owned(),
             (Some(WorkerHealth::NotReady(why)), _) => format!("not ready: {why}"),
-            (Some(WorkerHealth::Unreachable(why)), _) => format!("no answer: {why}"),
+            (Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)), _) => {
+                format!("no answer: {why}")
+            }
             (None, _) => "n/a".to_owned(),
         };
         Some(Self {
@@ -207,7 +218,7 @@ impl LagRow {
             .partitions
             .get(&(name.clone(), topic.clone(), *partition))?;
         Some(Self {
-            connector: Text::line(name).to_string(),
+            connector: Text::name(name).to_string(),
             topic: topic.to_string(),
             partition: *partition,
             end: found.end,

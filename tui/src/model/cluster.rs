@@ -3,7 +3,7 @@
 //! `None` always means "not known"; it is never shown as 0. Times are wall-clock milliseconds from the data or from
 //! the moment of observation.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorType, State, TargetState};
@@ -41,6 +41,10 @@ pub(crate) struct Connector {
     pub(crate) config: Arc<ConfigMap>,
     /// Tasks by number.
     pub(crate) tasks: BTreeMap<u32, Task>,
+    /// How often the state of the instance was heard of: each record of the status topic, each change REST told.
+    pub(crate) heard: u64,
+    /// The worker of the instance is gone, see [`Cluster::mark_lost`].
+    pub(crate) lost: bool,
     /// When a state last changed: record time, or when we saw it. `None` before the first change we know of.
     pub(crate) changed: Option<Millis>,
     /// When it appeared, if that was after we started to watch.
@@ -71,7 +75,7 @@ impl Connector {
     /// A connector of which only the name is known yet.
     pub(crate) fn new(name: ConnectorName) -> Self {
         Self {
-            label: Text::line(&name),
+            label: Text::name(&name),
             name,
             kind: ConnectorType::Unknown,
             state: State::Unassigned,
@@ -81,6 +85,8 @@ impl Connector {
             target: None,
             config: Arc::default(),
             tasks: BTreeMap::new(),
+            heard: 0,
+            lost: false,
             changed: None,
             appeared: None,
             restarts: None,
@@ -125,7 +131,7 @@ impl Connector {
 
     /// Computes counts and health anew.
     pub(crate) fn recompute(&mut self, now: Millis) {
-        self.counts = TaskCounts::of(self.tasks.values().map(|task| task.state));
+        self.counts = TaskCounts::of(self.tasks.values());
         self.health = health::of(self, now);
     }
 
@@ -169,6 +175,10 @@ pub(crate) struct Task {
     pub(crate) worker: Text,
     /// Why it failed.
     pub(crate) trace: Option<Arc<Trace>>,
+    /// As for [`Connector::heard`].
+    pub(crate) heard: u64,
+    /// Its worker is gone, see [`Cluster::mark_lost`].
+    pub(crate) lost: bool,
     /// When the state last changed, as for [`Connector::changed`].
     pub(crate) changed: Option<Millis>,
     /// Generation of the worker when it wrote the state (status topic only).
@@ -190,6 +200,8 @@ impl Task {
             state,
             worker: Text::default(),
             trace: None,
+            heard: 0,
+            lost: false,
             changed: None,
             generation: None,
             restarts: None,
@@ -246,8 +258,10 @@ pub(crate) enum WorkerHealth {
     Ok,
     /// 503, or the endpoint is there but the worker is not ready.
     NotReady(Text),
-    /// No answer: connection refused, timeout.
+    /// No answer: no such host, timeout.
     Unreachable(Text),
+    /// Its host is there, and nothing listens at its address.
+    Refused(Text),
     /// Too old to have the endpoint (before 3.9), but it answers.
     Answers,
 }
@@ -284,6 +298,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// Whether its process is known to be gone: it is not a member of the group. Where the group can't be seen, a
+    /// refused connection at its address says so; silence does not.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self.member {
+            Some(member) => !member,
+            None => matches!(self.health, Some(WorkerHealth::Refused(_))),
+        }
+    }
+
     /// A worker just heard of.
     pub(crate) fn new(id: Text) -> Self {
         Self {
@@ -317,6 +340,12 @@ pub(crate) struct Group {
     pub(crate) generation: Option<i32>,
     /// Delay of the current rebalance in milliseconds.
     pub(crate) delay: Option<i64>,
+    /// When that delay is over and work of workers that left is given to others.
+    pub(crate) delay_until: Option<Millis>,
+    /// Since when it is not settled, if a look saw that.
+    pub(crate) unsettled: Option<Millis>,
+    /// Which worker got which connectors (`name`) and tasks (`name-n`) with the last rebalance seen.
+    pub(crate) assigned: BTreeMap<Text, Text>,
     /// Changes of membership or assignment seen since we watch; stands in for the generation on JVM clusters.
     pub(crate) changes: u32,
 }
@@ -342,6 +371,10 @@ pub(crate) struct Rebalance {
     pub(crate) revoked: Option<usize>,
     /// Scheduled delay in milliseconds.
     pub(crate) delay: Option<i64>,
+    /// Members after it; `None` where only a report without them came.
+    pub(crate) members: Option<BTreeSet<Text>>,
+    /// Who leads after it.
+    pub(crate) leader: Option<Text>,
 }
 
 /// Committed and end offset of one partition that a sink reads.
@@ -357,6 +390,8 @@ pub(crate) struct PartitionLag {
     pub(crate) end: Option<i64>,
     /// Committed offset; `None` when nothing was committed yet.
     pub(crate) committed: Option<i64>,
+    /// First offset, where a sink that committed nothing yet begins with it.
+    pub(crate) start: Option<i64>,
     /// Task that reads it, where known.
     pub(crate) task: Option<u32>,
     /// Change of lag per second between the last two looks.
@@ -366,9 +401,9 @@ pub(crate) struct PartitionLag {
 }
 
 impl PartitionLag {
-    /// End minus committed; nothing committed yet counts from the start, which we can't know, so `None`.
+    /// End minus committed; where nothing is committed yet, end minus start, if the sink is known to begin there.
     pub(crate) fn lag(&self) -> Option<i64> {
-        Some((self.end? - self.committed?).max(0))
+        Some((self.end? - self.committed.or(self.start)?).max(0))
     }
 
     /// Seconds until the lag is gone at the present pace; `None` when it does not shrink.
@@ -417,6 +452,12 @@ pub(crate) struct Cluster {
     pub(crate) rest: Link,
     /// Brokers.
     pub(crate) brokers: Link,
+    /// When the list was asked for that has not been answered for some seconds.
+    pub(crate) waiting: Option<Millis>,
+    /// A connector that no list has named yet was told of: the list is to be asked for again.
+    pub(crate) relist: bool,
+    /// Topics or group that were chosen without proof that they are this cluster's, for the header.
+    pub(crate) guessed: Option<Text>,
     /// URL that answers at the moment.
     pub(crate) url: Option<Text>,
     /// Server version.
@@ -453,19 +494,65 @@ impl Cluster {
             .count()
     }
 
-    /// Sum of known lag; `None` when no lag is known.
-    pub(crate) fn total_lag(&self) -> Option<i64> {
-        self.connectors
-            .values()
-            .filter_map(|c| c.lag)
-            .reduce(i64::saturating_add)
+    /// Sum of known lag, and of how many sinks it is not known.
+    pub(crate) fn total_lag(&self) -> (Option<i64>, usize) {
+        let sinks = || {
+            let kind = |c: &&Connector| c.kind == ConnectorType::Sink;
+            self.connectors.values().filter(kind)
+        };
+        let known = sinks().filter_map(|c| c.lag).reduce(i64::saturating_add);
+        (known, sinks().filter(|c| c.lag.is_none()).count())
     }
 
-    /// Whether what is shown is known to be old.
+    /// Since when REST gives no answer.
+    pub(crate) fn silent_since(&self) -> Option<Millis> {
+        match &self.rest {
+            Link::Down { since, .. } => Some(*since),
+            _ => self.waiting,
+        }
+    }
+
+    /// Whether the states shown are known to be old: REST does not answer, and nobody else tells them.
     pub(crate) fn is_stale(&self, now: Millis) -> bool {
-        matches!(self.rest, Link::Down { .. })
-            && !(self.live && self.brokers == Link::Up)
+        let followed = self.live && self.brokers == Link::Up;
+        self.silent_since().is_some_and(|since| now - since > 3_000)
+            && !followed
             && self.listed.is_none_or(|at| now - at > 3_000)
+    }
+
+    /// Whether lag taken at `at` is known to be old: the brokers do not answer, or it was not looked at for a while.
+    pub(crate) fn is_old_lag(&self, at: Option<Millis>, now: Millis) -> bool {
+        matches!(self.brokers, Link::Down { .. }) || at.is_some_and(|at| now - at > 60_000)
+    }
+
+    /// How much longer the group waits for a worker that left, in milliseconds; `None` when it does not.
+    pub(crate) fn waits(&self, now: Millis) -> Option<Millis> {
+        let until = self.group.as_ref()?.delay_until?;
+        (until > now).then_some(until - now)
+    }
+
+    /// Marks what is said to run on workers that are gone. Connect leaves such states as they are until the work is
+    /// given to another worker, which takes `scheduled.rebalance.max.delay.ms`, five minutes by default.
+    pub(crate) fn mark_lost(&mut self, now: Millis) {
+        let gone: BTreeSet<&Text> = self
+            .workers
+            .values()
+            .filter(|worker| worker.is_gone())
+            .map(|worker| &worker.id)
+            .collect();
+        let runs = |state| matches!(state, State::Running | State::Restarting);
+        for connector in self.connectors.values_mut() {
+            let mut changed = false;
+            let lost = runs(connector.state) && gone.contains(&connector.worker);
+            changed |= std::mem::replace(&mut connector.lost, lost) != lost;
+            for task in connector.tasks.values_mut() {
+                let lost = runs(task.state) && gone.contains(&task.worker);
+                changed |= std::mem::replace(&mut task.lost, lost) != lost;
+            }
+            if changed {
+                connector.recompute(now);
+            }
+        }
     }
 
     /// Counts connectors and tasks per worker from their states.

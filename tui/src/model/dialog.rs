@@ -49,6 +49,17 @@ pub(crate) enum Outcome {
     Act(Vec<Planned>),
     /// Back into the editor with the text as it was left.
     EditAgain(Box<EditSession>),
+    /// Forget the text that was left, for this connector or a new one.
+    Discard(Option<ConnectorName>),
+    /// Forget it, and edit what is stored.
+    StartAnew(Option<ConnectorName>),
+}
+
+impl Outcome {
+    /// Whether it leaves the cluster alone and ends the dialog.
+    pub(crate) const fn is_harmless(&self) -> bool {
+        matches!(self, Self::Cancel | Self::Discard(_))
+    }
 }
 
 /// A button.
@@ -60,6 +71,20 @@ pub(crate) struct Choice {
     pub(crate) outcome: Outcome,
     /// Explanation shown while it has the focus.
     pub(crate) hint: String,
+    /// What exactly it does, a line for each; shown below the body while it has the focus.
+    pub(crate) list: Vec<(Tone, Text)>,
+}
+
+impl Choice {
+    /// A choice without a list of its own.
+    pub(crate) fn new(label: &'static str, hint: impl Into<String>, outcome: Outcome) -> Self {
+        Self {
+            label,
+            outcome,
+            hint: hint.into(),
+            list: Vec::new(),
+        }
+    }
 }
 
 /// A name to be typed before anything happens.
@@ -101,9 +126,35 @@ pub(crate) struct Dialog {
     pub(crate) choices: Vec<Choice>,
     /// Which has the focus.
     pub(crate) selected: usize,
+    /// Somebody types a line as if no dialog were open: nothing counts until its end.
+    pub(crate) swallows: bool,
 }
 
 impl Dialog {
+    /// A dialog without a name to type.
+    pub(crate) fn new(
+        title: String,
+        body: Vec<(Tone, Text)>,
+        choices: Vec<Choice>,
+        selected: usize,
+    ) -> Self {
+        Self {
+            title,
+            body,
+            scroll: 0,
+            typed: None,
+            choices,
+            selected,
+            swallows: false,
+        }
+    }
+
+    /// All lines above the buttons: the body, and what the choice that has the focus does.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &(Tone, Text)> {
+        let list = self.choices.get(self.selected).into_iter();
+        self.body.iter().chain(list.flat_map(|choice| &choice.list))
+    }
+
     /// Whether enter on the selected choice does something now. Nothing does while a wrong name stands there.
     pub(crate) fn is_ready(&self) -> bool {
         if let Some(typed) = &self.typed
@@ -116,7 +167,7 @@ impl Dialog {
             || self
                 .choices
                 .get(self.selected)
-                .is_some_and(|choice| choice.outcome == Outcome::Cancel)
+                .is_some_and(|choice| !matches!(choice.outcome, Outcome::Act(_)))
     }
 }
 

@@ -8,6 +8,10 @@ pub(crate) trait Subject {
     fn haystack(&self) -> String;
     /// The value of a label: `health`, `type`, `state`, `worker`, or a configuration key.
     fn label(&self, key: &str) -> Option<String>;
+    /// Further values that a label also has: `health` of everything that is not well is also `bad`.
+    fn also(&self, _key: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A filter as typed and as understood.
@@ -49,6 +53,8 @@ impl Filter {
             } else {
                 expression(rest).map_or(Rule::All, Rule::Not)
             }
+        } else if is_labels(trimmed) {
+            labels(trimmed)
         } else {
             expression(trimmed).map_or(Rule::All, Rule::Matches)
         };
@@ -76,12 +82,22 @@ impl Filter {
             Rule::Not(regex) => !regex.is_match(&subject.haystack()),
             Rule::Fuzzy(needle) => is_subsequence(needle, &subject.haystack().to_lowercase()),
             Rule::Labels(pairs) => pairs.iter().all(|(key, glob)| {
-                subject
-                    .label(key)
-                    .is_some_and(|value| glob.is_match(&value))
+                let label = subject.label(key);
+                label.is_some_and(|value| glob.is_match(&value))
+                    || subject.also(key).is_some_and(|value| glob.is_match(value))
             }),
         }
     }
+}
+
+/// `health=bad,type=sink` is short for a label filter: keys are words, and no expression one would type looks like it.
+fn is_labels(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    text.split(',').all(|pair| {
+        pair.split_once('=').is_some_and(|(key, value)| {
+            !key.is_empty() && key.chars().all(word) && !value.trim().is_empty()
+        })
+    })
 }
 
 /// Compiles with smart case; what isn't a valid expression is matched literally.
@@ -176,6 +192,13 @@ mod tests {
         assert!(!passes("-l connector.class=*s3*", "x"));
         assert!(!passes("-l topic=a", "x"));
         assert!(!passes("-l connector.class=*jdbc*,topic=a", "x"));
+    }
+
+    #[test]
+    fn pairs_of_key_and_value_are_labels_with_or_without_the_switch() {
+        assert!(passes("connector.class=*jdbc*", "x"));
+        assert!(!passes("connector.class=*s3*", "x"));
+        assert!(passes("a=", "x a= y") && passes("(a=b)", "x a=b"));
     }
 
     #[test]

@@ -116,6 +116,9 @@ fn workers(model: &mut Model) {
         protocol: Text::line("sessioned"),
         generation: Some(41),
         delay: Some(0),
+        delay_until: None,
+        unsettled: None,
+        assigned: Default::default(),
         changes: 0,
     });
     model.cluster.group_at = Some(NOW - 800);
@@ -172,6 +175,7 @@ fn add(model: &mut Model, mut connector: Connector) {
                 partition,
                 end: Some(9_100_000),
                 committed: Some(9_100_000 - share),
+                start: None,
                 task: Some(*task),
                 slope: Some(if share > 1_000 { 9.5 } else { -3.0 }),
                 at: NOW - 1_000,
@@ -363,6 +367,7 @@ pub(crate) fn rebalancing() -> Model {
     if let Some(group) = &mut model.cluster.group {
         group.state = Text::line("PreparingRebalance");
         group.delay = Some(240_000);
+        group.delay_until = Some(NOW + 240_000);
     }
     for (generation, start, duration, cause, joined, left, moved, delay) in [
         (39, NOW - 800_000, 900, "w2:8083 left", 0, 1, 0, 300_000),
@@ -388,8 +393,11 @@ pub(crate) fn rebalancing() -> Model {
             assigned: Some(moved),
             revoked: Some(0),
             delay: Some(delay),
+            members: None,
+            leader: None,
         });
     }
+    model.cluster.mark_lost(NOW);
     model.stale_index = true;
     model
 }

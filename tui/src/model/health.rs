@@ -5,8 +5,8 @@
 
 use sluice_protocol::{State, TargetState};
 
-use super::cluster::Connector;
-use crate::units::Millis;
+use super::cluster::{Connector, Task};
+use crate::units::{self, Millis};
 
 /// How long a sink may have lag without moving its offsets before it counts as stalled.
 pub(crate) const STALL_AFTER: Millis = 60_000;
@@ -18,6 +18,8 @@ pub(crate) const START_GRACE: Millis = 10_000;
 pub(crate) enum Health {
     /// The connector failed, or all of its tasks did, or it has none.
     Unhealthy,
+    /// Said to run by a worker that is gone: nobody does the work until it is given to another one.
+    Lost,
     /// Some tasks failed.
     Degraded,
     /// Says RUNNING, but offsets stand still although there is input.
@@ -41,7 +43,10 @@ pub(crate) enum Health {
 impl Health {
     /// Whether this needs a human; decides the exit code of `sluice get`.
     pub(crate) const fn is_bad(self) -> bool {
-        matches!(self, Self::Unhealthy | Self::Degraded | Self::Stalled)
+        matches!(
+            self,
+            Self::Unhealthy | Self::Lost | Self::Degraded | Self::Stalled
+        )
     }
 
     /// Whether the faults toggle shows it: bad, or on the way from or to it.
@@ -53,6 +58,7 @@ impl Health {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Unhealthy => "UNHEALTHY",
+            Self::Lost => "LOST",
             Self::Degraded => "DEGRADED",
             Self::Stalled => "STALLED",
             Self::Rebalance => "REBALANCE",
@@ -81,15 +87,18 @@ pub(crate) struct TaskCounts {
     pub(crate) paused: usize,
     /// RESTARTING.
     pub(crate) restarting: usize,
+    /// RUNNING or RESTARTING on a worker that is gone; counted in no other state.
+    pub(crate) lost: usize,
 }
 
 impl TaskCounts {
     /// Counts the states of some tasks.
-    pub(crate) fn of(states: impl Iterator<Item = State>) -> Self {
+    pub(crate) fn of<'a>(tasks: impl Iterator<Item = &'a Task>) -> Self {
         let mut counts = Self::default();
-        for state in states {
+        for task in tasks {
             counts.total += 1;
-            match state {
+            match task.state {
+                _ if task.lost => counts.lost += 1,
                 State::Running => counts.running += 1,
                 State::Failed => counts.failed += 1,
                 State::Unassigned => counts.unassigned += 1,
@@ -101,11 +110,13 @@ impl TaskCounts {
         counts
     }
 
-    /// The TASKS column: `3/4 F1`, `1/4 U3`, `2/4 P2`, `4/4`.
+    /// The TASKS column: `3/4 F1`, `1/4 L3`, `1/4 U3`, `2/4 P2`, `4/4`.
     pub(crate) fn label(self) -> String {
         let mut label = format!("{}/{}", self.running, self.total);
         let (letter, n) = if self.failed > 0 {
             ('F', self.failed)
+        } else if self.lost > 0 {
+            ('L', self.lost)
         } else if self.unassigned > 0 {
             ('U', self.unassigned)
         } else if self.restarting > 0 {
@@ -126,12 +137,18 @@ pub(crate) fn of(connector: &Connector, now: Millis) -> Health {
     if connector.state == State::Failed {
         return Health::Unhealthy;
     }
+    if counts.failed > 0 && counts.failed < counts.total && counts.lost > 0 {
+        return Health::Lost;
+    }
     if counts.failed > 0 {
         return if counts.failed == counts.total {
             Health::Unhealthy
         } else {
             Health::Degraded
         };
+    }
+    if connector.lost || counts.lost > 0 {
+        return Health::Lost;
     }
     if connector.state == State::Restarting || counts.restarting > 0 {
         return Health::Restarting;
@@ -208,10 +225,19 @@ pub(crate) fn reason(connector: &Connector) -> String {
             "the connector itself failed".to_owned()
         }
         Health::Unhealthy if counts.total == 0 => "no tasks at all".to_owned(),
-        Health::Unhealthy => format!("all {} tasks failed", counts.total),
+        Health::Unhealthy => match counts.total {
+            1 => "its task failed".to_owned(),
+            n => format!("all {n} tasks failed"),
+        },
+        Health::Lost => lost(connector),
         Health::Degraded => format!("{} of {} tasks failed", counts.failed, counts.total),
         Health::Stalled => format!("lag, but no offset moved for {}s", STALL_AFTER / 1_000),
-        Health::Rebalance => format!("{} tasks without a worker", counts.unassigned),
+        Health::Rebalance => {
+            format!(
+                "{} without a worker",
+                units::plural(counts.unassigned, "task")
+            )
+        }
         Health::Restarting => "being started again".to_owned(),
         Health::Changing => "asked for, not reached by all tasks".to_owned(),
         Health::Starting => "new, no tasks yet".to_owned(),
@@ -219,6 +245,23 @@ pub(crate) fn reason(connector: &Connector) -> String {
         Health::Stopped => "stopped on purpose, has no tasks".to_owned(),
         Health::Healthy => "all tasks run".to_owned(),
     }
+}
+
+/// What is lost, and with which workers.
+fn lost(connector: &Connector) -> String {
+    let tasks = connector.tasks.values().filter(|task| task.lost);
+    let mut workers: Vec<&str> = tasks.map(|task| task.worker.as_str()).collect();
+    if connector.lost {
+        workers.push(connector.worker.as_str());
+    }
+    workers.sort_unstable();
+    workers.dedup();
+    let what = match connector.counts.lost {
+        0 => "the connector instance is".to_owned(),
+        1 if connector.counts.total == 1 => "its task is".to_owned(),
+        n => format!("{n} of {} tasks are", connector.counts.total),
+    };
+    format!("{what} on {}, which is gone", workers.join(", "))
 }
 
 #[cfg(test)]
@@ -284,6 +327,34 @@ mod tests {
     }
 
     #[test]
+    fn work_on_a_worker_that_is_gone_is_lost_and_bad() {
+        use State::{Failed, Paused, Running};
+        let gone = |state, tasks: &[State], lost: &[u32]| {
+            let mut c = connector("c", state, tasks);
+            for id in lost {
+                c.tasks.get_mut(id).unwrap().lost = true;
+            }
+            c.recompute(100_000);
+            c
+        };
+        let one = gone(Running, &[Running, Running], &[1]);
+        assert_eq!(
+            (one.health, one.counts.label()),
+            (Health::Lost, "1/2 L1".into())
+        );
+        assert!(one.health.is_bad() && one.health.is_fault());
+        assert_eq!(reason(&one), "1 of 2 tasks are on w2:8083, which is gone");
+        let failed = gone(Running, &[Failed, Running], &[1]);
+        assert_eq!(
+            failed.health,
+            Health::Lost,
+            "the outage of a worker explains more"
+        );
+        let paused = gone(Paused, &[Paused], &[]);
+        assert_eq!(paused.health, Health::Paused);
+    }
+
+    #[test]
     fn lag_without_movement_is_stalled() {
         let mut connector = connector("c", State::Running, &[State::Running]);
         connector.lag = Some(10);
@@ -304,7 +375,7 @@ mod tests {
     #[test]
     fn the_tasks_label_names_the_worst_letter() {
         use State::{Failed, Paused, Running, Unassigned};
-        let label = |states: &[State]| TaskCounts::of(states.iter().copied()).label();
+        let label = |states: &[State]| connector("c", Running, states).counts.label();
         assert_eq!(label(&[Running, Running, Running, Failed]), "3/4 F1");
         assert_eq!(
             label(&[Running, Unassigned, Unassigned, Unassigned]),

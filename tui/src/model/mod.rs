@@ -16,7 +16,7 @@ pub(crate) mod secrets;
 pub(crate) mod table;
 pub(crate) mod trace;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use sluice_protocol::ConnectorName;
 
@@ -25,7 +25,7 @@ use crate::units::Millis;
 use action::{Action, Outcome};
 use cluster::Cluster;
 use demo::Demo;
-use dialog::Dialog;
+use dialog::{Dialog, EditSession};
 use event::Events;
 use prompt::Prompt;
 use screen::{Detail, Nav, Screen};
@@ -98,8 +98,12 @@ pub(crate) struct Model {
     tables: Vec<TableState>,
     /// Connector screen.
     pub(crate) detail: Detail,
+    /// Texts edited and not written, by connector; `None` is that of a new one.
+    pub(crate) drafts: BTreeMap<Option<ConnectorName>, EditSession>,
     /// First line of the help.
     pub(crate) help_scroll: usize,
+    /// What lines of the help must contain.
+    pub(crate) help_filter: String,
     /// Keys go to the rebalances, not to the workers.
     pub(crate) rebalances_focused: bool,
     /// Events.
@@ -120,8 +124,6 @@ pub(crate) struct Model {
     pub(crate) busy: Option<Text>,
     /// Wide columns.
     pub(crate) wide: bool,
-    /// Only faults.
-    pub(crate) faults: bool,
     /// Row indexes must be made anew.
     pub(crate) stale_index: bool,
     /// What the demo shows beside the cluster.
@@ -151,7 +153,9 @@ impl Model {
             nav: Nav::default(),
             tables: TableId::ALL.iter().map(|id| TableState::new(*id)).collect(),
             detail: Detail::default(),
+            drafts: BTreeMap::new(),
             help_scroll: 0,
+            help_filter: String::new(),
             rebalances_focused: false,
             events: Events::default(),
             prompt: None,
@@ -162,7 +166,6 @@ impl Model {
             flash: None,
             busy: None,
             wide: false,
-            faults: false,
             stale_index: true,
             demo: None,
             quitting: false,

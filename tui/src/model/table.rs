@@ -389,8 +389,14 @@ pub(crate) struct TableState {
     pub(crate) anchor: Option<RowKey>,
     /// Filter.
     pub(crate) filter: Filter,
+    /// The filter a visit began with: that of a look from another screen. Esc leaves the screen when it stands.
+    pub(crate) given: Filter,
+    /// Only what is not well.
+    pub(crate) faults: bool,
     /// Sort order.
     pub(crate) sort: Sort,
+    /// Which rows were bad when the rows were last put in order.
+    pub(crate) bad: BTreeSet<RowKey>,
 }
 
 impl TableState {
@@ -414,10 +420,13 @@ impl TableState {
             marks: BTreeSet::new(),
             anchor: None,
             filter: Filter::default(),
+            given: Filter::default(),
+            faults: false,
             sort: Sort {
                 column,
                 reverse: false,
             },
+            bad: BTreeSet::new(),
         }
     }
 
@@ -442,6 +451,20 @@ impl TableState {
             self.selected = place;
         }
         self.selected = self.selected.min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Replaces the rows and keeps the place of the selection, whichever row is there now.
+    pub(crate) fn replace_in_place(&mut self, rows: Vec<RowKey>, total: usize) {
+        self.rows = rows;
+        self.total = total;
+        self.selected = self.selected.min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Begins a visit: with this filter, and nothing that was left from the visit before.
+    pub(crate) fn begin_visit(&mut self, filter: Filter) {
+        self.given = filter.clone();
+        self.filter = filter;
+        self.faults = false;
     }
 
     /// Keeps the selection within a window of `height` rows.

@@ -6,6 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::secrets;
 use crate::text::{self, Text};
 
 /// A trace ready to show.
@@ -15,6 +16,8 @@ pub(crate) struct Trace {
     pub(crate) root: Text,
     /// All lines, root cause first.
     pub(crate) lines: Vec<Text>,
+    /// All lines as they were written.
+    original: Vec<Text>,
     /// Fingerprint of the text it was read from, to tell the same trace again without reading it.
     source: u64,
 }
@@ -28,7 +31,9 @@ fn fingerprint(raw: &str) -> u64 {
 impl Trace {
     /// Reads a trace as found in a status; any text is accepted.
     pub(crate) fn parse(raw: &str) -> Self {
-        let lines = text::lines(raw);
+        let masked = secrets::masked_text(raw);
+        let lines = text::lines(&masked);
+        let original = lines.clone();
         let mut sections: Vec<Vec<Text>> = Vec::new();
         for line in lines {
             if sections.is_empty() || cause(line.as_str()).is_some() {
@@ -49,9 +54,9 @@ impl Trace {
             if let Some(head) = section.next() {
                 let head = cause(head.as_str()).unwrap_or(head.as_str()).to_owned();
                 ordered.push(if depth == 0 {
-                    Text::line(&head)
+                    Text::whole(&head)
                 } else {
-                    Text::line(&format!("led to: {head}"))
+                    Text::whole(&format!("led to: {head}"))
                 });
             }
             ordered.extend(section);
@@ -59,6 +64,7 @@ impl Trace {
         Self {
             root,
             lines: ordered,
+            original,
             source: fingerprint(raw),
         }
     }
@@ -68,10 +74,10 @@ impl Trace {
         self.source == fingerprint(raw)
     }
 
-    /// The whole trace as text, for the clipboard.
+    /// The whole trace in its own order, for the clipboard: tickets, searches and other tools know no other.
     pub(crate) fn text(&self) -> String {
         let mut all = String::new();
-        for line in &self.lines {
+        for line in &self.original {
             all.push_str(line.as_str());
             all.push('\n');
         }

@@ -6,7 +6,7 @@ use super::{edit, verbs};
 use crate::effect::Effect;
 use crate::keys::Command;
 use crate::model::Model;
-use crate::model::action::Outcome;
+use crate::model::action::{Action, Outcome, Stage};
 use crate::model::filter::Filter;
 use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::screen::{Detail, Pane, Screen};
@@ -28,15 +28,18 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Quit => model.quitting = true,
         Command::Help => {
             model.help_scroll = 0;
+            model.help_filter.clear();
             model.nav.push(Screen::Help);
         }
         Command::OpenLine => model.prompt = Some(Prompt::new(PromptKind::Command, "")),
         Command::FilterLine => filter_line(model),
         Command::Enter => return enter(model),
         Command::Back => return back(model),
-        Command::HistoryBack => return moved(model, |model| model.nav.back()),
-        Command::HistoryForward => return moved(model, |model| model.nav.forward()),
-        Command::LastView => return moved(model, |model| model.nav.toggle()),
+        Command::HistoryBack => return revisit(model, "before this one", |model| model.nav.back()),
+        Command::HistoryForward => {
+            return revisit(model, "after this one", |model| model.nav.forward());
+        }
+        Command::LastView => return revisit(model, "before this one", |model| model.nav.toggle()),
         Command::Refresh => {
             model.say(Outcome::Pending, "refreshing");
             return vec![Effect::Refresh];
@@ -51,9 +54,9 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             model.say(Outcome::Pending, &format!("{word} an agent"));
             return vec![Effect::ToggleAgent];
         }
-        Command::Wide => model.wide = !model.wide,
+        Command::Wide => wide(model),
         Command::Faults => {
-            model.faults = !model.faults;
+            with_table(model, |table| table.faults = !table.faults);
             model.stale_index = true;
         }
         Command::Up => step(model, -1),
@@ -64,14 +67,21 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Bottom => step(model, isize::MAX / 2),
         Command::Mark => with_table(model, |table| table.toggle_mark()),
         Command::MarkRange => with_table(model, |table| table.mark_range()),
-        Command::Unmark => with_table(model, |table| table.marks.clear()),
+        Command::Unmark => {
+            with_table(model, |table| table.marks.clear());
+            model.say(Outcome::Pending, "no marks");
+        }
         Command::SortBy(column) => sort_by(model, column),
         Command::SortLeft => sort_step(model, -1),
         Command::SortRight => sort_step(model, 1),
-        Command::SortReverse => {
-            with_table(model, |table| table.sort.reverse = !table.sort.reverse);
-            model.stale_index = true;
-        }
+        Command::SortReverse => match model.focused() {
+            Some(id) => {
+                let sort = &mut model.table_mut(id).sort;
+                sort.reverse = !sort.reverse;
+                model.stale_index = true;
+            }
+            None => nothing_to_sort(model),
+        },
         Command::Restart => verbs::restart_dialog(model),
         Command::Pause => verbs::confirm(model, &crate::model::action::Verb::Pause),
         Command::Resume => verbs::confirm(model, &crate::model::action::Verb::Resume),
@@ -90,6 +100,9 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Reveal => reveal(model),
         Command::NextPane => return next_pane(model, 1),
         Command::PreviousPane => return next_pane(model, Pane::ALL.len() - 1),
+        Command::OpenPane(pane) if model.detail.focus == pane && !model.detail.full => {
+            return nothing(model, "this pane has the focus already");
+        }
         Command::OpenPane(pane) => return open_pane(model, pane),
         Command::Full => model.detail.full = !model.detail.full,
         Command::NextMatch => search(model, true),
@@ -173,9 +186,46 @@ fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
     }
 }
 
+/// Says why a key does nothing here.
+fn nothing(model: &mut Model, why: &str) -> Vec<Effect> {
+    model.say(Outcome::Pending, why);
+    Vec::new()
+}
+
+fn nothing_to_sort(model: &mut Model) {
+    model.say(
+        Outcome::Pending,
+        "no table has the focus here; 1 goes to the tasks",
+    );
+}
+
+fn revisit(model: &mut Model, which: &str, go: impl FnOnce(&mut Model)) -> Vec<Effect> {
+    let before = model.nav.current().clone();
+    let effects = moved(model, go);
+    if *model.nav.current() == before {
+        return nothing(model, &format!("no view {which}"));
+    }
+    effects
+}
+
+/// Wide columns need a wide screen: where none has room the user is told.
+fn wide(model: &mut Model) {
+    model.wide = !model.wide;
+    let shown = |wide| {
+        let id = model.focused()?;
+        Some(crate::model::table::fit(id, model.width.saturating_sub(3), wide).len())
+    };
+    let text = match (model.wide, shown(true) == shown(false)) {
+        (true, true) => "wide columns: no room for more, or none here",
+        (true, false) => "wide columns",
+        (false, _) => "narrow columns",
+    };
+    model.say(Outcome::Pending, text);
+}
+
 fn enter(model: &mut Model) -> Vec<Effect> {
     let Some(row) = model.current_row().cloned() else {
-        return Vec::new();
+        return nothing(model, "no row to open");
     };
     match row {
         RowKey::Connector(name) => open_connector(model, &name, None, None),
@@ -185,11 +235,13 @@ fn enter(model: &mut Model) -> Vec<Effect> {
             _ => open_connector(model, &name, Some(id), None),
         },
         RowKey::Worker(id) => {
-            let filter = format!("-l worker={}", id.as_str());
-            model.table_mut(TableId::Tasks).filter = Filter::parse(&filter);
-            jump(model, Screen::Tasks)
+            let filter = Filter::parse(&format!("-l worker={}", id.as_str()));
+            visit(model, Screen::Tasks, TableId::Tasks, filter)
         }
-        RowKey::Rebalance(_) => Vec::new(),
+        RowKey::Rebalance(_) => nothing(
+            model,
+            "a rebalance has nothing to open; tab goes to the workers",
+        ),
         RowKey::Event(number) => {
             let connector = model
                 .events
@@ -199,7 +251,7 @@ fn enter(model: &mut Model) -> Vec<Effect> {
                 Some(name) if model.cluster.connectors.contains_key(&name) => {
                     open_connector(model, &name, None, None)
                 }
-                _ => Vec::new(),
+                _ => nothing(model, "this event belongs to no connector that is here"),
             }
         }
         RowKey::Context(place) => connect(model, place),
@@ -237,18 +289,43 @@ fn back(model: &mut Model) -> Vec<Effect> {
         model.detail.full = false;
         return Vec::new();
     }
-    if let Some(id) = model.focused()
-        && !model.table(id).filter.is_empty()
-    {
-        model.table_mut(id).filter = Filter::default();
-        model.stale_index = true;
+    if *model.nav.current() == Screen::Help && !model.help_filter.is_empty() {
+        model.help_filter.clear();
         return Vec::new();
     }
-    if !model.nav.pop() && model.faults {
-        model.faults = false;
-    }
     model.stale_index = true;
-    Vec::new()
+    if let Some(id) = model.focused() {
+        let table = model.table_mut(id);
+        if table.filter.text() != table.given.text() {
+            table.filter = table.given.clone();
+            return Vec::new();
+        }
+    }
+    let left = model.nav.current().table();
+    if model.nav.pop() {
+        // A filter lives as long as the visit.
+        if let Some(id) = left {
+            model.table_mut(id).begin_visit(Filter::default());
+        }
+        return Vec::new();
+    }
+    let home = model.table_mut(TableId::Connectors);
+    if home.faults || !home.given.is_empty() {
+        home.begin_visit(Filter::default());
+        return Vec::new();
+    }
+    nothing(model, "this is home; :q quits")
+}
+
+/// Goes down to a screen that shows a part of its table.
+pub(super) fn visit(
+    model: &mut Model,
+    screen: Screen,
+    table: TableId,
+    filter: Filter,
+) -> Vec<Effect> {
+    model.table_mut(table).begin_visit(filter);
+    moved(model, |model| model.nav.push(screen))
 }
 
 fn with_table(model: &mut Model, change: impl FnOnce(&mut crate::model::table::TableState)) {
@@ -285,6 +362,9 @@ fn scroll_text(model: &mut Model, delta: isize) {
 fn page(model: &mut Model, direction: isize) {
     let rows = match model.focused() {
         Some(id) => crate::view::layout::table_rows(model, id),
+        None if *model.nav.current() == Screen::Help => {
+            usize::from(model.body_height().saturating_sub(2))
+        }
         None => crate::view::layout::lower_rows(model),
     };
     let rows = isize::try_from(rows.max(2) - 1).unwrap_or(1);
@@ -292,7 +372,9 @@ fn page(model: &mut Model, direction: isize) {
 }
 
 fn sort_by(model: &mut Model, column: Column) {
-    let Some(id) = model.focused() else { return };
+    let Some(id) = model.focused() else {
+        return nothing_to_sort(model);
+    };
     // The same letter means the nearest column of the table one looks at.
     let has = |column: Column| columns(id).iter().any(|spec| spec.column == column);
     let column = match column {
@@ -303,7 +385,7 @@ fn sort_by(model: &mut Model, column: Column) {
         Column::Changed if has(Column::Up) => Column::Up,
         Column::Name if has(Column::Worker) => Column::Worker,
         Column::Tasks if has(Column::Topic) => Column::Topic,
-        _ => return,
+        _ => return model.say(Outcome::Pending, "this table has no such column"),
     };
     let sort = &mut model.table_mut(id).sort;
     if sort.column == column {
@@ -316,7 +398,9 @@ fn sort_by(model: &mut Model, column: Column) {
 }
 
 fn sort_step(model: &mut Model, step: isize) {
-    let Some(id) = model.focused() else { return };
+    let Some(id) = model.focused() else {
+        return nothing_to_sort(model);
+    };
     let shown: Vec<Column> = columns(id)
         .iter()
         .filter(|spec| model.wide || !spec.wide)
@@ -330,6 +414,12 @@ fn sort_step(model: &mut Model, step: isize) {
     let next = at
         .saturating_add_signed(step)
         .min(shown.len().saturating_sub(1));
+    if next == at {
+        return model.say(
+            Outcome::Pending,
+            "sorted by the last column in this direction",
+        );
+    }
     if let Some(column) = shown.get(next) {
         let sort = &mut model.table_mut(id).sort;
         sort.column = *column;
@@ -339,21 +429,19 @@ fn sort_step(model: &mut Model, step: isize) {
 }
 
 fn filter_line(model: &mut Model) {
-    match model.focused() {
-        Some(id)
-            if id != TableId::ConnectorTasks
-                && id != TableId::Contexts
-                && id != TableId::Rebalances =>
-        {
-            let text = model.table(id).filter.text().to_owned();
-            model.prompt = Some(Prompt::new(PromptKind::Filter, &text));
+    let (kind, text) = match model.focused() {
+        // What one looks for on this screen is in the text below the tasks.
+        Some(TableId::ConnectorTasks) => {
+            model.detail.focus = model.detail.lower;
+            (PromptKind::Search, model.detail.search.clone())
         }
-        None if *model.nav.current() != Screen::Help => {
-            let text = model.detail.search.clone();
-            model.prompt = Some(Prompt::new(PromptKind::Search, &text));
+        Some(id) => (PromptKind::Filter, model.table(id).filter.text().to_owned()),
+        None if *model.nav.current() == Screen::Help => {
+            (PromptKind::Filter, model.help_filter.clone())
         }
-        _ => {}
-    }
+        None => (PromptKind::Search, model.detail.search.clone()),
+    };
+    model.prompt = Some(Prompt::new(kind, &text));
 }
 
 /// The connector under the cursor or open.
@@ -372,9 +460,9 @@ fn look(model: &mut Model, pane: Pane) -> Vec<Effect> {
         Some(RowKey::Task(name, id)) => open_connector(model, &name, Some(id), Some(pane)),
         Some(row) => match row.connector() {
             Some(name) => open_connector(model, &name.clone(), None, Some(pane)),
-            None => Vec::new(),
+            None => nothing(model, "no connector in this row"),
         },
-        None => Vec::new(),
+        None => nothing(model, "no row to look into"),
     }
 }
 
@@ -413,11 +501,13 @@ fn next_pane(model: &mut Model, step: usize) -> Vec<Effect> {
 }
 
 fn filtered(model: &mut Model, screen: Screen, table: TableId, label: &str) {
-    if let Some(name) = current_connector(model) {
-        model.table_mut(table).filter = Filter::parse(&format!("-l {label}={name}"));
+    match current_connector(model) {
+        Some(name) => {
+            let filter = Filter::parse(&format!("-l {label}={name}"));
+            visit(model, screen, table, filter);
+        }
+        None => model.say(Outcome::Pending, "no connector in this row"),
     }
-    model.nav.push(screen);
-    model.stale_index = true;
 }
 
 fn owner(model: &mut Model) {
@@ -429,24 +519,37 @@ fn owner(model: &mut Model) {
         model.nav.push(Screen::Workers);
         super::index::rebuild(model);
         model.table_mut(TableId::Workers).select(&key);
+    } else {
+        model.say(
+            Outcome::Pending,
+            "no task under the cursor; 1 goes to the tasks",
+        );
     }
 }
 
 fn reveal(model: &mut Model) {
     if model.detail.lower == Pane::Config {
         model.detail.reveal = !model.detail.reveal;
+    } else {
+        model.say(
+            Outcome::Pending,
+            "secrets are in the configuration: 3 opens it, x reveals",
+        );
     }
 }
 
 fn search(model: &mut Model, forward: bool) {
     let needle = model.detail.search.to_lowercase();
     if needle.is_empty() {
-        return;
+        return model.say(
+            Outcome::Pending,
+            "nothing to look for: / searches this text",
+        );
     }
     let lines = crate::view::lower_lines(model);
     let count = lines.len();
     if count == 0 {
-        return;
+        return model.say(Outcome::Bad, "no match");
     }
     let hit = |i: &usize| {
         lines
@@ -467,6 +570,14 @@ fn search(model: &mut Model, forward: bool) {
 
 fn copy(model: &mut Model) -> Vec<Effect> {
     let text = match (model.nav.current(), model.current_row()) {
+        (Screen::Connector(name), _)
+            if model.detail.lower == Pane::Config && model.detail.focus == Pane::Config =>
+        {
+            let none = Default::default();
+            let passwords = model.detail.passwords.as_ref().unwrap_or(&none);
+            let connector = model.cluster.connectors.get(name);
+            connector.map(|c| crate::model::secrets::editor_text(&c.config, passwords))
+        }
         (Screen::Connector(_), _)
             if model.detail.lower != Pane::Trace && model.detail.focus != Pane::Tasks =>
         {
@@ -511,5 +622,21 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         }),
         _ => None,
     };
-    text.map(Effect::Copy).into_iter().collect()
+    match text {
+        Some(text) => vec![Effect::Copy(text)],
+        None => nothing(model, "nothing to copy in this row"),
+    }
+}
+
+/// `:abort`: what is asked for and not taken by the cluster yet is given up; what it has taken can't be called back.
+pub(super) fn abort(model: &mut Model) -> Vec<Effect> {
+    let waiting = |action: &&Action| matches!(action.stage, Stage::Asked | Stage::Waiting { .. });
+    match model.actions.iter().filter(waiting).count() {
+        0 => nothing(model, "nothing waits to be sent"),
+        count => {
+            let count = crate::units::plural(count, "request");
+            model.say(Outcome::Pending, &format!("giving up {count}"));
+            vec![Effect::Abort]
+        }
+    }
 }

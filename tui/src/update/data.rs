@@ -31,6 +31,10 @@ pub(super) fn apply(model: &mut Model, update: Update) {
     let was_stale = std::mem::replace(&mut model.stale_index, true);
     match update {
         Update::Rest(link) => rest_link(model, link),
+        Update::Waiting(since) => {
+            model.stale_index = was_stale;
+            model.cluster.waiting = Some(since);
+        }
         Update::Brokers(link) => model.cluster.brokers = link,
         Update::Server {
             url,
@@ -60,6 +64,7 @@ pub(super) fn apply(model: &mut Model, update: Update) {
         Update::ListedSame { asked } => {
             model.stale_index = was_stale;
             model.cluster.listed = Some(asked);
+            model.cluster.waiting = None;
         }
         Update::Live(live) => model.cluster.live = live,
         Update::Status(change) => status(model, &change),
@@ -97,12 +102,16 @@ pub(super) fn apply(model: &mut Model, update: Update) {
             }
         }
         Update::Worker(report) => telemetry::worker(model, report),
-        Update::Group(report) => telemetry::group(model, report),
+        Update::Group(report) => telemetry::group(model, &report),
         Update::Lag { at, partitions } => telemetry::lag(model, at, partitions),
         Update::Task(report) => telemetry::task(model, *report),
         Update::Rebalance(rebalance) => telemetry::rebalance(model, rebalance),
         Update::Event(event) => model.events.push(event),
         Update::Notes(notes) => model.cluster.topic_notes = notes,
+        Update::Guessed(what) => model.cluster.guessed = what,
+    }
+    if model.stale_index {
+        model.cluster.mark_lost(model.now);
     }
     remember_context(model);
 }
@@ -147,6 +156,9 @@ fn rest_link(model: &mut Model, link: Link) {
         }
         _ => {}
     }
+    if matches!(link, Link::Down { .. }) {
+        model.cluster.waiting = None;
+    }
     model.cluster.rest = link;
 }
 
@@ -190,7 +202,7 @@ fn listed(model: &mut Model, asked: Millis, list: ExpandedConnectors) {
                 model,
                 Severity::Info,
                 "connector",
-                &Text::line(&name),
+                &Text::name(&name),
                 "deleted",
                 Some(name.clone()),
             );
@@ -201,6 +213,7 @@ fn listed(model: &mut Model, asked: Millis, list: ExpandedConnectors) {
         one(model, name, entry, asked, first, &mut workers);
     }
     model.cluster.listed = Some(asked);
+    model.cluster.waiting = None;
 }
 
 /// Texts that come again and again in one list (workers, versions), kept once.
@@ -238,7 +251,7 @@ fn one(
             model,
             Severity::Info,
             "connector",
-            &Text::line(&name),
+            &Text::name(&name),
             "new",
             Some(name.clone()),
         );
@@ -341,34 +354,25 @@ fn status(model: &mut Model, change: &StatusChange) {
         Some(change.at)
     };
     let counts_restarts = model.cluster.live || change.generation >= 0;
-    let label = Text::line(&change.connector);
-    let target = model
-        .cluster
-        .targets
-        .as_ref()
-        .map(|targets| targets.get(&change.connector).copied().unwrap_or_default());
+    let label = Text::name(&change.connector);
     let worker = change.worker.clone();
-    if !worker.is_empty() {
+    let Some(state) = change.state else {
+        remove(model, change);
+        return;
+    };
+    let listed = model.cluster.connectors.contains_key(&change.connector);
+    if listed && !worker.is_empty() {
         model
             .cluster
             .workers
             .entry(worker.clone())
             .or_insert_with(|| Worker::new(worker.clone()));
     }
-    let Some(state) = change.state else {
-        remove(model, change);
+    // What REST does not list is not shown: it may belong to another cluster on the same brokers, or be gone.
+    let Some(connector) = model.cluster.connectors.get_mut(&change.connector) else {
         return;
     };
-    let connector = model
-        .cluster
-        .connectors
-        .entry(change.connector.clone())
-        .or_insert_with(|| {
-            let mut connector = Connector::new(change.connector.clone());
-            connector.appeared = (!change.old).then_some(now);
-            connector.target = target;
-            connector
-        });
+    let topic = change.generation >= 0 && !change.old;
     let before;
     let object;
     let first_word;
@@ -384,12 +388,13 @@ fn status(model: &mut Model, change: &StatusChange) {
             }
             connector.trace = parsed(connector.trace.take(), trace);
             connector.state = state;
+            connector.heard += u64::from(topic || before != state);
             if before != state || (change.generation >= 0 && connector.changed.is_none()) {
                 connector.changed = when;
             }
             if counts_restarts {
                 let seen = connector.restarts.get_or_insert(0);
-                if state == State::Restarting && before != State::Restarting && !change.old {
+                if !change.old && is_restart(before, state) {
                     *seen += 1;
                 }
             }
@@ -416,6 +421,7 @@ fn status(model: &mut Model, change: &StatusChange) {
             task.worker = worker;
             task.trace = parsed(task.trace.take(), trace);
             task.state = state;
+            task.heard += u64::from(topic || fresh || before != state);
             if change.generation >= 0 {
                 task.generation = Some(change.generation);
             }
@@ -424,10 +430,13 @@ fn status(model: &mut Model, change: &StatusChange) {
             }
             if counts_restarts {
                 let seen = task.restarts.get_or_insert(0);
-                if state == State::Restarting && before != State::Restarting && !change.old {
+                // A record that says FAILED once more is that of a start that failed at once.
+                let failed_again = topic && before == State::Failed && state == State::Failed;
+                if !change.old && !fresh && (failed_again || is_restart(before, state)) {
                     *seen += 1;
-                    connector.restarts = Some(connector.restarts.unwrap_or(0) + 1);
                 }
+                let most = connector.restarts.unwrap_or(0).max(*seen);
+                connector.restarts = Some(most);
             }
             if before != state && !fresh {
                 connector.changed = when.or(connector.changed);
@@ -445,6 +454,15 @@ fn status(model: &mut Model, change: &StatusChange) {
     connector.recompute(now);
     if before != state && !first_word && !change.old {
         state_event(model, change, object, before, state, root);
+    }
+}
+
+/// Whether a change of state is a restart: it is said to be one, or what failed runs.
+fn is_restart(before: State, state: State) -> bool {
+    match state {
+        State::Restarting => before != State::Restarting,
+        State::Running => before == State::Failed,
+        _ => false,
     }
 }
 
@@ -505,7 +523,7 @@ fn remove(model: &mut Model, change: &StatusChange) {
         }
         None => {
             if model.cluster.connectors.remove(&change.connector).is_some() && !change.old {
-                let label = Text::line(&change.connector);
+                let label = Text::name(&change.connector);
                 note(
                     model,
                     Severity::Info,
@@ -536,7 +554,7 @@ fn set_target(model: &mut Model, name: &ConnectorName, target: Option<TargetStat
             model,
             Severity::Info,
             "config",
-            &Text::line(name),
+            &Text::name(name),
             &what,
             Some(name.clone()),
         );
@@ -564,8 +582,8 @@ fn set_config(model: &mut Model, name: &ConnectorName, config: Option<ConfigMap>
         .collect();
     let names: Vec<&str> = changed.iter().take(5).map(|key| key.as_str()).collect();
     let what = format!(
-        "configuration changed: {} keys ({})",
-        changed.len(),
+        "configuration changed: {} ({})",
+        crate::units::plural(changed.len(), "key"),
         names.join(", ")
     );
     let known = !connector.config.is_empty();
@@ -576,7 +594,7 @@ fn set_config(model: &mut Model, name: &ConnectorName, config: Option<ConfigMap>
             model,
             Severity::Info,
             "config",
-            &Text::line(name),
+            &Text::name(name),
             &what,
             Some(name.clone()),
         );

@@ -6,6 +6,7 @@ use super::{edit, verbs};
 use crate::effect::Effect;
 use crate::keys::Key;
 use crate::model::Model;
+use crate::model::action::Outcome as ActionOutcome;
 use crate::model::dialog::Outcome;
 
 /// A key while a dialog is open.
@@ -14,6 +15,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
         return Vec::new();
     };
     let last = dialog.choices.len().saturating_sub(1);
+    if dialog.swallows {
+        dialog.swallows = !matches!(key.code, KeyCode::Enter | KeyCode::Esc);
+        return Vec::new();
+    }
     match key.code {
         KeyCode::Esc => return close(model),
         KeyCode::Char('c') if key.ctrl => return close(model),
@@ -33,11 +38,20 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
         }
         KeyCode::Down | KeyCode::PageDown => {
             dialog.scroll =
-                (dialog.scroll + step(key.code)).min(dialog.body.len().saturating_sub(1));
+                (dialog.scroll + step(key.code)).min(dialog.lines().count().saturating_sub(1));
         }
         _ if dialog.typed.is_some() => typing(model, key),
+        // A filter or a command, typed without looking: its letters must not choose here, nor its enter act.
+        KeyCode::Char('/' | ':') => {
+            dialog.swallows = true;
+            let text = "a dialog is open: this line is not taken, esc twice closes both";
+            model.say(ActionOutcome::Bad, text);
+        }
         KeyCode::Left | KeyCode::Char('h') => dialog.selected = dialog.selected.saturating_sub(1),
-        KeyCode::Right | KeyCode::Char('l') => dialog.selected = (dialog.selected + 1).min(last),
+        KeyCode::Right | KeyCode::Char('l') => {
+            dialog.selected = (dialog.selected + 1).min(last);
+            dialog.scroll = 0;
+        }
         KeyCode::Char('n' | 'q') => return close(model),
         KeyCode::Char('y') => {
             // `y` is the one choice that does something, when there is only one such.
@@ -106,7 +120,11 @@ fn typing(model: &mut Model, key: Key) {
     let wanted = dialog
         .choices
         .iter()
-        .position(|choice| (choice.outcome == Outcome::Cancel) != right);
+        .position(|choice| match choice.outcome {
+            Outcome::Act(_) => right,
+            _ if choice.outcome.is_harmless() => !right,
+            _ => false,
+        });
     if let Some(place) = wanted {
         dialog.selected = place;
     }
@@ -129,6 +147,14 @@ fn choose(model: &mut Model) -> Vec<Effect> {
     {
         Some(Outcome::Act(plan)) => verbs::act(model, plan),
         Some(Outcome::EditAgain(session)) => edit::again(*session),
+        Some(Outcome::Discard(connector)) => {
+            model.drafts.remove(&connector);
+            Vec::new()
+        }
+        Some(Outcome::StartAnew(connector)) => {
+            model.drafts.remove(&connector);
+            edit::start(model, connector)
+        }
         Some(Outcome::Cancel) | None => Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ use crate::model::action::{Outcome, Verb};
 use crate::model::dialog::{Choice, Dialog, EditSession, Outcome as Choose, Planned, Tone};
 use crate::model::secrets::{self, Change, PasswordKeys};
 use crate::text::Text;
+use crate::units;
 
 /// What a new connector starts from.
 const TEMPLATE: &str = r#"{
@@ -24,10 +25,7 @@ const TEMPLATE: &str = r#"{
 /// `e`: fetches the stored configuration first, so that nothing stale is edited.
 pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
     match commands::current_connector(model) {
-        Some(name) => {
-            model.busy = Some(Text::line(&format!("fetching the configuration of {name}")));
-            vec![Effect::LoadConfig(name)]
-        }
+        Some(name) => begin_or_go_on(model, Some(name)),
         None => {
             model.say(Outcome::Bad, "nothing selected");
             Vec::new()
@@ -37,6 +35,43 @@ pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
 
 /// `a`: a new connector from a template.
 pub(super) fn begin_new(model: &mut Model) -> Vec<Effect> {
+    begin_or_go_on(model, None)
+}
+
+/// A text that was left without being written is offered first.
+fn begin_or_go_on(model: &mut Model, connector: Option<ConnectorName>) -> Vec<Effect> {
+    let Some(draft) = model.drafts.get(&connector).cloned() else {
+        return start(model, connector);
+    };
+    let title = title(&draft);
+    let anew = match connector {
+        Some(_) => "edits what is stored",
+        None => "begins with an empty template",
+    };
+    let choices = vec![
+        Choice::new(
+            "edit again",
+            "opens the editor with your text",
+            Choose::EditAgain(Box::new(draft)),
+        ),
+        Choice::new("start anew", anew, Choose::StartAnew(connector)),
+        Choice::new("Cancel", "keeps your text", Choose::Cancel),
+    ];
+    let body = vec![(
+        Tone::Plain,
+        Text::from("there is a text of yours that was not written"),
+    )];
+    model.dialog = Some(Dialog::new(title, body, choices, 0));
+    Vec::new()
+}
+
+/// Opens the editor on what is stored, or on a template.
+pub(super) fn start(model: &mut Model, connector: Option<ConnectorName>) -> Vec<Effect> {
+    if let Some(name) = connector {
+        let busy = format!("fetching the configuration of {}", Text::name(&name));
+        model.busy = Some(Text::line(&busy));
+        return vec![Effect::LoadConfig(name)];
+    }
     model.flash = None;
     vec![Effect::Edit(Box::new(EditSession {
         connector: None,
@@ -92,11 +127,15 @@ pub(super) fn closed(
         return Vec::new();
     }
     session.text = text;
+    model
+        .drafts
+        .insert(session.connector.clone(), (*session).clone());
     let merged = match secrets::merge(&session.text, &session.base) {
         Ok(merged) => merged,
         Err(error) => return refuse(model, *session, &[error.to_string()]),
     };
     if merged == *session.base {
+        model.drafts.remove(&session.connector);
         model.say(Outcome::Pending, "nothing changed, nothing written");
         return Vec::new();
     }
@@ -131,31 +170,34 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
         .iter()
         .map(|error| (Tone::Bad, Text::line(error)))
         .collect();
-    model.dialog = Some(Dialog {
-        title: format!("{}: not written", title(&session)),
-        body,
-        scroll: 0,
-        typed: None,
-        choices: vec![
-            Choice {
-                label: "edit again",
-                outcome: Choose::EditAgain(Box::new(session)),
-                hint: "opens the editor with your text".to_owned(),
-            },
-            Choice {
-                label: "discard",
-                outcome: Choose::Cancel,
-                hint: "forgets your text".to_owned(),
-            },
-        ],
-        selected: 0,
-    });
+    let title = format!("{}: not written", title(&session));
+    let connector = session.connector.clone();
+    let choices = vec![
+        Choice::new(
+            "edit again",
+            "opens the editor with your text; esc keeps it for the next e",
+            Choose::EditAgain(Box::new(session)),
+        ),
+        Choice::new("discard", "forgets your text", Choose::Discard(connector)),
+    ];
+    model.dialog = Some(Dialog::new(title, body, choices, 0));
     Vec::new()
+}
+
+/// The cluster refused the write: the text is offered again, at once or with the next `e`.
+pub(super) fn not_written(model: &mut Model, connector: &Option<ConnectorName>, why: &str) {
+    let Some(draft) = model.drafts.get(connector).cloned() else {
+        return;
+    };
+    if model.dialog.is_some() || model.prompt.is_some() {
+        return model.say(Outcome::Bad, &format!("{why}; e opens your text again"));
+    }
+    refuse(model, draft, &[why.to_owned()]);
 }
 
 fn title(session: &EditSession) -> String {
     match &session.connector {
-        Some(name) => format!("edit {}", Text::line(name)),
+        Some(name) => format!("edit {}", Text::name(name)),
         None => "new connector".to_owned(),
     }
 }
@@ -195,12 +237,14 @@ pub(super) fn validated(
         Tone::Dim,
         Text::line(&match &session.connector {
             Some(_) => format!(
-                "{} keys, validation OK, {tasks} tasks may restart",
-                changes.len()
+                "{}, validation OK, {} may restart",
+                units::plural(changes.len(), "key"),
+                units::plural(tasks, "task")
             ),
             None => "validation OK".to_owned(),
         }),
     ));
+    let guarded = name.clone();
     let plan = vec![Planned {
         connector: name,
         verb: Verb::PutConfig {
@@ -213,30 +257,25 @@ pub(super) fn validated(
         tasks: Vec::new(),
     }];
     let title = title(&session);
-    model.dialog = Some(Dialog {
-        title,
-        body,
-        scroll: 0,
-        typed: None,
-        choices: vec![
-            Choice {
-                label: "Cancel",
-                outcome: Choose::Cancel,
-                hint: "forgets your text".to_owned(),
-            },
-            Choice {
-                label: "edit again",
-                outcome: Choose::EditAgain(Box::new(session)),
-                hint: "opens the editor with your text".to_owned(),
-            },
-            Choice {
-                label: "write",
-                outcome: Choose::Act(plan),
-                hint: "writes the configuration to the cluster".to_owned(),
-            },
-        ],
-        selected: 0,
-    });
+    let choices = vec![
+        Choice::new(
+            "Cancel",
+            "forgets your text; esc keeps it for the next e",
+            Choose::Discard(session.connector.clone()),
+        ),
+        Choice::new(
+            "edit again",
+            "opens the editor with your text",
+            Choose::EditAgain(Box::new(session)),
+        ),
+        Choice::new(
+            "write",
+            "writes the configuration to the cluster",
+            Choose::Act(plan),
+        ),
+    ];
+    model.dialog = Some(Dialog::new(title, body, choices, 0));
+    verbs::guard(model, &[guarded], "write", false);
     Vec::new()
 }
 
@@ -273,7 +312,7 @@ pub(crate) fn errors(infos: &ConfigInfos, passwords: &PasswordKeys) -> Vec<Strin
                 {
                     format!("{}: not accepted", value.name)
                 } else {
-                    format!("{}: {error}", value.name)
+                    format!("{}: {}", value.name, secrets::masked_text(error))
                 }
             })
         })

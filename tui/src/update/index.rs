@@ -2,15 +2,16 @@
 //! or order changed; the view then formats visible rows only.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use sluice_protocol::{ConnectorType, State};
 
-use crate::model::Model;
-use crate::model::cluster::{Connector, PartitionLag, Task, Worker};
+use crate::model::cluster::{Connector, PartitionLag, Rebalance, Task, Worker};
 use crate::model::event::{Event, Severity};
-use crate::model::filter::{Filter, Subject};
+use crate::model::filter::Subject;
 use crate::model::screen::Screen;
 use crate::model::table::{Column, RowKey, Sort, TableId};
+use crate::model::{ContextSummary, Model};
 
 /// Makes the row indexes of the screen that is shown.
 pub(super) fn rebuild(model: &mut Model) {
@@ -111,6 +112,10 @@ impl Subject for Connector {
             key => return self.config.text(key).map(str::to_owned),
         })
     }
+
+    fn also(&self, key: &str) -> Option<&'static str> {
+        (key == "health" && self.health.is_bad()).then_some("bad")
+    }
 }
 
 fn connectors(model: &mut Model) {
@@ -119,33 +124,28 @@ fn connectors(model: &mut Model) {
     let all = &model.cluster.connectors;
     let rows: Vec<(RowKey, &Connector)> = all
         .values()
-        .filter(|c| !model.faults || c.health.is_fault())
-        .filter(|c| accepts_connector(filter, c))
+        .filter(|c| !table.faults || c.health.is_fault())
+        .filter(|c| filter.accepts(*c))
         .map(|c| (RowKey::Connector(c.name.clone()), c))
         .collect();
     let total = all.len();
+    let bad: BTreeSet<RowKey> = rows
+        .iter()
+        .filter(|(_, c)| c.health.is_bad())
+        .map(|(key, _)| key.clone())
+        .collect();
     let rows = sorted(rows, sort, |c, _| connector_rank(c, sort.column));
-    model.table_mut(TableId::Connectors).replace(rows, total);
-}
-
-/// `health=bad` stands for all bad ones.
-fn accepts_connector(filter: &Filter, connector: &Connector) -> bool {
-    if filter.is_empty() {
-        return true;
+    let table = model.table_mut(TableId::Connectors);
+    // One works down a list of failures: a row that gets well leaves it, and the cursor stays with the failures.
+    let recovered = table
+        .current()
+        .is_some_and(|key| table.bad.contains(key) && !bad.contains(key));
+    if recovered && sort.column == Column::Health {
+        table.replace_in_place(rows, total);
+    } else {
+        table.replace(rows, total);
     }
-    struct BadAware<'a>(&'a Connector);
-    impl Subject for BadAware<'_> {
-        fn haystack(&self) -> String {
-            self.0.haystack()
-        }
-        fn label(&self, key: &str) -> Option<String> {
-            if key == "health" && self.0.health.is_bad() {
-                return Some("bad".to_owned());
-            }
-            self.0.label(key)
-        }
-    }
-    filter.accepts(connector) || filter.accepts(&BadAware(connector))
+    table.bad = bad;
 }
 
 fn connector_rank(c: &Connector, column: Column) -> Rank<'_> {
@@ -192,6 +192,7 @@ fn task_rank<'a>(task: &'a Task, key: &'a RowKey, column: Column) -> Rank<'a> {
     let figures = task.figures.as_ref();
     match column {
         Column::Id | Column::Tasks => Rank::Number(f64::from(task.id)),
+        Column::State | Column::Health if task.lost => Rank::Number(0.5),
         Column::State | Column::Health => Rank::Number(severity(task.state)),
         Column::Worker => Rank::Text(task.worker.as_str()),
         Column::Lag => number(task.lag.map(|lag| -(lag as f64))),
@@ -222,7 +223,7 @@ impl Subject for TaskSubject<'_> {
             .map_or("", |trace| trace.root.as_str());
         format!(
             "{} {}-{} {} {root}",
-            self.1.state,
+            state_word(self.1),
             self.0.name,
             self.1.id,
             self.1.worker.as_str()
@@ -231,10 +232,23 @@ impl Subject for TaskSubject<'_> {
 
     fn label(&self, key: &str) -> Option<String> {
         match key {
-            "state" => Some(self.1.state.to_string()),
+            "state" => Some(state_word(self.1).to_owned()),
             "worker" => Some(self.1.worker.to_string()),
             key => self.0.label(key),
         }
+    }
+
+    fn also(&self, key: &str) -> Option<&'static str> {
+        self.0.also(key)
+    }
+}
+
+/// The state of a task as it is shown: what a worker that is gone is said to run is LOST.
+fn state_word(task: &Task) -> &'static str {
+    if task.lost {
+        "LOST"
+    } else {
+        task.state.as_str()
     }
 }
 
@@ -282,8 +296,9 @@ fn tasks(model: &mut Model) {
     for connector in model.cluster.connectors.values() {
         for task in connector.tasks.values() {
             total += 1;
-            let fault = !matches!(task.state, State::Running | State::Paused | State::Stopped);
-            if (!model.faults || fault)
+            let fault =
+                task.lost || !matches!(task.state, State::Running | State::Paused | State::Stopped);
+            if (!table.faults || fault)
                 && (filter.is_empty() || filter.accepts(&TaskSubject(connector, task)))
             {
                 rows.push((RowKey::Task(connector.name.clone(), task.id), task));
@@ -347,9 +362,37 @@ fn workers(model: &mut Model) {
         _ => Rank::Text(w.id.as_str()),
     });
     model.table_mut(TableId::Workers).replace(rows, total);
-    let count = model.cluster.rebalances.len();
-    let rows = (0..count).map(RowKey::Rebalance).collect();
+    let filter = &model.table(TableId::Rebalances).filter;
+    let rebalances = &model.cluster.rebalances;
+    let rows = rebalances
+        .iter()
+        .enumerate()
+        .filter(|(_, rebalance)| filter.accepts(*rebalance))
+        .map(|(place, _)| RowKey::Rebalance(place))
+        .collect();
+    let count = rebalances.len();
     model.table_mut(TableId::Rebalances).replace(rows, count);
+}
+
+impl Subject for Rebalance {
+    fn haystack(&self) -> String {
+        let generation = self.generation.map(|n| n.to_string()).unwrap_or_default();
+        format!("{generation} {}", self.cause.as_str())
+    }
+
+    fn label(&self, _key: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Subject for ContextSummary {
+    fn haystack(&self) -> String {
+        format!("{} {}", self.name, self.urls)
+    }
+
+    fn label(&self, _key: &str) -> Option<String> {
+        None
+    }
 }
 
 impl Subject for PartitionLag {
@@ -378,7 +421,7 @@ fn lag(model: &mut Model) {
         .cluster
         .partitions
         .values()
-        .filter(|p| !model.faults || p.lag() != Some(0))
+        .filter(|p| !table.faults || p.lag() != Some(0))
         .filter(|p| filter.accepts(*p))
         .map(|p| {
             (
@@ -431,7 +474,7 @@ fn events(model: &mut Model) {
     let rows: Vec<(RowKey, &Event)> = model
         .events
         .iter()
-        .filter(|e| !model.faults || e.event.severity != Severity::Info)
+        .filter(|e| !table.faults || e.event.severity != Severity::Info)
         .filter(|e| filter.accepts(*e))
         .map(|e| (RowKey::Event(e.number), e))
         .collect();
@@ -448,6 +491,13 @@ fn events(model: &mut Model) {
 
 fn contexts(model: &mut Model) {
     let total = model.contexts.len();
-    let rows = (0..total).map(RowKey::Context).collect();
+    let filter = &model.table(TableId::Contexts).filter;
+    let rows = model
+        .contexts
+        .iter()
+        .enumerate()
+        .filter(|(_, context)| filter.accepts(*context))
+        .map(|(place, _)| RowKey::Context(place))
+        .collect();
     model.table_mut(TableId::Contexts).replace(rows, total);
 }

@@ -28,7 +28,8 @@ pub(crate) const COMMANDS: &[(&str, &[&str], &str)] = &[
     ("lag", &["topics"], "topics and lag"),
     ("events", &["ev"], "what happened"),
     ("contexts", &["ctx"], "contexts; :ctx name switches"),
-    ("faults", &[], "tasks that are not well"),
+    ("faults", &[], "tasks that are not well; :faults /re"),
+    ("abort", &[], "give up what is asked for and not sent yet"),
     ("restart", &[], ":restart failed|all|connector [/re]"),
     ("pause", &[], ":pause [/re]"),
     ("resume", &[], ":resume [/re]"),
@@ -105,6 +106,9 @@ fn live_filter(model: &mut Model) {
             if let Some(id) = model.focused() {
                 model.table_mut(id).filter = Filter::parse(&text);
                 model.stale_index = true;
+            } else {
+                model.help_filter = text;
+                model.help_scroll = 0;
             }
         }
         PromptKind::Search => model.detail.search = text,
@@ -119,6 +123,8 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
                 if let Some(id) = model.focused() {
                     model.table_mut(id).filter = Filter::parse(&prompt.before);
                     model.stale_index = true;
+                } else {
+                    model.help_filter = prompt.before;
                 }
             }
             PromptKind::Search => model.detail.search = prompt.before,
@@ -216,9 +222,11 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
         "events" => return screen(model, Screen::Events, TableId::Events, rest),
         "contexts" => return contexts(model, rest),
         "faults" => {
-            model.faults = true;
-            return commands::jump(model, Screen::Tasks);
+            let effects = screen(model, Screen::Tasks, TableId::Tasks, rest);
+            model.table_mut(TableId::Tasks).faults = true;
+            return effects;
         }
+        "abort" => return commands::abort(model),
         "restart" => restart(model, rest),
         "pause" => bulk(model, rest, &Verb::Pause),
         "resume" => bulk(model, rest, &Verb::Resume),
@@ -235,12 +243,13 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-/// `:t /re` and `:t -l k=v` filter the table they open.
+/// `:t /re` and `:t -l k=v` filter the table they open; without a filter all of it is shown.
 fn screen(model: &mut Model, screen: Screen, table: TableId, rest: &str) -> Vec<Effect> {
-    if !rest.is_empty() {
-        let text = rest.strip_prefix('/').unwrap_or(rest);
-        model.table_mut(table).filter = Filter::parse(text);
-    }
+    let filter = Filter::parse(rest.strip_prefix('/').unwrap_or(rest));
+    let state = model.table_mut(table);
+    state.begin_visit(Filter::default());
+    state.filter = filter;
+    model.stale_index = true;
     commands::jump(model, screen)
 }
 
@@ -255,16 +264,9 @@ fn connectors(model: &mut Model, rest: &str) -> Vec<Effect> {
         .find(|name| name.as_str() == rest)
         .cloned()
     {
+        model.nav.jump(Screen::Connectors);
         return commands::open_connector(model, &found, None, None);
     }
-    // `health=bad,type=sink` is short for a label filter.
-    let labels;
-    let rest = if rest.contains('=') && !rest.starts_with(['/', '-']) {
-        labels = format!("-l {rest}");
-        &labels
-    } else {
-        rest
-    };
     screen(model, Screen::Connectors, TableId::Connectors, rest)
 }
 
@@ -287,8 +289,10 @@ fn contexts(model: &mut Model, rest: &str) -> Vec<Effect> {
 
 fn restart(model: &mut Model, rest: &str) {
     let (mode, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let (mode, rest) = if mode.starts_with('/') {
-        ("", mode)
+    let whole;
+    let (mode, rest) = if mode.starts_with(['/', '-', '!']) || mode.contains('=') {
+        whole = format!("{mode} {rest}");
+        ("", whole.as_str())
     } else {
         (mode, rest)
     };
@@ -318,7 +322,7 @@ fn bulk(model: &mut Model, rest: &str, verb: &Verb) {
         return;
     }
     let filter = Filter::parse(rest.strip_prefix('/').unwrap_or(rest));
-    let by_name = !rest.starts_with(['/', '-']);
+    let by_name = !rest.starts_with(['/', '-', '!']) && !rest.contains('=');
     let names: Vec<RowKey> = model
         .cluster
         .connectors

@@ -12,13 +12,15 @@ mod verbs;
 use crate::effect::Effect;
 use crate::message::{ActionNews, Message};
 use crate::model::Model;
-use crate::model::action::{Action, Outcome, Stage};
+use crate::model::action::{Action, Outcome, Sight, Stage, Verb};
 use crate::model::event::{NewEvent, Severity};
 use crate::text::Text;
 
 pub(crate) use edit::{errors as validation_errors, restarts_by_plan};
 pub(crate) use line::{COMMANDS, suggestion};
 
+/// Least age of a list before it is asked for again because of a connector it does not name.
+const RELIST_AFTER: i64 = 1_000;
 /// How long a word to the user stays.
 const FLASH_FOR: i64 = 8_000;
 /// Actions remembered after they are over.
@@ -29,14 +31,21 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Now(now) => tick(model, now),
         Message::Key(key) => {
-            if model.dialog.is_some() {
-                dialogs::key(model, key)
-            } else if model.prompt.is_some() {
+            // Keys may come faster than frames: each acts on the rows that the ones before it left.
+            settle(model);
+            // A dialog may open by itself while a line is being typed: what is typed goes on to the line.
+            if model.prompt.is_some() {
                 line::key(model, key)
+            } else if model.dialog.is_some() {
+                dialogs::key(model, key)
             } else {
                 match crate::keys::lookup(model.nav.current(), model.demo.is_some(), key) {
                     Some(command) => commands::run(model, command),
-                    None => Vec::new(),
+                    None => {
+                        let text = format!("{} does nothing here; ? shows the keys", key.name());
+                        model.say(Outcome::Pending, &text);
+                        Vec::new()
+                    }
                 }
             }
         }
@@ -54,9 +63,8 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
                 let unlisted = data::tells_of_unlisted(model, &update);
                 data::apply(model, *update);
                 let mut effects = settle_actions(model);
-                if unlisted {
-                    effects.push(Effect::Refresh);
-                }
+                model.cluster.relist |= unlisted;
+                effects.extend(relist(model));
                 effects
             } else {
                 Vec::new()
@@ -132,7 +140,23 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
         }
     }
     model.stale_index |= changed;
-    settle_actions(model)
+    let mut effects = settle_actions(model);
+    effects.extend(relist(model));
+    effects
+}
+
+/// Asks for the list again when something unlisted was told of; at most once a second, since the topic followed may be
+/// busy with connectors that no list will ever name.
+fn relist(model: &mut Model) -> Option<Effect> {
+    let recent = model
+        .cluster
+        .listed
+        .is_some_and(|at| model.now - at < RELIST_AFTER);
+    if recent || !model.cluster.relist {
+        return None;
+    }
+    model.cluster.relist = false;
+    Some(Effect::Refresh)
 }
 
 /// Looks whether states tell the end of actions under way.
@@ -141,16 +165,18 @@ fn settle_actions(model: &mut Model) -> Vec<Effect> {
     if !was_busy {
         return Vec::new();
     }
-    let seen = model.cluster.listed.unwrap_or(0);
+    let sight = Sight {
+        listed: model.cluster.listed.unwrap_or(0),
+        live: model.cluster.live,
+    };
     let now = model.now;
-    let live = model.cluster.live;
     let mut finished = Vec::new();
     for action in &mut model.actions {
         if action.is_over() {
             continue;
         }
         let connector = model.cluster.connectors.get(&action.connector);
-        action.settle(connector, if live { now } else { seen }, now);
+        action.settle(connector, sight, now);
         if action.is_over() {
             finished.push(action.clone());
         }
@@ -204,15 +230,12 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
             action.stage = Stage::Waiting { reason, retry_at }
         }
         ActionNews::Accepted(plan) => {
-            action.stage = Stage::Accepted { at: now };
-            if let Some(plan) = plan {
-                action.tasks = plan
-                    .tasks
-                    .iter()
-                    .filter(|task| task.state == sluice_protocol::State::Restarting)
-                    .map(|task| task.id)
-                    .collect();
+            if let Verb::PutConfig { base, .. } = &action.verb {
+                let connector = base.is_some().then(|| action.connector.clone());
+                model.drafts.remove(&connector);
             }
+            action.accepted(plan.as_deref(), now);
+            ended = action.is_over().then(|| action.clone());
         }
         ActionNews::Failed(error) => {
             action.stage = Stage::Failed { at: now, error };
@@ -221,6 +244,10 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
     }
     if let Some(action) = ended {
         record(model, &action);
+        if let (Verb::PutConfig { base, .. }, Outcome::Bad) = (&action.verb, action.outcome()) {
+            let connector = base.is_some().then(|| action.connector.clone());
+            edit::not_written(model, &connector, &action.line(now).1);
+        }
     }
     let mut effects = pace(model, was_busy);
     effects.push(Effect::Refresh);

@@ -1,13 +1,13 @@
 //! Workers, group, rebalances, lag and task figures into the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sluice_protocol::ConnectorName;
 
 use super::data::note;
 use crate::message::{GroupMember, GroupReport, LagReport, TaskReport, WorkerReport};
 use crate::model::Model;
-use crate::model::cluster::{Group, PartitionLag, Rebalance, Worker, WorkerKind};
+use crate::model::cluster::{Cluster, Group, PartitionLag, Rebalance, Task, Worker, WorkerKind};
 use crate::model::event::{NewEvent, Severity};
 use crate::text::Text;
 use crate::units::Millis;
@@ -53,116 +53,196 @@ pub(super) fn worker(model: &mut Model, report: WorkerReport) {
         group.generation = group.generation.max(Some(generation));
         if report.leader == Some(true) {
             group.delay = report.delay;
+            group.delay_until = report
+                .delay
+                .filter(|delay| *delay > 0)
+                .map(|delay| report.at + delay);
         }
     }
 }
 
 /// The coordinator described the group.
-pub(super) fn group(model: &mut Model, report: GroupReport) {
+pub(super) fn group(model: &mut Model, report: &GroupReport) {
+    let now = model.now;
     let cluster = &mut model.cluster;
     cluster.group_at = Some(report.at);
-    // Before the first settled look there are no members to compare with.
-    let compared = cluster
-        .workers
-        .values()
-        .any(|worker| worker.member.is_some());
-    let before: Option<(Group, BTreeSet<Text>)> = cluster.group.clone().map(|group| {
-        let members = cluster
-            .workers
-            .values()
-            .filter(|worker| worker.member == Some(true))
-            .map(|worker| worker.id.clone())
-            .collect();
-        (group, members)
+    let was_empty = cluster
+        .group
+        .as_ref()
+        .is_none_or(|group| is_empty(&group.state));
+    let mut group = cluster.group.take().unwrap_or_else(|| Group {
+        id: report.id.clone(),
+        state: report.state.clone(),
+        protocol: report.protocol.clone(),
+        generation: None,
+        delay: None,
+        delay_until: None,
+        unsettled: None,
+        assigned: BTreeMap::new(),
+        changes: 0,
     });
-    let stable = matches!(report.state.as_str(), "Stable" | "Empty" | "Dead");
-    let now_members: BTreeSet<Text> = report.members.iter().map(|m| m.worker.clone()).collect();
-    // While members join, the coordinator lists them without their data: membership is only read when it settled.
-    if stable {
-        for worker in cluster.workers.values_mut() {
-            worker.member = Some(now_members.contains(&worker.id));
-            if worker.member == Some(false) {
-                // What it last said of itself holds no longer.
-                worker.leader = None;
-                worker.cpu = None;
-                worker.memory = None;
-                worker.rate = None;
-                worker.started = None;
-            }
-        }
-        for member in &report.members {
-            join(
-                cluster.workers.entry(member.worker.clone()),
-                member,
-                &report.leader,
-            );
-        }
+    group.id = report.id.clone();
+    group.state = report.state.clone();
+    group.protocol = report.protocol.clone();
+    // A coordinator that starts again knows its members only after they have joined it: one empty look proves nothing.
+    let settled = report.state.as_str() == "Stable" || (is_empty(&report.state) && was_empty);
+    if !settled {
+        // While members join, the coordinator lists them without their data.
+        group.unsettled.get_or_insert(report.at);
+        cluster.group = Some(group);
+        return;
+    }
+    let earlier = members(cluster);
+    let present: BTreeSet<Text> = report.members.iter().map(|m| m.worker.clone()).collect();
+    for worker in cluster.workers.values_mut() {
+        enter_or_leave(worker, present.contains(&worker.id));
+    }
+    for member in &report.members {
+        join(
+            cluster.workers.entry(member.worker.clone()),
+            member,
+            &report.leader,
+        );
     }
     let agents = cluster
         .workers
         .values()
         .any(|worker| worker.kind == Some(WorkerKind::Agent) && worker.member == Some(true));
-    let mut group = before.as_ref().map_or_else(
-        || Group {
-            id: report.id.clone(),
-            state: report.state.clone(),
-            protocol: report.protocol.clone(),
-            generation: None,
-            delay: report.delay,
-            changes: 0,
-        },
-        |(group, _)| group.clone(),
-    );
-    let was_stable = group.state.as_str() == "Stable";
-    group.id = report.id;
-    group.state = report.state;
-    group.protocol = report.protocol;
-    group.delay = report.delay;
-    if stable && !agents {
-        // Only agents tell the generation.
+    if !agents {
+        // Only agents tell the generation, and how much of the delay is left.
         group.generation = None;
+        follow_delay(&mut group, report);
     }
-    let members_before = before.map(|(_, members)| members);
-    let jvm_only = cluster
-        .workers
-        .values()
-        .all(|w| w.kind != Some(WorkerKind::Agent));
-    if let Some(earlier) = members_before
-        && stable
-        && compared
-    {
-        let joined = now_members.difference(&earlier).count();
-        let left = earlier.difference(&now_members).count();
-        if joined + left > 0 || !was_stable {
+    let assigned = assignments(report);
+    let before = std::mem::replace(&mut group.assigned, assigned);
+    let unsettled = group.unsettled.take();
+    if let Some(earlier) = earlier {
+        let seen = Seen {
+            at: report.at,
+            unsettled,
+            earlier: &earlier,
+            present: &present,
+            before: &before,
+            revoked: report.members.iter().map(|member| member.revoked).sum(),
+        };
+        if let Some(rebalance) = seen.rebalance(&group) {
             group.changes += 1;
-            if jvm_only {
-                let cause = cause(&earlier, &now_members);
-                cluster.rebalances.push_front(Rebalance {
-                    generation: None,
-                    start: report.at,
-                    duration: None,
-                    cause: Text::line(&cause),
-                    joined: Some(joined),
-                    left: Some(left),
-                    assigned: None,
-                    revoked: None,
-                    delay: group.delay,
-                });
+            if !agents
+                && cluster
+                    .workers
+                    .values()
+                    .all(|w| w.kind != Some(WorkerKind::Agent))
+            {
+                let cause = rebalance.cause.clone();
+                cluster.rebalances.push_front(rebalance);
                 cluster.rebalances.truncate(REBALANCES);
-                cluster.group = Some(group);
+                let group = Text::from("group");
                 note(
                     model,
                     Severity::Warn,
                     "rebalance",
-                    &Text::from("group"),
-                    &cause,
+                    &group,
+                    cause.as_str(),
                     None,
                 );
-                return;
             }
         }
     }
-    cluster.group = Some(group);
+    model.cluster.group = Some(group);
+    model.cluster.mark_lost(now);
+}
+
+fn is_empty(state: &Text) -> bool {
+    matches!(state.as_str(), "Empty" | "Dead")
+}
+
+/// Members as of the last settled look; `None` before the first.
+fn members(cluster: &Cluster) -> Option<BTreeSet<Text>> {
+    let known = |worker: &&Worker| worker.member.is_some();
+    cluster.workers.values().find(known)?;
+    let member = |worker: &&Worker| worker.member == Some(true);
+    let ids = cluster.workers.values().filter(member);
+    Some(ids.map(|worker| worker.id.clone()).collect())
+}
+
+fn enter_or_leave(worker: &mut Worker, present: bool) {
+    let was = worker.member.replace(present);
+    if !present {
+        // What it last said of itself holds no longer.
+        worker.leader = None;
+        worker.cpu = None;
+        worker.memory = None;
+        worker.rate = None;
+        worker.started = None;
+    } else if was == Some(false) {
+        // Nor does how it answered while it was away.
+        worker.health = None;
+    }
+}
+
+/// The delay of an assignment is what was left of it when that was made.
+fn follow_delay(group: &mut Group, report: &GroupReport) {
+    if group.delay != report.delay {
+        group.delay_until = report
+            .delay
+            .filter(|delay| *delay > 0)
+            .map(|delay| report.at + delay);
+    }
+    group.delay = report.delay;
+}
+
+/// Connectors and tasks with the worker that has them.
+fn assignments(report: &GroupReport) -> BTreeMap<Text, Text> {
+    let of = |member: &GroupMember| {
+        let work = member.connectors.iter().chain(&member.tasks).cloned();
+        let worker = member.worker.clone();
+        work.map(move |work| (work, worker.clone()))
+            .collect::<Vec<_>>()
+    };
+    report.members.iter().flat_map(of).collect()
+}
+
+/// Two settled looks at the group, and what lies between them.
+struct Seen<'a> {
+    at: Millis,
+    unsettled: Option<Millis>,
+    earlier: &'a BTreeSet<Text>,
+    present: &'a BTreeSet<Text>,
+    before: &'a BTreeMap<Text, Text>,
+    revoked: usize,
+}
+
+impl Seen<'_> {
+    /// The rebalance between the looks; `None` when nothing changed and none was seen.
+    fn rebalance(&self, group: &Group) -> Option<Rebalance> {
+        let joined = self.present.difference(self.earlier).count();
+        let left = self.earlier.difference(self.present).count();
+        // Work that an empty group had is with nobody; nothing tells how much that was.
+        let told = !self.present.is_empty();
+        let changed = *self.before != group.assigned;
+        if joined + left == 0 && !changed && self.unsettled.is_none() {
+            return None;
+        }
+        let assigned = group.assigned.len();
+        let cause = match who(self.earlier, self.present, None) {
+            Some(who) => who,
+            None if assigned + self.revoked > 0 => "the same members, work moved".to_owned(),
+            None => "the same members, nothing moved".to_owned(),
+        };
+        Some(Rebalance {
+            generation: None,
+            start: self.unsettled.unwrap_or(self.at),
+            duration: self.unsettled.map(|since| self.at - since),
+            cause: Text::line(&cause),
+            joined: Some(joined),
+            left: Some(left),
+            assigned: told.then_some(assigned),
+            revoked: told.then_some(self.revoked),
+            delay: group.delay,
+            members: Some(self.present.clone()),
+            leader: None,
+        })
+    }
 }
 
 fn join(
@@ -180,27 +260,35 @@ fn join(
     }
 }
 
-fn cause(before: &BTreeSet<Text>, after: &BTreeSet<Text>) -> String {
+/// Who came and who went, in words; `None` when nobody did. `leader` is who led before.
+fn who(before: &BTreeSet<Text>, after: &BTreeSet<Text>, leader: Option<&Text>) -> Option<String> {
     let list = |set: Vec<&Text>| {
         set.iter()
-            .map(|text| text.as_str())
+            .map(|worker| match leader {
+                Some(leader) if leader == *worker => format!("{worker} (leader)"),
+                _ => worker.to_string(),
+            })
             .collect::<Vec<_>>()
             .join(", ")
     };
     let joined: Vec<&Text> = after.difference(before).collect();
     let left: Vec<&Text> = before.difference(after).collect();
     match (joined.is_empty(), left.is_empty()) {
-        (true, true) => "assignment changed".to_owned(),
-        (false, true) => format!("{} joined", list(joined)),
-        (true, false) => format!("{} left", list(left)),
-        (false, false) => format!("{} joined, {} left", list(joined), list(left)),
+        (true, true) => None,
+        (false, true) => Some(format!("{} joined", list(joined))),
+        (true, false) => Some(format!("{} left", list(left))),
+        (false, false) => Some(format!("{} left, {} joined", list(left), list(joined))),
     }
 }
 
-/// An agent reported a rebalance; every member reports the same one, the leader knows most.
+/// An agent reported a rebalance; every member reports the same one, and the leader who the members are.
+///
+/// Who joined and left is what differs from the members of the generation before. A new leader does not know them, and
+/// what it then reports is not shown.
 pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
     let rebalances = &mut model.cluster.rebalances;
     let generation = new.generation;
+    let by_leader = new.members.is_some();
     if let Some(known) = rebalances
         .iter_mut()
         .find(|known| known.generation.is_some() && known.generation == generation)
@@ -209,30 +297,65 @@ pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
         known.duration = known.duration.max(new.duration);
         known.assigned = Some(known.assigned.unwrap_or(0) + new.assigned.unwrap_or(0));
         known.revoked = Some(known.revoked.unwrap_or(0) + new.revoked.unwrap_or(0));
-        known.joined = known.joined.or(new.joined);
-        known.left = known.left.or(new.left);
         known.delay = known.delay.max(new.delay);
-        return;
+        if by_leader {
+            known.cause = new.cause;
+            known.members = new.members;
+            known.leader = new.leader;
+        }
+    } else {
+        let place = rebalances
+            .iter()
+            .position(|known| known.start <= new.start)
+            .unwrap_or(rebalances.len());
+        rebalances.insert(place, new);
+        rebalances.truncate(REBALANCES);
     }
-    let event = NewEvent {
-        at: new.start,
-        severity: Severity::Warn,
-        kind: "rebalance",
-        object: Text::from("group"),
-        what: match generation {
-            Some(generation) => Text::line(&format!("generation {generation}: {}", new.cause)),
-            None => new.cause.clone(),
-        },
-        by: Text::from("telemetry"),
-        connector: None,
-    };
-    let place = rebalances
+    name_who(rebalances);
+    let found = rebalances
         .iter()
-        .position(|known| known.start <= new.start)
-        .unwrap_or(rebalances.len());
-    rebalances.insert(place, new);
-    rebalances.truncate(REBALANCES);
-    model.events.push(event);
+        .find(|known| known.generation == generation);
+    if let Some(found) = found.filter(|_| by_leader) {
+        let what = match generation {
+            Some(generation) => format!("generation {generation}: {}", found.cause),
+            None => found.cause.to_string(),
+        };
+        let event = NewEvent {
+            at: found.start,
+            severity: Severity::Warn,
+            kind: "rebalance",
+            object: Text::from("group"),
+            what: Text::line(&what),
+            by: Text::from("telemetry"),
+            connector: None,
+        };
+        model.events.push(event);
+    }
+}
+
+/// Works out who joined and left from the members of each generation and the one before it.
+fn name_who(rebalances: &mut VecDeque<Rebalance>) {
+    let mut known: Vec<(i32, BTreeSet<Text>, Option<Text>)> = rebalances
+        .iter()
+        .filter_map(|r| Some((r.generation?, r.members.clone()?, r.leader.clone())))
+        .collect();
+    known.sort_by_key(|(generation, ..)| *generation);
+    for pair in known.windows(2) {
+        let [(_, before, leader), (generation, after, _)] = pair else {
+            continue;
+        };
+        let Some(row) = rebalances
+            .iter_mut()
+            .find(|row| row.generation == Some(*generation))
+        else {
+            continue;
+        };
+        row.joined = Some(after.difference(before).count());
+        row.left = Some(before.difference(after).count());
+        if let Some(who) = who(before, after, leader.as_ref()) {
+            row.cause = Text::line(&who);
+        }
+    }
 }
 
 /// Lag of some sinks, all their partitions at once.
@@ -278,6 +401,7 @@ fn partitions(model: &mut Model, at: Millis, reports: Vec<LagReport>) -> bool {
             partition: report.partition,
             end: report.end,
             committed: report.committed,
+            start: report.start,
             task: report.task,
             slope: old.and_then(|old| old.slope),
             at,
@@ -324,10 +448,9 @@ fn total(model: &mut Model, name: &ConnectorName, at: Millis, moved: bool) {
     if moved || sum == Some(0) || connector.moved.is_none() {
         connector.moved = Some(at);
     }
-    for (id, lag) in by_task {
-        if let Some(task) = connector.tasks.get_mut(&id) {
-            task.lag = Some(lag);
-        }
+    // A task that owns nothing now has no lag of its own; the one it had is not it.
+    for task in connector.tasks.values_mut() {
+        task.lag = by_task.get(&task.id).copied();
     }
     connector.recompute(now);
     connector.sample(now);
@@ -374,6 +497,24 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
         }));
     }
     sum_figures(connector);
+    if connector.kind == sluice_protocol::ConnectorType::Sink {
+        let runs = |task: &Task| task.state == sluice_protocol::State::Running;
+        // While all run, each tells its own lag, also of more partitions than it lists.
+        if !connector
+            .tasks
+            .values()
+            .all(|task| runs(task) && task.lag.is_some())
+        {
+            let range = model
+                .cluster
+                .partitions
+                .range((name.clone(), Text::default(), i32::MIN)..)
+                .take_while(|((connector, _, _), _)| *connector == name);
+            connector.lag = range
+                .filter_map(|(_, partition)| partition.lag())
+                .reduce(i64::saturating_add);
+        }
+    }
     match moved {
         Some(moved) => {
             let lag = connector.lag;
@@ -405,14 +546,11 @@ fn sum_figures(connector: &mut crate::model::cluster::Connector) {
         .collect();
     connector.rate = figures.iter().filter_map(|f| f.rate).reduce(|a, b| a + b);
     connector.errors = figures.iter().filter_map(|f| f.errors).reduce(|a, b| a + b);
-    let lags: Vec<i64> = connector
-        .tasks
-        .values()
-        .filter_map(|task| task.lag)
-        .collect();
-    if connector.kind == sluice_protocol::ConnectorType::Sink && !lags.is_empty() {
+    let lags: Option<Vec<i64>> = connector.tasks.values().map(|task| task.lag).collect();
+    let lags = lags.filter(|lags| !lags.is_empty() && !figures.is_empty());
+    if let Some(lags) = lags.filter(|_| connector.kind == sluice_protocol::ConnectorType::Sink) {
         connector.lag = Some(lags.iter().sum());
-        connector.lag_at = figures.iter().map(|f| f.at).max();
+        connector.lag_at = figures.iter().map(|f| f.at).max().max(connector.lag_at);
     }
 }
 

@@ -6,16 +6,14 @@ use sluice_protocol::{ConnectorName, State};
 
 use crate::effect::Effect;
 use crate::model::Model;
-use crate::model::action::{Action, Outcome, RestartMode, Stage, Verb};
+use crate::model::action::{Action, Outcome, RestartMode, Verb};
 use crate::model::cluster::Connector;
 use crate::model::dialog::{Choice, Dialog, Outcome as Choose, Planned, Tone, TypedName};
+use crate::model::health;
 use crate::model::screen::Screen;
 use crate::model::table::{RowKey, TableId};
 use crate::text::Text;
 use crate::units;
-
-/// Names listed in a plan before the rest is only counted.
-const LISTED: usize = 6;
 
 /// What a verb acts on: the open connector, the marked rows, or the selected one.
 fn targets(model: &Model) -> Vec<RowKey> {
@@ -59,84 +57,76 @@ pub(super) fn restart_dialog(model: &mut Model) {
     let (all, only) = (plan(RestartMode::All), plan(RestartMode::ConnectorOnly));
     let failed_tasks: usize = failed.iter().map(|p| p.tasks.len()).sum();
     let all_tasks: usize = all.iter().map(|p| p.tasks.len()).sum();
-    let mut body = vec![(Tone::Plain, Text::line(&subject(&names)))];
-    body.push((
-        if failed_tasks > 0 {
-            Tone::Bad
-        } else {
-            Tone::Dim
-        },
-        Text::line(&format!(
-            "{failed_tasks} of {all_tasks} tasks FAILED{}",
-            lag_note(model, &names)
-        )),
-    ));
-    body.extend(list(model, &names));
-    let focus_failed = !failed.is_empty();
-    let mut choices = vec![
-        Choice {
-            label: "failed only",
-            hint: format!(
-                "restarts {failed_tasks} tasks that failed, on {}",
-                workers(model, &failed)
-            ),
-            outcome: Choose::Act(failed),
-        },
-        Choice {
-            label: "all tasks",
-            hint: format!(
-                "restarts {all_tasks} tasks and the connector, on {}",
-                workers(model, &all)
-            ),
-            outcome: Choose::Act(all),
-        },
-        Choice {
-            label: "connector only",
-            hint: "restarts the connector instance, leaves its tasks".to_owned(),
-            outcome: Choose::Act(only),
-        },
-        cancel(),
+    let tone = if failed_tasks > 0 {
+        Tone::Bad
+    } else {
+        Tone::Dim
+    };
+    let counts = format!(
+        "{failed_tasks} of {all_tasks} tasks FAILED{}",
+        lag_note(model, &names)
+    );
+    let body = vec![
+        (Tone::Plain, Text::line(&subject(&names))),
+        (tone, Text::line(&counts)),
     ];
+    let hints = [
+        format!(
+            "restarts {} that failed, on {}",
+            units::plural(failed_tasks, "task"),
+            workers(model, &failed)
+        ),
+        format!(
+            "restarts {} and the connector, on {}",
+            units::plural(all_tasks, "task"),
+            workers(model, &all)
+        ),
+        "restarts the connector instance, leaves its tasks".to_owned(),
+    ];
+    let focus_failed = !failed.is_empty();
+    let mut choices: Vec<Choice> = ["failed only", "all tasks", "connector only"]
+        .into_iter()
+        .zip(hints)
+        .zip([failed, all, only])
+        .map(|((label, hint), plan)| act_on(model, label, hint, plan))
+        .collect();
+    choices.push(cancel());
     if !focus_failed {
         choices.retain(|choice| choice.label != "failed only");
     }
     let selected = if focus_failed { 0 } else { choices.len() - 1 };
     open(model, "restart", body, &names, choices, selected);
+    guard(model, &names, "restart", false);
+}
+
+/// A choice that carries out a plan, and lists all of it.
+fn act_on(model: &Model, label: &'static str, hint: String, plan: Vec<Planned>) -> Choice {
+    let list = list(model, &plan);
+    let mut choice = Choice::new(label, hint, Choose::Act(plan));
+    choice.list = list;
+    choice
 }
 
 fn restart_tasks(model: &mut Model, plan: Vec<Planned>) {
     let names: Vec<ConnectorName> = plan.iter().map(|p| p.connector.clone()).collect();
+    let count = units::plural(plan.len(), "task");
     let body = plan
         .iter()
-        .take(LISTED)
         .map(|p| {
             let id = p.tasks.first().copied().unwrap_or(0);
             let state = model
                 .cluster
                 .task(&p.connector, id)
                 .map_or(State::Unassigned, |task| task.state);
-            (
-                Tone::Plain,
-                Text::line(&format!("{}-{id}  {state}", p.connector)),
-            )
+            let line = format!("{}-{id}  {state}", Text::name(&p.connector));
+            (Tone::Plain, Text::line(&line))
         })
-        .chain((plan.len() > LISTED).then(|| {
-            (
-                Tone::Dim,
-                Text::line(&format!("and {} more", plan.len() - LISTED)),
-            )
-        }))
         .collect();
-    let title = format!("restart {} tasks", plan.len());
-    let choices = vec![
-        Choice {
-            label: "restart",
-            hint: format!("restarts {} tasks, one request each", plan.len()),
-            outcome: Choose::Act(plan),
-        },
-        cancel(),
-    ];
+    let title = format!("restart {count}");
+    let hint = format!("restarts {count}, one request each");
+    let choices = vec![Choice::new("restart", hint, Choose::Act(plan)), cancel()];
     open(model, &title, body, &names, choices, 0);
+    guard(model, &names, &title, false);
 }
 
 /// A dialog for a verb on the marked or selected connectors.
@@ -167,17 +157,21 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
             return model.say(Outcome::Good, "nothing has failed there");
         }
     }
+    // What is not in the plan is not asked, not counted and not listed.
+    let selected = names.len();
+    let names: Vec<ConnectorName> = plan.iter().map(|p| p.connector.clone()).collect();
     let tasks: usize = names
         .iter()
         .filter_map(|name| model.cluster.connectors.get(name))
         .map(|c| c.counts.total)
         .sum();
+    let tasks = units::plural(tasks, "task");
     let what = match verb {
-        Verb::Pause => format!("{tasks} tasks stand still and keep their resources"),
+        Verb::Pause => format!("{tasks} stand still and keep their resources"),
         Verb::Resume => "tasks go on where they stopped".to_owned(),
-        Verb::Stop => format!("{tasks} tasks are shut down and freed; offsets stay"),
+        Verb::Stop => format!("{tasks} are shut down and freed; offsets stay"),
         Verb::Delete => {
-            format!("{tasks} tasks end and the configuration is gone; committed offsets stay")
+            format!("{tasks} end and the configuration is gone; committed offsets stay")
         }
         _ => format!("on {}", workers(model, &plan)),
     };
@@ -193,33 +187,37 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
             Text::line(&format!("{what}{}", lag_note(model, &names))),
         ),
     ];
-    body.extend(list(model, &names));
+    if selected > names.len() {
+        let rest = units::plural(selected - names.len(), "other");
+        let line = format!("nothing failed in {rest} that match");
+        body.push((Tone::Dim, Text::line(&line)));
+    }
+    body.extend(list(model, &plan));
     let title = verb.to_string();
-    let choices = vec![
-        cancel(),
-        Choice {
-            label: label(verb),
-            hint: what,
-            outcome: Choose::Act(plan),
-        },
-    ];
+    let choices = vec![cancel(), Choice::new(label(verb), what, Choose::Act(plan))];
     open(model, &title, body, &names, choices, 0);
+    guard(model, &names, &title, *verb == Verb::Delete);
+}
+
+/// Wants the name typed before anything happens: always, or where the context is to be treated with care.
+pub(super) fn guard(model: &mut Model, names: &[ConnectorName], title: &str, always: bool) {
     let careful = model
         .current_context()
         .is_some_and(|context| context.careful);
-    if (*verb == Verb::Delete || careful)
-        && let Some(dialog) = &mut model.dialog
-    {
-        let expected = match &names[..] {
-            [one] => Text::line(one).to_string(),
-            many => format!("{title} {}", many.len()),
-        };
-        dialog.body.push((
-            Tone::Plain,
-            Text::line(&format!("type \"{expected}\" to do it")),
-        ));
-        dialog.typed = Some(TypedName::new(&expected));
-    }
+    let Some(dialog) = model.dialog.as_mut().filter(|_| always || careful) else {
+        return;
+    };
+    let expected = match names {
+        [one] => Text::name(one).to_string(),
+        many => format!("{title} {}", many.len()),
+    };
+    let several = dialog.choices.len() > 2;
+    let tab = if several { ", tab chooses" } else { "" };
+    let line = format!("type \"{expected}\" to do it{tab}");
+    dialog.body.insert(0, (Tone::Strong, Text::line(&line)));
+    dialog.typed = Some(TypedName::new(&expected));
+    let cancel = |choice: &Choice| choice.outcome.is_harmless();
+    dialog.selected = dialog.choices.iter().position(cancel).unwrap_or(0);
 }
 
 const fn label(verb: &Verb) -> &'static str {
@@ -234,11 +232,7 @@ const fn label(verb: &Verb) -> &'static str {
 }
 
 fn cancel() -> Choice {
-    Choice {
-        label: "Cancel",
-        outcome: Choose::Cancel,
-        hint: String::new(),
-    }
+    Choice::new("Cancel", "", Choose::Cancel)
 }
 
 fn open(
@@ -250,17 +244,10 @@ fn open(
     selected: usize,
 ) {
     let title = match names {
-        [one] => format!("{title} {}", Text::line(one)),
+        [one] => format!("{title} {}", Text::name(one)),
         many => format!("{title}: {} selected", many.len()),
     };
-    model.dialog = Some(Dialog {
-        title,
-        body,
-        scroll: 0,
-        typed: None,
-        choices,
-        selected,
-    });
+    model.dialog = Some(Dialog::new(title, body, choices, selected));
 }
 
 fn connectors_of(keys: &[RowKey]) -> Vec<ConnectorName> {
@@ -300,37 +287,36 @@ fn failed(connector: &Connector) -> Vec<u32> {
 
 fn subject(names: &[ConnectorName]) -> String {
     match names {
-        [one] => Text::line(one).to_string(),
+        [one] => Text::name(one).to_string(),
         many => format!("{} connectors", many.len()),
     }
 }
 
-fn list(model: &Model, names: &[ConnectorName]) -> Vec<(Tone, Text)> {
-    if names.len() < 2 {
+/// All of a plan for several connectors: one line each, with the tasks it is about.
+fn list(model: &Model, plan: &[Planned]) -> Vec<(Tone, Text)> {
+    if plan.len() < 2 {
         return Vec::new();
     }
-    let mut lines: Vec<(Tone, Text)> = names
-        .iter()
-        .take(LISTED)
-        .map(|name| {
+    plan.iter()
+        .map(|p| {
             let health = model
                 .cluster
                 .connectors
-                .get(name)
-                .map(|c| format!("{} {}", c.health.as_str(), c.counts.label()));
-            (
-                Tone::Dim,
-                Text::line(&format!("  {name}  {}", health.unwrap_or_default())),
-            )
+                .get(&p.connector)
+                .map(|c| format!("  {} {}", health::label(c), c.counts.label()));
+            let tasks = match &p.tasks[..] {
+                [] => String::new(),
+                [one] => format!("  task {one}"),
+                many => {
+                    let ids: Vec<String> = many.iter().map(u32::to_string).collect();
+                    format!("  tasks {}", ids.join(","))
+                }
+            };
+            let name = Text::name(&p.connector);
+            let line = format!("  {name}{}{tasks}", health.unwrap_or_default());
+            (Tone::Dim, Text::line(&line))
         })
-        .collect();
-    if names.len() > LISTED {
-        lines.push((
-            Tone::Dim,
-            Text::line(&format!("  and {} more", names.len() - LISTED)),
-        ));
-    }
-    lines
+        .collect()
 }
 
 fn workers(model: &Model, plan: &[Planned]) -> String {
@@ -391,16 +377,16 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
         let all_tasks = connector
             .map(|c| c.tasks.keys().copied().collect())
             .unwrap_or_default();
-        model.actions.push_back(Action {
+        let mut action = Action::new(
             id,
-            plan: number,
-            verb: planned.verb.clone(),
-            connector: planned.connector.clone(),
-            asked_at: model.now,
-            stage: Stage::Asked,
-            tasks: planned.tasks,
-            moved: false,
-        });
+            number,
+            planned.verb.clone(),
+            planned.connector.clone(),
+            model.now,
+            connector,
+        );
+        action.tasks = planned.tasks;
+        model.actions.push_back(action);
         effects.push(Effect::Act {
             id,
             connector: planned.connector,

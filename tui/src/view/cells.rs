@@ -81,6 +81,24 @@ pub(super) fn lag(connector: &Connector, lag: Option<i64>) -> Cell {
     }
 }
 
+/// A lag that is known to be old is dim and has a question mark.
+fn aged(model: &Model, at: Option<i64>, (tone, text): Cell) -> Cell {
+    let number = text.starts_with(|c: char| c.is_ascii_digit());
+    if number && model.cluster.is_old_lag(at, model.now) {
+        (Tone::Dim, format!("{text}?"))
+    } else {
+        (tone, text)
+    }
+}
+
+/// The health; what nobody can vouch for any more is STALE, and what was bad stays that.
+fn health_cell(model: &Model, c: &Connector) -> Cell {
+    if model.cluster.is_stale(model.now) && !c.health.is_bad() {
+        return (Tone::Warn, "STALE".to_owned());
+    }
+    (theme::health(c.health), health::label(c))
+}
+
 fn optional(n: Option<i64>) -> Cell {
     match n {
         Some(0) => (Tone::Dim, "0".to_owned()),
@@ -95,18 +113,18 @@ fn rate(rate: Option<f64>) -> Cell {
 
 fn connector_cell(model: &Model, c: &Connector, column: Column, width: usize) -> Cell {
     match column {
-        Column::Health => (theme::health(c.health), health::label(c)),
+        Column::Health => health_cell(model, c),
         Column::Name => plain(c.label.as_str()),
         Column::Type => plain(c.kind.to_string()),
         Column::Tasks => {
-            let tone = if c.counts.failed > 0 {
+            let tone = if c.counts.failed + c.counts.lost > 0 {
                 Tone::Bad
             } else {
                 Tone::Plain
             };
             (tone, c.counts.label())
         }
-        Column::Lag => lag(c, c.lag),
+        Column::Lag => aged(model, c.lag_at, lag(c, c.lag)),
         Column::Trend => (Tone::Accent, units::sparkline(c.trend.iter(), width)),
         Column::Rate => rate(c.rate),
         Column::Errors => match c.errors {
@@ -158,11 +176,12 @@ fn task_cell(model: &Model, c: &Connector, task: &Task, column: Column) -> Cell 
     let figures = task.figures.as_ref();
     match column {
         Column::Id => plain(task.id.to_string()),
+        Column::State if task.lost => (Tone::Bad, "LOST".to_owned()),
         Column::State => (state_tone(task.state), task.state.to_string()),
         Column::Name => plain(c.label.as_str()),
         Column::Worker if task.worker.is_empty() => never(),
         Column::Worker => plain(task.worker.as_str()),
-        Column::Lag => lag(c, task.lag),
+        Column::Lag => aged(model, c.lag_at, lag(c, task.lag)),
         Column::Rate => rate(figures.and_then(|f| f.rate)),
         Column::Batch => rate(figures.and_then(|f| f.batch_avg)),
         Column::Commit => figures
@@ -269,7 +288,9 @@ fn worker_health(model: &Model, w: &Worker) -> Cell {
         Some(WorkerHealth::Ok) => (Tone::Good, "ok".to_owned()),
         Some(WorkerHealth::Answers) => (Tone::Good, "answers".to_owned()),
         Some(WorkerHealth::NotReady(why)) => (Tone::Warn, format!("not ready: {why}")),
-        Some(WorkerHealth::Unreachable(why)) => (Tone::Bad, format!("no answer: {why}")),
+        Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)) => {
+            (Tone::Bad, format!("no answer: {why}"))
+        }
         None => match w.seen {
             Some(at) if model.now - at < 40_000 => (Tone::Good, "reports".to_owned()),
             Some(at) => (Tone::Bad, format!("silent {}", units::span(model.now - at))),
@@ -336,14 +357,14 @@ fn partition_cell(model: &Model, p: &PartitionLag, column: Column) -> Cell {
             || (Tone::Dim, "none yet".to_owned()),
             |n| plain(n.to_string()),
         ),
-        Column::Lag => optional(p.lag()),
+        Column::Lag => aged(model, Some(p.at), optional(p.lag())),
         Column::Eta => match (p.lag(), p.eta(), p.slope) {
             (Some(0), ..) => never(),
             (_, Some(eta), _) => plain(units::span(eta * 1_000)),
             (_, None, Some(slope)) if slope > 0.01 => (Tone::Bad, "never".to_owned()),
             _ => unknown(),
         },
-        Column::Name => plain(crate::text::Text::line(&p.connector).as_str()),
+        Column::Name => plain(crate::text::Text::name(&p.connector).as_str()),
         Column::Owner => match p.task {
             Some(task) => {
                 let worker = model

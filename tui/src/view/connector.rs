@@ -11,7 +11,7 @@ use super::{cells, layout, table};
 use crate::model::Model;
 use crate::model::cluster::Connector;
 use crate::model::dialog::Tone;
-use crate::model::health;
+use crate::model::health::{self, Health};
 use crate::model::screen::Pane;
 use crate::model::secrets::{self, PasswordKeys};
 use crate::model::table::{RowKey, TableId};
@@ -165,10 +165,27 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     let restarts = c
         .restarts
         .map_or_else(|| "n/a".to_owned(), |n| n.to_string());
-    let (_, since) = cells::since(model, c.changed);
+    if c.health == Health::Lost
+        && let Some(left) = model.cluster.waits(model.now)
+    {
+        let left = units::countdown(left);
+        lines.push((
+            Tone::Bad,
+            format!("waits {left} for the worker to come back, then moves"),
+        ));
+    }
+    let changed = c
+        .tasks
+        .values()
+        .map(|task| task.changed)
+        .fold(c.changed, Option::max);
+    let since = match cells::since(model, changed) {
+        (_, since) if since == "n/a" => "not seen yet".to_owned(),
+        (_, since) => format!("{since} ago"),
+    };
     lines.push((
         Tone::Plain,
-        format!("last change {since} ago, restarts seen {restarts}"),
+        format!("last change {since}, restarts seen {restarts}"),
     ));
     match c.kind {
         ConnectorType::Sink => {
@@ -176,8 +193,8 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
         }
         _ => {
             let offset = match c.moved {
-                Some(at) => format!("offsets committed {} ago", units::span(model.now - at)),
-                None => "offset age n/a (the worker writes no telemetry)".to_owned(),
+                Some(at) => format!("an offset last moved {} ago", units::span(model.now - at)),
+                None => "offset age n/a (no offset seen to move; JVM workers tell none)".to_owned(),
             };
             lines.push((Tone::Plain, offset));
         }
@@ -213,7 +230,11 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
 fn sink_fact(model: &Model, c: &Connector) -> (Tone, String) {
     let Some(lag) = c.lag else {
         let why = if model.has_brokers() {
-            "no committed offset seen yet"
+            if model.cluster.is_old_lag(None, model.now) {
+                "the brokers do not answer"
+            } else {
+                "not looked at yet, or nothing to read"
+            }
         } else {
             "needs --bootstrap-servers"
         };
@@ -226,7 +247,10 @@ fn sink_fact(model: &Model, c: &Connector) -> (Tone, String) {
         .filter(|p| p.connector == c.name)
         .filter_map(|p| p.slope)
         .reduce(|a, b| a + b);
-    let age = units::age(model.now, c.lag_at);
+    let mut age = units::age(model.now, c.lag_at);
+    if model.cluster.is_old_lag(c.lag_at, model.now) {
+        age.push_str(", brokers do not answer");
+    }
     match slope {
         _ if lag == 0 => (Tone::Good, format!("no lag (looked {age})")),
         Some(slope) if slope < -0.01 => {
@@ -393,14 +417,14 @@ fn config_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     let mut lines = Vec::new();
     for (key, value) in keys {
         let raw = value.as_deref().unwrap_or("null");
-        let secret = secrets::is_secret(key, raw, passwords);
+        let secret = secrets::has_secret(key, raw, passwords);
         let shown = if secret && !model.detail.reveal {
-            secrets::MASK
+            secrets::shown(key, raw, passwords)
         } else {
-            raw
+            raw.into()
         };
         let tone = if secret { Tone::Warn } else { Tone::Plain };
-        let line = format!("{:pad$}  {}", Text::line(key), Text::line(shown));
+        let line = format!("{:pad$}  {}", Text::line(key), Text::whole(&shown));
         wrap(&line, width, tone, &mut lines);
     }
     if lines.is_empty() {

@@ -16,8 +16,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
         .map(|c| c.label.chars().count() + 5)
         .sum();
     let widest = dialog
-        .body
-        .iter()
+        .lines()
         .map(|(_, text)| Line::raw(text.as_str()).width())
         .chain(dialog.choices.iter().map(|c| c.hint.chars().count()))
         .chain([buttons, dialog.title.chars().count() + 4, 40])
@@ -96,13 +95,13 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
         .choices
         .get(dialog.selected)
         .map_or("", |choice| choice.hint.as_str());
-    let hint = if more && hint.is_empty() {
-        "up/down scrolls"
-    } else {
-        hint
+    let hint = match (more, hint) {
+        (true, "") => "up/down scrolls".to_owned(),
+        (true, hint) => format!("{hint} (up/down scrolls)"),
+        (false, hint) => hint.to_owned(),
     };
     frame.render_widget(
-        Line::styled(hint.to_owned(), theme.tone(Tone::Dim)),
+        Line::styled(hint, theme.tone(Tone::Dim)),
         Rect {
             y,
             height: 1,
@@ -121,7 +120,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
 
 fn wrapped(dialog: &Dialog, width: usize) -> Vec<(Tone, String)> {
     let mut out = Vec::new();
-    for (tone, text) in &dialog.body {
+    for (tone, text) in dialog.lines() {
         let mut rest = text.as_str();
         loop {
             let mut used = 0;

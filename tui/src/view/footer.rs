@@ -5,10 +5,10 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::model::Model;
-use crate::model::action::{Outcome, Stage};
+use crate::model::action::{Outcome, RestartMode, Stage, Verb};
 use crate::model::dialog::Tone;
-use crate::model::table::TableId;
 use crate::theme::Theme;
+use crate::units;
 
 /// How long the end of an action stays in the footer.
 const SHOWN_FOR: i64 = 15_000;
@@ -48,11 +48,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     if marks > 0 {
         text.push_str(&format!("  marked {marks}"));
     }
-    if model.faults
-        && model
-            .focused()
-            .is_some_and(|id| id != TableId::ConnectorTasks)
-    {
+    if model.focused().is_some_and(|id| model.table(id).faults) {
         text.push_str("  faults only");
     }
     let room = width.saturating_sub(right_width + 4).max(12.min(width));
@@ -68,11 +64,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         let room = width.saturating_sub(left_width + 2);
         let mut text = text;
         if text.chars().count() > room {
-            text = text
-                .chars()
-                .take(room.saturating_sub(1))
-                .chain(['…'])
-                .collect();
+            text = units::middle(&text, room);
         }
         let gap = width
             .saturating_sub(left_width + text.chars().count() + 1)
@@ -114,10 +106,15 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
         if ended == plan.len() && over_at.is_some_and(|at| model.now - at > SHOWN_FOR) {
             return None;
         }
-        let mut text = format!("{}: {ended}/{} done", last.verb, plan.len());
+        let verb = match last.verb {
+            Verb::Restart(RestartMode::Task(_)) => "restart tasks".to_owned(),
+            _ => last.verb.to_string(),
+        };
+        let done = ended - failed.len();
+        let mut text = format!("{verb}: {done} of {} done", plan.len());
         if let Some(first) = failed.first() {
             text.push_str(&format!(
-                ", {} failed ({})",
+                ", {} not ({})",
                 failed.len(),
                 first.line(model.now).1
             ));

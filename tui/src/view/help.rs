@@ -19,6 +19,28 @@ const LEGEND: &[(&str, &str)] = &[
     ),
     ("DEGRADED", "some tasks failed"),
     (
+        "LOST",
+        "said to run on a worker that is gone: nobody does this work until it is moved",
+    ),
+    (
+        "STALE",
+        "nobody answers: it was well when it was last seen, see the age in the header",
+    ),
+    ("STARTING", "new, and has no tasks yet"),
+    ("RESTARTING", "connector or tasks are being started again"),
+    (
+        "RESUME, STOP",
+        "RESUME n/m: n of m tasks run again; STOP -n: n tasks are not gone yet",
+    ),
+    (
+        "OFFSET-AGE",
+        "time since a committed offset moved, not since the last commit",
+    ),
+    (
+        "ERR",
+        "records that failed, were skipped or went to the dead letters",
+    ),
+    (
         "STALLED",
         "sink says RUNNING, has lag, and no offset moved for 60 s",
     ),
@@ -26,7 +48,7 @@ const LEGEND: &[(&str, &str)] = &[
     ("PAUSED n/m", "asked to pause, n of m tasks have"),
     (
         "TASKS",
-        "running/all; F failed, U unassigned, R restarting, P paused",
+        "running/all; F failed, L lost, U unassigned, R restarting, P paused",
     ),
     (
         "n/a",
@@ -46,7 +68,7 @@ const LEGEND: &[(&str, &str)] = &[
     ),
     (
         "RST",
-        "restarts seen since this terminal watches (needs the status topic)",
+        "restarts of the task restarted most, since this terminal watches (status topic)",
     ),
     (
         "~3 (header)",
@@ -72,12 +94,18 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String)> {
     };
     let readonly = model.is_readonly();
     let mut lines = Vec::new();
+    // The first binding of a key is the one that counts.
+    let mut seen: Vec<keys::Key> = Vec::new();
     for (name, bindings) in keys::groups(below, model.demo.is_some()) {
         lines.push((name.to_owned(), String::new()));
         for binding in bindings
             .iter()
             .filter(|b| !(readonly && b.command.writes()))
         {
+            if seen.contains(&binding.key) {
+                continue;
+            }
+            seen.push(binding.key);
             lines.push((binding.key.name(), binding.word.to_owned()));
         }
     }
@@ -99,14 +127,25 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String)> {
             lines.push((String::new(), note.to_string()));
         }
     }
+    let needle = model.help_filter.to_lowercase();
+    if !needle.is_empty() {
+        lines.retain(|(key, meaning)| {
+            !meaning.is_empty() && format!("{key} {meaning}").to_lowercase().contains(&needle)
+        });
+    }
     lines
 }
 
 pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = layout::body(model);
-    let block = Block::bordered()
-        .border_style(theme.border(true))
-        .title(" help ");
+    let block =
+        Block::bordered()
+            .border_style(theme.border(true))
+            .title(if model.help_filter.is_empty() {
+                " help ".to_owned()
+            } else {
+                format!(" help /{}/ ", crate::text::Text::line(&model.help_filter))
+            });
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let all = lines(model);

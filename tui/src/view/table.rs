@@ -148,13 +148,12 @@ fn heading(
     }
 }
 
-/// Writes a text into a cell; what does not fit ends with an ellipsis.
+/// Writes a text into a cell; of what does not fit the middle is left out.
 fn put(buffer: &mut Buffer, x: u16, y: u16, text: &str, width: u16, right: bool, style: Style) {
     let length = Line::raw(text).width();
     let room = usize::from(width);
     if length > room {
-        buffer.set_stringn(x, y, text, room.saturating_sub(1), style);
-        buffer.set_stringn(x + width.saturating_sub(1), y, "…", 1, style);
+        buffer.set_stringn(x, y, units::middle(text, room), room, style);
     } else {
         let shift = if right {
             width - u16::try_from(length).unwrap_or(width)
@@ -193,12 +192,7 @@ fn title(model: &Model, id: TableId) -> String {
             crate::text::Text::line(table.filter.text())
         ));
     }
-    if model.faults
-        && matches!(
-            id,
-            TableId::Connectors | TableId::Tasks | TableId::Lag | TableId::Events
-        )
-    {
+    if table.faults {
         title.push_str("faults only ");
     }
     if !matches!(id, TableId::Contexts | TableId::Rebalances) {
@@ -272,7 +266,14 @@ fn teach(model: &Model, id: TableId) -> Vec<(Tone, String)> {
     if model.table(id).total > 0 {
         return vec![(
             Tone::Dim,
-            "nothing passes the filter; esc clears it, ctrl-z toggles faults only".to_owned(),
+            match (model.table(id).filter.is_empty(), model.table(id).faults) {
+                (true, true) => format!(
+                    "all {} are well; ctrl-z shows them",
+                    units::grouped(model.table(id).total)
+                ),
+                _ => "nothing passes the filter; esc clears it, ctrl-z toggles faults only"
+                    .to_owned(),
+            },
         )];
     }
     let lines: Vec<String> = match id {
@@ -288,6 +289,15 @@ fn teach(model: &Model, id: TableId) -> Vec<(Tone, String)> {
         }
         TableId::Tasks => vec!["no tasks".to_owned()],
         TableId::Workers => vec!["no worker known yet".to_owned()],
+        TableId::Rebalances if matches!(cluster.brokers, Link::Down { .. }) => {
+            vec!["n/a: the brokers do not answer".to_owned()]
+        }
+        TableId::Rebalances if model.has_brokers() && cluster.group.is_none() => {
+            vec![
+                "n/a: the group of these workers is not found yet; ? says what was looked for"
+                    .to_owned(),
+            ]
+        }
         TableId::Rebalances if cluster.group.is_none() && cluster.telemetry_at.is_none() => {
             vec![
                 "n/a: rebalances are seen through the brokers only (--bootstrap-servers HOST:PORT)"

@@ -180,7 +180,9 @@ fn lines_being_typed() {
 #[test]
 fn faults_and_wide_columns() {
     let mut model = fixtures::failing();
-    model.faults = true;
+    model
+        .table_mut(crate::model::table::TableId::Connectors)
+        .faults = true;
     model.wide = true;
     for (width, height) in [(80, 24), (240, 30)] {
         insta::assert_snapshot!(

@@ -8,7 +8,7 @@ use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol};
 use url::Url;
 
 use super::consumer::BrokerConsumer;
-use super::{Shared, TIMEOUT};
+use super::{Shared, TIMEOUT, lock};
 use crate::conn::now;
 use crate::conn::rest::Known;
 use crate::message::{GroupMember, GroupReport, Update};
@@ -24,9 +24,15 @@ pub(super) struct GroupWatch {
     searched: Option<Instant>,
     /// Members as last seen with their data, to hold on to while a rebalance hides them.
     leader: Option<Text>,
+    unsettled: bool,
 }
 
 impl GroupWatch {
+    /// Whether a rebalance was under way at the last look.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
     /// Looks once.
     pub(super) fn look(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
         if let Some(report) = self.report(shared, consumer) {
@@ -46,7 +52,16 @@ impl GroupWatch {
         let id = self.id.as_ref()?;
         let list = consumer.fetch_group_list(Some(id), TIMEOUT).ok()?;
         let group = list.groups().iter().find(|group| group.name() == id)?;
-        Some(report(group, &mut self.leader))
+        let report = report(group, &mut self.leader);
+        self.unsettled = report.state.as_str().ends_with("Rebalance");
+        if !report.members.is_empty() {
+            let ids = report
+                .members
+                .iter()
+                .map(|member| member.worker.to_string());
+            *lock(&shared.members) = ids.collect();
+        }
+        Some(report)
     }
 
     fn search(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
@@ -68,19 +83,25 @@ impl GroupWatch {
             .iter()
             .filter(|group| group.protocol_type() == Subprotocol::PROTOCOL_TYPE)
             .collect();
-        let ours = groups
+        let ours: Vec<&GroupInfo> = groups
             .iter()
-            .find(|group| is_ours(group, &known))
-            .or(match &groups[..] {
-                [only] => Some(only),
-                _ => None,
-            });
-        match ours {
-            Some(group) => {
+            .copied()
+            .filter(|group| is_ours(group, &known))
+            .collect();
+        // Without connectors no worker is known by the name it has in the group.
+        let guess = known.workers.is_empty() && ours.is_empty();
+        match (&ours[..], &groups[..]) {
+            ([group], _) => {
                 shared.note("group", group.name().to_owned());
+                shared.guess("group", None);
                 self.id = Some(group.name().to_owned());
             }
-            None => shared.note(
+            ([], [only]) if guess => {
+                shared.note("group", format!("{} (guessed)", only.name()));
+                shared.guess("group", Some(only.name()));
+                self.id = Some(only.name().to_owned());
+            }
+            _ => shared.note(
                 "group",
                 format!("not found among {} Connect groups", groups.len()),
             ),
@@ -122,11 +143,24 @@ fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
         let Some(worker) = worker_id(&metadata.url) else {
             continue;
         };
+        let (mut connectors, mut tasks, mut revoked) = (Vec::new(), Vec::new(), 0);
         if let Some(assignment) = member
             .assignment()
             .filter(|bytes| !bytes.is_empty())
             .and_then(|bytes| Assignment::decode(bytes).ok())
         {
+            let work = &assignment.assigned;
+            connectors = work
+                .connectors
+                .iter()
+                .map(|name| Text::name(name))
+                .collect();
+            tasks = work
+                .tasks
+                .iter()
+                .map(|id| Text::name(&id.to_string()))
+                .collect();
+            revoked = assignment.revoked.connectors.len() + assignment.revoked.tasks.len();
             *leader = worker_id(&assignment.leader_url)
                 .as_deref()
                 .map(Text::line)
@@ -135,8 +169,9 @@ fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
         }
         members.push(GroupMember {
             worker: Text::line(&worker),
-            connectors: Vec::new(),
-            tasks: Vec::new(),
+            connectors,
+            tasks,
+            revoked,
             kind: None,
         });
     }

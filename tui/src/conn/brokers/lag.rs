@@ -1,7 +1,9 @@
 //! Lag of sinks: end offsets minus what their consumer group committed, and who reads which partition.
 //!
-//! librdkafka asks for committed offsets under the group id of the client, so each group has a client of its own; it
-//! never joins the group. Where telemetry tells the lag, nobody is asked.
+//! All groups are asked about at once, see [`super::group_offsets`]. With security settings that only librdkafka has, each
+//! group has a client of its own, since librdkafka asks for committed offsets under the group id of the client. None
+//! joins a group. What telemetry tells is believed while all tasks of a sink run; of those that do not, the lag grows
+//! unseen by their workers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use regex::Regex;
 use sluice_protocol::ConnectorName;
 
 use super::consumer::BrokerConsumer;
+use super::group_offsets::{GroupLook, GroupOffsets};
 use super::{Shared, TIMEOUT, lock};
 use crate::conn::now;
 use crate::conn::rest::Sink;
@@ -25,18 +28,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(4);
 /// Clients kept between looks; each has threads and connections.
 const KEPT: usize = 8;
-/// Telemetry this old does not count.
-const TOLD_FOR: Duration = Duration::from_secs(45);
+/// Looks may take one part in this many of the brokers' time.
+const SHARE: u32 = 10;
+/// Telemetry this old does not count: a worker that runs a task tells each change of it within a second.
+const TOLD_FOR: Duration = Duration::from_secs(5);
 
 /// What is kept between looks.
 #[derive(Default)]
 pub(super) struct LagWatch {
     clients: HashMap<String, BrokerConsumer>,
     looked: HashMap<String, Instant>,
+    /// How the brokers are asked for many groups at once; `Some(None)` when the client properties allow no such way.
+    offsets: Option<Option<GroupOffsets>>,
+    /// How long the last look took.
+    took: Duration,
 }
 
 /// A partition of a topic.
-type Place = (String, i32);
+pub(super) type Place = (String, i32);
 
 impl LagWatch {
     /// Looks at the groups whose turn it is, those waiting longest first.
@@ -67,47 +76,88 @@ impl LagWatch {
             .filter(|sink| {
                 self.looked
                     .get(&sink.group)
-                    .is_none_or(|at| at.elapsed() >= LOOK_EVERY)
+                    .is_none_or(|at| at.elapsed() >= LOOK_EVERY.max(self.took * SHARE))
             })
             .collect();
         due.sort_by_key(|sink| self.looked.get(&sink.group).copied());
         if due.is_empty() {
             return Vec::new();
         }
-        let mut ends: BTreeMap<Place, Option<i64>> = BTreeMap::new();
-        let mut reports = Vec::new();
-        for sink in due {
-            if began.elapsed() > turn || shared.is_over() {
-                break;
-            }
-            let places = places(sink, metadata);
+        let wanted: Vec<(&Sink, BTreeSet<Place>)> = due
+            .into_iter()
+            .map(|sink| (sink, places(sink, metadata)))
+            .filter(|(_, places)| !places.is_empty())
+            .collect();
+        let groups: Vec<String> = wanted.iter().map(|(sink, _)| sink.group.clone()).collect();
+        let offsets = self
+            .offsets
+            .get_or_insert_with(|| GroupOffsets::new(&shared.config, &shared.bootstrap));
+        let looks = match offsets {
+            Some(offsets) => shared.runtime.block_on(offsets.look(&groups)),
+            None => self.one_by_one(shared, consumer, &wanted, turn),
+        };
+        for (sink, _) in wanted
+            .iter()
+            .filter(|(sink, _)| looks.contains_key(&sink.group))
+        {
             self.looked.insert(sink.group.clone(), Instant::now());
-            if places.is_empty() {
-                continue;
-            }
-            let Some(committed) = self.committed(shared, &sink.group, &places) else {
+        }
+        let mut all = BTreeSet::new();
+        let mut uncommitted = BTreeSet::new();
+        for (sink, places) in &wanted {
+            let Some(look) = looks.get(&sink.group) else {
                 continue;
             };
-            let missing: Vec<&Place> = places
-                .iter()
-                .filter(|place| !ends.contains_key(*place))
-                .collect();
-            let found = end_offsets(consumer, &missing);
-            ends.extend(found);
-            let owners = owners(consumer, sink);
-            reports.extend(places.into_iter().map(|place| LagReport {
+            all.extend(places.iter());
+            if sink.from_start {
+                let unread = |place: &&Place| !look.committed.contains_key(*place);
+                uncommitted.extend(places.iter().filter(unread));
+            }
+        }
+        let ends = list_offsets(consumer, &all, Offset::End);
+        let starts = list_offsets(consumer, &uncommitted, Offset::Beginning);
+        let mut reports = Vec::new();
+        for (sink, places) in &wanted {
+            let Some(look) = looks.get(&sink.group) else {
+                continue;
+            };
+            reports.extend(places.iter().map(|place| LagReport {
                 connector: sink.connector.clone(),
                 topic: Text::line(&place.0),
                 partition: place.1,
-                end: ends.get(&place).copied().flatten(),
-                committed: committed.get(&place).copied(),
-                task: owners.get(&place).copied(),
+                end: ends.get(place).copied().flatten(),
+                committed: look.committed.get(place).copied(),
+                start: starts.get(place).copied().flatten(),
+                task: look.owners.get(place).copied(),
             }));
         }
+        self.took = began.elapsed();
         let groups: BTreeSet<&String> = known.sinks.iter().map(|sink| &sink.group).collect();
         self.clients.retain(|group, _| groups.contains(group));
         self.looked.retain(|group, _| groups.contains(group));
         reports
+    }
+
+    /// For security settings only librdkafka has: a client for each group, one after the other within `turn`.
+    fn one_by_one(
+        &mut self,
+        shared: &Shared,
+        consumer: &BrokerConsumer,
+        wanted: &[(&Sink, BTreeSet<Place>)],
+        turn: Duration,
+    ) -> BTreeMap<String, GroupLook> {
+        let began = Instant::now();
+        let mut looks = BTreeMap::new();
+        for (sink, places) in wanted {
+            if began.elapsed() > turn || shared.is_over() {
+                break;
+            }
+            if let Some(committed) = self.committed(shared, &sink.group, places) {
+                let owners = owners(consumer, sink);
+                looks.insert(sink.group.clone(), GroupLook { committed, owners });
+            }
+        }
+        looks
     }
 
     fn committed(
@@ -146,7 +196,10 @@ impl LagWatch {
 fn told(shared: &Shared, connector: &ConnectorName) -> bool {
     lock(&shared.told)
         .get(connector.as_str())
-        .is_some_and(|at| at.elapsed() < TOLD_FOR)
+        .is_some_and(|tasks| {
+            let told = |(told, at): &(bool, Instant)| *told && at.elapsed() < TOLD_FOR;
+            !tasks.is_empty() && tasks.values().all(told)
+        })
 }
 
 /// All partitions of the topics a sink reads.
@@ -173,17 +226,21 @@ fn places(sink: &Sink, metadata: &Metadata) -> BTreeSet<Place> {
         .collect()
 }
 
-/// End offsets, in one request to each broker.
-fn end_offsets(consumer: &BrokerConsumer, places: &[&Place]) -> BTreeMap<Place, Option<i64>> {
+/// First or end offsets of many partitions, in one request to each broker.
+fn list_offsets(
+    consumer: &BrokerConsumer,
+    places: &BTreeSet<&Place>,
+    which: Offset,
+) -> BTreeMap<Place, Option<i64>> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in places {
-        // The timestamp -1 asks for the end (ListOffsets, LATEST).
-        if list
-            .add_partition_offset(topic, *partition, Offset::End)
-            .is_err()
-        {
+        // In ListOffsets -1 asks for the end and -2 for the start; the binding writes them from these.
+        if list.add_partition_offset(topic, *partition, which).is_err() {
             return BTreeMap::new();
         }
+    }
+    if places.is_empty() {
+        return BTreeMap::new();
     }
     let Ok(found) = consumer.offsets_for_times(list, TIMEOUT) else {
         return BTreeMap::new();
@@ -192,11 +249,11 @@ fn end_offsets(consumer: &BrokerConsumer, places: &[&Place]) -> BTreeMap<Place, 
         .elements()
         .iter()
         .map(|element| {
-            let end = match element.offset() {
+            let offset = match element.offset() {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
             };
-            ((element.topic().to_owned(), element.partition()), end)
+            ((element.topic().to_owned(), element.partition()), offset)
         })
         .collect()
 }
@@ -208,19 +265,19 @@ fn owners(consumer: &BrokerConsumer, sink: &Sink) -> BTreeMap<Place, u32> {
     };
     let mut owners = BTreeMap::new();
     for member in list.groups().iter().flat_map(|group| group.members()) {
-        let Some(task) = member
-            .client_id()
-            .rsplit('-')
-            .next()
-            .and_then(|n| n.parse().ok())
-        else {
-            continue;
-        };
-        for place in member.assignment().and_then(assigned).unwrap_or_default() {
-            owners.insert(place, task);
-        }
+        own(&mut owners, member.client_id(), member.assignment());
     }
     owners
+}
+
+/// Takes over what one member of a sink's group is assigned.
+pub(super) fn own(owners: &mut BTreeMap<Place, u32>, client: &str, assignment: Option<&[u8]>) {
+    let Some(task) = client.rsplit('-').next().and_then(|n| n.parse().ok()) else {
+        return;
+    };
+    for place in assignment.and_then(assigned).unwrap_or_default() {
+        owners.insert(place, task);
+    }
 }
 
 /// Reads an assignment of the consumer protocol: version, then topics with their partitions.

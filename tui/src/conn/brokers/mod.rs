@@ -5,13 +5,14 @@
 
 mod consumer;
 mod group;
+mod group_offsets;
 mod lag;
 mod tail;
 mod telemetry;
 mod topics;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::consumer::{BrokerConsumer, LastFailure, explain};
@@ -32,6 +34,12 @@ use crate::text::Text;
 
 /// Distance between looks at the brokers.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// The same while the list of connectors is not there yet.
+const LOOK_SOON: Duration = Duration::from_millis(200);
+/// The same while the group rebalances.
+const LOOK_OFTEN: Duration = Duration::from_secs(1);
+/// After this many looks without an answer a new client is made.
+const GIVE_UP_AFTER: u32 = 3;
 /// Longest wait for an answer of the brokers.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,10 +53,20 @@ pub(crate) struct Shared {
     feed: Feed,
     ended: AtomicBool,
     status_followed: AtomicBool,
-    /// Connectors whose lag telemetry tells, and when it last did.
-    told: Mutex<HashMap<String, Instant>>,
+    /// What telemetry tells of the tasks of sinks: whether it tells their lag, and when it last told.
+    told: Mutex<HashMap<String, Told>>,
     notes: Mutex<BTreeMap<&'static str, String>>,
+    guesses: Mutex<BTreeMap<&'static str, String>>,
+    /// Workers that are members of the cluster's group.
+    members: Mutex<BTreeSet<String>>,
+    /// Counts how often the brokers came back: clients from before may never connect again.
+    births: AtomicU64,
+    /// For calls of the wire protocol, which are asynchronous.
+    runtime: Handle,
 }
+
+/// Tasks by number, whether their lag is told, and when.
+type Told = BTreeMap<u32, (bool, Instant)>;
 
 /// Names given by the context.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +81,33 @@ impl Shared {
     /// Whether the terminal has left this cluster.
     fn is_over(&self) -> bool {
         self.ended.load(Ordering::Relaxed) || self.feed.is_closed()
+    }
+
+    /// A number for clients made from now on, see [`Shared::is_current`].
+    fn birth(&self) -> u64 {
+        self.births.load(Ordering::Relaxed)
+    }
+
+    /// Whether a client of that number is still to be used.
+    fn is_current(&self, birth: u64) -> bool {
+        !self.is_over() && self.birth() == birth
+    }
+
+    /// Tells what was chosen without proof that it is this cluster's, or that it is proven now.
+    fn guess(&self, about: &'static str, what: Option<&str>) {
+        let mut guesses = lock(&self.guesses);
+        let before = guesses.clone();
+        match what {
+            Some(what) => guesses.insert(about, what.to_owned()),
+            None => guesses.remove(about),
+        };
+        if *guesses == before {
+            return;
+        }
+        let all: Vec<&str> = guesses.values().map(String::as_str).collect();
+        let text = (!all.is_empty()).then(|| Text::line(&all.join(", ")));
+        drop(guesses);
+        self.feed.send_blocking(Update::Guessed(text));
     }
 
     /// Waits, but not beyond the end.
@@ -174,6 +219,10 @@ impl DataSource for TopicsAndRest {
             status_followed: AtomicBool::new(false),
             told: Mutex::default(),
             notes: Mutex::default(),
+            guesses: Mutex::default(),
+            members: Mutex::default(),
+            births: AtomicU64::new(0),
+            runtime: Handle::current(),
         });
         let _end = EndOnDrop(Arc::clone(&shared));
         if !feed.send(Update::Brokers(Link::Connecting)).await {
@@ -212,6 +261,10 @@ pub(crate) fn look_once(
         status_followed: AtomicBool::new(false),
         told: Mutex::default(),
         notes: Mutex::default(),
+        guesses: Mutex::default(),
+        members: Mutex::default(),
+        births: AtomicU64::new(0),
+        runtime: Handle::current(),
     };
     let fail = |error: rdkafka::error::KafkaError| Text::line(&format!("{bootstrap}: {error}"));
     let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
@@ -239,7 +292,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
 
 /// Looks at brokers, group and lag until the end.
 fn watch_brokers(shared: &Shared) {
-    let consumer = match shared.consumer("sluice-terminal") {
+    let mut consumer = match shared.consumer("sluice-terminal") {
         Ok(consumer) => consumer,
         Err(error) => {
             let error = Text::line(&format!("client properties: {error}"));
@@ -262,6 +315,10 @@ fn watch_brokers(shared: &Shared) {
         match consumer.fetch_metadata(None, TIMEOUT) {
             Ok(metadata) => {
                 consumer.context().forget();
+                if attempt > 0 {
+                    // Those who follow topics begin anew, too.
+                    shared.births.fetch_add(1, Ordering::Relaxed);
+                }
                 attempt = 0;
                 since = None;
                 if told_up != Some(true) {
@@ -282,6 +339,12 @@ fn watch_brokers(shared: &Shared) {
                     since,
                     attempt,
                 }));
+                // A client that lost its brokers for long may not try them again.
+                if attempt % GIVE_UP_AFTER == 0
+                    && let Ok(new) = shared.consumer("sluice-terminal")
+                {
+                    consumer = new;
+                }
             }
         }
         let live = attempt == 0 && shared.status_followed.load(Ordering::Relaxed);
@@ -290,6 +353,11 @@ fn watch_brokers(shared: &Shared) {
             shared.feed.send_blocking(Update::Live(live));
             shared.wishes.send_modify(|wish| wish.live = live);
         }
-        shared.pause(LOOK_EVERY);
+        let listed = shared.known.borrow().listed;
+        shared.pause(match (listed, group.is_unsettled()) {
+            (false, _) => LOOK_SOON,
+            (true, true) => LOOK_OFTEN,
+            (true, false) => LOOK_EVERY,
+        });
     }
 }

@@ -127,43 +127,48 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
     })
 }
 
-/// Connectors and workers a status topic tells of.
+/// Connectors and workers a status topic tells of; what was deleted does not count.
 pub(super) fn status_subjects(shared: &Shared, topic: &str) -> Option<Subjects> {
     let (consumer, partitions) = assign(shared, topic, Start::Beginning)?;
-    let mut connectors = BTreeSet::new();
-    let mut workers = BTreeSet::new();
-    read_to_end(shared, &consumer, partitions, LOOK, |message| {
-        if let Some(change) = status_change(message, true)
-            && change.state.is_some()
-            && connectors.len() < STATES_CAP
-        {
-            connectors.insert(change.connector.as_str().to_owned());
-            workers.insert(change.worker.to_string());
+    let mut found: BTreeMap<(String, Option<u32>), String> = BTreeMap::new();
+    let whole = read_to_end(shared, &consumer, partitions, LOOK, |message| {
+        let Some(change) = status_change(message, true) else {
+            return;
+        };
+        let key = (change.connector.as_str().to_owned(), change.task);
+        if change.state.is_none() {
+            found.remove(&key);
+        } else if found.len() < STATES_CAP {
+            found.insert(key, change.worker.to_string());
         }
     });
-    Some((connectors, workers))
+    let connectors = found
+        .keys()
+        .map(|(connector, _)| connector.clone())
+        .collect();
+    whole.then(|| (connectors, found.into_values().collect()))
 }
 
-/// Connectors a config topic tells of.
+/// Connectors a config topic tells of; what was deleted does not count.
 pub(super) fn config_subjects(shared: &Shared, topic: &str) -> Option<Subjects> {
     let (consumer, partitions) = assign(shared, topic, Start::Beginning)?;
     let mut connectors = BTreeSet::new();
-    read_to_end(shared, &consumer, partitions, LOOK, |message| {
-        if message.payload_len() <= RECORD_CAP
-            && let Ok(Some(ConfigRecord::Connector {
-                connector,
-                config: Some(_),
-            })) = ConfigRecord::decode(message.key(), message.payload())
-            && connectors.len() < STATES_CAP
-        {
-            connectors.insert(connector.as_str().to_owned());
+    let whole = read_to_end(shared, &consumer, partitions, LOOK, |message| {
+        if let Some(ConfigRecord::Connector { connector, config }) = config_record(message) {
+            let name = connector.as_str().to_owned();
+            if config.is_none() {
+                connectors.remove(&name);
+            } else if connectors.len() < STATES_CAP {
+                connectors.insert(name);
+            }
         }
     });
-    Some((connectors, BTreeSet::new()))
+    whole.then(|| (connectors, BTreeSet::new()))
 }
 
-/// Follows the status topic until the cluster is left.
+/// Follows the status topic until the cluster is left or the brokers come back.
 pub(super) fn follow_status(shared: &Shared, topic: &str) {
+    let birth = shared.birth();
     let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning))
     else {
         return;
@@ -192,7 +197,7 @@ pub(super) fn follow_status(shared: &Shared, topic: &str) {
         .feed
         .send_blocking(Update::StatusBatch(latest.into_values().collect()));
     shared.status_followed.store(true, Ordering::Relaxed);
-    while !shared.is_over() {
+    while shared.is_current(birth) {
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(500))
             && let Some(change) = status_change(&message, false)
         {
@@ -201,8 +206,9 @@ pub(super) fn follow_status(shared: &Shared, topic: &str) {
     }
 }
 
-/// Follows the config topic: target states and configurations. Secrets in it stay in memory, masked on the screen.
+/// Follows the config topic, as the status topic: target states and configurations. Secrets in it stay in memory, masked on the screen.
 pub(super) fn follow_config(shared: &Shared, topic: &str) {
+    let birth = shared.birth();
     let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning))
     else {
         return;
@@ -226,7 +232,7 @@ pub(super) fn follow_config(shared: &Shared, topic: &str) {
         return;
     }
     shared.feed.send_blocking(Update::Targets(targets));
-    while !shared.is_over() {
+    while shared.is_current(birth) {
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else {
             continue;
         };

@@ -9,7 +9,7 @@ use sluice_protocol::telemetry::{
     Caller, ConfigAction, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry,
     TelemetryBody, TelemetryRecord, WorkerTelemetry,
 };
-use sluice_protocol::{ConnectorName, ConnectorType};
+use sluice_protocol::{ConnectorName, ConnectorType, State};
 
 use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT, lock, tail};
@@ -28,12 +28,13 @@ const BACK_RECORDS: i64 = 20_000;
 /// Figures older than this are past; every worker tells all of them twice a minute.
 const FRESH: Millis = 45_000;
 
-/// Follows the topic until the cluster is left.
+/// Follows the topic until the cluster is left or the brokers come back.
 pub(super) fn follow(shared: &Shared, topic: &str) {
+    let birth = shared.birth();
     let Some(consumer) = tail::retry(shared, || assign(shared, topic)) else {
         return;
     };
-    while !shared.is_over() {
+    while shared.is_current(birth) {
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else {
             continue;
         };
@@ -88,7 +89,16 @@ fn tell(shared: &Shared, record: TelemetryRecord) {
         }
         TelemetryBody::Task(told) if fresh => {
             if told.task_type == ConnectorType::Sink {
-                lock(&shared.told).insert(told.id.connector.as_str().to_owned(), Instant::now());
+                let mut all = lock(&shared.told);
+                let tasks = all
+                    .entry(told.id.connector.as_str().to_owned())
+                    .or_default();
+                if told.removed {
+                    tasks.remove(&told.id.task);
+                } else {
+                    let runs = told.state == State::Running && told.lag.is_some();
+                    tasks.insert(told.id.task, (runs, Instant::now()));
+                }
             }
             shared
                 .feed
@@ -118,15 +128,19 @@ fn worker_report(worker: Text, at: Millis, told: &WorkerTelemetry) -> WorkerRepo
 
 fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
     let metrics = &told.metrics;
+    // Only what runs sees its partitions grow, and has rates; older agents repeat the last figures of what does not.
+    let runs = told.state == State::Running;
     let partitions: Vec<LagReport> = told
         .sink_positions
         .iter()
+        .filter(|_| runs)
         .map(|position| LagReport {
             connector: told.id.connector.clone(),
             topic: Text::line(&position.topic),
             partition: position.partition,
             end: position.end_offset.map(|offset| offset.get()),
             committed: position.committed.map(|offset| offset.get()),
+            start: None,
             task: Some(told.id.task),
         })
         .collect();
@@ -134,7 +148,6 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
         .source_offsets
         .iter()
         .filter_map(|offset| offset.committed_at)
-        .chain(metrics.last_commit_at)
         .map(|at| at.get())
         .max();
     let errors = metrics
@@ -145,9 +158,9 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
         connector: told.id.connector.clone(),
         task: told.id.task,
         figures: TaskFigures {
-            rate: Some(metrics.records_out_per_s),
-            batch_avg: Some(metrics.batch_size_avg),
-            commit_ms: Some(metrics.commit_time_avg_ms),
+            rate: runs.then_some(metrics.records_out_per_s),
+            batch_avg: runs.then_some(metrics.batch_size_avg),
+            commit_ms: runs.then_some(metrics.commit_time_avg_ms),
             errors: i64::try_from(errors).ok(),
             last_error: told.last_error.as_deref().map(Text::line),
             partitions: partitions
@@ -157,7 +170,10 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
             committed_at,
             at,
         },
-        lag: told.lag.and_then(|lag| i64::try_from(lag).ok()),
+        lag: told
+            .lag
+            .filter(|_| runs)
+            .and_then(|lag| i64::try_from(lag).ok()),
         partitions,
         state: told.state,
         since: told.state_since.map(|at| at.get()),
@@ -167,8 +183,12 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
 }
 
 fn rebalance(told: &RebalanceEvent, worker: &Text) -> Rebalance {
-    let joined = told.members.as_ref().map(|_| told.joined.len());
-    let left = told.members.as_ref().map(|_| told.left.len());
+    let members = told.members.as_ref().map(|members| {
+        let ids = members
+            .values()
+            .filter_map(|url| super::group::worker_id(url));
+        ids.map(|id| Text::line(&id)).collect()
+    });
     let cause = if told.cause.is_empty() {
         format!("{worker} joined again")
     } else {
@@ -179,11 +199,13 @@ fn rebalance(told: &RebalanceEvent, worker: &Text) -> Rebalance {
         start: told.started_at.get(),
         duration: Some(told.ended_at.since(told.started_at)),
         cause: Text::line(&cause),
-        joined,
-        left,
+        joined: None,
+        left: None,
         assigned: Some(told.assigned.connectors.len() + told.assigned.tasks.len()),
         revoked: Some(told.revoked.connectors.len() + told.revoked.tasks.len()),
         delay: Some(i64::try_from(told.delay_ms).unwrap_or(i64::MAX)),
+        members,
+        leader: told.is_leader.then(|| worker.clone()),
     }
 }
 

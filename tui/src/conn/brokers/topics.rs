@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 
-use super::{Shared, TIMEOUT, spawn, tail, telemetry};
+use super::{Shared, TIMEOUT, lock, spawn, tail, telemetry};
 use crate::conn::rest::Known;
 
 /// Distance between tries.
@@ -36,7 +36,9 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                 if let Some(topic) = status.clone() {
                     let shared = Arc::clone(shared);
                     spawn("sluice-status", move || {
-                        tail::follow_status(&shared, &topic);
+                        while !shared.is_over() {
+                            tail::follow_status(&shared, &topic);
+                        }
                     });
                 }
             }
@@ -53,7 +55,9 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                 if let Some(topic) = config.clone() {
                     let shared = Arc::clone(shared);
                     spawn("sluice-config", move || {
-                        tail::follow_config(&shared, &topic);
+                        while !shared.is_over() {
+                            tail::follow_config(&shared, &topic);
+                        }
                     });
                 }
             }
@@ -62,7 +66,9 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                 if let Some(topic) = telemetry_topic.clone() {
                     let shared = Arc::clone(shared);
                     spawn("sluice-telemetry", move || {
-                        telemetry::follow(&shared, &topic);
+                        while !shared.is_over() {
+                            telemetry::follow(&shared, &topic);
+                        }
                     });
                 }
             }
@@ -122,36 +128,115 @@ fn find(
                 && !name.ends_with(sluice_protocol::telemetry::TOPIC_SUFFIX)
         })
         .collect();
-    let mut empty = Vec::new();
-    for name in &candidates {
-        let Some((connectors, workers)) = subjects(shared, name) else {
-            continue;
+    let candidates: Vec<Candidate> = candidates
+        .into_iter()
+        .filter_map(|name| {
+            let (connectors, workers) = subjects(shared, name)?;
+            Some(Candidate {
+                name: name.clone(),
+                connectors,
+                workers,
+            })
+        })
+        .collect();
+    let mut ours: BTreeSet<String> = known.workers.union(&known.urls).cloned().collect();
+    ours.extend(lock(&shared.members).iter().cloned());
+    match choose(&candidates, &ours, &known.connectors) {
+        Choice::Proven(name) => {
+            shared.note(what, name.clone());
+            shared.guess(what, None);
+            Some(name)
+        }
+        Choice::Guess(name) => {
+            shared.note(what, format!("{name} (guessed: name it in the context)"));
+            shared.guess(what, Some(&name));
+            Some(name)
+        }
+        Choice::Several(names) => {
+            let names = names.join(", ");
+            let text = format!("{names} fit alike: name the right one in the context");
+            shared.note(what, text);
+            None
+        }
+        Choice::Nothing => {
+            let count = candidates.len();
+            let text = format!("not found among {count} candidates; name it in the context");
+            shared.note(what, text);
+            None
+        }
+    }
+}
+
+/// A topic that may be ours, and what its records are about.
+struct Candidate {
+    name: String,
+    connectors: BTreeSet<String>,
+    workers: BTreeSet<String>,
+}
+
+/// Which topic is ours.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    /// This one, by its workers or by having exactly our connectors.
+    Proven(String),
+    /// This one fits best.
+    Guess(String),
+    /// These fit alike, so none is taken: a wrong one would show another cluster.
+    Several(Vec<String>),
+    /// None fits.
+    Nothing,
+}
+
+/// Chooses by worker ids first, which no two clusters share, then by the names of all connectors. Several Connect clusters on
+/// the same brokers often have connectors of the same names: blue and green, a test beside production.
+fn choose(
+    candidates: &[Candidate],
+    workers: &BTreeSet<String>,
+    listed: &BTreeSet<String>,
+) -> Choice {
+    let of_us = |c: &&Candidate| !c.workers.is_disjoint(workers);
+    let by_worker: Vec<&Candidate> = candidates.iter().filter(of_us).collect();
+    if let [only] = by_worker[..] {
+        return Choice::Proven(only.name.clone());
+    }
+    // Where records name workers, those of others are not ours.
+    let foreign =
+        |c: &&Candidate| by_worker.is_empty() && !workers.is_empty() && !c.workers.is_empty();
+    let pool: Vec<&Candidate> = if by_worker.is_empty() {
+        candidates.iter().filter(|c| !foreign(c)).collect()
+    } else {
+        by_worker
+    };
+    if listed.is_empty() {
+        // A cluster without connectors has nothing to recognise its topic by but that it is empty, as ours must be.
+        let empty = |c: &&&Candidate| c.connectors.is_empty();
+        let empty: Vec<&&Candidate> = pool.iter().filter(empty).collect();
+        return match empty[..] {
+            [only] => Choice::Guess(only.name.clone()),
+            _ => Choice::Nothing,
         };
-        let ours = connectors
-            .iter()
-            .any(|name| known.connectors.contains(name))
-            || workers.iter().any(|worker| known.workers.contains(worker));
-        if ours {
-            shared.note(what, (*name).clone());
-            return Some((*name).clone());
-        }
-        if connectors.is_empty() && workers.is_empty() {
-            empty.push((*name).clone());
-        }
     }
-    // A cluster without connectors has nothing to recognise its topic by but that it is empty, as ours must be.
-    if let ([only], true) = (&empty[..], known.connectors.is_empty()) {
-        shared.note(what, only.clone());
-        return Some(only.clone());
+    let names = |all: Vec<&Candidate>| all.into_iter().map(|c| c.name.clone()).collect();
+    let exact: Vec<&Candidate> = pool
+        .iter()
+        .copied()
+        .filter(|c| c.connectors == *listed)
+        .collect();
+    match exact[..] {
+        [only] => return Choice::Proven(only.name.clone()),
+        [] => {}
+        _ => return Choice::Several(names(exact)),
     }
-    shared.note(
-        what,
-        format!(
-            "not found among {} candidates; name it in the context",
-            candidates.len()
-        ),
-    );
-    None
+    let all: Vec<&Candidate> = pool
+        .iter()
+        .copied()
+        .filter(|c| listed.is_subset(&c.connectors))
+        .collect();
+    match all[..] {
+        [only] => Choice::Guess(only.name.clone()),
+        [] => Choice::Nothing,
+        _ => Choice::Several(names(all)),
+    }
 }
 
 fn find_telemetry(
@@ -174,4 +259,66 @@ fn find_telemetry(
         format!("{name} does not exist (JVM workers write none)"),
     );
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &str) -> BTreeSet<String> {
+        names.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn topic(name: &str, connectors: &str, workers: &str) -> Candidate {
+        Candidate {
+            name: name.to_owned(),
+            connectors: set(connectors),
+            workers: set(workers),
+        }
+    }
+
+    /// Cluster A has `shared` and others, cluster B `shared` alone: B's terminal used to show A.
+    #[test]
+    fn the_topic_of_our_workers_is_ours_whatever_names_another_shares() {
+        let topics = [
+            topic("ca-status", "a-one a-two shared", "a:1"),
+            topic("cb-status", "shared", "b:1"),
+        ];
+        let b = choose(&topics, &set("b:1"), &set("shared"));
+        assert_eq!(b, Choice::Proven("cb-status".into()));
+        let a = choose(&topics, &set("a:1"), &set("a-one a-two shared"));
+        assert_eq!(a, Choice::Proven("ca-status".into()));
+        let c = choose(&topics, &set("c:1"), &set("shared"));
+        assert_eq!(c, Choice::Nothing, "both are of other workers");
+    }
+
+    #[test]
+    fn without_workers_all_names_decide_and_two_that_fit_are_none() {
+        let configs = [
+            topic("ca-configs", "a-one a-two shared", ""),
+            topic("cb-configs", "shared", ""),
+        ];
+        let b = choose(&configs, &set("b:1"), &set("shared"));
+        assert_eq!(b, Choice::Proven("cb-configs".into()));
+        let twins = [topic("blue", "x y", ""), topic("green", "x y", "")];
+        let twin = choose(&twins, &set("b:1"), &set("x y"));
+        assert_eq!(twin, Choice::Several(vec!["blue".into(), "green".into()]));
+        let more = [topic("one", "x y z", ""), topic("two", "z", "")];
+        assert_eq!(
+            choose(&more, &set(""), &set("x y")),
+            Choice::Guess("one".into())
+        );
+        assert_eq!(choose(&more, &set(""), &set("x q")), Choice::Nothing);
+    }
+
+    #[test]
+    fn a_cluster_without_connectors_takes_the_only_empty_topic() {
+        let topics = [topic("full", "x", "a:1"), topic("fresh", "", "")];
+        assert_eq!(
+            choose(&topics, &set("b:1"), &set("")),
+            Choice::Guess("fresh".into())
+        );
+        let two = [topic("fresh", "", ""), topic("other", "", "")];
+        assert_eq!(choose(&two, &set("b:1"), &set("")), Choice::Nothing);
+    }
 }

@@ -52,15 +52,21 @@ fn change(task: Option<u32>, state: Option<State>, generation: i32, at: i64) -> 
     }
 }
 
+/// It may be new, or of another cluster whose topic is followed by mistake.
 #[test]
-fn a_connector_that_only_the_status_topic_knows_is_looked_up_at_once() {
+fn a_connector_that_only_the_status_topic_knows_is_looked_up_and_not_shown() {
     let mut model = fixtures::empty();
+    model.cluster.listed = Some(NOW - 1_000);
     let told = |model: &mut Model| {
         let news = Update::Status(change(None, Some(State::Running), 1, NOW));
         update(model, Message::Data(model.epoch, Box::new(news)))
     };
     assert_eq!(told(&mut model), [Effect::Refresh]);
-    assert_eq!(told(&mut model), []);
+    assert!(model.cluster.connectors.is_empty() && model.cluster.workers.is_empty());
+    model.cluster.listed = Some(NOW);
+    assert_eq!(told(&mut model), [], "not more than once a second");
+    let effects = update(&mut model, Message::Now(NOW + 1_000));
+    assert_eq!(effects, [Effect::Refresh]);
 }
 
 fn tell(model: &mut Model, news: Update) {
@@ -72,6 +78,11 @@ fn tell(model: &mut Model, news: Update) {
 #[test]
 fn a_late_unassigned_does_not_hide_a_running_task() {
     let mut model = fixtures::empty();
+    listed(
+        &mut model,
+        NOW - 60_000,
+        &[("c", State::Running, &[State::Running])],
+    );
     model.cluster.live = true;
     tell(
         &mut model,
@@ -98,6 +109,11 @@ fn a_late_unassigned_does_not_hide_a_running_task() {
 #[test]
 fn restarts_are_counted_and_tombstones_remove() {
     let mut model = fixtures::empty();
+    listed(
+        &mut model,
+        NOW - 60_000,
+        &[("c", State::Running, &[State::Running])],
+    );
     model.cluster.live = true;
     for (i, state) in [
         State::Running,
@@ -114,6 +130,15 @@ fn restarts_are_counted_and_tombstones_remove() {
         );
     }
     assert_eq!(model.cluster.connectors["c"].restarts, Some(2));
+    // A start that fails at once leaves no RESTARTING, only FAILED once more.
+    for (i, state) in [State::Failed, State::Failed].into_iter().enumerate() {
+        let at = NOW + 5 + i as i64;
+        tell(
+            &mut model,
+            Update::Status(change(Some(0), Some(state), 1, at)),
+        );
+    }
+    assert_eq!(model.cluster.connectors["c"].restarts, Some(3));
     tell(
         &mut model,
         Update::Status(change(Some(0), None, 0, NOW + 9)),
@@ -147,6 +172,7 @@ fn lag_is_summed_and_a_sink_that_stands_still_is_stalled() {
         partition: 0,
         end: Some(end),
         committed: Some(10),
+        start: None,
         task: Some(0),
     };
     tell(
@@ -184,6 +210,7 @@ fn a_partition_without_a_commit_has_no_lag_and_not_zero() {
         partition: 0,
         end: Some(40),
         committed: None,
+        start: None,
         task: None,
     };
     tell(
@@ -206,28 +233,31 @@ fn figures_of_a_silent_worker_are_forgotten() {
     assert_eq!(model.cluster.connectors["orders-jdbc-0001"].rate, None);
 }
 
+/// The group with these members.
+fn group(members: &[&str], state: &str) -> Update {
+    Update::Group(GroupReport {
+        at: NOW,
+        id: Text::line("g"),
+        state: Text::line(state),
+        protocol: Text::line("sessioned"),
+        members: members
+            .iter()
+            .map(|id| GroupMember {
+                worker: Text::line(id),
+                connectors: Vec::new(),
+                tasks: Vec::new(),
+                revoked: 0,
+                kind: None,
+            })
+            .collect(),
+        leader: members.first().map(|id| Text::line(id)),
+        delay: Some(0),
+    })
+}
+
 #[test]
 fn members_that_come_and_go_are_rebalances() {
     let mut model = fixtures::empty();
-    let group = |members: &[&str], state: &str| {
-        Update::Group(GroupReport {
-            at: NOW,
-            id: Text::line("g"),
-            state: Text::line(state),
-            protocol: Text::line("sessioned"),
-            members: members
-                .iter()
-                .map(|id| GroupMember {
-                    worker: Text::line(id),
-                    connectors: Vec::new(),
-                    tasks: Vec::new(),
-                    kind: None,
-                })
-                .collect(),
-            leader: Some(Text::line("w1:1")),
-            delay: Some(0),
-        })
-    };
     tell(&mut model, group(&["w1:1", "w2:1"], "Stable"));
     assert!(
         model.cluster.rebalances.is_empty(),
@@ -247,28 +277,132 @@ fn members_that_come_and_go_are_rebalances() {
     );
 }
 
+/// A rebalance as a member reports it; the leader also tells who the members are.
+fn reported(generation: i32, assigned: usize, leader: Option<(&str, &[&str])>) -> Update {
+    Update::Rebalance(crate::model::cluster::Rebalance {
+        generation: Some(generation),
+        start: NOW + i64::from(generation),
+        duration: Some(10),
+        cause: Text::line("group is rebalancing"),
+        joined: None,
+        left: None,
+        assigned: Some(assigned),
+        revoked: Some(0),
+        delay: Some(0),
+        members: leader.map(|(_, members)| members.iter().map(|id| Text::line(id)).collect()),
+        leader: leader.map(|(leader, _)| Text::line(leader)),
+    })
+}
+
 #[test]
 fn every_member_reports_a_rebalance_and_it_is_told_once() {
     let mut model = fixtures::empty();
-    let report = |assigned, joined| {
-        Update::Rebalance(crate::model::cluster::Rebalance {
-            generation: Some(7),
-            start: NOW,
-            duration: Some(10),
-            cause: Text::line("worker started"),
-            joined,
-            left: joined,
-            assigned: Some(assigned),
-            revoked: Some(0),
-            delay: Some(0),
-        })
-    };
-    tell(&mut model, report(1, None));
-    tell(&mut model, report(3, Some(2)));
+    tell(&mut model, reported(7, 1, None));
+    tell(
+        &mut model,
+        reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"]))),
+    );
     assert_eq!(model.events.iter().count(), 1);
     let only = model.cluster.rebalances.front().unwrap();
-    assert_eq!((only.assigned, only.joined), (Some(4), Some(2)));
+    assert_eq!(
+        (only.assigned, only.joined),
+        (Some(4), None),
+        "who was there before is not known"
+    );
     assert_eq!(model.cluster.rebalances.len(), 1);
+}
+
+/// The leader dies: the new one knows nobody of before, and used to be shown as the one that joined.
+#[test]
+fn who_left_is_what_differs_from_the_generation_before() {
+    let mut model = fixtures::empty();
+    tell(
+        &mut model,
+        reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"]))),
+    );
+    tell(&mut model, reported(8, 3, Some(("w2:1", &["w2:1"]))));
+    let row = model.cluster.rebalances.front().unwrap();
+    assert_eq!((row.joined, row.left), (Some(0), Some(1)));
+    assert_eq!(row.cause.as_str(), "w1:1 (leader) left");
+    tell(
+        &mut model,
+        reported(9, 3, Some(("w2:1", &["w2:1", "w3:1"]))),
+    );
+    let row = model.cluster.rebalances.front().unwrap();
+    assert_eq!((row.cause.as_str(), row.joined), ("w3:1 joined", Some(1)));
+}
+
+/// Its only worker is killed: the group stays Empty, and every look at it used to be a rebalance.
+#[test]
+fn a_group_that_stays_empty_is_one_rebalance_and_its_work_is_lost() {
+    use State::Running;
+    let mut model = fixtures::empty();
+    listed(&mut model, NOW, &[("c", Running, &[Running])]);
+    tell(&mut model, group(&["w1:8083", "w2:8083"], "Stable"));
+    assert_eq!(model.cluster.connectors["c"].health, Health::Healthy);
+    for _ in 0..5 {
+        tell(&mut model, group(&[], "Empty"));
+    }
+    assert_eq!(model.cluster.rebalances.len(), 1);
+    let row = model.cluster.rebalances.front().unwrap();
+    assert_eq!(
+        (row.cause.as_str(), row.left),
+        ("w1:8083, w2:8083 left", Some(2))
+    );
+    let c = &model.cluster.connectors["c"];
+    assert_eq!(
+        (c.health, c.counts.label()),
+        (Health::Lost, "0/1 L1".into())
+    );
+    assert_eq!(model.cluster.bad(), 1);
+    tell(&mut model, group(&["w1:8083", "w2:8083"], "Stable"));
+    assert_eq!(model.cluster.connectors["c"].health, Health::Healthy);
+}
+
+#[test]
+fn work_of_a_worker_that_left_is_lost_until_it_is_somewhere_else() {
+    use State::Running;
+    let mut model = fixtures::empty();
+    listed(&mut model, NOW, &[("c", Running, &[Running])]);
+    tell(&mut model, group(&["w1:8083", "w2:8083"], "Stable"));
+    let mut alone = group(&["w1:8083"], "Stable");
+    if let Update::Group(report) = &mut alone {
+        report.delay = Some(60_000);
+    }
+    tell(&mut model, alone);
+    let c = &model.cluster.connectors["c"];
+    assert_eq!(c.health, Health::Lost);
+    assert_eq!(model.cluster.waits(NOW + 18_000), Some(42_000));
+    tell(&mut model, Update::Live(true));
+    let mut moved = change(Some(0), Some(Running), 9, NOW + 61_000);
+    moved.worker = Text::line("w1:8083");
+    tell(&mut model, Update::Status(moved));
+    assert_eq!(model.cluster.connectors["c"].health, Health::Healthy);
+}
+
+/// Where the group can't be seen: nothing listens at the worker's address, and other workers answer.
+#[test]
+fn a_refused_connection_says_that_a_worker_is_gone_and_silence_does_not() {
+    use crate::model::cluster::WorkerHealth;
+    use State::Running;
+    let mut model = fixtures::empty();
+    listed(&mut model, NOW, &[("c", Running, &[Running])]);
+    let mut probed = |health| {
+        tell(
+            &mut model,
+            Update::WorkerHealth {
+                worker: Text::line("w2:8083"),
+                health,
+                version: None,
+                kind: None,
+            },
+        );
+        model.cluster.connectors["c"].health
+    };
+    let why = || Text::line("why");
+    assert_eq!(probed(WorkerHealth::Unreachable(why())), Health::Healthy);
+    assert_eq!(probed(WorkerHealth::Refused(why())), Health::Lost);
+    assert_eq!(probed(WorkerHealth::Ok), Health::Healthy);
 }
 
 #[test]
@@ -318,7 +452,7 @@ fn names_from_outside_can_not_write_to_the_terminal() {
         &[(evil, State::Running, &[State::Running])],
     );
     let connector = model.cluster.connectors.values().next().unwrap();
-    assert_eq!(connector.label.as_str(), "xy");
+    assert_eq!(connector.label.as_str(), "x\\u{1b}[2J\\u{202e}y");
     assert_eq!(
         connector.name.as_str(),
         evil,
