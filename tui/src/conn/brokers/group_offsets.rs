@@ -13,9 +13,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use sluice_kafka::connection::{BrokerConnection, ConnectionError, PendingResponse};
-use sluice_kafka::security::{
-    PemSource, Sasl, ScramAlgorithm, Secret, Security, SecurityProtocol, Tls,
-};
+use sluice_kafka::security::{Sasl, ScramAlgorithm, Secret, Security, SecurityProtocol, Tls};
 use sluice_kafka::settings::ClientSettings;
 use sluice_kafka::{discovery, group_of};
 
@@ -288,17 +286,37 @@ fn tls<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> Option<Tls> {
     if unverified || unknown.iter().any(|key| text(key).is_some()) {
         return None;
     }
-    let source = |file: &str, pem: &str| {
-        let inline = text(pem).map(|pem| PemSource::Text(Secret::new(pem)));
-        inline.or_else(|| text(file).map(|path| PemSource::File(path.into())))
+    // Under Java's names, which the wire client reads; a file that cannot be read is librdkafka's to report.
+    let pem = |file: &str, inline: &str| -> Option<Option<String>> {
+        match (text(inline), text(file)) {
+            (Some(pem), _) => Some(Some(pem.to_owned())),
+            (None, Some(path)) => std::fs::read_to_string(path).ok().map(Some),
+            (None, None) => Some(None),
+        }
     };
-    Some(Tls {
-        trusted: source("ssl.ca.location", "ssl.ca.pem"),
-        certificate: source("ssl.certificate.location", "ssl.certificate.pem"),
-        key: source("ssl.key.location", "ssl.key.pem"),
-        key_password: text("ssl.key.password").map(Secret::new),
-        verify_host: text("ssl.endpoint.identification.algorithm") != Some("none"),
-    })
+    let verified = text("ssl.endpoint.identification.algorithm") != Some("none");
+    let settings = [
+        (
+            "ssl.truststore.certificates",
+            pem("ssl.ca.location", "ssl.ca.pem")?,
+        ),
+        (
+            "ssl.keystore.certificate.chain",
+            pem("ssl.certificate.location", "ssl.certificate.pem")?,
+        ),
+        ("ssl.keystore.key", pem("ssl.key.location", "ssl.key.pem")?),
+        (
+            "ssl.key.password",
+            text("ssl.key.password").map(str::to_owned),
+        ),
+        (
+            "ssl.endpoint.identification.algorithm",
+            (!verified).then(String::new),
+        ),
+    ];
+    let settings = settings.into_iter();
+    let settings = settings.filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Tls::from_props(&settings.collect()).ok()
 }
 
 fn sasl<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> Option<Sasl> {
@@ -335,18 +353,20 @@ mod tests {
             ("sasl.mechanisms", "SCRAM-SHA-512"),
             ("sasl.username", "u"),
             ("sasl.password", "p"),
-            ("ssl.ca.location", "/ca.pem"),
+            (
+                "ssl.ca.pem",
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            ),
         ];
         let found = security(&config(&scram)).unwrap();
         assert!(matches!(found.sasl, Some(Sasl::Scram { .. })));
-        assert_eq!(
-            found.tls.unwrap().trusted,
-            Some(PemSource::File("/ca.pem".into()))
-        );
+        let trusted = found.tls.unwrap().stores.trusted;
+        assert!(trusted.is_some_and(|pem| pem.contains("AAAA")));
         for more in [
             ("sasl.mechanisms", "GSSAPI"),
             ("enable.ssl.certificate.verification", "false"),
             ("ssl.keystore.location", "/store.p12"),
+            ("ssl.certificate.location", "/no/such/file.pem"),
             ("security.protocol", "odd"),
         ] {
             let mut all = config(&scram);
