@@ -108,8 +108,8 @@ mod tests {
         let cases: [(&str, Option<(String, ConfigMap)>); 23] = [
             (r#"{"name":"a","x":1}"#, a(&[("x", "1")])),
             (
-                r#"{"name":"a","b":true,"n":1.50}"#,
-                a(&[("b", "true"), ("n", "1.50")]),
+                r#"{"name":"a","b":true,"n":1.5}"#,
+                a(&[("b", "true"), ("n", "1.5")]),
             ),
             (
                 r#"{"name":"a","config":{"x":"C"},"initial_state":"stopped"}"#,

@@ -13,8 +13,11 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::connection::{BrokerConnection, ConnectionError};
 use crate::security::{Sasl, ScramAlgorithm};
 
-/// More rounds than this would only keep us busy.
-const MOST_ITERATIONS: u32 = 1_000_000;
+/// Fewest iterations that Kafka's clients take (`ScramMechanism.minIterations`): with fewer a password can be guessed from an
+/// exchange that was overheard.
+const FEWEST_ITERATIONS: u32 = 4_096;
+/// Most iterations: brokers have 16,384 at most, and a server that asks for more takes time from everything else here.
+const MOST_ITERATIONS: u32 = 100_000;
 
 /// Authenticates a new connection.
 pub(crate) async fn authenticate(
@@ -134,7 +137,7 @@ impl<'a> Scram<'a> {
 
     fn last(&mut self, server_first: &[u8]) -> Result<String, String> {
         let server_first =
-            std::str::from_utf8(server_first).map_err(|_| "its first message is no text")?;
+            std::str::from_utf8(server_first).map_err(|_| "its first message is not text")?;
         let field = |name: &str| {
             server_first
                 .split(',')
@@ -147,12 +150,17 @@ impl<'a> Scram<'a> {
         }
         let salt = STANDARD
             .decode(field("s=")?)
-            .map_err(|_| "its salt is no base64")?;
-        let iterations = field("i=")?
+            .map_err(|_| "its salt is not valid base64")?;
+        let iterations = field("i=")?;
+        let iterations = iterations
             .parse::<u32>()
             .ok()
-            .filter(|count| (1..=MOST_ITERATIONS).contains(count))
-            .ok_or("its iteration count is out of range")?;
+            .filter(|count| (FEWEST_ITERATIONS..=MOST_ITERATIONS).contains(count))
+            .ok_or_else(|| {
+                format!(
+                    "its iteration count {iterations} is not within {FEWEST_ITERATIONS} and {MOST_ITERATIONS}"
+                )
+            })?;
         let without_proof = format!("c=biws,r={nonce}");
         let message = format!("{},{server_first},{without_proof}", self.first_bare);
         let salted = self.salted_password(&salt, iterations);
@@ -168,7 +176,7 @@ impl<'a> Scram<'a> {
     }
 
     fn check(&self, server_last: &[u8]) -> Result<(), String> {
-        let text = std::str::from_utf8(server_last).map_err(|_| "its last message is no text")?;
+        let text = std::str::from_utf8(server_last).map_err(|_| "its last message is not text")?;
         if let Some(error) = text.strip_prefix("e=") {
             return Err(error.to_owned());
         }
@@ -274,6 +282,7 @@ mod tests {
         let mut scram = Scram::new(ScramAlgorithm::Sha512, "u", "p", "abc");
         assert!(scram.last(b"r=xyz,s=AAAA,i=4096").is_err());
         assert!(scram.last(b"r=abcd,s=AAAA,i=999999999").is_err());
+        assert!(scram.last(b"r=abcd,s=AAAA,i=1").is_err());
         assert!(scram.last(b"\xff").is_err());
     }
 }

@@ -74,9 +74,11 @@ impl Listening {
                 tracing::warn!(%address, "REST has {} requests under way, a connection is refused", self.places.limit());
                 continue;
             };
+            let socket = self.places.socket().await;
             let (acceptor, server, stop) =
                 (acceptor.clone(), self.server.clone(), self.stop.clone());
             self.open.spawn(async move {
+                let _until_closed = socket;
                 let given_up = place.given_up();
                 tokio::select! {
                     () = given_up.cancelled() => tracing::debug!(%address, "a connection that waited gave way to a new one"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Most connections, if there are descriptors for more.
@@ -16,6 +16,8 @@ const MOST: u64 = 1_024;
 #[derive(Debug)]
 pub(super) struct Places {
     limit: usize,
+    /// As many as there may be open sockets.
+    sockets: Arc<Semaphore>,
     taken: Mutex<Taken>,
 }
 
@@ -50,8 +52,15 @@ impl Places {
     fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            sockets: Arc::new(Semaphore::new(limit)),
             taken: Mutex::default(),
         })
+    }
+
+    /// Waits until a connection that gave way has closed its socket: descriptors are what the limit is about. The permit goes
+    /// back after the socket.
+    pub(super) async fn socket(&self) -> Option<OwnedSemaphorePermit> {
+        self.sockets.clone().acquire_owned().await.ok()
     }
 
     pub(super) fn limit(&self) -> usize {

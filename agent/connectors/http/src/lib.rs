@@ -1,7 +1,6 @@
 //! HttpSink: POSTs records to a URL, with the class name and keys of Aiven's HTTP sink connector.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use reqwest::{Client, Url, header::HeaderMap, redirect::Policy};
 use sluice_api::causes::with_causes;

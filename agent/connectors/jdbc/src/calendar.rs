@@ -62,7 +62,8 @@ mod tests {
             .step_by(11)
             .chain([CUTOVER - 11, CUTOVER, CUTOVER + 1])
         {
-            assert_eq!(from_java(to_java(days)), days, "{days}");
+            let missing = (CUTOVER - 10..CUTOVER).contains(&days);
+            assert!(missing || from_java(to_java(days)) == days, "{days}");
         }
         // The ten days that Java's calendar has not.
         for days in CUTOVER - 10..CUTOVER {
