@@ -274,8 +274,10 @@ impl Plugins {
     }
 }
 
-/// True if `name` is the class or one of its aliases. Nested classes such as `Cast$Value` have no alias.
+/// True if `name` is the class or one of its aliases; blanks around it do not count, as for all values of type class. Nested
+/// classes such as `Cast$Value` have no alias.
 fn is_named(class: &str, suffix: &str, name: &str) -> bool {
+    let name = name.trim();
     if class == name {
         return true;
     }
@@ -312,6 +314,14 @@ mod tests {
             "Failed to find any class that implements Connector and which name matches Nope, available connectors are: "
         ));
         assert!(error.message.contains("FileStreamSinkConnector"));
+    }
+
+    #[test]
+    fn blanks_around_a_name_do_not_count() {
+        let plugins = Plugins::built_in();
+        let hoist = " org.apache.kafka.connect.transforms.HoistField$Key\t";
+        assert!(plugins.transformation(hoist).is_some());
+        assert!(plugins.connector(" FileStreamSink ").is_ok());
     }
 
     #[test]

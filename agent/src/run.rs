@@ -296,6 +296,12 @@ fn announce(config: &WorkerConfig) {
     for key in config.unknown_keys() {
         tracing::warn!(key, "worker property is not known and has no effect");
     }
+    for key in config.keys_without_effect() {
+        tracing::warn!(
+            key,
+            "worker property names Java classes or jars, which are not loaded here: it has no effect"
+        );
+    }
 }
 
 /// `GROUP-` or `GROUP-CLIENT-`, in front of the client ids of the worker's own clients.

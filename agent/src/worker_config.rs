@@ -293,12 +293,42 @@ impl WorkerConfig {
             "sasl.",
             "ssl.",
         ];
+        // Of the worker's own connections, which a standalone worker has as well.
+        const CONNECTIONS: [&str; 10] = [
+            "security.protocol",
+            "client.dns.lookup",
+            "connections.max.idle.ms",
+            "default.api.timeout.ms",
+            "metadata.max.age.ms",
+            "reconnect.backoff.max.ms",
+            "reconnect.backoff.ms",
+            "request.timeout.ms",
+            "retry.backoff.max.ms",
+            "retry.backoff.ms",
+        ];
         let def = definition(self.mode);
         self.raw
             .keys()
             .map(String::as_str)
             .filter(|key| {
-                !def.contains(key) && !PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+                !def.contains(key)
+                    && !CONNECTIONS.contains(key)
+                    && !PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+            })
+            .collect()
+    }
+
+    /// Keys of this file that name Java classes or jars, none of which is loaded here, for the warning at start.
+    pub fn keys_without_effect(&self) -> Vec<&str> {
+        let set = self
+            .raw
+            .iter()
+            .filter(|(_, value)| !value.trim().is_empty());
+        set.map(|(key, _)| key.as_str())
+            .filter(|key| {
+                matches!(*key, "plugin.path" | "metric.reporters")
+                    || key.ends_with("interceptor.classes")
+                    || key.ends_with(".metric.reporters")
             })
             .collect()
     }
@@ -503,6 +533,29 @@ mod tests {
               config.storage.topic=cc\noffset.storage.topic=co\nstatus.storage.topic=cs\n",
         )
         .unwrap()
+    }
+
+    #[test]
+    fn keys_without_effect_are_named_and_those_of_connections_are_not() {
+        let mut props = minimal();
+        for (key, value) in [
+            ("plugin.path", "/opt/plugins"),
+            ("consumer.interceptor.classes", "com.example.Watch"),
+            ("metric.reporters", ""),
+            ("security.protocol", "PLAINTEXT"),
+            ("topcis", "a"),
+        ] {
+            props.insert(key.to_owned(), value.to_owned());
+        }
+        let file = "/tmp/offsets".to_owned();
+        props.insert("offset.storage.file.filename".to_owned(), file);
+        let config = WorkerConfig::from_props(props, Mode::Standalone).unwrap();
+        assert_eq!(
+            config.keys_without_effect(),
+            ["plugin.path", "consumer.interceptor.classes"]
+        );
+        let unknown = config.unknown_keys();
+        assert!(unknown.contains(&"topcis") && !unknown.contains(&"security.protocol"));
     }
 
     #[test]
