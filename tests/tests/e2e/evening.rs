@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::command::{self, Output};
+use sluice_tests::kafka::Kafka;
 use sluice_tests::pty::{Terminal, keys};
 use sluice_tests::servers::sluice_binary;
 use sluice_tests::topics::{create_topic, produce};
@@ -395,7 +396,11 @@ fn idle(cluster: &Cluster<'_>, topic: &str) -> Result<Value> {
 }
 
 fn two_clusters(context: &Context) -> Result<()> {
-    let (a, b) = (context.cluster("blue")?, context.cluster("green")?);
+    // Of its own: on the shared one there are a hundred clusters to be told apart from.
+    let kafka = Kafka::start(&context.servers)?;
+    let bootstrap = kafka.bootstrap();
+    let a = context.cluster_on("blue", &bootstrap)?;
+    let b = context.cluster_on("green", &bootstrap)?;
     let worker_a = a.worker(Kind::Agent, &a.properties()?)?;
     let worker_b = b.worker(Kind::Agent, &b.properties()?)?;
     let shared = format!("{}-shared", a.name);
