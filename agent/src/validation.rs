@@ -6,6 +6,8 @@ mod answer;
 mod prefixed;
 mod rules;
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use sluice_api::config::{ConfigDef, Password, Props, ValidatedKey};
 use sluice_protocol::rest::{ConfigInfos, ConfigKeyInfo, PluginType, RestError};
@@ -61,6 +63,22 @@ fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
         }
     }
     infos
+}
+
+/// Time for a connector's own checks, as for every request of REST (`RestClient.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// What a connector's checks find, which may wait for a system that does not answer.
+async fn within<T>(
+    limit: Duration,
+    class: &str,
+    checks: impl Future<Output = T>,
+) -> Result<T, RestError> {
+    tokio::time::timeout(limit, checks).await.map_err(|_| {
+        RestError::internal(format!(
+            "Request timed out. {class} did not end its checks within {limit:?}; does the system that it connects to answer?"
+        ))
+    })
 }
 
 async fn validate_resolved(
@@ -140,7 +158,8 @@ async fn validate_resolved(
         // The connector's word on a key replaces the framework's.
         values.insert(result.name.clone(), result);
     }
-    for fault in connector.validate(props).await {
+    let faults = within(LIMIT, plugin.class(), connector.validate(props)).await?;
+    for fault in faults {
         add_fault(&mut values, &fault.key, fault.message);
     }
 
@@ -347,4 +366,26 @@ fn add_fault(values: &mut IndexMap<String, ValidatedKey>, key: &str, fault: Stri
         .or_insert_with(|| ValidatedKey::new(key))
         .errors
         .push(fault);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn checks_that_never_end_are_an_error_that_names_the_connector() {
+        let limit = Duration::from_millis(10);
+        let error = within(limit, "com.example.Sink", std::future::pending::<()>());
+        let error = error.await.unwrap_err();
+        assert_eq!(error.status, 500);
+        assert!(
+            error.message.contains("com.example.Sink"),
+            "{}",
+            error.message
+        );
+        assert_eq!(
+            within(limit, "com.example.Sink", async { 7 }).await.ok(),
+            Some(7)
+        );
+    }
 }
