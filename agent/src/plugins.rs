@@ -86,6 +86,8 @@ pub struct Plugins {
     predicates: Vec<PredicatePlugin>,
     converters: Vec<ConverterPlugin>,
     header_converters: Vec<HeaderConverterPlugin>,
+    /// Classes of this build that the worker's settings leave out, so that errors can say so.
+    denied: Vec<&'static str>,
 }
 
 impl Plugins {
@@ -104,6 +106,7 @@ impl Plugins {
             predicates: sluice_plugins::predicates::predicates(),
             converters: sluice_plugins::converters(),
             header_converters: sluice_plugins::header_converters(),
+            denied: Vec::new(),
         };
         #[cfg(feature = "http")]
         plugins.sinks.push(sluice_connector_http::SINK);
@@ -118,6 +121,41 @@ impl Plugins {
         plugins.converters.sort_by_key(|plugin| plugin.class);
         plugins.header_converters.sort_by_key(|plugin| plugin.class);
         plugins
+    }
+
+    /// Those that a worker lets its users have: of connectors, with `allow` none but these; of all kinds none that `deny` names.
+    /// An entry is a class, one of its aliases, or the beginning of classes with `*` behind it.
+    #[must_use]
+    pub fn restricted(mut self, allow: &[String], deny: &[String]) -> Self {
+        let mut denied = Vec::new();
+        let mut keeps = |class: &'static str, suffix: &str| {
+            let named = |list: &[String]| {
+                list.iter()
+                    .any(|entry| match entry.trim().strip_suffix('*') {
+                        Some(beginning) => class.starts_with(beginning),
+                        None => is_named(class, suffix, entry),
+                    })
+            };
+            let allowed = suffix != "Connector" || allow.is_empty() || named(allow);
+            let keeps = allowed && !named(deny);
+            if !keeps {
+                denied.push(class);
+            }
+            keeps
+        };
+        self.sinks.retain(|plugin| keeps(plugin.class, "Connector"));
+        self.sources
+            .retain(|plugin| keeps(plugin.class, "Connector"));
+        self.transformations
+            .retain(|plugin| keeps(plugin.class, "Transformation"));
+        self.predicates
+            .retain(|plugin| keeps(plugin.class, "Predicate"));
+        self.converters
+            .retain(|plugin| keeps(plugin.class, "Converter"));
+        self.header_converters
+            .retain(|plugin| keeps(plugin.class, "HeaderConverter"));
+        self.denied = denied;
+        self
     }
 
     /// Adds a connector of both directions, which a feature of this build has brought.
@@ -138,6 +176,11 @@ impl Plugins {
     /// 400 with the connectors there are.
     pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, RestError> {
         self.connectors().find(|plugin| is_named(plugin.class(), "Connector", name)).ok_or_else(|| {
+            if self.denied.iter().any(|class| is_named(class, "Connector", name)) {
+                return RestError::bad_request(format!(
+                    "{name} is not allowed on this worker, by sluice.plugins.allow or sluice.plugins.deny in its file"
+                ));
+            }
             let known: Vec<String> = self
                 .connectors()
                 .map(|plugin| {
@@ -314,6 +357,51 @@ mod tests {
             "Failed to find any class that implements Connector and which name matches Nope, available connectors are: "
         ));
         assert!(error.message.contains("FileStreamSinkConnector"));
+    }
+
+    #[test]
+    fn what_is_denied_or_not_allowed_is_not_there_and_the_error_says_why() {
+        let list =
+            |entries: &[&str]| -> Vec<String> { entries.iter().map(|e| (*e).to_owned()).collect() };
+        let denied =
+            Plugins::built_in().restricted(&[], &list(&["FileStreamSink", "io.confluent.*"]));
+        assert!(denied.connector("FileStreamSource").is_ok());
+        for name in [
+            "FileStreamSink",
+            "org.apache.kafka.connect.file.FileStreamSinkConnector",
+        ] {
+            let Err(error) = denied.connector(name) else {
+                panic!("{name} is there")
+            };
+            assert!(
+                error.message.contains("sluice.plugins.deny"),
+                "{}",
+                error.message
+            );
+        }
+        assert!(
+            denied
+                .converter("io.confluent.connect.avro.AvroConverter")
+                .is_none()
+        );
+
+        let allowed =
+            Plugins::built_in().restricted(&list(&["org.apache.kafka.*"]), &list(&["*Sink"]));
+        assert!(
+            allowed.connector("FileStreamSink").is_ok(),
+            "a star stands at the end alone"
+        );
+        assert!(allowed.connector("HttpSink").is_err());
+        assert!(
+            allowed
+                .connectors()
+                .all(|plugin| plugin.class().starts_with("org.apache.kafka."))
+        );
+        assert!(
+            allowed
+                .converter("io.confluent.connect.avro.AvroConverter")
+                .is_some()
+        );
     }
 
     #[test]

@@ -355,7 +355,10 @@ fn new_worker(
         }) as Arc<dyn TopicTracker>
     });
     Worker::new(
-        Plugins::built_in(),
+        Plugins::built_in().restricted(
+            config.list("sluice.plugins.allow"),
+            config.list("sluice.plugins.deny"),
+        ),
         config.clone(),
         offsets.clone(),
         reporter.clone(),

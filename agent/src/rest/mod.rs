@@ -178,6 +178,20 @@ impl RestServer {
             open: self.open.clone(),
         };
         self.open.spawn(listening.accept());
+        let everywhere = host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_unspecified());
+        let client_auth = config.raw.get(&format!("{tls_prefix}ssl.client.auth"));
+        let asks = listener.tls && client_auth.is_some_and(|auth| auth.trim() == "required");
+        if everywhere && !asks {
+            tracing::warn!(
+                port,
+                "whoever reaches this machine can use REST: connectors read and write files as this user and reach what this \
+                 machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
+                 sluice.plugins.allow to the connectors that are meant"
+            );
+        }
         tracing::info!(
             host,
             port,

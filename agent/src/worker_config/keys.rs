@@ -52,6 +52,18 @@ fn both_modes(def: &mut ConfigDef) {
             .importance(Importance::High)
             .doc("brokers as host:port, comma separated"),
     );
+    def.add(key(
+        "sluice.plugins.allow",
+        List,
+        Some(""),
+        "connectors that may be used, by class, alias, or the beginning of classes and *; empty for all",
+    ));
+    def.add(key(
+        "sluice.plugins.deny",
+        List,
+        Some(""),
+        "connectors, converters, transformations and predicates that may not be used, written as sluice.plugins.allow",
+    ));
     let keys: [(&str, ConfigType, Option<&str>, &str); 48] = [
         (
             "header.converter",

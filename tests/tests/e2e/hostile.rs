@@ -37,6 +37,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: empty_names,
     },
     Test {
+        name: "hostile::connectors_that_the_workers_file_denies_are_refused_with_the_key",
+        run: denied,
+    },
+    Test {
         name: "hostile::the_layouts_of_messages_are_those_of_kafkas_definitions",
         run: layouts,
     },
@@ -264,4 +268,29 @@ fn layouts(context: &Context) -> Result<()> {
         "agent/wire/src/layouts.rs is not what layouts.py makes"
     );
     Ok(())
+}
+
+fn denied(context: &Context) -> Result<()> {
+    let cluster = context.cluster("denied")?;
+    let properties = cluster
+        .properties()?
+        .with("sluice.plugins.deny", "FileStreamSink,io.confluent.*");
+    let worker = cluster.worker(Kind::Agent, &properties)?;
+    let file = cluster.folder.join("passwd");
+    let config = json!({"connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector", "topics": "t", "file": file});
+    let refused = worker
+        .rest()
+        .call("PUT", "/connectors/sink/config", Some(&config))?;
+    ensure!(
+        refused.status == 400 && refused.text.contains("sluice.plugins.deny"),
+        "{} {}",
+        refused.status,
+        refused.text
+    );
+    let listed = worker.rest().get("/connector-plugins")?.success()?.text;
+    ensure!(
+        listed.contains("FileStreamSource") && !listed.contains("FileStreamSink"),
+        "{listed}"
+    );
+    worker.stop()
 }
