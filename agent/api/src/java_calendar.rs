@@ -9,11 +9,11 @@ pub const CUTOVER: i64 = -141_427;
 pub struct Date {
     /// Days since the epoch.
     pub days: i64,
-    /// 1 BC is 0.
+    /// Year; 1 BC is 0, 2 BC is -1.
     pub year: i64,
-    /// From 1.
+    /// Month of the year; January is 1.
     pub month: i64,
-    /// From 1.
+    /// Day of the month, from 1.
     pub day: i64,
 }
 

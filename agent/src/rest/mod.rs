@@ -187,7 +187,7 @@ impl RestServer {
         if everywhere && !asks {
             tracing::warn!(
                 port,
-                "whoever reaches this machine can use REST: connectors read and write files as this user and reach what this \
+                "everyone who reaches this port can use REST: connectors read and write files as this user and reach what this \
                  machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
                  sluice.plugins.allow to the connectors that are meant"
             );
