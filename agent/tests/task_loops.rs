@@ -313,6 +313,8 @@ struct CollectingSink {
     refuse: usize,
     /// Fails for good at this value.
     poison: Option<&'static str>,
+    /// Waits for a permit in each `put` of records.
+    gate: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 #[async_trait]
@@ -330,6 +332,9 @@ impl SinkTask for CollectingSink {
     async fn put(&mut self, records: &[SinkRecord]) -> Result<()> {
         if records.is_empty() {
             return Ok(());
+        }
+        if let Some(gate) = &self.gate {
+            gate.acquire().await.unwrap().forget();
         }
         if self.refuse > 0 {
             self.refuse -= 1;
@@ -501,7 +506,7 @@ async fn a_refused_batch_is_put_again_and_offsets_wait_for_it() {
     let sink = CollectingSink {
         seen: seen.clone(),
         refuse: 2,
-        poison: None,
+        ..CollectingSink::default()
     };
     let running =
         Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(Box::new(sink));
@@ -524,6 +529,43 @@ async fn a_refused_batch_is_put_again_and_offsets_wait_for_it() {
     assert_eq!(*seen.values.lock().unwrap(), expected);
 }
 
+/// The end of the only partition of a sink, as its numbers have it.
+fn end_of(running: &Running) -> Option<i64> {
+    let partitions = running.metrics.snapshot().sink_partitions;
+    partitions.first().and_then(|state| state.end_offset)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_partition_grows_while_a_task_refuses_or_hangs() {
+    let broker = TestBroker::start();
+    let bootstrap = broker.bootstrap().to_owned();
+    let refusing = CollectingSink {
+        refuse: usize::MAX,
+        ..CollectingSink::default()
+    };
+    let hanging = CollectingSink {
+        gate: Some(Arc::new(tokio::sync::Semaphore::new(0))),
+        ..CollectingSink::default()
+    };
+    let mut all = Vec::new();
+    for sink in [refusing, hanging] {
+        let topic = unique("t");
+        produce(&bootstrap, &topic, "a", 10, &[]).await;
+        let props = [("topics", topic.as_str())];
+        let running = Setup::new(&bootstrap, &unique("snk"), &props).sink(Box::new(sink));
+        eventually("the first end", || end_of(&running) == Some(10)).await;
+        all.push((topic, running));
+    }
+    for (topic, running) in &all {
+        produce(&bootstrap, topic, "b", 20, &[]).await;
+        eventually("the end with the records of later", || {
+            end_of(running) == Some(30)
+        })
+        .await;
+        running.handle.abort();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_put_fails_the_task_alone_with_its_causes() {
     let broker = TestBroker::start();
@@ -533,8 +575,8 @@ async fn a_failed_put_fails_the_task_alone_with_its_causes() {
     let seen = Arc::new(Seen::default());
     let sink = CollectingSink {
         seen: seen.clone(),
-        refuse: 0,
         poison: Some("a000005"),
+        ..CollectingSink::default()
     };
     let running =
         Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(Box::new(sink));

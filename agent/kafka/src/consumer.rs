@@ -489,10 +489,7 @@ impl BatchConsumer {
         &self,
         call: impl FnOnce(&Native) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let native = Arc::clone(&self.native);
-        tokio::task::spawn_blocking(move || call(&native))
-            .await
-            .map_err(|error| ConnectError::connect(error.to_string()))?
+        blocking(&self.native, call).await
     }
 
     /// Waits until there may be records or events.
@@ -670,6 +667,14 @@ impl BatchConsumer {
             .collect())
     }
 
+    /// What asks for the ends of partitions beside the consumer's own work.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        Ends {
+            native: Arc::clone(&self.native),
+        }
+    }
+
     /// The end of a partition as the last fetch saw it.
     #[must_use]
     pub fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
@@ -737,6 +742,54 @@ impl BatchConsumer {
         }
         let native = self.native;
         let _ = tokio::task::spawn_blocking(move || drop(native)).await;
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    native: &Arc<Native>,
+    call: impl FnOnce(&Native) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let native = Arc::clone(native);
+    tokio::task::spawn_blocking(move || call(&native))
+        .await
+        .map_err(|error| ConnectError::connect(error.to_string()))?
+}
+
+/// Asks brokers for the ends of partitions; see [`BatchConsumer::ends`].
+pub struct Ends {
+    native: Arc<Native>,
+}
+
+impl Ends {
+    /// The ends of partitions in the order asked for, `None` where the broker has none; last stable offsets for a consumer that
+    /// reads committed records only.
+    ///
+    /// # Errors
+    /// No broker answered within two seconds.
+    pub async fn latest(&self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>> {
+        // Short, because a consumer that ends waits for this call.
+        const TIMEOUT_MS: c_int = 2_000;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for tp in partitions {
+            list.add_partition_offset(&tp.topic, tp.partition, Offset::End)
+                .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
+        }
+        let list = blocking(&self.native, move |native| {
+            // SAFETY: client and list are live.
+            check("ends of partitions", unsafe {
+                rd::rd_kafka_offsets_for_times(native.rk, list.ptr(), TIMEOUT_MS)
+            })?;
+            Ok(list)
+        })
+        .await?;
+        let ends =
+            list.elements()
+                .into_iter()
+                .map(|element| match (element.error(), element.offset()) {
+                    (Ok(()), Offset::Offset(offset)) => Some(offset),
+                    _ => None,
+                });
+        Ok(ends.collect())
     }
 }
 

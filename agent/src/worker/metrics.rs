@@ -4,6 +4,7 @@
 //! Loops count per batch; readers take a [`TaskMetricsSnapshot`]. Rates, averages and maxima are over a window of one
 //! to two times 30 s, as Kafka's default of two samples.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -287,7 +288,29 @@ pub struct TaskMetrics {
     last_record: AtomicI64,
     state: Mutex<StateTimes>,
     source_offsets: Mutex<(Vec<CommittedSourceOffset>, u64)>,
-    sink_partitions: Mutex<Vec<SinkPartitionState>>,
+    sink: Mutex<SinkProgress>,
+}
+
+/// Where a sink task stands, as its loop said last, and the ends of partitions that were asked for beside it.
+#[derive(Debug, Default)]
+struct SinkProgress {
+    partitions: Vec<SinkPartitionState>,
+    /// Whether everything assigned is being fetched.
+    fetching: bool,
+    said: Option<Instant>,
+    /// Empty while the consumer's own knowledge is enough.
+    asked: BTreeMap<TopicPartition, Option<i64>>,
+}
+
+impl SinkProgress {
+    /// What a fetch saw and what was asked for are both true of their time, and the later is the larger.
+    fn raise(&mut self) {
+        for state in &mut self.partitions {
+            if let Some(asked) = self.asked.get(&state.partition) {
+                state.end_offset = state.end_offset.max(*asked);
+            }
+        }
+    }
 }
 
 impl Default for TaskMetrics {
@@ -323,7 +346,7 @@ impl Default for TaskMetrics {
                 started: now,
             }),
             source_offsets: Mutex::new((Vec::new(), 0)),
-            sink_partitions: Mutex::new(Vec::new()),
+            sink: Mutex::default(),
         }
     }
 }
@@ -411,8 +434,32 @@ impl TaskMetrics {
         }
     }
 
-    pub(super) fn set_sink_partitions(&self, partitions: Vec<SinkPartitionState>) {
-        *self.sink_partitions.lock() = partitions;
+    /// Where a sink task stands; `fetching` if nothing that is assigned is paused.
+    pub(super) fn set_sink_partitions(&self, partitions: Vec<SinkPartitionState>, fetching: bool) {
+        let mut sink = self.sink.lock();
+        sink.partitions = partitions;
+        sink.fetching = fetching;
+        sink.said = Some(Instant::now());
+        sink.raise();
+    }
+
+    /// Partitions of which no fetch tells the end: all of a task that paused or was silent for that long, else those that are
+    /// not read to their end, because a consumer reads ahead only so far.
+    pub(super) fn sinks_without_fetches(&self, silent: Duration) -> Vec<TopicPartition> {
+        let sink = self.sink.lock();
+        let all = !sink.fetching || sink.said.is_none_or(|said| said.elapsed() > silent);
+        let behind = |state: &&SinkPartitionState| {
+            all || state.end_offset.is_none() || state.position < state.end_offset
+        };
+        let partitions = sink.partitions.iter().filter(behind);
+        partitions.map(|state| state.partition.clone()).collect()
+    }
+
+    /// The ends that were asked for; they replace those of before.
+    pub(super) fn set_sink_ends(&self, ends: BTreeMap<TopicPartition, Option<i64>>) {
+        let mut sink = self.sink.lock();
+        sink.asked = ends;
+        sink.raise();
     }
 
     /// All numbers now.
@@ -468,7 +515,7 @@ impl TaskMetrics {
             last_error_timestamp: self.errors.last_error_timestamp(),
             source_offsets,
             source_partitions,
-            sink_partitions: self.sink_partitions.lock().clone(),
+            sink_partitions: self.sink.lock().partitions.clone(),
         }
     }
 }

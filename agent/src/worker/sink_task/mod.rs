@@ -5,6 +5,7 @@
 //! retriable error is put again, with all partitions paused meanwhile.
 
 mod conversion;
+mod ends;
 mod offsets;
 mod partitions;
 mod subscription;
@@ -151,7 +152,11 @@ async fn run_task(
         stopping: stopping.clone(),
         context,
     };
-    let outcome = catch(state.start_and_execute(task)).await;
+    let ends = ends::watch(state.consumer.ends(), Arc::clone(&state.context.metrics));
+    let outcome = tokio::select! {
+        outcome = catch(state.start_and_execute(task)) => outcome,
+        never = ends => match never {},
+    };
     let ended = match outcome {
         Ok(End::Cancelled) => Ok(End::Cancelled),
         other => {
@@ -487,6 +492,9 @@ impl Loop<'_> {
             })
             .collect();
         self.context.metrics.set_active(active);
-        self.context.metrics.set_sink_partitions(partitions);
+        let fetching = !self.paused && !self.put_failed && self.plugin.paused_by_task().is_empty();
+        self.context
+            .metrics
+            .set_sink_partitions(partitions, fetching);
     }
 }

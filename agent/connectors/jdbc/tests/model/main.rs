@@ -212,6 +212,15 @@ pub(crate) struct Model {
     pub(crate) scenario: fn(&mut Random) -> Scenario,
 }
 
+/// Writes a line past the test runner, which keeps what succeeding tests print to itself.
+fn show(text: &str) -> Result<()> {
+    let line = format!("{text}\n");
+    Ok(std::io::Write::write_all(
+        &mut std::io::stdout(),
+        line.as_bytes(),
+    )?)
+}
+
 async fn rounds(name: &str, mut model: Model) -> Result<()> {
     let number = |key: &str| -> Option<u64> { std::env::var(key).ok()?.parse().ok() };
     let seeds: Vec<u64> = match number("SLUICE_TEST_SEED") {
@@ -235,7 +244,7 @@ async fn rounds(name: &str, mut model: Model) -> Result<()> {
             seed: *seed,
         };
         if let Err(error) = round.run(&mut model.sides, &mut random).await {
-            failures.push(format!(
+            let failure = format!(
                 "{name}: SLUICE_TEST_SEED={} {:?} {:?} {}\n{}\n{:?}\n{error:?}",
                 round.seed,
                 scenario.features,
@@ -243,7 +252,10 @@ async fn rounds(name: &str, mut model: Model) -> Result<()> {
                 scenario.batch_size,
                 scenario.tables.join("\n"),
                 scenario.steps
-            ));
+            );
+            // At once: a long run says so hours before its end.
+            show(&failure)?;
+            failures.push(failure);
             if failures.len() as u64 >= most {
                 break;
             }
@@ -255,21 +267,14 @@ async fn rounds(name: &str, mut model: Model) -> Result<()> {
             .iter()
             .map(|(feature, count)| format!("  {feature}: {count}")),
     );
-    std::io::Write::write_all(&mut std::io::stdout(), (lines.join("\n") + "\n").as_bytes())?;
-    ensure!(
-        failures.is_empty(),
-        "{} failures\n{}",
-        failures.len(),
-        failures.join("\n\n")
-    );
+    show(&lines.join("\n"))?;
+    ensure!(failures.is_empty(), "{} failures", failures.len());
     Ok(())
 }
 
 fn run(kind: DatabaseKind, name: &str) -> Result<()> {
     if !kind.is_installed() {
-        let text = format!("{name}: skipped, it is not installed\n");
-        std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?;
-        return Ok(());
+        return show(&format!("{name}: skipped, it is not installed"));
     }
     let database = start(kind)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
