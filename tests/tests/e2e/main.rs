@@ -33,7 +33,8 @@ mod terminal;
 mod transformations;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use context::{Context, Test};
 use libtest_mimic::{Arguments, Conclusion, Trial};
@@ -114,6 +115,29 @@ fn lacks_hdfs(name: &str) -> bool {
         && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
 }
 
+/// What says most on the embedded broker: how it is started, one test of each thing that groups, transactions and the terminal
+/// ask of a broker, and the HTTP sink, which asks little of any. Everything else has Kafka as its judge.
+const ON_EMBEDDED: &[&str] = &[
+    "embedded::",
+    "demo::",
+    "http::",
+    "delivery::an_agent_killed",
+    "exactly_once::a_connector_has_offsets",
+    "mirror::a_consumer_group",
+    "headless::verbs_return",
+    "terminal::pause_resume",
+];
+
+/// Whether a run in two parts has this test in its other part: `SLUICE_TEST_PART=embedded` runs what [`ON_EMBEDDED`] lists, and
+/// `SLUICE_TEST_PART=kafka` the rest, so that each test runs once. Without the variable all tests run.
+fn is_of_other_part(name: &str) -> bool {
+    match std::env::var("SLUICE_TEST_PART").as_deref() {
+        Ok("embedded") => !is_of(name, ON_EMBEDDED),
+        Ok("kafka") => is_of(name, ON_EMBEDDED),
+        _ => false,
+    }
+}
+
 fn is_of(name: &str, modules: &[&str]) -> bool {
     modules.iter().any(|module| name.starts_with(module))
 }
@@ -135,26 +159,48 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
+/// How long each test took, with its name.
+type Times = Arc<Mutex<Vec<(Duration, &'static str)>>>;
+
 fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
+    let times = Times::default();
     let have_java = context.servers.have_java();
     let have_python = servers::python().is_ok();
     let trials = all_tests()
         .map(|test| {
             let context = Arc::clone(context);
+            let times = Arc::clone(&times);
             let python = test.name.contains("python") && !have_python;
-            let skipped = (needs_java(test.name) && !have_java)
+            let skipped = is_of_other_part(test.name)
+                || (needs_java(test.name) && !have_java)
                 || ((python || lacks_database(test.name) || lacks_hdfs(test.name))
                     && !servers::wanted())
                 || lacks_mounts(test.name);
             Trial::test(test.name, move || {
                 context::begin_test();
-                (test.run)(&context)
-                    .map_err(|error| format!("{}\n{}", explain(&error), context.logs()).into())
+                let begin = Instant::now();
+                let outcome = (test.run)(&context);
+                let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+                times.push((begin.elapsed(), test.name));
+                drop(times);
+                outcome.map_err(|error| format!("{}\n{}", explain(&error), context.logs()).into())
             })
             .with_ignored_flag(skipped)
         })
         .collect();
-    libtest_mimic::run(arguments, trials)
+    let conclusion = libtest_mimic::run(arguments, trials);
+    report_slowest(&times);
+    conclusion
+}
+
+/// The tests that took longest: whoever looks for minutes begins with them.
+fn report_slowest(times: &Times) {
+    const SHOWN: usize = 30;
+    let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+    times.sort_unstable_by(|first, second| second.cmp(first));
+    for (time, name) in times.iter().take(SHOWN) {
+        report(&format!("{:6.1} s  {name}", time.as_secs_f64()));
+    }
 }
 
 /// The causes from the outermost to the root, one per paragraph, without a stack.
