@@ -333,7 +333,7 @@ fn scenario(random: &mut Random) -> Scenario {
         "CREATE TABLE t (id {key_type} PRIMARY KEY, name varchar(6), amount int, note text) ENGINE={engine}"
     )];
     let mut refuses = false;
-    for _ in 0..random.below(3) {
+    for _ in 0..random.below(4) {
         let (feature, statements) = *random.of(ADDITIONS);
         let again = |part: &str| tables.iter().any(|made| made.contains(part));
         let taken = [

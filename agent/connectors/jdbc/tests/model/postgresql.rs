@@ -6,7 +6,7 @@ use sluice_tests::database::{Database, PASSWORD, USER};
 use tokio_postgres::{Client, NoTls};
 
 use crate::records::{Field, Record};
-use crate::scenario::{AMOUNTS, INTEGER_KEYS, Mode, NAMES, Random, Scenario, steps};
+use crate::scenario::{AMOUNTS, INTEGER_KEYS, Mode, NAMES, Random, Scenario, Step, steps};
 use crate::{Model, Side};
 
 struct Schema {
@@ -360,7 +360,7 @@ fn scenario(random: &mut Random) -> Scenario {
     ]);
     let mut refuses = false;
     let partitioned = features.contains(&"partitioned");
-    for _ in 0..random.below(3) {
+    for _ in 0..random.below(4) {
         let (feature, statements) = *random.of(ADDITIONS);
         let again = |part: &str| tables.iter().any(|made| made.contains(part));
         // Not everything goes with everything, and each helper is made once.
@@ -373,6 +373,7 @@ fn scenario(random: &mut Random) -> Scenario {
             "t_pkey",
             "ALTER name TYPE",
             "IDENTITY",
+            "RULE r ",
         ];
         if features.contains(&feature)
             || taken
@@ -385,6 +386,8 @@ fn scenario(random: &mut Random) -> Scenario {
                     || feature.contains("key")
                     || feature == "child table"))
             || (feature == "foreign key itself" && again("(name)"))
+            || (feature.contains("identity") && again("heir"))
+            || (feature == "child table" && again("IDENTITY"))
             || ((feature.starts_with("foreign key in")
                 || feature.starts_with("foreign key casc")
                 || feature == "child table")
@@ -403,19 +406,19 @@ fn scenario(random: &mut Random) -> Scenario {
         let code = *random.of(CODES);
         tables.push(statements.replace("?KEY?", kind).replace("?CODE?", code));
     }
-    let mut target = "t";
+    let mut view = None;
     if random.once_in(9) {
-        target = "v";
         let (feature, statement) = *random.of(&[
             ("view", "CREATE VIEW v AS SELECT id, name, amount, note FROM t"),
             ("view with check", "CREATE VIEW v AS SELECT id, name, amount, note FROM t WHERE name <> 'bad' WITH CHECK OPTION"),
             ("view with trigger", "CREATE VIEW v AS SELECT id, name, amount, note FROM t; \
-              CREATE FUNCTION instead() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO t (id, name) VALUES \
+              CREATE OR REPLACE FUNCTION instead() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO t (id, name) VALUES \
               (NEW.id, 'by view'); RETURN NEW; END$$; CREATE TRIGGER instead INSTEAD OF INSERT ON v FOR EACH ROW \
               EXECUTE FUNCTION instead()"),
         ]);
         features.push(feature);
         tables.push(statement.to_owned());
+        view = Some(statement);
         if random.once_in(2) {
             mode = Mode::Insert;
         }
@@ -433,11 +436,18 @@ fn scenario(random: &mut Random) -> Scenario {
         tables.splice(1..1, rows);
     }
     let changes: &[&str] = if random.once_in(2) { CHANGES } else { &[] };
-    let steps = steps(random, changes);
-    if steps
-        .iter()
-        .any(|step| matches!(step, crate::scenario::Step::Change(_)))
-    {
+    let mut steps = steps(random, changes);
+    let mut changed = false;
+    for step in &mut steps {
+        if let Step::Change(change) = step {
+            changed = true;
+            // A table takes its view with it; a view that is gone fails the task, and no record.
+            if let (Some(view), true) = (view, change.starts_with("DROP TABLE")) {
+                *change = format!("{change}; {view}");
+            }
+        }
+    }
+    if changed {
         features.push("changed meanwhile");
     }
     let always_amounts = features
@@ -447,7 +457,7 @@ fn scenario(random: &mut Random) -> Scenario {
         features,
         tables,
         steps,
-        target,
+        target: if view.is_some() { "v" } else { "t" },
         mode,
         batch_size: *random.of(&[1, 2, 3, 50, 3000]),
         keys,

@@ -251,7 +251,7 @@ fn scenario(random: &mut Random) -> Scenario {
             "CREATE TABLE t (id {key_type} PRIMARY KEY, name {name_type}, amount INT{amount}, note){end}"
         ),
     ];
-    for _ in 0..random.below(3) {
+    for _ in 0..random.below(4) {
         let (feature, statement) = *random.of(ADDITIONS);
         let again = |part: &str| tables.iter().any(|made| made.contains(part));
         let taken = ["INDEX u", "TABLE c "];
