@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use parquet::column::writer::ColumnWriter;
-use parquet::data_type::ByteArray;
+use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::errors::{ParquetError, Result};
 
 /// Values of one physical type, without those that are null.
@@ -132,15 +132,12 @@ impl Column {
                 values.clear();
             }
             (Values::Bytes { data, ends }, ColumnWriter::ByteArrayColumnWriter(writer)) => {
-                let all = Bytes::from(std::mem::take(data));
-                let mut start = 0;
-                let values: Vec<ByteArray> = ends
-                    .drain(..)
-                    .map(|end| {
-                        let value = all.slice(start..end);
-                        start = end;
-                        ByteArray::from(value)
-                    })
+                let values: Vec<ByteArray> = slices(data, ends).map(ByteArray::from).collect();
+                write!(writer, &values);
+            }
+            (Values::Bytes { data, ends }, ColumnWriter::FixedLenByteArrayColumnWriter(writer)) => {
+                let values: Vec<FixedLenByteArray> = slices(data, ends)
+                    .map(|value| ByteArray::from(value).into())
                     .collect();
                 write!(writer, &values);
             }
@@ -154,4 +151,18 @@ impl Column {
         self.repetitions.clear();
         Ok(())
     }
+}
+
+/// The values of one allocation, which are taken out of their column.
+fn slices<'a>(
+    data: &mut Vec<u8>,
+    ends: &'a mut Vec<usize>,
+) -> impl Iterator<Item = Bytes> + use<'a> {
+    let all = Bytes::from(std::mem::take(data));
+    let mut start = 0;
+    ends.drain(..).map(move |end| {
+        let value = all.slice(start..end);
+        start = end;
+        value
+    })
 }

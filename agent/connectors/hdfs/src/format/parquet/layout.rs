@@ -1,20 +1,24 @@
 //! Connect schemas to Parquet schemas, and values to columns.
 //!
-//! Types are those that the Confluent connector's files have, by way of Avro: Decimal is DECIMAL in bytes, Date is DATE,
-//! Time TIME in milliseconds, Timestamp TIMESTAMP in milliseconds.
+//! Types are those that the Confluent connector's files have, by way of Avro: Date is DATE, Time TIME in milliseconds, Timestamp
+//! TIMESTAMP in milliseconds. Only Decimal differs: it is DECIMAL in bytes of a fixed number, not of any number, since Spark (4.1,
+//! `WritableColumnVector.getDecimal`) cannot read a dictionary of the latter for a decimal of up to 18 digits, and every reader
+//! takes the former.
 
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::{Type, TypePtr};
 use sluice_api::schema::same_schema;
-use sluice_api::{ConnectError, Result, Schema, SchemaType, Value, logical};
+use sluice_api::{ConnectError, Decimal, Result, Schema, SchemaType, Value, logical};
 
 use super::columns::{Column, Values};
 
 /// Digits of a Decimal whose schema does not say how many it has (`connect.decimal.precision`), as Confluent's Avro has it.
-const DEFAULT_PRECISION: i32 = 64;
+const DEFAULT_PRECISION: u16 = 64;
 const PRECISION: &str = "connect.decimal.precision";
+/// More than any database has, and few enough for a column of bytes.
+const MAX_PRECISION: u16 = 1_000;
 /// The name of a struct without one.
 const DEFAULT_NAME: &str = "ConnectDefault";
 
@@ -60,7 +64,77 @@ enum Leaf {
     Date,
     Time,
     Timestamp,
-    Decimal(i32),
+    Decimal(Digits),
+}
+
+/// The form of a decimal column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Digits {
+    /// Digits in all.
+    precision: u16,
+    /// Digits behind the point.
+    scale: i32,
+}
+
+impl Digits {
+    fn of(schema: &Schema) -> Result<Self> {
+        let given = schema
+            .parameters()
+            .and_then(|parameters| parameters.get(PRECISION));
+        let unfit = |text: &str| {
+            ConnectError::data(format!(
+                "{PRECISION} is {text:?}, not a number from 1 to {MAX_PRECISION}"
+            ))
+        };
+        let precision = match given {
+            Some(text) => text.parse().map_err(|_| unfit(text))?,
+            None => DEFAULT_PRECISION,
+        };
+        if !(1..=MAX_PRECISION).contains(&precision) {
+            return Err(unfit(&precision.to_string()));
+        }
+        Ok(Self {
+            precision,
+            scale: logical::scale(schema)?,
+        })
+    }
+
+    /// Bits of every number of this many digits; one more holds them all, and one its sign.
+    fn bits(self) -> usize {
+        // The logarithm of ten to the base of two, which no whole number of digits makes whole.
+        usize::from(self.precision) * 33_219_281 / 10_000_000
+    }
+
+    fn width(self) -> usize {
+        (self.bits() + 2).div_ceil(8)
+    }
+
+    /// Adds the bytes of a number, from the highest.
+    fn write(self, decimal: &Decimal, data: &mut Vec<u8>) -> Result<()> {
+        let misfit = |why: String| Err(ConnectError::data(format!("the Decimal {decimal} {why}")));
+        if decimal.scale() != self.scale {
+            return misfit(format!(
+                "has scale {}, its schema {}",
+                decimal.scale(),
+                self.scale
+            ));
+        }
+        if usize::try_from(decimal.unscaled().bits()).is_ok_and(|bits| bits > self.bits()) {
+            let digits = decimal.unscaled().magnitude().to_string().len();
+            if digits > usize::from(self.precision) {
+                return misfit(format!(
+                    "has {digits} digits, its schema {}",
+                    self.precision
+                ));
+            }
+        }
+        let bytes = decimal.to_be_bytes();
+        let gap = self.width().saturating_sub(bytes.len());
+        let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);
+        data.extend(std::iter::repeat_n(if negative { 0xff } else { 0 }, gap));
+        data.extend_from_slice(&bytes);
+        Ok(())
+    }
 }
 
 /// A schema in all its forms.
@@ -211,7 +285,7 @@ fn place(
         }
         _ => {
             let leaf = Leaf::of(schema)?;
-            let (physical, logical) = leaf.parquet(schema)?;
+            let (physical, logical) = leaf.parquet();
             let values = match physical {
                 Physical::BOOLEAN => Values::Boolean(Vec::new()),
                 Physical::INT32 => Values::Int32(Vec::new()),
@@ -230,6 +304,9 @@ fn place(
                     .with_precision(decimal.precision)
                     .with_scale(decimal.scale);
             }
+            if let Leaf::Decimal(digits) = leaf {
+                builder = builder.with_length(digits.width().try_into().unwrap_or(i32::MAX));
+            }
             let kind = Kind::Leaf {
                 column: columns.len() - 1,
                 leaf,
@@ -244,7 +321,7 @@ fn place(
 impl Leaf {
     fn of(schema: &Schema) -> Result<Self> {
         Ok(match (schema.name(), schema.schema_type()) {
-            (Some(logical::DECIMAL), SchemaType::Bytes) => Self::Decimal(logical::scale(schema)?),
+            (Some(logical::DECIMAL), SchemaType::Bytes) => Self::Decimal(Digits::of(schema)?),
             (Some(logical::DATE), SchemaType::Int32) => Self::Date,
             (Some(logical::TIME), SchemaType::Int32) => Self::Time,
             (Some(logical::TIMESTAMP), SchemaType::Int64) => Self::Timestamp,
@@ -258,8 +335,8 @@ impl Leaf {
         })
     }
 
-    fn parquet(self, schema: &Schema) -> Result<(Physical, Option<LogicalType>)> {
-        Ok(match self {
+    fn parquet(self) -> (Physical, Option<LogicalType>) {
+        match self {
             Self::Boolean => (Physical::BOOLEAN, None),
             Self::Int32 => (Physical::INT32, None),
             Self::Int64 => (Physical::INT64, None),
@@ -276,22 +353,11 @@ impl Leaf {
                 Physical::INT64,
                 Some(LogicalType::timestamp(true, TimeUnit::MILLIS)),
             ),
-            Self::Decimal(scale) => {
-                let given = schema
-                    .parameters()
-                    .and_then(|parameters| parameters.get(PRECISION));
-                let precision = match given {
-                    Some(text) => text.parse().map_err(|_| {
-                        ConnectError::data(format!("{PRECISION} is no number: {text:?}"))
-                    })?,
-                    None => DEFAULT_PRECISION,
-                };
-                (
-                    Physical::BYTE_ARRAY,
-                    Some(LogicalType::decimal(scale, precision)),
-                )
-            }
-        })
+            Self::Decimal(digits) => (
+                Physical::FIXED_LEN_BYTE_ARRAY,
+                Some(LogicalType::decimal(digits.scale, digits.precision.into())),
+            ),
+        }
     }
 
     /// Adds a value that is not null.
@@ -328,14 +394,8 @@ impl Leaf {
                 match (self, value) {
                     (Self::Text, Value::String(text)) => data.extend_from_slice(text.as_bytes()),
                     (Self::Bytes, Value::Bytes(bytes)) => data.extend_from_slice(bytes),
-                    (Self::Decimal(scale), Value::Decimal(decimal)) => {
-                        if decimal.scale() != scale {
-                            return Err(ConnectError::data(format!(
-                                "the Decimal has scale {}, its schema {scale}",
-                                decimal.scale()
-                            )));
-                        }
-                        data.extend_from_slice(&decimal.to_be_bytes());
+                    (Self::Decimal(digits), Value::Decimal(decimal)) => {
+                        digits.write(decimal, data)?;
                     }
                     _ => return misfit(),
                 }

@@ -136,3 +136,57 @@ fn what_parquet_cannot_hold_is_told() {
     let error = encoder(ParquetCodec::None, Some(&outer)).err().unwrap();
     assert!(error.message().contains("field e"), "{error}");
 }
+
+/// One column of decimals, and what is found of a number written to it.
+fn decimal_read_back(precision: Option<&str>, scale: i32, unscaled: &str) -> Result<String> {
+    let mut decimal = sluice_api::logical::decimal_builder(scale);
+    if let Some(precision) = precision {
+        decimal = decimal.parameter("connect.decimal.precision", precision);
+    }
+    let schema = SchemaBuilder::structure()
+        .field("d", decimal.build()?)
+        .build()?;
+    let number: sluice_api::Decimal = unscaled.parse().unwrap();
+    let value = Value::from(sluice_api::Decimal::new(number.unscaled().clone(), scale));
+    let row = Value::from(Struct::from_values(schema.clone(), vec![value])?);
+    let mut out = Vec::new();
+    let mut encoder = encoder(ParquetCodec::None, Some(&schema))?;
+    encoder.write(&row, &mut out)?;
+    encoder.finish(&mut out)?;
+    Ok(read(out).concat())
+}
+
+#[test]
+fn decimals_of_every_precision_are_read_back_and_larger_ones_are_refused() {
+    for precision in 1..=76_usize {
+        let given = precision.to_string();
+        for number in [
+            "9".repeat(precision),
+            format!("-{}", "9".repeat(precision)),
+            "0".to_owned(),
+            "-1".to_owned(),
+        ] {
+            let found = decimal_read_back(Some(&given), 0, &number).unwrap();
+            // The reader writes a point, whatever the scale.
+            assert_eq!(found, format!("{{d: {number}.}}"), "{precision} digits");
+        }
+        for sign in ["", "-"] {
+            let large = format!("{sign}1{}", "0".repeat(precision));
+            let error = decimal_read_back(Some(&given), 0, &large).unwrap_err();
+            let wanted = format!("has {} digits, its schema {precision}", precision + 1);
+            assert!(error.message().contains(&wanted), "{}", error.message());
+        }
+    }
+    assert_eq!(
+        decimal_read_back(None, 2, "-12345").unwrap(),
+        "{d: -123.45}"
+    );
+    for wrong in ["0", "-1", "x", "1001", ""] {
+        let error = decimal_read_back(Some(wrong), 0, "1").unwrap_err();
+        assert!(
+            error.message().contains("connect.decimal.precision"),
+            "{}",
+            error.message()
+        );
+    }
+}
