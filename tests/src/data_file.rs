@@ -23,6 +23,7 @@ pub struct Contents {
     /// Parquet: `[{"name":..., "type":..., "nullable":...}]` with PyArrow's names of types. Avro: the writer's schema.
     pub schema: Value,
     /// The name of the compression, such as `SNAPPY` (Parquet) or `snappy` (Avro); `null` if nothing says.
+    #[serde(default)]
     pub codec: Value,
     /// Parquet: DuckDB's names of types by column; `null` for Avro.
     #[serde(default)]

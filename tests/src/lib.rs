@@ -9,6 +9,7 @@
 //! * [`hdfs`]: a real HDFS, and a client for it.
 //! * [`http_server`]: an HTTP server that keeps what it was sent, refuses, hangs, goes and comes back.
 //! * [`data_file`]: Parquet and Avro files as PyArrow and fastavro read them.
+//! * [`spark`]: what Spark reads in files on HDFS, in the long form of the tests.
 //! * [`worker`]: a Connect worker, JVM or agent, started from the same properties file.
 //! * [`proxy`]: a proxy before a server that can fall silent.
 //! * [`rest`]: the Connect REST API of a worker, as tests use it.
@@ -45,6 +46,7 @@ pub mod pty;
 pub mod rest;
 pub mod schema_registry;
 pub mod servers;
+pub mod spark;
 pub mod sqlite;
 pub mod topics;
 pub mod wait;

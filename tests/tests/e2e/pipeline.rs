@@ -9,6 +9,7 @@ use sluice_tests::hdfs::Hdfs;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::pty::Terminal;
 use sluice_tests::servers::{sluice_binary, tests_folder};
+use sluice_tests::spark;
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::Kind;
 
@@ -86,6 +87,30 @@ fn postgresql_to_hdfs(context: &Context) -> Result<()> {
     arrived(&*shop, &*reports, &hdfs)?;
     for sink in SINKS {
         wait_row(&terminal, sink, "HEALTHY", |lag| lag == "0", 60)?;
+    }
+    if spark::wanted() {
+        spark_reads(&*shop, &hdfs)?;
+    }
+    Ok(())
+}
+
+/// Spark finds the orders too, with amounts as decimals of ten digits.
+fn spark_reads(shop: &dyn Database, hdfs: &Hdfs) -> Result<()> {
+    let expected = shop.sql("SELECT id, customer, amount FROM orders ORDER BY id")?;
+    for (format, folder) in [
+        (Format::Parquet, "/shop/parquet/shop-orders"),
+        (Format::Avro, "/shop/avro/shop-orders"),
+    ] {
+        let contents = spark::read(format, &format!("{}{folder}", hdfs.url()))?;
+        let fields = contents.schema.as_array().context("a list of fields")?;
+        let amount = fields.iter().find(|field| field["name"] == "amount");
+        let kind = &amount.context("no amount")?["type"];
+        ensure!(*kind == "decimal(10,2)", "Spark reads {kind} in {folder}");
+        let found = sorted(contents.rows.iter().map(order_of))?;
+        ensure!(
+            found.join("\n") == expected,
+            "{folder}: Spark reads other rows"
+        );
     }
     Ok(())
 }
@@ -189,17 +214,26 @@ fn orders_in(hdfs: &Hdfs, format: Format, folder: &str) -> Result<Vec<String>> {
         }
         let contents = data_file::read(format, &hdfs.read(&file)?)?;
         check_amount(format, &contents)?;
-        for row in contents.rows {
-            let text = |name: &str| match &row[name] {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            let id = row["id"]
-                .as_i64()
-                .with_context(|| format!("no id: {row}"))?;
-            orders.push((id, format!("{id}|{}|{}", text("customer"), text("amount"))));
-        }
+        orders.extend(contents.rows);
     }
+    sorted(orders.iter().map(order_of))
+}
+
+/// The id of an order, and its line as `psql` writes it.
+fn order_of(row: &Value) -> Result<(i64, String)> {
+    let text = |name: &str| match &row[name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let id = row["id"]
+        .as_i64()
+        .with_context(|| format!("no id: {row}"))?;
+    Ok((id, format!("{id}|{}|{}", text("customer"), text("amount"))))
+}
+
+/// Lines by their ids.
+fn sorted(orders: impl Iterator<Item = Result<(i64, String)>>) -> Result<Vec<String>> {
+    let mut orders = orders.collect::<Result<Vec<_>>>()?;
     orders.sort();
     Ok(orders.into_iter().map(|(_, order)| order).collect())
 }
