@@ -358,6 +358,9 @@ fn scenario(random: &mut Random) -> Scenario {
                 && (again("TABLE c ") || again("REFERENCES t"))
             || (feature == "foreign key itself" || feature.ends_with(" name")) && again("name")
             || statements[0].contains("name") && again("REFERENCES t (name)")
+            // The last record of each batch has to be accepted, see `ends_well`.
+            || feature == "unique of a part" && refuses
+            || statements[0].contains("?CODE?") && again("name(1)")
         {
             continue;
         }
