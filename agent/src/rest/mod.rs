@@ -189,7 +189,7 @@ impl RestServer {
                 port,
                 "everyone who reaches this port can use REST: connectors read and write files as this user and reach what this \
                  machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
-                 sluice.plugins.allow to the connectors that are meant"
+                 bound connectors by sluice.plugins.allow, sluice.file.roots and sluice.http.hosts"
             );
         }
         tracing::info!(

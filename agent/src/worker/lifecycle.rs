@@ -30,6 +30,7 @@ use super::task_context::{
 };
 use super::transformation_chain::{TransformationChain, TransformationStage};
 use crate::config_transformer::{Resolved, reverse};
+use crate::connector_reach;
 use crate::herder::status_reporter::StatusReporter;
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::storage::OffsetBackingStore;
@@ -100,6 +101,7 @@ impl Worker {
             offset_flush_timeout: config.millis("offset.flush.timeout.ms"),
             topic_creation_enabled: config.boolean("topic.creation.enable"),
             worker_props: Arc::new(config.raw.clone()),
+            reach: config.reach.clone(),
         });
         Self {
             plugins,
@@ -138,7 +140,7 @@ impl Worker {
     ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
         use super::connector::ConnectorStatusListener as _;
         let raw = given(config);
-        let resolved = self.config.transformer.resolve(&raw);
+        let resolved = connector_reach::usable(&self.plugins, &self.config, config);
         let class = resolved
             .as_ref()
             .map_or(&raw, |resolved| &resolved.props)
@@ -369,12 +371,8 @@ impl Worker {
             task_count,
             target,
         } = start;
-        let resolve = |config| {
-            self.config
-                .transformer
-                .resolve(&given(config))
-                .map(Arc::new)
-        };
+        let resolve =
+            |config| connector_reach::usable(&self.plugins, &self.config, config).map(Arc::new);
         let (connector, task) = (resolve(connector_config)?, resolve(task_config)?);
         let connector_props = connector.props.clone();
         let class = connector_props

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::reconfiguration::call_leader;
 use super::tick::Tick;
 use super::{DistributedHerder, HerderError, HerderResult};
+use crate::connector_reach::usable;
 use crate::group::admin::GroupAdmin;
 use crate::herder::answers;
-use crate::validation::given;
 use crate::worker::client_configs::connector_admin_props;
 use crate::worker::lifecycle::transactional_id;
 use crate::worker::source_task::ProducerChecks;
@@ -107,15 +107,10 @@ impl Tick {
             Some(1) if tasks == 1 => 0,
             Some(earlier) => earlier,
         };
-        let props = given(&config.unwrap_or_default());
-        let props = self
-            .shared
-            .config
-            .transformer
-            .resolve(&props)
-            .map_err(|error| {
-                RestError::internal(format!("config of connector {connector}: {error}"))
-            })?;
+        let plugins = self.shared.worker.plugins();
+        let props = usable(plugins, &self.shared.config, &config.unwrap_or_default()).map_err(
+            |error| RestError::internal(format!("config of connector {connector}: {error}")),
+        )?;
         let round = Round {
             fence: (0..fence)
                 .map(|task| {
