@@ -80,6 +80,9 @@ struct Server {
     extra_headers: ExtraHeaders,
 }
 
+/// The header by which clients know agents, as they know JVM workers by Jetty's.
+const SERVER: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
+
 impl RestServer {
     /// Opens all listeners.
     ///
@@ -257,6 +260,9 @@ async fn answer(server: &Server, address: SocketAddr, request: Request, place: &
     if let Some(cors) = &server.cors {
         cors.apply(&method, origin.as_ref(), preflight.as_ref(), &mut response);
     }
+    response
+        .headers_mut()
+        .insert(header::SERVER, HeaderValue::from_static(SERVER));
     server.extra_headers.apply(response.headers_mut());
     tracing::info!(
         target: "sluice_agent::rest::requests",
