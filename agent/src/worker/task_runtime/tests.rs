@@ -182,6 +182,7 @@ fn tasks_that_hold_all_their_threads_hold_up_neither_rest_nor_timers() {
     let port = rest.bound()[0].1;
     let class = BLOCKING.class.to_owned();
     let connector: ConfigMap = [
+        ("name".to_owned(), "blocking".to_owned()),
         ("connector.class".to_owned(), class),
         ("tasks.max".to_owned(), (2 * cores).to_string()),
     ]
@@ -194,7 +195,7 @@ fn tasks_that_hold_all_their_threads_hold_up_neither_rest_nor_timers() {
             herder
                 .put_connector(name, connector, None, false, &Caller::default())
                 .await
-                .is_ok()
+                .map(drop)
         })
     };
     let held = GATE.wait_until_held(cores);
@@ -207,6 +208,7 @@ fn tasks_that_hold_all_their_threads_hold_up_neither_rest_nor_timers() {
     let tick = tick.recv_timeout(Duration::from_secs(1));
     let (answer, took) = ask(port);
     GATE.open();
+    runtime.block_on(creating).unwrap().unwrap();
     assert!(held, "the tasks did not get as many threads as there are");
     assert!(tick.is_ok(), "a timer was a second late");
     assert!(
@@ -215,7 +217,6 @@ fn tasks_that_hold_all_their_threads_hold_up_neither_rest_nor_timers() {
     );
     assert!(took < Duration::from_secs(1), "{took:?}");
     runtime.block_on(async {
-        assert!(creating.await.unwrap());
         rest.close();
         herder.stop().await;
         rest.stop().await;
