@@ -10,7 +10,7 @@ use sluice_tests::corpus::CorpusRecord;
 use sluice_tests::hostile::{HostileBroker, peak_memory, silent_clients};
 use sluice_tests::process::Process;
 use sluice_tests::topics::{create_topic, produce_corpus};
-use sluice_tests::wait::{seconds, wait_until};
+use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::{Kind, Worker, WorkerProperties, command};
 
 use crate::context::{Context, Test};
@@ -391,15 +391,18 @@ fn bounded(context: &Context) -> Result<()> {
             "sluice.http.hosts",
             "allowed.example,*.allowed.example,10.0.0.0/8",
         )
+        .with("scheduled.rebalance.max.delay.ms", "0")
         .with("config.providers", "file")
         .with(
             "config.providers.file.class",
             "org.apache.kafka.common.config.provider.FileConfigProvider",
         );
     let worker = cluster.worker(Kind::Agent, &properties)?;
-    wait_until("the connector of before to fail", seconds(60), || {
-        let status = worker.rest().get("/connectors/before/status")?;
-        Ok(status.text.contains("FAILED") && status.text.contains("sluice.file.roots"))
+    wait_for("the connector of before to fail", seconds(60), || {
+        let status = worker.rest().get("/connectors/before/status")?.text;
+        let failed = status.contains("FAILED") && status.contains("sluice.file.roots");
+        ensure!(failed, "{status}");
+        Ok(Some(()))
     })?;
     for (key, config) in beyond(&cluster.folder, port) {
         let refused = worker
