@@ -348,6 +348,7 @@ fn main() -> anyhow::Result<()> {
         offset_flush_interval: Duration::from_millis(20),
         offset_flush_timeout: Duration::from_secs(5),
         topic_creation_enabled: false,
+        reach: sluice_api::Reach::default(),
         worker_props: Arc::new(
             [("bootstrap.servers".to_owned(), bootstrap.clone())]
                 .into_iter()

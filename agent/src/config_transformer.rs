@@ -14,6 +14,7 @@ use sluice_api::config::Props;
 use sluice_api::config_provider::ConfigProvider;
 use sluice_api::error::ConnectError;
 use sluice_api::plugin::{ConfigProviderPlugin, Environment};
+use sluice_api::{Place, Reach};
 use sluice_protocol::ConfigMap;
 
 use crate::worker_config::with_prefix;
@@ -26,6 +27,7 @@ static VARIABLE: LazyLock<Option<Regex>> =
 #[derive(Clone, Default)]
 pub struct ConfigTransformer {
     providers: HashMap<String, Arc<dyn ConfigProvider>>,
+    reach: Reach,
 }
 
 impl ConfigTransformer {
@@ -54,10 +56,17 @@ impl ConfigTransformer {
             }
         }
         if faults.is_empty() {
-            Ok(Self { providers })
+            let reach = Reach::default();
+            Ok(Self { providers, reach })
         } else {
             Err(faults)
         }
+    }
+
+    /// The same providers for configurations of connectors, which may name no file out of reach.
+    #[must_use]
+    pub fn within(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// Puts values for variables. A variable without a value, or of an unknown provider, stays as it is.
@@ -87,6 +96,14 @@ impl ConfigTransformer {
             let Some(provider) = self.providers.get(&name) else {
                 continue;
             };
+            for file in provider.unbounded_files(&path, &keys) {
+                if let Some(why) = self.reach.refusal(&Place::File(file)) {
+                    let why = format!(
+                        "config provider {name}: {why}, and config.providers.{name}.param.allowed.paths is not set"
+                    );
+                    return Err(ConnectError::config(why));
+                }
+            }
             let given = provider.get(&path, &keys)?;
             if let Some(ttl) = given.ttl {
                 resolved.ttl = Some(resolved.ttl.map_or(ttl, |other| other.min(ttl)));
@@ -300,6 +317,7 @@ mod tests {
 
     fn transformer() -> ConfigTransformer {
         ConfigTransformer {
+            reach: Reach::default(),
             providers: [("fix".to_owned(), Arc::new(Fixed) as Arc<dyn ConfigProvider>)].into(),
         }
     }

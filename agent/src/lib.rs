@@ -4,6 +4,7 @@ pub mod client_overrides;
 pub mod config_transformer;
 pub mod connector_config;
 mod connector_file;
+pub mod connector_reach;
 pub mod embedded;
 pub mod group;
 pub mod herder;

@@ -4,6 +4,8 @@
 //! others. Java's names of loggers, as runbooks have them, set the targets that do the same work.
 //! Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
 
+mod event_writer;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,11 +13,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use sluice_protocol::rest::{LoggerLevel, LoggerLevels, RestError};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use event_writer::EventWriters;
 
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -346,14 +352,8 @@ where
     let first = targets(&detached.set.lock());
     let (filter, handle) = reload::Layer::new(first);
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
-        .with_ansi(false);
-    match format {
-        LogFormat::Text => registry.with(layer).try_init(),
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
-    }
-    .map_err(|error| error.to_string())?;
+    let registry = registry.with(layer(format, writer));
+    registry.try_init().map_err(|error| error.to_string())?;
     Ok(Loggers::new(
         root,
         Box::new(move |targets| {
@@ -362,6 +362,24 @@ where
             }
         }),
     ))
+}
+
+/// Writes events in a format.
+fn layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(EventWriters {
+            inner: writer,
+            format,
+        })
+        .with_ansi(false);
+    match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    }
 }
 
 #[cfg(test)]

@@ -158,6 +158,13 @@ impl Plugins {
         self
     }
 
+    /// Adds a source connector of a test.
+    #[cfg(test)]
+    pub(crate) fn with_source(mut self, plugin: SourceConnectorPlugin) -> Self {
+        self.sources.push(plugin);
+        self
+    }
+
     /// Adds a connector of both directions, which a feature of this build has brought.
     #[cfg(feature = "jdbc")]
     fn add(&mut self, source: SourceConnectorPlugin, sink: SinkConnectorPlugin) {

@@ -36,6 +36,7 @@ use crate::telemetry::publisher::{Observed, Publisher};
 use crate::telemetry::{EventLog, now};
 use crate::worker::lifecycle::Worker;
 use crate::worker::task_context::TopicTracker;
+use crate::worker::task_runtime::TaskRuntime;
 use crate::worker_config::{WorkerConfig, WorkerConfigError, worker_id};
 
 /// Why a worker did not start, or ended by itself.
@@ -72,6 +73,9 @@ pub enum WorkerError {
         /// What is wrong.
         reason: String,
     },
+    /// The system has no threads left.
+    #[error("cannot start threads for tasks")]
+    Threads(#[source] std::io::Error),
     /// The herder's task ended out of order: a bug.
     #[error("the herder ended unexpectedly: {0}")]
     Bug(String),
@@ -84,7 +88,7 @@ impl WorkerError {
         match self {
             Self::Config(_) | Self::Group(_) | Self::Kafka { .. } => 2,
             Self::Rest(_) | Self::Storage(_) | Self::Herder(_) | Self::Connector { .. } => 3,
-            Self::Bug(_) => 1,
+            Self::Threads(_) | Self::Bug(_) => 1,
         }
     }
 }
@@ -130,7 +134,7 @@ pub async fn run_distributed(
         id.clone(),
         events.clone(),
     ));
-    let worker = Arc::new(new_worker(&config, &offsets, &statuses, &reporter));
+    let worker = Arc::new(new_worker(&config, &offsets, &statuses, &reporter)?);
     let view = Arc::new(ClusterView::default());
     let parts = distributed::Parts {
         config: config.clone(),
@@ -234,7 +238,7 @@ pub async fn run_standalone(
         id.clone(),
         EventLog::default(),
     ));
-    let worker = Arc::new(new_worker(&config, &offsets, &statuses, &reporter));
+    let worker = Arc::new(new_worker(&config, &offsets, &statuses, &reporter)?);
     let herder = StandaloneHerder::new(standalone::Parts {
         config: config.clone(),
         kafka_cluster_id,
@@ -348,13 +352,13 @@ fn new_worker(
     offsets: &Arc<dyn OffsetBackingStore>,
     statuses: &Arc<dyn StatusBackingStore>,
     reporter: &Arc<StatusReporter>,
-) -> Worker {
+) -> Result<Worker, WorkerError> {
     let topics = config.boolean("topic.tracking.enable").then(|| {
         Arc::new(ActiveTopicTracker {
             statuses: statuses.clone(),
         }) as Arc<dyn TopicTracker>
     });
-    Worker::new(
+    Ok(Worker::new(
         Plugins::built_in().restricted(
             config.list("sluice.plugins.allow"),
             config.list("sluice.plugins.deny"),
@@ -363,7 +367,8 @@ fn new_worker(
         offsets.clone(),
         reporter.clone(),
         topics,
-    )
+        TaskRuntime::start().map_err(WorkerError::Threads)?,
+    ))
 }
 
 /// Records the topics that connectors use in the status store (KIP-558).

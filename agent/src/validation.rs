@@ -20,6 +20,7 @@ use rules::{sink_rules, source_rules};
 
 use crate::config_transformer::Resolved;
 use crate::connector_config::{self, ConverterSuggestion, Suggestions};
+use crate::connector_reach;
 use crate::plugin_version::VersionRange;
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::worker_config::WorkerConfig;
@@ -151,16 +152,24 @@ async fn validate_resolved(
         }
     }
 
-    let converters = converter_entries(plugins, &mut values, props);
-    let overrides = override_entries(worker, plugin.kind(), props);
+    let mut converters = converter_entries(plugins, &mut values, props);
+    let mut overrides = override_entries(worker, plugin.kind(), props);
 
     for result in connector_def.validate(props) {
         // The connector's word on a key replaces the framework's.
         values.insert(result.name.clone(), result);
     }
-    let faults = within(LIMIT, plugin.class(), connector.validate(props)).await?;
+    let mut faults = connector_reach::faults(plugins, &worker.reach, props);
+    if faults.is_empty() {
+        // Never with what is out of reach: what the checks find there would be in the answer.
+        faults = within(LIMIT, plugin.class(), connector.validate(props)).await?;
+    }
     for fault in faults {
-        add_fault(&mut values, &fault.key, fault.message);
+        let mut behind = overrides.iter_mut().chain(&mut converters);
+        match behind.find(|(_, value)| value.name == fault.key) {
+            Some((_, value)) => value.errors.push(fault.message),
+            None => add_fault(&mut values, &fault.key, fault.message),
+        }
     }
 
     Ok(compose(

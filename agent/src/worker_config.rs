@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sluice_api::config::{ParsedConfig, Props};
 use sluice_api::plugin::Environment;
+use sluice_api::reach::{FILE_ROOTS, HOSTS, Reach};
 use url::Url;
 
 use crate::config_transformer::ConfigTransformer;
@@ -82,6 +83,8 @@ pub struct WorkerConfig {
     pub raw: Props,
     /// The config providers.
     pub transformer: ConfigTransformer,
+    /// What configurations of connectors may reach.
+    pub reach: Reach,
     parsed: ParsedConfig,
     /// The listeners of the REST server, in order.
     pub listeners: Vec<Listener>,
@@ -217,10 +220,14 @@ impl WorkerConfig {
                 return Err(WorkerConfigError::Invalid(faults));
             }
         };
+        let reach = Reach::new(parsed.list(FILE_ROOTS), parsed.list(HOSTS)).map_err(|faults| {
+            WorkerConfigError::Invalid(faults.into_iter().map(|fault| fault.0).collect())
+        })?;
         let config = Self {
             mode,
             raw,
-            transformer,
+            transformer: transformer.within(reach.clone()),
+            reach,
             parsed,
             listeners: main,
             admin_listeners,

@@ -236,6 +236,7 @@ impl Setup {
                 offset_flush_interval: self.flush_interval,
                 offset_flush_timeout: Duration::from_secs(5),
                 topic_creation_enabled: true,
+                reach: sluice_api::Reach::default(),
                 worker_props: Arc::new(
                     [("bootstrap.servers".to_owned(), self.bootstrap)]
                         .into_iter()

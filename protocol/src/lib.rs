@@ -8,6 +8,7 @@
 //! * [`telemetry`]: records of the telemetry topic.
 //! * [`config_topic`], [`status_topic`], [`offset_topic`]: records of Connect's three internal topics.
 //! * [`group`]: member metadata and assignments of the group protocol `connect`.
+//! * [`visible`]: text from outside, with what cannot be seen in it shown.
 //! * [`jvm_json`]: JSON text as the JVM writes it, for keys and values of those topics.
 //! * [`partitioner`]: the key partitioner of the Java producer, which the internal topics rely on.
 //!
@@ -26,6 +27,7 @@ pub mod rest;
 pub mod state;
 pub mod status_topic;
 pub mod telemetry;
+pub mod visible;
 
 pub use config_map::ConfigMap;
 pub use ids::{

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sluice_protocol::visible::is_plain;
+
 /// Largest single-line text kept, in bytes. Of longer input the middle is left out: the end of a message is its reason.
 const LINE_CAP: usize = 1_024;
 /// Largest multi-line text (a stack trace, a configuration value) kept, in bytes.
@@ -143,21 +145,6 @@ fn block(raw: &str) -> Vec<Text> {
         out.push(Text::whole(line));
     }
     out
-}
-
-/// A character that a terminal draws as itself and that can't reorder or hide its neighbours.
-fn is_plain(c: char) -> bool {
-    if c.is_control() {
-        return false;
-    }
-    !matches!(c,
-        '\u{00ad}' | '\u{061c}' | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Characters of a text without its ECMA-48 escape sequences, so that `ESC[31mred` leaves `red`, not `[31mred`.

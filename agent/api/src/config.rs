@@ -11,6 +11,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::connector::KeyFault;
+use crate::reach::{Place, Reach};
 
 /// A flat configuration as connectors and workers receive it: key to text, in the order given.
 pub type Props = IndexMap<String, String>;
@@ -317,6 +318,8 @@ pub struct ConfigKey {
     pub recommender: Option<Recommender>,
     /// Whether repeated elements of a list are dropped when it is parsed. Validation still reports them.
     pub drops_duplicates: bool,
+    /// The files and hosts that a value names.
+    pub places: Option<fn(&ConfigValue) -> Vec<Place>>,
 }
 
 impl fmt::Debug for ConfigKey {
@@ -346,6 +349,7 @@ impl ConfigKey {
             dependents: Vec::new(),
             recommender: None,
             drops_duplicates: false,
+            places: None,
         }
     }
 
@@ -421,6 +425,32 @@ impl ConfigKey {
         self.recommender = Some(recommender);
         self
     }
+
+    /// Says which files and hosts a value names, so that workers can keep configurations within bounds.
+    #[must_use]
+    pub fn names(mut self, places: fn(&ConfigValue) -> Vec<Place>) -> Self {
+        self.places = Some(places);
+        self
+    }
+
+    /// Says that the value is a URL, or a list of them.
+    #[must_use]
+    pub fn names_urls(self) -> Self {
+        self.names(|value| match value {
+            ConfigValue::String(url) => Place::of_url(url).into_iter().collect(),
+            ConfigValue::List(urls) => urls.iter().filter_map(|url| Place::of_url(url)).collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// Says that the value is the path of a file or folder of the agent's machine.
+    #[must_use]
+    pub fn names_file(self) -> Self {
+        self.names(|value| match value {
+            ConfigValue::String(path) if !path.is_empty() => vec![Place::File(path.into())],
+            _ => Vec::new(),
+        })
+    }
 }
 
 /// The outcome of validating one key.
@@ -455,7 +485,11 @@ impl ValidatedKey {
 #[derive(Debug, Clone, Default)]
 pub struct ConfigDef {
     keys: IndexMap<String, ConfigKey>,
+    bounds: Option<Bounds>,
 }
+
+/// Compares what a configuration names beyond its single keys with what it may reach.
+pub type Bounds = fn(&Props, &Reach) -> Vec<KeyFault>;
 
 impl ConfigDef {
     /// A definition without keys.
@@ -510,6 +544,30 @@ impl ConfigDef {
             }
         }
         groups
+    }
+
+    /// Sets the check of places that single keys do not name ([`ConfigKey::names`]).
+    #[must_use]
+    pub fn bounded_by(mut self, bounds: Bounds) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    /// Faults of a configuration that names what is out of reach. Values that do not parse name nothing: no plugin gets far
+    /// with them.
+    pub fn out_of_reach(&self, props: &Props, reach: &Reach) -> Vec<KeyFault> {
+        let mut faults: Vec<KeyFault> = self
+            .keys()
+            .filter_map(|key| {
+                let (places, text) = (key.places?, props.get(&key.name)?);
+                let value = ConfigValue::parse(&key.name, text, key.kind).ok()?;
+                reach.fault(&key.name, &places(&value))
+            })
+            .collect();
+        if let Some(bounds) = self.bounds {
+            faults.extend(bounds(props, reach));
+        }
+        faults
     }
 
     /// Checks every key and collects all faults, one entry per key in the order of definition

@@ -1,6 +1,7 @@
 //! Config providers: they give the values of variables such as `${file:/secrets:password}`.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Props;
@@ -35,4 +36,10 @@ pub trait ConfigProvider: Send + Sync {
 
     /// Values of the given keys under a path; keys that do not exist are left out.
     fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData>;
+
+    /// Files that [`ConfigProvider::get`] would read, unless the provider's own properties say which it may read.
+    fn unbounded_files(&self, path: &str, keys: &[String]) -> Vec<PathBuf> {
+        let _ = (path, keys);
+        Vec::new()
+    }
 }

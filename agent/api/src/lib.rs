@@ -8,7 +8,7 @@
 //! * [`record`]: records, headers, source partitions and offsets.
 //! * [`connector`], [`source`], [`sink`], [`converter`], [`transformation`], [`config_provider`]: the traits.
 //! * [`requests`]: sinks that send records in requests.
-//! * [`config`]: definitions of configurations.
+//! * [`config`]: definitions of configurations; [`reach`]: files and hosts that they may name.
 //! * [`plugin`]: descriptors for the worker's list of plugins.
 //! * [`testing`]: a context for tasks in the tests of connectors.
 //! * [`error`]: the error all of them answer with; [`causes`] writes any error with what is behind it.
@@ -27,6 +27,7 @@ pub mod json;
 pub mod logical;
 pub mod plugin;
 pub mod projection;
+pub mod reach;
 pub mod record;
 pub mod requests;
 pub mod schema;
@@ -47,6 +48,7 @@ pub use connector::{
 pub use converter::{Converter, ConverterType, HeaderConverter};
 pub use decimal::Decimal;
 pub use error::{ConnectError, ErrorKind, Result};
+pub use reach::{Place, Reach};
 pub use record::{
     ConnectRecord, Header, Headers, OffsetAndMetadata, RawRecord, RecordMetadata, SinkRecord,
     SourceOffset, SourcePartition, SourceRecord, TimestampType, TopicPartition,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ParsedConfig, Props};
 use crate::error::{ConnectError, Result};
+use crate::reach::Reach;
 use crate::record::{OffsetAndMetadata, SinkRecord, TopicPartition};
 
 /// Offsets by partition.
@@ -52,6 +53,9 @@ pub trait SinkTaskContext: Send + Sync {
 
     /// Is cancelled when the task is to stop.
     fn stopping(&self) -> CancellationToken;
+
+    /// What the task may reach, for files that it opens.
+    fn reach(&self) -> &Reach;
 }
 
 /// Takes records that a sink task can't write (KIP-610).

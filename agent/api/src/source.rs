@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Props;
 use crate::connector::OffsetStorageReader;
 use crate::error::Result;
+use crate::reach::Reach;
 use crate::record::{RecordMetadata, SourceRecord};
 
 /// What the runtime offers a source task.
@@ -23,6 +24,9 @@ pub trait SourceTaskContext: Send + Sync {
 
     /// Is cancelled when the task is to stop: a waiting `poll` returns soon, with what it has or with `None`.
     fn stopping(&self) -> CancellationToken;
+
+    /// What the task may reach, for files that it opens.
+    fn reach(&self) -> &Reach;
 
     /// Defines transactions; only with exactly-once and `transaction.boundary=connector`.
     fn transaction_context(&self) -> Option<Arc<dyn TransactionContext>> {

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ConnectError, ErrantRecordReporter, OffsetStorageReader, Props, Result, SinkRecord,
+    ConnectError, ErrantRecordReporter, OffsetStorageReader, Props, Reach, Result, SinkRecord,
     SinkTaskContext, SourceOffset, SourcePartition, SourceTaskContext, TopicPartition,
 };
 
@@ -29,6 +29,8 @@ pub struct TestContext {
     pub reported: Option<Reported>,
     /// Tells the task to stop.
     pub stopping: CancellationToken,
+    /// What the task may reach.
+    pub reach: Reach,
 }
 
 impl TestContext {
@@ -92,6 +94,10 @@ impl SourceTaskContext for TestContext {
     fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
+
+    fn reach(&self) -> &Reach {
+        &self.reach
+    }
 }
 
 impl SinkTaskContext for TestContext {
@@ -129,5 +135,9 @@ impl SinkTaskContext for TestContext {
 
     fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
+    }
+
+    fn reach(&self) -> &Reach {
+        &self.reach
     }
 }

@@ -12,12 +12,14 @@
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use sluice_api::config::{ConfigError, ConfigValue, Props};
+use sluice_keystore::pem;
 use sluice_keystore::settings::{Fault, Handshake};
 
 use crate::bootstrap;
 use crate::client_keys::{self, OffsetReset};
 pub use crate::client_log::{TracingContext, log_librdkafka};
 use crate::security::{Sasl, ScramAlgorithm, Security, SecurityError};
+use crate::tls::{TlsError, system_store};
 
 /// What kind of client settings are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +38,9 @@ pub enum ClientConfigError {
     /// A security setting.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// Certificates to trust.
+    #[error(transparent)]
+    Trust(#[from] TlsError),
     /// A value that Kafka's client would not take either.
     #[error(transparent)]
     Value(#[from] ConfigError),
@@ -413,7 +418,7 @@ fn fit_transaction(config: &mut ClientConfig) {
     config.remove("delivery.timeout.ms");
 }
 
-fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), SecurityError> {
+fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), ClientConfigError> {
     config.set("security.protocol", security.protocol.librdkafka_name());
     if let Some(tls) = &security.tls {
         let stores = &tls.stores;
@@ -425,6 +430,14 @@ fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), 
             if let Some(pem) = pem {
                 config.set(key, pem);
             }
+        }
+        if stores.trusted.is_none() {
+            // librdkafka would look at a list of places of its own, and not into the environment.
+            let trusted = system_store()?;
+            let trusted = trusted
+                .iter()
+                .map(|certificate| pem("CERTIFICATE", certificate));
+            config.set("ssl.ca.pem", trusted.collect::<String>());
         }
         if let Some(suites) = openssl_suites(&tls.handshake)? {
             config.set("ssl.cipher.suites", suites);

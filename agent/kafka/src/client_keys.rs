@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use sluice_api::Place;
 use sluice_api::config::{ConfigError, ConfigType, ConfigValue, Props};
 
+use crate::bootstrap;
 use crate::client_config::ClientKind;
 
 /// Kind, name, type, default and limits per line.
@@ -375,6 +377,38 @@ fn check_group(props: &Props, number: &dyn Fn(&str, i64) -> i64) -> Result<(), C
         ));
     }
     Ok(())
+}
+
+/// Keys of clients that name files.
+const FILES: &[&str] = &[
+    "ssl.keystore.location",
+    "ssl.truststore.location",
+    "sasl.oauthbearer.assertion.file",
+    "sasl.oauthbearer.assertion.private.key.file",
+    "sasl.oauthbearer.assertion.template.file",
+];
+
+/// The files and servers that a client's key names, behind whatever prefix it stands. Values that no client takes name
+/// nothing.
+#[must_use]
+pub fn places(key: &str, value: &str) -> Vec<Place> {
+    let is = |name: &str| {
+        let prefix = key.strip_suffix(name);
+        prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    };
+    if is("bootstrap.servers") {
+        let servers = bootstrap::parse(value).unwrap_or_default();
+        let hosts = servers
+            .iter()
+            .map(|server| Place::host(&server.host, Some(server.port)));
+        return hosts.collect();
+    }
+    let path = value.trim();
+    let names_file = FILES.iter().any(|name| is(name)) && !path.is_empty();
+    names_file
+        .then(|| Place::File(path.into()))
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! TLS by rustls, for the wire client and for requests to other workers, with the settings of
 //! [`crate::security`].
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -18,14 +17,6 @@ use tokio_rustls::TlsConnector;
 
 use crate::security::Tls;
 
-/// Where systems keep the certificates they trust.
-const SYSTEM_STORES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// TLS settings that can't be used. Never shows key material.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -39,8 +30,14 @@ pub enum TlsError {
     #[error("ssl.cipher.suites: none of {0} can be used")]
     Ciphers(String),
     /// There is no store of trusted certificates on this system.
-    #[error("no trusted certificates: set ssl.truststore.location or ssl.truststore.certificates")]
-    NoSystemStore,
+    #[error(
+        "no trusted certificates{why}: set ssl.truststore.location or ssl.truststore.certificates, or check SSL_CERT_FILE and \
+         SSL_CERT_DIR"
+    )]
+    NoSystemStore {
+        /// What was looked for, and why it cannot be read.
+        why: String,
+    },
     /// rustls refuses the settings.
     #[error("TLS settings")]
     Settings(#[source] Error),
@@ -67,12 +64,16 @@ pub(crate) fn connector(
 /// There is nothing usable in a store, or rustls cannot do what is asked for.
 pub fn client_config(settings: &Tls) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
-    let pem = match &settings.stores.trusted {
-        Some(pem) => pem.as_bytes().to_vec(),
-        None => system_store()?,
-    };
-    for certificate in certificates("truststore", &pem)? {
-        roots.add(certificate).map_err(TlsError::Settings)?;
+    match &settings.stores.trusted {
+        Some(pem) => {
+            for certificate in certificates("truststore", pem.as_bytes())? {
+                roots.add(certificate).map_err(TlsError::Settings)?;
+            }
+        }
+        // One that rustls cannot read is no reason not to trust the others.
+        None => {
+            roots.add_parsable_certificates(system_store()?);
+        }
     }
     let provider = Arc::new(provider(&settings.handshake)?);
     let verifier =
@@ -136,12 +137,18 @@ pub fn versions(handshake: &Handshake) -> Vec<&'static SupportedProtocolVersion>
     versions
 }
 
-fn system_store() -> Result<Vec<u8>, TlsError> {
-    SYSTEM_STORES
-        .iter()
-        .map(Path::new)
-        .find_map(|path| std::fs::read(path).ok())
-        .ok_or(TlsError::NoSystemStore)
+/// The certificates that are trusted where settings name none: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process's
+/// environment if one of them is set, else the system's.
+///
+/// # Errors
+/// There are none, or they cannot be read.
+pub(crate) fn system_store() -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.iter().map(|error| format!(" ({error})"));
+        return Err(TlsError::NoSystemStore { why: why.collect() });
+    }
+    Ok(found.certs)
 }
 
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {

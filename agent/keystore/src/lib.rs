@@ -83,8 +83,9 @@ pub fn read(
     Err(KeyStoreError::Format)
 }
 
-/// PEM of DER bytes.
-fn pem(label: &str, der: &[u8]) -> String {
+/// PEM of DER bytes, a section of a kind (`CERTIFICATE`).
+#[must_use]
+pub fn pem(label: &str, der: &[u8]) -> String {
     section(label, &openssl::base64::encode_block(der))
 }
 

@@ -236,11 +236,30 @@ pub trait Herder: Send + Sync + 'static {
 /// Version of Kafka Connect whose behaviour this worker has, as `GET /` says it.
 pub const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
 
-/// The answer of `GET /`. The commit is that of no Kafka release: it names this product and its version.
+/// Commit of this build, 16 hexadecimal digits as of Kafka's, since clients expect them. Release builds set `SLUICE_COMMIT`;
+/// others do not know theirs, and have zeros.
+const COMMIT: &str = match option_env!("SLUICE_COMMIT") {
+    Some(commit) => commit,
+    None => "0000000000000000",
+};
+
+const _: () = {
+    let mut rest = COMMIT.as_bytes();
+    assert!(rest.len() == 16, "SLUICE_COMMIT has to have 16 digits");
+    while let [digit, after @ ..] = rest {
+        assert!(
+            matches!(digit, b'0'..=b'9' | b'a'..=b'f'),
+            "SLUICE_COMMIT has to be of hexadecimal digits in lower case"
+        );
+        rest = after;
+    }
+};
+
+/// The answer of `GET /`. That it is an agent's says the header `Server`.
 fn server_info(kafka_cluster_id: Option<String>) -> ServerInfo {
     ServerInfo {
         version: CONNECT_VERSION.to_owned(),
-        commit: concat!("sluice-", env!("CARGO_PKG_VERSION")).to_owned(),
+        commit: COMMIT.to_owned(),
         kafka_cluster_id,
     }
 }

@@ -13,10 +13,10 @@ use sluice_api::record::{SourceOffset, SourcePartition, TopicPartition};
 use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message, RestError};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, JsonObject};
 
+use crate::connector_reach;
 use crate::group::admin::{AdminError, GroupAdmin};
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::storage::offset_record;
-use crate::validation::given;
 use crate::worker::client_configs;
 use crate::worker::connector_offsets::OffsetStores;
 use crate::worker::lifecycle::transactional_id;
@@ -63,7 +63,7 @@ impl OffsetAccess<'_> {
 
     /// The connector's config with values for variables.
     fn props(&self, name: &str, config: &ConfigMap) -> Result<Props, RestError> {
-        match self.config.transformer.resolve(&given(config)) {
+        match connector_reach::usable(self.plugins, self.config, config) {
             Ok(resolved) => Ok(resolved.props),
             Err(error) => Err(RestError::internal(format!(
                 "Failed to resolve the configuration of connector {name}: {error}"

@@ -80,6 +80,9 @@ struct Server {
     extra_headers: ExtraHeaders,
 }
 
+/// The header by which clients know agents, as they know JVM workers by Jetty's.
+const SERVER: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
+
 impl RestServer {
     /// Opens all listeners.
     ///
@@ -189,7 +192,7 @@ impl RestServer {
                 port,
                 "everyone who reaches this port can use REST: connectors read and write files as this user and reach what this \
                  machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
-                 sluice.plugins.allow to the connectors that are meant"
+                 bound connectors by sluice.plugins.allow, sluice.file.roots and sluice.http.hosts"
             );
         }
         tracing::info!(
@@ -257,6 +260,9 @@ async fn answer(server: &Server, address: SocketAddr, request: Request, place: &
     if let Some(cors) = &server.cors {
         cors.apply(&method, origin.as_ref(), preflight.as_ref(), &mut response);
     }
+    response
+        .headers_mut()
+        .insert(header::SERVER, HeaderValue::from_static(SERVER));
     server.extra_headers.apply(response.headers_mut());
     tracing::info!(
         target: "sluice_agent::rest::requests",

@@ -344,6 +344,7 @@ fn context(cluster: &Cluster, tolerance: &str) -> (TaskContext, Arc<Heard>) {
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
             topic_creation_enabled: false,
+            reach: sluice_api::Reach::default(),
             worker_props: Arc::new(cluster.worker_props()),
         }),
         plugins: Arc::new(TaskPlugins {

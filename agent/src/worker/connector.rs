@@ -70,8 +70,9 @@ pub struct WorkerConnector {
 }
 
 impl WorkerConnector {
-    /// Takes over an instance; nothing is started before the first [`WorkerConnector::transition`].
-    pub fn spawn(parts: ConnectorParts) -> Self {
+    /// Takes over an instance, and answers its handle and the future that it lives in, for the worker to spawn. Nothing is
+    /// started before the first [`WorkerConnector::transition`].
+    pub fn new(parts: ConnectorParts) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (commands, inbox) = mpsc::unbounded_channel();
         let stopping = CancellationToken::new();
         let context: Arc<dyn ConnectorContext> = Arc::new(Context {
@@ -89,8 +90,7 @@ impl WorkerConnector {
             context,
             state: State::Initial,
         };
-        tokio::spawn(actor.run(inbox));
-        Self { commands, stopping }
+        (Self { commands, stopping }, actor.run(inbox))
     }
 
     /// Moves the connector towards a target state, and returns when it is there.
@@ -391,7 +391,7 @@ mod tests {
 
     fn spawn(panics: bool) -> (WorkerConnector, Arc<Heard>) {
         let heard = Arc::new(Heard::default());
-        let connector = WorkerConnector::spawn(ConnectorParts {
+        let (connector, actor) = WorkerConnector::new(ConnectorParts {
             name: "c".into(),
             instance: Box::new(Plugin { panics }),
             props: Props::new(),
@@ -399,6 +399,7 @@ mod tests {
             requests: heard.clone(),
             offsets: None,
         });
+        tokio::spawn(actor);
         (connector, heard)
     }
 

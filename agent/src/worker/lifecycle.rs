@@ -16,6 +16,7 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::config_secrets::{hiding, hiding_of_task};
 use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
@@ -28,8 +29,10 @@ use super::source_task::{ExactlyOnce, ProducerChecks, SourceTaskLoop};
 use super::task_context::{
     NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
 };
+use super::task_runtime::TaskRuntime;
 use super::transformation_chain::{TransformationChain, TransformationStage};
 use crate::config_transformer::{Resolved, reverse};
+use crate::connector_reach;
 use crate::herder::status_reporter::StatusReporter;
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::storage::OffsetBackingStore;
@@ -79,6 +82,7 @@ pub struct Worker {
     offsets: Arc<OffsetStores>,
     reporter: Arc<StatusReporter>,
     topics: Arc<dyn TopicTracker>,
+    runtime: TaskRuntime,
     producers: Arc<ProducerPool>,
     connectors: Mutex<HashMap<ConnectorName, (Arc<WorkerConnector>, ConnectorPlugin)>>,
     tasks: Mutex<HashMap<ConnectorTaskId, RunningTask>>,
@@ -94,12 +98,14 @@ impl Worker {
         offsets: Arc<dyn OffsetBackingStore>,
         reporter: Arc<StatusReporter>,
         topics: Option<Arc<dyn TopicTracker>>,
+        runtime: TaskRuntime,
     ) -> Self {
         let settings = Arc::new(WorkerTaskSettings {
             offset_flush_interval: config.millis("offset.flush.interval.ms"),
             offset_flush_timeout: config.millis("offset.flush.timeout.ms"),
             topic_creation_enabled: config.boolean("topic.creation.enable"),
             worker_props: Arc::new(config.raw.clone()),
+            reach: config.reach.clone(),
         });
         Self {
             plugins,
@@ -108,6 +114,7 @@ impl Worker {
             settings,
             reporter,
             topics: topics.unwrap_or_else(|| Arc::new(NoTopicTracking)),
+            runtime,
             producers: Arc::new(ProducerPool::default()),
             connectors: Mutex::default(),
             tasks: Mutex::default(),
@@ -138,7 +145,7 @@ impl Worker {
     ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
         use super::connector::ConnectorStatusListener as _;
         let raw = given(config);
-        let resolved = self.config.transformer.resolve(&raw);
+        let resolved = connector_reach::usable(&self.plugins, &self.config, config);
         let class = resolved
             .as_ref()
             .map_or(&raw, |resolved| &resolved.props)
@@ -156,7 +163,7 @@ impl Worker {
                 self.reporter.connector_starts(name, Some(plugin.version()));
                 let reader =
                     OffsetReader::new(name.clone(), self.offsets.lazily(name, &resolved.props));
-                let connector = Arc::new(WorkerConnector::spawn(ConnectorParts {
+                let (connector, actor) = WorkerConnector::new(ConnectorParts {
                     name: name.clone(),
                     instance: plugin.new_connector(),
                     props: resolved.props.clone(),
@@ -164,7 +171,9 @@ impl Worker {
                     requests,
                     offsets: matches!(plugin, ConnectorPlugin::Source(_))
                         .then(|| Arc::new(reader) as Arc<_>),
-                }));
+                });
+                self.runtime.spawn(actor);
+                let connector = Arc::new(connector);
                 self.connectors
                     .lock()
                     .insert(name.clone(), (connector.clone(), plugin));
@@ -369,12 +378,8 @@ impl Worker {
             task_count,
             target,
         } = start;
-        let resolve = |config| {
-            self.config
-                .transformer
-                .resolve(&given(config))
-                .map(Arc::new)
-        };
+        let resolve =
+            |config| connector_reach::usable(&self.plugins, &self.config, config).map(Arc::new);
         let (connector, task) = (resolve(connector_config)?, resolve(task_config)?);
         let connector_props = connector.props.clone();
         let class = connector_props
@@ -428,11 +433,11 @@ impl Worker {
                     self.producers.clone(),
                     exactly_once,
                 );
-                tokio::spawn(tracing::Instrument::instrument(run.run(), span))
+                self.runtime.spawn(run.run().instrument(span))
             }
             ConnectorPlugin::Sink(sink) => {
                 let run = SinkTaskLoop::new(context, (sink.new_task)(), self.producers.clone());
-                tokio::spawn(tracing::Instrument::instrument(run.run(), span))
+                self.runtime.spawn(run.run().instrument(span))
             }
         };
         Ok(RunningTask {

@@ -1,6 +1,7 @@
 //! The data plane: task loops between connectors and Kafka, and what they share.
 //!
 //! * [`lifecycle`], [`connector`]: what runs here, started and stopped by the herder.
+//! * [`task_runtime`]: the threads they run on, apart from those of REST, herder and group.
 //! * [`task_context`]: what a loop is given and what it tells back; begin here.
 //! * [`source_task`], [`sink_task`]: the loops, one future per task.
 //! * [`producer`], [`consumer`]: the Kafka clients of the loops; [`client_configs`] makes their settings, `partitioner` chooses
@@ -27,6 +28,7 @@ pub mod sink_task;
 pub mod source_task;
 pub mod submitted;
 pub mod task_context;
+pub mod task_runtime;
 pub mod topic_creation;
 pub mod transactional_producer;
 pub mod transformation_chain;

@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sluice_api::config::Props;
 use sluice_api::{
-    ConnectError, ErrantRecordReporter, ErrorKind, RawRecord, Result, SinkRecord, SinkTaskContext,
-    TimestampType, TopicPartition,
+    ConnectError, ErrantRecordReporter, ErrorKind, RawRecord, Reach, Result, SinkRecord,
+    SinkTaskContext, TimestampType, TopicPartition,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -56,6 +56,7 @@ pub(super) struct SinkContext {
     pub(super) wake: Notify,
     stopping: CancellationToken,
     reporter: Option<Arc<Reporter>>,
+    reach: Reach,
 }
 
 impl SinkContext {
@@ -63,9 +64,11 @@ impl SinkContext {
         props: Props,
         stopping: CancellationToken,
         reporter: Option<Arc<Reporter>>,
+        reach: Reach,
     ) -> Self {
         Self {
             props,
+            reach,
             state: Mutex::default(),
             wake: Notify::new(),
             stopping,
@@ -152,6 +155,10 @@ impl SinkTaskContext for SinkContext {
 
     fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
+    }
+
+    fn reach(&self) -> &Reach {
+        &self.reach
     }
 }
 
@@ -525,7 +532,12 @@ mod tests {
 
     #[test]
     fn only_assigned_partitions_can_be_paused_and_forgotten_ones_are_dropped() {
-        let context = SinkContext::new(Props::new(), CancellationToken::new(), None);
+        let context = SinkContext::new(
+            Props::new(),
+            CancellationToken::new(),
+            None,
+            Reach::default(),
+        );
         assert_eq!(
             context.pause(&[tp(0)]).unwrap_err().kind(),
             ErrorKind::IllegalWorkerState

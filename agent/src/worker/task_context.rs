@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_api::{Converter, HeaderConverter};
+use sluice_api::{Converter, HeaderConverter, Reach};
 use sluice_protocol::{ConnectorTaskId, TargetState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,8 @@ pub struct WorkerTaskSettings {
     /// Worker properties with variables resolved, for client settings (`bootstrap.servers`, security, `producer.`,
     /// `consumer.` and `admin.` keys).
     pub worker_props: Arc<Props>,
+    /// What tasks may reach.
+    pub reach: Reach,
 }
 
 /// Converters and transformations of one task, configured.

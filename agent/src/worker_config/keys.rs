@@ -6,6 +6,8 @@ use sluice_api::config::validators::{
 };
 use sluice_api::config::{ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, Importance};
 
+use sluice_api::reach::{FILE_ROOTS, HOSTS};
+
 use super::Mode;
 use crate::client_overrides::policy_name;
 
@@ -63,6 +65,18 @@ fn both_modes(def: &mut ConfigDef) {
         List,
         Some(""),
         "connectors, converters, transformations and predicates that may not be used, written as sluice.plugins.allow",
+    ));
+    def.add(key(
+        FILE_ROOTS,
+        List,
+        Some(""),
+        "folders beneath which connectors may read and write files; empty for all that the agent's user may",
+    ));
+    def.add(key(
+        HOSTS,
+        List,
+        Some(""),
+        "servers that connectors may be sent to, as host, host:port, *.domain or address/bits; empty for all",
     ));
     let keys: [(&str, ConfigType, Option<&str>, &str); 48] = [
         (

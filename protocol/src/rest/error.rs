@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible::visible;
+
 /// Body of every failed call: `{"error_code":404,"message":"..."}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorMessage {
@@ -102,11 +104,11 @@ impl RestError {
         matches!(self.status, 409 | 503)
     }
 
-    /// The body to send.
+    /// The body to send. Names of two things that look alike do not in it: what cannot be seen is shown by its code.
     pub fn body(&self) -> ErrorMessage {
         ErrorMessage {
             error_code: self.status,
-            message: Some(self.message.clone()),
+            message: Some(visible(&self.message).into_owned()),
         }
     }
 }

@@ -25,6 +25,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: zombie,
     },
     Test {
+        name: "exactly_once::a_task_that_starts_while_the_leader_is_gone_waits_for_the_next_one",
+        run: killed_leader,
+    },
+    Test {
         name: "exactly_once::agents_and_a_jvm_worker_share_a_cluster",
         run: mixed_group,
     },
@@ -204,6 +208,54 @@ fn zombie(context: &Context) -> Result<()> {
     frozen.process().thaw()?;
     files.add_lines(2000)?;
     frozen.wait_healthy(seconds(60))?;
+    files.wait_each_once(&cluster.bootstrap)
+}
+
+fn killed_leader(context: &Context) -> Result<()> {
+    let cluster = context.cluster("leaderless")?;
+    // The first to join leads.
+    let leader = cluster.worker(Kind::Agent, &properties(&cluster)?)?;
+    let mut other = cluster.worker(Kind::Agent, &properties(&cluster)?)?;
+    let mut files = Files::new(&cluster, 4);
+    files.add_lines(100)?;
+    files.create(leader.rest())?;
+    files.wait_running(leader.rest())?;
+    let name = wait_for("a task beside the leader", seconds(60), || {
+        for number in 0..4 {
+            let states = other
+                .rest()
+                .states(&files.name(number))?
+                .context("no status")?;
+            if states
+                .tasks
+                .iter()
+                .any(|task| task.worker_id == other.worker_id())
+            {
+                return Ok(Some(files.name(number)));
+            }
+        }
+        Ok(None)
+    })?;
+    leader.kill()?;
+    // The group has not noticed, and the task asks the leader that it knows to fence its producers.
+    let path = format!("/connectors/{name}/tasks/0/restart");
+    other.rest().call("POST", &path, None)?.success()?;
+    wait_for("the task to run again", seconds(60), || {
+        let states = other.rest().states(&name)?.context("no status")?;
+        ensure!(
+            states.tasks.iter().all(|task| task.state != "FAILED"),
+            "{}",
+            states.text()
+        );
+        let waited = other
+            .process()
+            .output()
+            .contains("the task starts when its zombies are fenced");
+        let runs = states.tasks.iter().all(|task| task.state == "RUNNING");
+        Ok((waited && runs).then_some(()))
+    })?;
+    files.add_lines(100)?;
+    files.wait_running(other.rest())?;
     files.wait_each_once(&cluster.bootstrap)
 }
 

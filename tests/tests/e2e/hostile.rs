@@ -10,7 +10,7 @@ use sluice_tests::corpus::CorpusRecord;
 use sluice_tests::hostile::{HostileBroker, peak_memory, silent_clients};
 use sluice_tests::process::Process;
 use sluice_tests::topics::{create_topic, produce_corpus};
-use sluice_tests::wait::{seconds, wait_until};
+use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::{Kind, Worker, WorkerProperties, command};
 
 use crate::context::{Context, Test};
@@ -39,6 +39,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hostile::connectors_that_the_workers_file_denies_are_refused_with_the_key",
         run: denied,
+    },
+    Test {
+        name: "hostile::connectors_reach_no_file_and_host_beyond_those_of_the_workers_file",
+        run: bounded,
     },
     Test {
         name: "hostile::the_layouts_of_messages_are_those_of_kafkas_definitions",
@@ -291,6 +295,164 @@ fn denied(context: &Context) -> Result<()> {
     ensure!(
         listed.contains("FileStreamSource") && !listed.contains("FileStreamSink"),
         "{listed}"
+    );
+    worker.stop()
+}
+
+/// Configurations with one key each that names what the worker's file does not allow.
+fn beyond(folder: &std::path::Path, port: u16) -> Vec<(&'static str, serde_json::Value)> {
+    let outside = folder.join("outside.txt");
+    let up = folder.join("shared/../outside.txt");
+    let link = folder.join("shared/link/outside.txt");
+    let file = |path: &dyn AsRef<std::path::Path>| json!({"connector.class": "FileStreamSink", "topics": "t", "file": path.as_ref()});
+    let inside = folder.join("shared/out.txt");
+    let with = |key: &str, value: String| {
+        let mut config =
+            json!({"connector.class": "FileStreamSink", "topics": "t", "file": inside});
+        config[key] = value.into();
+        config
+    };
+    vec![
+        ("file", file(&outside)),
+        ("file", file(&up)),
+        ("file", file(&link)),
+        ("file", file(&"relative.txt")),
+        (
+            "file",
+            json!({"connector.class": "FileStreamSource", "topic": "t", "file": "/etc/passwd"}),
+        ),
+        (
+            "http.url",
+            json!({"connector.class": "HttpSink", "topics": "t", "http.url": format!("http://127.0.0.1:{port}/")}),
+        ),
+        (
+            "connection.url",
+            json!({"connector.class": "JdbcSink", "topics": "t", "connection.url": format!("jdbc:sqlite:{}", outside.display())}),
+        ),
+        (
+            "connection.url",
+            json!({"connector.class": "JdbcSink", "topics": "t", "connection.url": format!("jdbc:postgresql://127.0.0.1:{port}/d")}),
+        ),
+        (
+            "hdfs.url",
+            json!({"connector.class": "HdfsSink", "topics": "t", "hdfs.url": format!("hdfs://127.0.0.1:{port}"), "flush.size": "1"}),
+        ),
+        (
+            "consumer.override.bootstrap.servers",
+            with(
+                "consumer.override.bootstrap.servers",
+                format!("127.0.0.1:{port}"),
+            ),
+        ),
+        (
+            "consumer.override.ssl.truststore.location",
+            with(
+                "consumer.override.ssl.truststore.location",
+                "/etc/passwd".to_owned(),
+            ),
+        ),
+        (
+            "source.cluster.bootstrap.servers",
+            json!({
+                "connector.class": "MirrorSource", "source.cluster.alias": "a", "target.cluster.alias": "b", "topics": "t",
+                "source.cluster.bootstrap.servers": format!("127.0.0.1:{port}"), "target.cluster.bootstrap.servers": "allowed.example:1",
+            }),
+        ),
+    ]
+}
+
+fn bounded(context: &Context) -> Result<()> {
+    let cluster = context.cluster("bounded")?;
+    let shared = cluster.folder.join("shared");
+    std::fs::create_dir(&shared)?;
+    std::os::unix::fs::symlink(&cluster.folder, shared.join("link"))?;
+    std::fs::write(
+        cluster.folder.join("secret.properties"),
+        "password=geheim\n",
+    )?;
+    let topic = format!("{}-lines", cluster.name);
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    // Stored while everything is allowed.
+    let worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
+    let before = json!({
+        "connector.class": "FileStreamSink", "topics": topic, "file": cluster.folder.join("outside.txt"), "tasks.max": "1",
+    });
+    worker.rest().put_config("before", &before)?;
+    worker.rest().wait_running("before", 1, seconds(60))?;
+    worker.stop()?;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let port = listener.local_addr()?.port();
+    let properties = cluster
+        .properties()?
+        .with("sluice.file.roots", &shared.display().to_string())
+        .with(
+            "sluice.http.hosts",
+            "allowed.example,*.allowed.example,10.0.0.0/8",
+        )
+        .with("scheduled.rebalance.max.delay.ms", "0")
+        .with("config.providers", "file")
+        .with(
+            "config.providers.file.class",
+            "org.apache.kafka.common.config.provider.FileConfigProvider",
+        );
+    let worker = cluster.worker(Kind::Agent, &properties)?;
+    wait_for("the connector of before to fail", seconds(60), || {
+        let status = worker.rest().get("/connectors/before/status")?.text;
+        let failed = status.contains("FAILED") && status.contains("sluice.file.roots");
+        ensure!(failed, "{status}");
+        Ok(Some(()))
+    })?;
+    for (key, config) in beyond(&cluster.folder, port) {
+        let refused = worker
+            .rest()
+            .call("PUT", "/connectors/beyond/config", Some(&config))?;
+        ensure!(
+            refused.status == 400
+                && refused.text.contains(&format!("{key}: "))
+                && refused.text.contains("sluice."),
+            "{config} was answered {} {}",
+            refused.status,
+            refused.text
+        );
+        let class = config["connector.class"].as_str().unwrap_or_default();
+        let path = format!("/connector-plugins/{class}/config/validate");
+        let mut config = config.clone();
+        config["name"] = "beyond".into();
+        let answer = worker
+            .rest()
+            .call("PUT", &path, Some(&config))?
+            .success()?
+            .text;
+        ensure!(answer.contains(&format!("{key}: ")), "{key}: {answer}");
+    }
+    ensure!(listener.accept().is_err(), "a host out of reach was tried");
+
+    let secret = format!(
+        "${{file:{}:password}}",
+        cluster.folder.join("secret.properties").display()
+    );
+    let config =
+        json!({"connector.class": "FileStreamSink", "topics": topic, "file": shared.join(&secret)});
+    let refused = worker
+        .rest()
+        .call("PUT", "/connectors/beyond/config", Some(&config))?;
+    ensure!(
+        refused.status >= 400
+            && refused.text.contains("allowed.paths")
+            && !refused.text.contains("geheim"),
+        "{} {}",
+        refused.status,
+        refused.text
+    );
+
+    let within = json!({"connector.class": "FileStreamSink", "topics": topic, "file": shared.join("new.txt"), "tasks.max": "1"});
+    worker.rest().put_config("within", &within)?;
+    worker.rest().wait_running("within", 1, seconds(60))?;
+    ensure!(
+        shared.join("new.txt").exists(),
+        "the file of a root was not made"
     );
     worker.stop()
 }

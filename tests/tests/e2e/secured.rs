@@ -21,6 +21,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: every_way_in,
     },
     Test {
+        name: "secured::the_environments_certificates_are_trusted_where_settings_name_none",
+        run: trust_of_the_environment,
+    },
+    Test {
         name: "secured::workers_of_one_group_may_come_in_by_different_doors",
         run: different_doors,
     },
@@ -225,6 +229,55 @@ fn every_way_in(context: &Context) -> Result<()> {
             .none_lost_or_repeated()
             .with_context(what)?;
         no_secret(&output).with_context(what)?;
+    }
+    Ok(())
+}
+
+fn trust_of_the_environment(context: &Context) -> Result<()> {
+    let castle = Castle::new(context)?;
+    let stranger = Authority::new("sluice tests")?;
+    let way = WAYS[1];
+    // Names as `openssl rehash` gives them do not matter.
+    for (variable, is_folder) in [("SSL_CERT_FILE", false), ("SSL_CERT_DIR", true)] {
+        let cluster = castle.cluster(context, "environment")?;
+        let place = |pem: &str| -> Result<String> {
+            let folder = cluster.folder.join(format!("trusted-{}", pem.len()));
+            std::fs::create_dir_all(&folder)?;
+            let file = write_pem(&folder.join("authority.pem"), pem)?;
+            Ok(if is_folder {
+                folder.display().to_string()
+            } else {
+                file
+            })
+        };
+        let mut properties = castle.properties(&cluster, way)?;
+        for prefix in ["", "producer.", "consumer.", "admin."] {
+            for key in ["ssl.truststore.type", "ssl.truststore.location"] {
+                properties = properties.without(&format!("{prefix}{key}"));
+            }
+        }
+        let trusting = properties
+            .clone()
+            .environment(variable, &place(castle.authority.pem())?);
+        let worker = cluster.worker(Kind::Agent, &trusting).context(variable)?;
+        let mut pipeline = Pipeline::new(&cluster.folder, &cluster.name, "pipe");
+        pipeline.add_lines(100)?;
+        pipeline.create(worker.rest())?;
+        pipeline
+            .wait_running(worker.rest(), seconds(60))
+            .context(variable)?;
+        pipeline.wait_count(seconds(60)).context(variable)?;
+        worker.stop()?;
+        let wrong = format!("{}\n", stranger.pem());
+        let refusing = properties.environment(variable, &place(&wrong)?);
+        let refused = cluster.worker(Kind::Agent, &refusing);
+        let why = format!(
+            "{:?}",
+            refused
+                .err()
+                .context("a stranger's authority was trusted")?
+        );
+        ensure!(why.contains("certificate"), "{variable}: {why}");
     }
     Ok(())
 }

@@ -571,17 +571,15 @@ impl Client {
                 return (health, None, None);
             }
         };
-        // JVM workers run on Jetty and say so; agents don't.
-        let jetty = answer
-            .headers()
-            .get("server")
-            .is_some_and(|server| server.as_bytes().starts_with(b"Jetty"));
+        let server = answer.headers().get("server").cloned();
         let info: Option<ServerInfo> = match answer.bytes().await {
             Ok(bytes) => self.parse(&bytes).ok(),
             Err(_) => None,
         };
+        let server = server.as_ref().map_or(&b""[..], |server| server.as_bytes());
+        let commit = info.as_ref().map_or("", |info| info.commit.as_str());
+        let kind = kind_of(server, commit);
         let version = info.map(|info| Text::line(&info.version));
-        let kind = if jetty { Some(WorkerKind::Jvm) } else { None };
         let health = tokio::time::timeout(
             Duration::from_secs(12),
             self.send::<()>(&base, CALL_TIMEOUT, &Method::GET, &["health"], &[], None),
@@ -599,6 +597,18 @@ impl Client {
             }
         };
         (health, version, kind)
+    }
+}
+
+/// What kind of worker answers, by the header `Server` and the commit. JVM workers run on Jetty and say so. Agents name
+/// themselves in the header; those of before had no header, and their name as the commit.
+fn kind_of(server: &[u8], commit: &str) -> Option<WorkerKind> {
+    if server.starts_with(b"Jetty") {
+        Some(WorkerKind::Jvm)
+    } else if server.starts_with(b"Sluice/") || commit.starts_with("sluice-") {
+        Some(WorkerKind::Agent)
+    } else {
+        None
     }
 }
 
@@ -689,6 +699,19 @@ mod tests {
         ] {
             assert!(!is_address(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn agents_and_jvm_workers_are_known_by_their_header_and_old_agents_by_their_commit() {
+        let commit = "0123456789abcdef";
+        assert_eq!(kind_of(b"Jetty(12.0.25)", commit), Some(WorkerKind::Jvm));
+        assert_eq!(kind_of(b"Sluice/0.2.0", commit), Some(WorkerKind::Agent));
+        assert_eq!(kind_of(b"", "sluice-0.1.0"), Some(WorkerKind::Agent));
+        assert_eq!(
+            kind_of(b"nginx", commit),
+            None,
+            "a proxy that hides who answers"
+        );
     }
 
     #[test]

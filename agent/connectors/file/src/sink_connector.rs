@@ -14,6 +14,7 @@ pub(crate) fn config_def() -> ConfigDef {
     ConfigDef::new().define(
         ConfigKey::new(FILE, ConfigType::String)
             .optional()
+            .names_file()
             .importance(Importance::High)
             .doc("Destination filename. If not specified, the standard output will be used"),
     )

@@ -143,6 +143,7 @@ impl FileStreamSinkTask {
 #[async_trait]
 impl SinkTask for FileStreamSinkTask {
     async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
+        let reach = context.reach().clone();
         self.context = Some(context);
         let config = config_def().parse(props)?;
         let file = config.optional_string(FILE).filter(|name| !name.is_empty());
@@ -152,7 +153,7 @@ impl SinkTask for FileStreamSinkTask {
             Some(path) => {
                 let name = path.display().to_string();
                 let (opened, path) = spawn_blocking(move || {
-                    let opened = OpenOptions::new().create(true).append(true).open(&path);
+                    let opened = reach.open(&path, OpenOptions::new().create(true).append(true));
                     (opened, path)
                 })
                 .await

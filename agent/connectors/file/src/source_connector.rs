@@ -19,6 +19,7 @@ pub(crate) fn config_def() -> ConfigDef {
         .define(
             ConfigKey::new(FILE, ConfigType::String)
                 .optional()
+                .names_file()
                 .importance(Importance::High)
                 .doc("Source filename. If not specified, the standard input will be used"),
         )

@@ -6,7 +6,7 @@
 //! What the system has of the file in memory is read on the task's own thread; only what must come from the disk is waited
 //! for on a blocking one: to wake another thread and be woken costs more than to copy a block.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -232,7 +232,9 @@ impl FileStreamSourceTask {
             None => None,
         };
         let shown = path.display().to_string();
-        let opened = spawn_blocking(move || File::open(path)).await;
+        let reach = self.context.as_ref().map(|context| context.reach().clone());
+        let reach = reach.unwrap_or_default();
+        let opened = spawn_blocking(move || reach.open(&path, OpenOptions::new().read(true))).await;
         let mut file = match opened.map_err(|e| ConnectError::connect(e.to_string()))? {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -4,6 +4,7 @@
 //! Here are the keys of the connection; [`files`] has those of formats, folders and rotation.
 
 mod files;
+mod reach;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,7 +131,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 "Folder of core-site.xml and hdfs-site.xml, which tell of name nodes and how to reach them. Keys that begin with \
                  dfs., fs. or hadoop.security. in the connector's configuration count before the files.",
             )
-            .default(""),
+            .default("")
+            .names_file(),
         )
         .define(
             key(
@@ -139,7 +141,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 Importance::Low,
                 "Folder of a Hadoop installation; its etc/hadoop is taken where hadoop.conf.dir is not given.",
             )
-            .default(""),
+            .default("")
+            .names_file(),
         )
         .define(
             key(
@@ -192,7 +195,9 @@ pub(crate) fn sink_def() -> ConfigDef {
             key(PRINCIPAL, String, Importance::High, "Principal to log in as with Kerberos.").default(""),
         )
         .define(
-            key(KEYTAB, String, Importance::High, "Path of the keytab of connect.hdfs.principal.").default(""),
+            key(KEYTAB, String, Importance::High, "Path of the keytab of connect.hdfs.principal.")
+                .default("")
+                .names_file(),
         )
         .define(
             key(
@@ -247,7 +252,7 @@ pub(crate) fn sink_def() -> ConfigDef {
             .default("60000")
             .validator(validators::at_least(1)),
         );
-    files::define(def)
+    files::define(def).bounded_by(reach::out_of_reach)
 }
 
 /// How to log in with Kerberos.

@@ -49,7 +49,7 @@ impl Target for Http {
     fn config_def() -> ConfigDef {
         let key = |name: &str, kind, doc: &str| ConfigKey::new(name, kind).doc(doc);
         ConfigDef::new()
-            .define(key(URL, Text, "Where to POST to. Example: https://example.com/orders"))
+            .define(key(URL, Text, "Where to POST to. Example: https://example.com/orders").names_urls())
             .define(key("http.authorization.type", Text, "none, or static: send http.headers.authorization.").default("none").validator(one_of(&["none", "static"])))
             .define(key(AUTHORIZATION, Password, "The header Authorization. Examples: Bearer TOKEN, Basic BASE64").optional())
             .define(key("http.headers.content.type", Text, "The header Content-Type. Example: application/json").optional())

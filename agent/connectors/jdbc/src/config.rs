@@ -96,7 +96,11 @@ fn with_connection(def: ConfigDef) -> ConfigDef {
             "JDBC URL of the database: jdbc:postgresql://host:5432/shop, jdbc:mariadb://host:3306/shop or \
              jdbc:sqlite:/path/to/file.db.",
         )
-        .validator(url_validator()),
+        .validator(url_validator())
+        .names(|url| {
+            let url = url.display().and_then(|text| JdbcUrl::parse(&text).ok());
+            url.map(|url| url.places()).unwrap_or_default()
+        }),
     )
     .define(key(CONNECTION_USER, String, Importance::High, "User of the database.").optional())
     .define(

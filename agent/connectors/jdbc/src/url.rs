@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use sluice_api::Place;
 
 /// Which database a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +142,8 @@ impl JdbcUrl {
             })
             .collect();
         if kind == DatabaseKind::Sqlite {
-            let path = address.strip_prefix("file:").unwrap_or(address);
+            // All of them: SQLite would take one that is left for a URI, with parameters of its own.
+            let path = address.trim_start_matches("file:");
             if path.is_empty() {
                 return Err(UrlError::Path);
             }
@@ -184,6 +186,23 @@ impl JdbcUrl {
             database: decoded(database),
             parameters,
         })
+    }
+
+    /// The servers, and the files of this machine.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let hosts = self.hosts.iter();
+        let mut places: Vec<Place> = hosts
+            .map(|(host, port)| Place::host(host, Some(*port)))
+            .collect();
+        if self.kind == DatabaseKind::Sqlite && self.database != ":memory:" {
+            places.push(Place::File(self.database.as_str().into()));
+        }
+        let files = self.parameters.iter().filter(|(key, _)| {
+            let names = ["sslrootcert", "sslcert", "sslkey", "serverSslCert"];
+            names.iter().any(|name| key.eq_ignore_ascii_case(name))
+        });
+        places.extend(files.map(|(_, path)| Place::File(path.as_str().into())));
+        places
     }
 
     /// A parameter that limits a wait, in the unit of the database's JDBC driver; 0 is for ever.

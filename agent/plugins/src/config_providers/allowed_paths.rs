@@ -34,6 +34,11 @@ impl AllowedPaths {
         Ok(Self(Some(paths)))
     }
 
+    /// Whether everything may be read.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The path to read, if that is allowed; a refusal is logged.
     pub(super) fn check(&self, path: &str) -> Option<PathBuf> {
         let Some(allowed) = &self.0 else {

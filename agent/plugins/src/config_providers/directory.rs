@@ -1,6 +1,7 @@
 //! `DirectoryConfigProvider`: `${directory:/path/to/folder:file}`, each file one value, as mounted secrets are.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use sluice_api::config_provider::{ConfigData, ConfigProvider};
 use sluice_api::{ConnectError, Props, Result};
@@ -20,6 +21,13 @@ impl ConfigProvider for DirectoryConfigProvider {
     fn configure(&mut self, props: &Props) -> Result<()> {
         self.allowed = AllowedPaths::from_props(props)?;
         Ok(())
+    }
+
+    fn unbounded_files(&self, path: &str, keys: &[String]) -> Vec<PathBuf> {
+        if path.is_empty() || !self.allowed.is_unlimited() {
+            return Vec::new();
+        }
+        keys.iter().map(|key| Path::new(path).join(key)).collect()
     }
 
     fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData> {

@@ -1,6 +1,7 @@
 //! `FileConfigProvider`: `${file:/path/to/file.properties:key}`.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use sluice_api::config_provider::{ConfigData, ConfigProvider};
 use sluice_api::{ConnectError, Props, Result};
@@ -20,6 +21,11 @@ impl ConfigProvider for FileConfigProvider {
     fn configure(&mut self, props: &Props) -> Result<()> {
         self.allowed = AllowedPaths::from_props(props)?;
         Ok(())
+    }
+
+    fn unbounded_files(&self, path: &str, _: &[String]) -> Vec<PathBuf> {
+        let reads = self.allowed.is_unlimited() && !path.is_empty();
+        reads.then(|| path.into()).into_iter().collect()
     }
 
     fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_api::config::{ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, Importance};
-use sluice_api::{ConnectError, ConverterType, ParsedConfig, Password, Props, Result};
+use sluice_api::{ConnectError, ConverterType, ParsedConfig, Password, Place, Props, Result};
 use url::Url;
 
 use super::subject::SubjectNameStrategy;
@@ -317,12 +317,20 @@ pub(crate) fn define(mut def: ConfigDef) -> ConfigDef {
                 ConfigValue::List(urls) => read_urls(name, urls).map(drop),
                 _ => Ok(()),
             }))
+            .names_urls()
             .doc("Addresses of the Schema Registry, separated by commas; the next is tried when one does not answer."),
     );
     for KeyRow(name, kind, default, importance, doc) in KEYS {
         let key = ConfigKey::new(*name, *kind)
             .importance(*importance)
             .doc(*doc);
+        let key = match *name {
+            "proxy.host" => key.names(|value| {
+                let host = value.display().filter(|host| !host.is_empty());
+                host.iter().map(|host| Place::host(host, None)).collect()
+            }),
+            _ => key,
+        };
         def.add(match default {
             Some(default) => key.default(default),
             None => key.optional(),

@@ -4,6 +4,7 @@
 //! producers the new set may have. There is one round at a time per connector; whoever asks meanwhile shares its result.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -17,15 +18,17 @@ use tokio_util::sync::CancellationToken;
 use super::reconfiguration::call_leader;
 use super::tick::Tick;
 use super::{DistributedHerder, HerderError, HerderResult};
+use crate::connector_reach::usable;
 use crate::group::admin::GroupAdmin;
 use crate::herder::answers;
-use crate::validation::given;
 use crate::worker::client_configs::connector_admin_props;
 use crate::worker::lifecycle::transactional_id;
 use crate::worker::source_task::ProducerChecks;
 
 /// Transactional ids fenced at the same time.
 const PARALLEL: usize = 8;
+/// Pause before a leader that could not be reached is asked again, or the one that there is then.
+const FENCING_RETRY: Duration = Duration::from_secs(1);
 
 type Outcome = SharedFuture<BoxFuture<'static, Result<(), RestError>>>;
 
@@ -107,13 +110,9 @@ impl Tick {
             Some(1) if tasks == 1 => 0,
             Some(earlier) => earlier,
         };
-        let props = given(&config.unwrap_or_default());
-        let props = self
-            .shared
-            .config
-            .transformer
-            .resolve(&props)
-            .map_err(|error| {
+        let plugins = self.shared.worker.plugins();
+        let props =
+            usable(plugins, &self.shared.config, &config.unwrap_or_default()).map_err(|error| {
                 RestError::internal(format!("config of connector {connector}: {error}"))
             })?;
         let round = Round {
@@ -258,25 +257,51 @@ impl TaskChecks {
     }
 }
 
+impl TaskChecks {
+    /// Has producers of earlier task configs fenced, by this worker if it leads.
+    async fn fence(&self) -> Result<(), RestError> {
+        let connector = &self.id.connector;
+        match self.herder.fence_producers(connector).await {
+            Ok(()) => Ok(()),
+            Err(HerderError::Rest(error)) => Err(error),
+            Err(HerderError::NotHere { url }) => {
+                let url = url.filter(|url| !url.is_empty());
+                let url = url.ok_or_else(RestError::rebalance_conflict)?;
+                let client = &self.herder.shared.client;
+                let call = |url| client.put(url);
+                call_leader(&self.herder, &url, connector, "fence", Vec::new(), call).await
+            }
+        }
+    }
+}
+
 fn refused(doing: &str, error: RestError) -> ConnectError {
     ConnectError::connect(doing).caused_by(ConnectError::connect(error.message))
 }
 
 #[async_trait]
 impl ProducerChecks for TaskChecks {
+    /// A leader that is gone is waited for until the group must have another one: a JVM worker's task fails, and stays so
+    /// although nothing is wrong with it.
     async fn before(&self) -> sluice_api::Result<()> {
-        let connector = &self.id.connector;
-        let doing = "Failed to perform round of zombie fencing";
-        match self.herder.fence_producers(connector).await {
-            Ok(()) => Ok(()),
-            Err(HerderError::Rest(error)) => Err(refused(doing, error)),
-            Err(HerderError::NotHere { url }) => {
-                let url = url.unwrap_or_default();
-                let client = &self.herder.shared.client;
-                let call = |url| client.put(url);
-                call_leader(&self.herder, &url, connector, "fence", Vec::new(), call)
-                    .await
-                    .map_err(|error| refused(doing, error))
+        let config = &self.herder.shared.config;
+        let patience = config.millis("session.timeout.ms") + config.millis("rebalance.timeout.ms");
+        let deadline = Instant::now() + patience;
+        let mut told = false;
+        loop {
+            match self.fence().await {
+                Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                    if !told {
+                        let why = error.message;
+                        tracing::warn!(task = %self.id, "the task starts when its zombies are fenced: {why}");
+                        told = true;
+                    }
+                    tokio::time::sleep(FENCING_RETRY).await;
+                }
+                outcome => {
+                    let doing = "Failed to perform round of zombie fencing";
+                    return outcome.map_err(|error| refused(doing, error));
+                }
             }
         }
     }

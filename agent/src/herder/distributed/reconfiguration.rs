@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::tick::Tick;
 use super::{DistributedHerder, HerderError, HerderResult};
+use crate::causes::with_causes;
 use crate::rest::signature::{ALGORITHM_HEADER, HMAC_SHA256, SIGNATURE_HEADER, sign};
 use crate::worker::connector::ConnectorRequests;
 
@@ -287,7 +288,8 @@ pub(super) async fn call_leader(
         .body(body)
         .send()
         .await
-        .map_err(|error| failed(&error.without_url()))?;
+        // The group will have another leader if this one is gone.
+        .map_err(|error| RestError::new(503, failed(&with_causes(&error.without_url())).message))?;
     let status = reply.status();
     if status.is_success() {
         return Ok(());

@@ -114,6 +114,7 @@ async fn run_task(
         context.task_props.clone(),
         stopping.clone(),
         reporter.clone(),
+        context.settings.reach.clone(),
     ));
     let now = Instant::now();
     let interval = context

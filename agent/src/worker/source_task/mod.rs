@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use sluice_api::config::Props;
 use sluice_api::{
-    ConnectError, OffsetStorageReader, Result, SourceRecord, SourceTask, SourceTaskContext,
+    ConnectError, OffsetStorageReader, Reach, Result, SourceRecord, SourceTask, SourceTaskContext,
     TransactionContext,
 };
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,7 @@ struct PluginContext {
     reader: Arc<OffsetReader>,
     stopping: CancellationToken,
     transactions: Option<Arc<TransactionRequests>>,
+    reach: Reach,
 }
 
 impl SourceTaskContext for PluginContext {
@@ -69,6 +70,10 @@ impl SourceTaskContext for PluginContext {
 
     fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
+    }
+
+    fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     fn transaction_context(&self) -> Option<Arc<dyn TransactionContext>> {
@@ -221,6 +226,7 @@ impl SourceTaskLoop {
             reader: Arc::new(reader),
             stopping: stopping.clone(),
             transactions,
+            reach: context.settings.reach.clone(),
         });
         let props = context.task_props.clone();
         let cancelled = context.cancelled.clone();

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytestring::ByteString;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
+use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sluice_api::{Schema, SchemaType, logical};
@@ -304,6 +305,8 @@ pub(super) async fn connect(settings: &ConnectionSettings) -> DatabaseResult<Box
     let connection = blocking(move || {
         let connection =
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // A query of a configuration reaches the file of the URL, and no other by ATTACH or VACUUM INTO.
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         connection.busy_timeout(std::time::Duration::from_millis(timeout))?;
         if let Some(on) = foreign_keys {
             connection.pragma_update(None, "foreign_keys", on)?;
