@@ -4,8 +4,9 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use indexmap::IndexMap;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 /// A connector or task config: keys to text values in the order given; a value may be JSON `null`.
 ///
@@ -110,51 +111,24 @@ impl<'de> Visitor<'de> for ConfigMapVisitor {
     }
 }
 
-/// One value of a config map while it is read.
+/// One value of a config map while it is read: numbers keep the text they were written with (`1.50`, `1E400`), as by Jackson's
+/// `StringDeserializer`.
 struct ConfigValue(Option<String>);
 
 impl<'de> Deserialize<'de> for ConfigValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ConfigValueVisitor)
-    }
-}
-
-struct ConfigValueVisitor;
-
-impl Visitor<'_> for ConfigValueVisitor {
-    type Value = ConfigValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, number, boolean or null as config value")
-    }
-
-    fn visit_unit<E>(self) -> Result<ConfigValue, E> {
-        Ok(ConfigValue(None))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<ConfigValue, E> {
-        Ok(ConfigValue(Some(value.to_owned())))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<ConfigValue, E> {
-        Ok(ConfigValue(Some(value)))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<ConfigValue, E> {
-        Ok(ConfigValue(Some(value.to_string())))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<ConfigValue, E> {
-        Ok(ConfigValue(Some(value.to_string())))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<ConfigValue, E> {
-        Ok(ConfigValue(Some(value.to_string())))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<ConfigValue, E> {
-        // `{:?}` keeps the ".0" of a whole number, as the source text had it.
-        Ok(ConfigValue(Some(format!("{value:?}"))))
+        const EXPECTED: &&str = &"a string, number, boolean or null as config value";
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        match text.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(text)
+                .map(|text| Self(Some(text)))
+                .map_err(D::Error::custom),
+            Some(b'{') => Err(D::Error::invalid_type(Unexpected::Map, EXPECTED)),
+            Some(b'[') => Err(D::Error::invalid_type(Unexpected::Seq, EXPECTED)),
+            Some(b'n') => Ok(Self(None)),
+            _ => Ok(Self(Some(text.to_owned()))),
+        }
     }
 }
 
@@ -171,6 +145,31 @@ mod tests {
             r#"{"b":"1","a":"x","t":"true","n":null,"f":"1.0","m":"-2"}"#
         );
         assert_eq!(config.text("n"), None);
+    }
+
+    #[test]
+    fn numbers_keep_their_text() {
+        let numbers = [
+            "1.50",
+            "1e3",
+            "1E400",
+            "-0",
+            "-0.0",
+            "12345678901234567890123",
+            "0.10000000000000000000001",
+            "1E+2",
+        ];
+        for number in numbers {
+            let json = format!(r#"{{"x": {number} }}"#);
+            let config: ConfigMap = serde_json::from_str(&json).unwrap();
+            assert_eq!(config.text("x"), Some(number));
+        }
+        let config: ConfigMap =
+            serde_json::from_value(serde_json::json!({"x": "a\"b", "y": 5})).unwrap();
+        assert_eq!(
+            (config.text("x"), config.text("y")),
+            (Some("a\"b"), Some("5"))
+        );
     }
 
     #[test]

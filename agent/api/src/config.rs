@@ -11,7 +11,12 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::connector::KeyFault;
+use crate::java_number;
+use crate::java_text::FloatText;
 use crate::reach::{Place, Reach};
+
+/// What is dropped around the commas of a list: `\s` of Java's regular expressions.
+const LIST_BLANKS: [char; 6] = [' ', '\t', '\n', '\u{b}', '\u{c}', '\r'];
 
 /// A flat configuration as connectors and workers receive it: key to text, in the order given.
 pub type Props = IndexMap<String, String>;
@@ -192,13 +197,14 @@ pub enum ConfigValue {
 impl ConfigValue {
     /// Parses `text` as `kind`, as `ConfigDef.parseType` does.
     pub fn parse(name: &str, text: &str, kind: ConfigType) -> Result<Self, ConfigError> {
-        let trimmed = text.trim();
+        let trimmed = java_number::trim(text);
         let number = |why: &str| ConfigError::invalid(name, text, why);
-        // Java's number parsers take a leading plus sign, as Rust's do, and no blanks.
         Ok(match kind {
-            ConfigType::Boolean => match trimmed.to_ascii_lowercase().as_str() {
-                "true" => Self::Boolean(true),
-                "false" => Self::Boolean(false),
+            ConfigType::Boolean => match ["true", "false"]
+                .map(|word| java_number::equals_ignoring_case(trimmed, word))
+            {
+                [true, _] => Self::Boolean(true),
+                [_, true] => Self::Boolean(false),
                 _ => {
                     return Err(ConfigError::invalid(
                         name,
@@ -209,30 +215,24 @@ impl ConfigValue {
             },
             ConfigType::String => Self::String(trimmed.to_owned()),
             ConfigType::Int => Self::Int(
-                trimmed
-                    .parse()
-                    .map_err(|_| number("Not a number of type INT"))?,
+                java_number::integer(trimmed).ok_or_else(|| number("Not a number of type INT"))?,
             ),
             ConfigType::Short => Self::Short(
-                trimmed
-                    .parse()
-                    .map_err(|_| number("Not a number of type SHORT"))?,
+                java_number::integer(trimmed)
+                    .ok_or_else(|| number("Not a number of type SHORT"))?,
             ),
             ConfigType::Long => Self::Long(
-                trimmed
-                    .parse()
-                    .map_err(|_| number("Not a number of type LONG"))?,
+                java_number::integer(trimmed).ok_or_else(|| number("Not a number of type LONG"))?,
             ),
             ConfigType::Double => Self::Double(
-                trimmed
-                    .parse()
-                    .map_err(|_| number("Not a number of type DOUBLE"))?,
+                java_number::double(trimmed)
+                    .ok_or_else(|| number("Not a number of type DOUBLE"))?,
             ),
             ConfigType::List if trimmed.is_empty() => Self::List(Vec::new()),
             ConfigType::List => Self::List(
                 trimmed
                     .split(',')
-                    .map(|element| element.trim().to_owned())
+                    .map(|element| element.trim_matches(LIST_BLANKS).to_owned())
                     .collect(),
             ),
             ConfigType::Class => Self::Class(trimmed.to_owned()),
@@ -249,7 +249,7 @@ impl ConfigValue {
             Self::Int(value) => value.to_string(),
             Self::Short(value) => value.to_string(),
             Self::Long(value) => value.to_string(),
-            Self::Double(value) => format!("{value:?}"),
+            Self::Double(value) => FloatText::from_f64(*value).as_str().to_owned(),
             Self::List(value) => value.join(","),
             Self::Password(_) => Password::HIDDEN.to_owned(),
         })

@@ -97,8 +97,9 @@ pub fn days_of(year: i64, month: i64, day: i64) -> i64 {
 
 /// Days since the epoch of what `day` makes of the first of a month, which may be out of range. As in
 /// `GregorianCalendar.computeTime` it is asked in both calendars: the month of the cutover begins in the Julian one and ends
-/// in the Gregorian, which counts wherever it gives a day that it has.
+/// in the Gregorian, which counts wherever it gives a day that it has. Earlier years stay Julian, however many days are added.
 pub fn days_from(year: i64, month: i64, day: impl Fn(i64) -> i64) -> i64 {
+    let julian_year = year < 1582;
     let year = year + (month - 1).div_euclid(12);
     let month = (month - 1).rem_euclid(12) + 1;
     let (march_year, from_march) = if month > 2 {
@@ -108,7 +109,7 @@ pub fn days_from(year: i64, month: i64, day: impl Fn(i64) -> i64) -> i64 {
     };
     let first = march_year * 365 + march_year.div_euclid(4) + (153 * from_march + 2) / 5;
     let gregorian = day(first - march_year.div_euclid(100) + march_year.div_euclid(400) - 719_468);
-    if gregorian >= CUTOVER {
+    if gregorian >= CUTOVER && !julian_year {
         gregorian
     } else {
         day(first - 719_470)
@@ -140,6 +141,15 @@ mod tests {
             assert_eq!(days_of(1582, 10, day), CUTOVER + day - 15, "{day}");
         }
         assert_eq!(days_of(1582, 11, 1), CUTOVER + 17);
+    }
+
+    /// `yyyyMMdd` of `-9627856350606`, read leniently: year -962, month 78, day 56350606.
+    #[test]
+    fn days_added_to_a_julian_year_are_julian() {
+        assert_eq!(
+            days_of(-962, 78, 56_350_606),
+            4_776_368_947_200_000 / 86_400_000
+        );
     }
 
     #[test]

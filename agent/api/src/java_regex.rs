@@ -6,7 +6,7 @@
 //! `\p{Alpha}`. A pattern that would go on for ever in Java fails here after a million steps back.
 //!
 //! Not translated, for want of use in names of topics: `\G`, `\R`, `\X`, `\N{...}` and classes of Java's own
-//! (`\p{javaLowerCase}`); they are refused.
+//! (`\p{javaLowerCase}`); they are refused. So is a back reference to a group that is not there, which never matches in Java.
 
 use crate::error::{ConnectError, ErrorKind, Result};
 use fancy_regex::Regex;

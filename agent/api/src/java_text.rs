@@ -1,13 +1,16 @@
 //! Texts as the JVM writes them: floating point numbers and dates.
 
-use chrono::{DateTime, Datelike as _, Utc};
+use std::borrow::Cow;
+
+use crate::java_calendar::Date;
 
 /// Longest text of a double: sign, 17 digits, point, `E-`, three digits.
 const MAX_LEN: usize = 32;
 
 /// The text of a floating point number as `Double.toString` and `Float.toString` give it, on the stack.
 ///
-/// Digits are the shortest that read back to the same number (as since JDK 19).
+/// Digits are the shortest that read back to the same number, but two at least where a second one comes nearer: as since JDK 19,
+/// where earlier ones wrote more digits of some numbers (JDK-4511638).
 #[derive(Debug, Clone, Copy)]
 pub struct FloatText {
     bytes: [u8; MAX_LEN],
@@ -21,6 +24,12 @@ impl FloatText {
         if !value.is_finite() {
             return Self::not_finite(value.is_nan(), value > 0.0);
         }
+        if value.abs() < 1e-322
+            && let nearest = format!("{value:.1e}")
+            && nearest.parse() == Ok(value)
+        {
+            return Self::layout(&nearest);
+        }
         Self::layout(ryu::Buffer::new().format_finite(value))
     }
 
@@ -29,6 +38,12 @@ impl FloatText {
     pub fn from_f32(value: f32) -> Self {
         if !value.is_finite() {
             return Self::not_finite(value.is_nan(), value > 0.0);
+        }
+        if value.abs() < 1e-43
+            && let nearest = format!("{value:.1e}")
+            && nearest.parse() == Ok(value)
+        {
+            return Self::layout(&nearest);
         }
         Self::layout(ryu::Buffer::new().format_finite(value))
     }
@@ -152,19 +167,61 @@ impl FloatText {
     }
 }
 
-/// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`.
+/// Bytes as `new String(bytes, UTF_8)` reads them: what is malformed becomes U+FFFD. Half of a surrogate pair in the form of three
+/// bytes is one such character, where Rust makes three of it.
+#[must_use]
+pub fn utf8_lossy(bytes: &[u8]) -> Cow<'_, str> {
+    let mut rest = bytes;
+    let mut text = String::new();
+    while let Err(malformed) = std::str::from_utf8(rest) {
+        let (valid, after) = rest.split_at(malformed.valid_up_to());
+        text.push_str(std::str::from_utf8(valid).unwrap_or_default());
+        text.push('\u{FFFD}');
+        let surrogate = matches!(after, [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..]);
+        let length = if surrogate {
+            Some(3)
+        } else {
+            malformed.error_len()
+        };
+        rest = length
+            .and_then(|length| after.get(length..))
+            .unwrap_or_default();
+    }
+    let valid = std::str::from_utf8(rest).unwrap_or_default();
+    if text.is_empty() {
+        return Cow::Borrowed(valid);
+    }
+    Cow::Owned(text + valid)
+}
+
+/// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`; years before Christ look like those after.
 #[must_use]
 pub fn java_date(millis: i64) -> String {
-    /// The Gregorian calendar repeats itself, days of the week included.
-    const CYCLE_YEARS: i64 = 400;
-    const CYCLE_SECONDS: i64 = 146_097 * 86_400;
+    const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let name = |names: &[&'static str], index: i64| {
+        let index = usize::try_from(index).unwrap_or(0);
+        names.get(index).copied().unwrap_or_default()
+    };
     let seconds = millis.div_euclid(1000);
-    let cycles = seconds.div_euclid(CYCLE_SECONDS);
-    // Within the first cycle, so it exists.
-    let time =
-        DateTime::<Utc>::from_timestamp(seconds.rem_euclid(CYCLE_SECONDS), 0).unwrap_or_default();
-    let year = i64::from(time.year()) + cycles * CYCLE_YEARS;
-    format!("{} {year}", time.format("%a %b %d %H:%M:%S UTC"))
+    let date = Date::of_days(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400);
+    format!(
+        "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
+        name(&WEEKDAYS, date.weekday()),
+        name(&MONTHS, date.month - 1),
+        date.day,
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        if date.year > 0 {
+            date.year
+        } else {
+            1 - date.year
+        },
+    )
 }
 
 #[cfg(test)]
@@ -196,19 +253,35 @@ mod tests {
             (-2.5e100, "-2.5E100"),
             (f64::MAX, "1.7976931348623157E308"),
             (5e-324, "4.9E-324"),
+            (1e-323, "9.9E-324"),
+            (2e-323, "2.0E-323"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "Infinity"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
-            // JDK writes the smallest double with two digits, the shortest has one.
-            let expected = if value == 5e-324 { "5.0E-324" } else { text };
-            assert_eq!(FloatText::from_f64(value).as_str(), expected);
+            assert_eq!(FloatText::from_f64(value).as_str(), text);
         }
         assert_eq!(
             FloatText::from_f32(std::f32::consts::PI).as_str(),
             "3.1415927"
         );
         assert_eq!(FloatText::from_f32(1e10).as_str(), "1.0E10");
+        assert_eq!(FloatText::from_f32(1e-45).as_str(), "1.4E-45");
+        assert_eq!(FloatText::from_f32(3e-45).as_str(), "2.8E-45");
+    }
+
+    #[test]
+    fn malformed_text_is_replaced_as_java_does() {
+        for (bytes, text) in [
+            (&b"plain"[..], "plain"),
+            (b"\xED\xA0\x80", "\u{FFFD}"),
+            (b"a\xED\xA0", "a\u{FFFD}\u{FFFD}"),
+            (b"\xE2\x82x", "\u{FFFD}x"),
+            (b"\xC0\x80", "\u{FFFD}\u{FFFD}"),
+            (b"\xF4\x90\x80\x80", "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}"),
+        ] {
+            assert_eq!(utf8_lossy(bytes), text, "{bytes:?}");
+        }
     }
 
     #[test]
@@ -216,6 +289,10 @@ mod tests {
         for (millis, text) in [
             (1_795_367_687_000, "Sun Nov 22 17:14:47 UTC 2026"),
             (-1, "Wed Dec 31 23:59:59 UTC 1969"),
+            (-12_219_292_800_001, "Thu Oct 04 23:59:59 UTC 1582"),
+            (-12_219_292_800_000, "Fri Oct 15 00:00:00 UTC 1582"),
+            (-62_135_769_600_000, "Sat Jan 01 00:00:00 UTC 1"),
+            (-106_202_154_365_963, "Fri Aug 15 09:33:54 UTC 1397"),
             (7_464_959_913_600_000, "Thu Mar 01 00:00:00 UTC 238525"),
             (
                 7_766_279_631_452_241_920,

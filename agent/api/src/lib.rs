@@ -3,7 +3,7 @@
 //!
 //! * [`schema`], [`value`], [`struct_`], [`logical`], [`decimal`]: the data model; [`values`] reads and writes it
 //!   as text, [`projection`] moves data from one schema to another, [`java_text`] has the JVM's number texts,
-//!   [`simple_date_format`] its patterns of dates, [`java_regex`] its regular expressions.
+//!   [`java_number`] what it reads as a number, [`simple_date_format`] its patterns of dates, [`java_regex`] its regular expressions.
 //! * [`json`]: values as JSON.
 //! * [`record`]: records, headers, source partitions and offsets.
 //! * [`connector`], [`source`], [`sink`], [`converter`], [`transformation`], [`config_provider`]: the traits.
@@ -21,6 +21,7 @@ pub mod converter;
 pub mod decimal;
 pub mod error;
 pub mod java_calendar;
+pub mod java_number;
 pub mod java_regex;
 pub mod java_text;
 pub mod json;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Local, Offset as _, TimeZone as _, Utc};
 
 use crate::decimal::Decimal;
 use crate::error::{ConnectError, Result};
+use crate::java_number;
 use crate::logical;
 use crate::schema::{Schema, SchemaAndValue, SchemaBuilder, SchemaType, same_schema, schemas};
 use crate::simple_date_format::SimpleDateFormat;
@@ -131,10 +132,17 @@ impl<'a> Tokens<'a> {
             }
             self.peeked = Some(self.consume());
         }
-        while self.peeked.is_some_and(|token| token.trim().is_empty()) && self.more_text() {
+        while self
+            .peeked
+            .is_some_and(|token| java_number::trim(token).is_empty())
+            && self.more_text()
+        {
             self.peeked = Some(self.consume());
         }
-        if self.peeked.is_some_and(|token| token.trim() == expected) {
+        if self
+            .peeked
+            .is_some_and(|token| java_number::trim(token) == expected)
+        {
             self.peeked = None;
             return true;
         }
@@ -184,10 +192,10 @@ impl ValueParser<'_> {
             }
         }
         let token = self.tokens.next();
-        if token.trim().is_empty() {
+        if java_number::trim(token).is_empty() {
             return Ok(Some(as_string(token)));
         }
-        self.single(embedded, token.trim()).map(Some)
+        self.single(embedded, java_number::trim(token)).map(Some)
     }
 
     /// A word that must be the whole text, unless it is embedded.
@@ -202,7 +210,7 @@ impl ValueParser<'_> {
 
     fn single(&mut self, embedded: bool, token: &str) -> Result<SchemaAndValue> {
         let first = token.chars().next().unwrap_or(' ');
-        if first.is_numeric() {
+        if java_number::digit(first).is_some() {
             // Times hold colons, which end a token: try five tokens together first.
             let start = self.tokens.mark();
             if let Some(rest) = self.tokens.next_tokens(4)
@@ -215,7 +223,7 @@ impl ValueParser<'_> {
                 return Ok(parsed);
             }
         }
-        if (first.is_numeric() || first == '+' || first == '-')
+        if (java_number::digit(first).is_some() || first == '+' || first == '-')
             && let Some(parsed) = parse_number(token)
         {
             return Ok(parsed);
@@ -248,7 +256,7 @@ impl ValueParser<'_> {
                         items = items
                             .into_iter()
                             .map(|item| widen(&element, item))
-                            .collect();
+                            .collect::<Result<_>>()?;
                         SchemaBuilder::array(element)
                     }
                     None => SchemaBuilder::of(SchemaType::Array),
@@ -290,12 +298,14 @@ impl ValueParser<'_> {
                 }
                 let align = |schema: &Option<Arc<Schema>>, value| match schema {
                     Some(schema) => widen(schema, value),
-                    None => value,
+                    None => Ok(value),
                 };
                 let entries: MapValue = entries
                     .into_iter()
-                    .map(|(key, value)| (align(&key_schema, key), align(&value_schema, value)))
-                    .collect();
+                    .map(|(key, value)| {
+                        Ok((align(&key_schema, key)?, align(&value_schema, value)?))
+                    })
+                    .collect::<Result<_>>()?;
                 let schema = SchemaBuilder::map_of(key_schema, value_schema).build()?;
                 return Ok(SchemaAndValue::new(Some(schema), Value::Map(entries)));
             }
@@ -388,15 +398,29 @@ fn merge_schemas(previous: &Arc<Schema>, latest: &Arc<Schema>) -> Option<Arc<Sch
     same_schema(previous, latest).then(|| Arc::clone(previous))
 }
 
-/// A parsed member as the common schema wants it.
+/// A parsed member as the common schema wants it (`Values.convertTo`).
+fn widen(schema: &Schema, value: Value) -> Result<Value> {
+    Ok(match (schema.name(), &value) {
+        (Some(logical::TIMESTAMP), Value::Date(_)) => value,
+        // Numbers among times are milliseconds, as Java has it.
+        (Some(logical::TIMESTAMP), other) => match other.as_i64() {
+            Some(millis) => Value::Date(millis),
+            None => return Err(cannot_convert(&value, "INT64")),
+        },
+        (Some(_), _) => value,
+        (None, Value::Date(_)) if number_rank(schema).is_some() => {
+            return Err(cannot_convert(&value, schema.schema_type().as_str()));
+        }
+        (None, _) => number_as(schema, value),
+    })
+}
+
+/// A number as another type; other values stay.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "widening only, as Java's Number methods"
 )]
-fn widen(schema: &Schema, value: Value) -> Value {
-    if schema.name().is_some() {
-        return value;
-    }
+fn number_as(schema: &Schema, value: Value) -> Value {
     match (schema.schema_type(), value.as_i64(), value.as_f64()) {
         (SchemaType::Int8, Some(v), _) => Value::Int8(v as i8),
         (SchemaType::Int16, Some(v), _) => Value::Int16(v as i16),
@@ -456,12 +480,13 @@ fn parse_temporal(token: &str) -> Option<SchemaAndValue> {
     } else {
         token
     };
-    let (schema, format): (&Arc<Schema>, &Option<SimpleDateFormat>) = match token.len() {
-        TIME_LENGTH => (&logical::TIME_SCHEMA, &TIME_FORMAT),
-        TIMESTAMP_LENGTH => (&logical::TIMESTAMP_SCHEMA, &TIMESTAMP_FORMAT),
-        DATE_LENGTH => (&logical::DATE_SCHEMA, &DATE_FORMAT),
-        _ => return None,
-    };
+    let (schema, format): (&Arc<Schema>, &Option<SimpleDateFormat>) =
+        match token.encode_utf16().count() {
+            TIME_LENGTH => (&logical::TIME_SCHEMA, &TIME_FORMAT),
+            TIMESTAMP_LENGTH => (&logical::TIMESTAMP_SCHEMA, &TIMESTAMP_FORMAT),
+            DATE_LENGTH => (&logical::DATE_SCHEMA, &DATE_FORMAT),
+            _ => return None,
+        };
     let wall = DateTime::<Utc>::from_timestamp_millis(format.as_ref()?.parse(token)?)?;
     let millis = Local
         .from_local_datetime(&wall.naive_utc())

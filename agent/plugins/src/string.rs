@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width};
+use sluice_api::java_text::utf8_lossy;
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value, schemas,
@@ -106,7 +107,7 @@ impl Encoding {
         };
         match self {
             Self::Utf8 => ByteString::try_from(data.clone())
-                .unwrap_or_else(|_| String::from_utf8_lossy(data).into_owned().into()),
+                .unwrap_or_else(|_| utf8_lossy(data).into_owned().into()),
             Self::Latin1 => data
                 .iter()
                 .map(|b| char::from(*b))

@@ -62,10 +62,41 @@ fn number(text: &str) -> Option<(i64, &str)> {
     if digits.is_empty() {
         return None;
     }
-    let value = digits.parse::<i64>().unwrap_or(i64::MAX);
-    #[expect(clippy::cast_possible_truncation, reason = "as Java's Number.intValue")]
-    let value = i64::from((if negative { -value } else { value }) as i32);
+    let (value, rest) = match exponent(rest) {
+        None => (int_value(digits, negative), rest),
+        Some((power, rest)) => {
+            let text = match power.parse::<usize>() {
+                Ok(zeros @ 0..19) => format!("{digits}{}", "0".repeat(zeros)),
+                _ => format!("{digits}E{power}"),
+            };
+            (int_value(&text, negative), rest)
+        }
+    };
     Some((value, rest))
+}
+
+/// The exponent that Java's `DecimalFormat` reads behind digits, in `5E3`, and the text behind it.
+fn exponent(text: &str) -> Option<(&str, &str)> {
+    let power = text.strip_prefix('E')?;
+    let unsigned = power.strip_prefix('-').unwrap_or(power);
+    let length = unsigned
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(unsigned.len());
+    if length == 0 {
+        return None;
+    }
+    Some(power.split_at(power.len() - unsigned.len() + length))
+}
+
+/// `Number.intValue` of what `DecimalFormat` makes of digits: a long, which is cut, or else a double, which saturates.
+#[expect(clippy::cast_possible_truncation, reason = "as Java's Number.intValue")]
+fn int_value(digits: &str, negative: bool) -> i64 {
+    let sign = if negative { -1 } else { 1 };
+    let value = match digits.parse::<i64>() {
+        Ok(value) => (sign * value) as i32,
+        Err(_) => (f64::from(sign as i32) * digits.parse::<f64>().unwrap_or(0.0)) as i32,
+    };
+    i64::from(value)
 }
 
 /// The longest name a text starts with, in any case, and the text behind it.

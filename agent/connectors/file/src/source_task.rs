@@ -80,7 +80,7 @@ impl LineSplitter {
         let end = start + line.len();
         let text = ByteString::try_from(line).unwrap_or_else(|_| {
             let line = self.whole.get(start..end).unwrap_or_default();
-            String::from_utf8_lossy(line).into_owned().into()
+            sluice_api::java_text::utf8_lossy(line).into_owned().into()
         });
         if self.block.is_empty() {
             self.whole = Bytes::new();

@@ -33,7 +33,7 @@ impl<'a> Decoder<'a> {
     ) -> Self {
         Self {
             data,
-            reader: Reader::new(data),
+            reader: Reader::new(data, matches!(dialect, Dialect::Connect)),
             replace_null_with_default,
             dialect,
             depth: 0,
@@ -118,7 +118,7 @@ impl<'a> Decoder<'a> {
                 if is_integral(text) {
                     Value::Int64(wrapping_integer(text))
                 } else {
-                    Value::Float64(text.parse().unwrap_or(f64::NAN))
+                    Value::Float64(without_sign_of_zero(text).parse().unwrap_or(f64::NAN))
                 }
             }
             Kind::String => {
@@ -251,22 +251,23 @@ impl<'a> Decoder<'a> {
     fn read_number(&mut self, schema_type: SchemaType, kind: Kind) -> Result<Value> {
         let (integer, float) = if kind == Kind::Number {
             let text = self.reader.number()?;
-            if is_integral(text) {
-                (wrapping_integer(text), text.parse().unwrap_or(0.0))
+            let integer = if is_integral(text) {
+                wrapping_integer(text)
             } else {
-                (wrapping_decimal(text), text.parse().unwrap_or(0.0))
-            }
+                wrapping_decimal(text)
+            };
+            (integer, without_sign_of_zero(text))
         } else {
             self.reader.skip_rest(kind, self.depth)?;
-            (0, 0.0)
+            (0, "0")
         };
         Ok(match schema_type {
             SchemaType::Int8 => Value::Int8(integer as i8),
             SchemaType::Int16 => Value::Int16(integer as i16),
             SchemaType::Int32 => Value::Int32(integer as i32),
             SchemaType::Int64 => Value::Int64(integer),
-            SchemaType::Float32 => Value::Float32(float as f32),
-            _ => Value::Float64(float),
+            SchemaType::Float32 => Value::Float32(float.parse().unwrap_or(0.0)),
+            _ => Value::Float64(float.parse().unwrap_or(0.0)),
         })
     }
 
@@ -566,6 +567,22 @@ impl<'a> Decoder<'a> {
 
 fn known(schema: Option<&Arc<Schema>>) -> Result<&Arc<Schema>> {
     schema.ok_or_else(|| ConnectError::data("schema of elements is not known"))
+}
+
+/// The text of a number that was a decimal before it became a floating point number, as by Kafka's setting of Jackson: zero has no
+/// sign then.
+fn without_sign_of_zero(text: &str) -> &str {
+    match text.strip_prefix('-') {
+        Some(digits)
+            if digits
+                .bytes()
+                .take_while(|b| !b.eq_ignore_ascii_case(&b'e'))
+                .all(|b| matches!(b, b'0' | b'.')) =>
+        {
+            digits
+        }
+        _ => text,
+    }
 }
 
 fn is_integral(text: &str) -> bool {

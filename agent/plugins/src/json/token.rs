@@ -7,6 +7,8 @@ use sluice_api::{ConnectError, Result};
 /// Nesting beyond this is refused, as by Jackson (`StreamReadConstraints`).
 pub(super) const MAX_DEPTH: usize = 500;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// What a value begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -38,6 +40,8 @@ impl Kind {
 pub(super) struct Reader<'a> {
     data: &'a [u8],
     position: usize,
+    /// Whether numbers may begin with zeros, as Kafka's `JsonDeserializer` allows.
+    leading_zeros: bool,
 }
 
 /// A text: a range of the data if it has no escapes.
@@ -47,8 +51,26 @@ pub(super) enum Text {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
-        Self { data, position: 0 }
+    /// Begins behind a byte order mark.
+    pub(super) fn new(data: &'a [u8], leading_zeros: bool) -> Self {
+        let marked = data.starts_with(BYTE_ORDER_MARK);
+        let position = if marked { BYTE_ORDER_MARK.len() } else { 0 };
+        Self {
+            data,
+            position,
+            leading_zeros,
+        }
+    }
+
+    /// Checks what follows a number that stands alone: a blank or nothing. Jackson does not look at what comes behind.
+    fn end_of_number(&self, start: usize) -> Result<()> {
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+        let before = self.data.get(..start).unwrap_or_default();
+        let before = before.strip_prefix(BYTE_ORDER_MARK).unwrap_or(before);
+        if self.peek().is_none_or(|b| blank(&b)) || !before.iter().all(blank) {
+            return Ok(());
+        }
+        Err(self.error("expected a blank after the number"))
     }
 
     pub(super) fn position(&self) -> usize {
@@ -109,11 +131,9 @@ impl<'a> Reader<'a> {
 
     fn literal(&mut self, word: &str, kind: Kind) -> Result<Kind> {
         let rest = self.data.get(self.position..).unwrap_or_default();
-        if !rest.starts_with(word.as_bytes())
-            || rest
-                .get(word.len())
-                .is_some_and(|b| b.is_ascii_alphanumeric())
-        {
+        // As Jackson sees it: no letter, and nothing but ASCII, follows a word.
+        let joined = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | 0x7F..);
+        if !rest.starts_with(word.as_bytes()) || rest.get(word.len()).is_some_and(joined) {
             return Err(self.error("unrecognized token"));
         }
         self.position += word.len();
@@ -127,7 +147,8 @@ impl<'a> Reader<'a> {
             self.position += 1;
         }
         let digits = self.digits()?;
-        if digits > 1 && self.data.get(self.position - digits) == Some(&b'0') {
+        if digits > 1 && !self.leading_zeros && self.data.get(self.position - digits) == Some(&b'0')
+        {
             return Err(self.error("leading zeros are not allowed in numbers,"));
         }
         if self.peek() == Some(b'.') {
@@ -141,6 +162,7 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
+        self.end_of_number(start)?;
         let text = self.data.get(start..self.position).unwrap_or_default();
         std::str::from_utf8(text).map_err(|_| self.error("invalid number"))
     }

@@ -1,7 +1,7 @@
 //! `Cast`: turns fields, or a whole key or value, into another primitive type.
 //!
-//! Numbers are narrowed as Java's casts do: integers keep their low bits, floating point numbers saturate first. Numbers
-//! in hexadecimal floating point notation (`0x1p3`), which Java reads, are refused.
+//! Numbers are narrowed as Java's casts do: integers keep their low bits, floating point numbers saturate first. Texts
+//! are read as Java's parsers read them ([`java_number`]).
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use sluice_api::config::{ConfigError, ConfigType, ConfigValue};
 use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Schema, SchemaBuilder,
-    SchemaType, Transformation, Value, logical, values,
+    SchemaType, Transformation, Value, java_number, logical, values,
 };
 
 use super::keys::{
@@ -307,7 +307,7 @@ fn cast(schema: Option<&Schema>, value: Value, target: SchemaType) -> Result<Val
             value => Value::Int64(to_i64(value)?),
         },
         SchemaType::Float32 => Value::Float32(match &value {
-            Value::String(text) => parsed(java_float(text)?)?,
+            Value::String(text) => java_number::float(text).ok_or_else(|| out_of_range(text))?,
             Value::Float32(value) => *value,
             Value::Decimal(value) => value.to_f32(),
             #[expect(clippy::cast_precision_loss, reason = "as Java's Long.floatValue")]
@@ -315,12 +315,12 @@ fn cast(schema: Option<&Schema>, value: Value, target: SchemaType) -> Result<Val
             value => to_f64(value)? as f32,
         }),
         SchemaType::Float64 => Value::Float64(match &value {
-            Value::String(text) => parsed(java_float(text)?)?,
+            Value::String(text) => java_number::double(text).ok_or_else(|| out_of_range(text))?,
             value => to_f64(value)?,
         }),
         SchemaType::Boolean => Value::Boolean(match &value {
             Value::Boolean(value) => *value,
-            Value::String(text) => text.eq_ignore_ascii_case("true"),
+            Value::String(text) => java_number::equals_ignoring_case(text, "true"),
             value => to_i64(value)? != 0,
         }),
         other => {
@@ -393,27 +393,7 @@ fn out_of_range(text: &str) -> ConnectError {
 }
 
 fn parsed<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| out_of_range(text))
-}
-
-/// A text that Java's `Double.parseDouble` reads, in the form that Rust reads.
-fn java_float(text: &str) -> Result<&str> {
-    let trimmed = text.trim_matches(|c: char| c <= ' ');
-    let unsigned = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
-    if matches!(unsigned, "NaN" | "Infinity") {
-        return Ok(trimmed);
-    }
-    let number = trimmed
-        .strip_suffix(['f', 'F', 'd', 'D'])
-        .unwrap_or(trimmed);
-    let of_digits = number
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
-    if of_digits {
-        Ok(number)
-    } else {
-        Err(out_of_range(text))
-    }
+    java_number::integer(text).ok_or_else(|| out_of_range(text))
 }
 
 /// `Number.intValue`: floating point numbers saturate, longs keep their low bits.

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.kafka.common.config.ConfigDef;
+import org.apache.kafka.common.config.types.Password;
 import org.apache.kafka.common.record.TimestampType;
 import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.data.ConnectSchema;
@@ -28,6 +29,7 @@ import org.apache.kafka.connect.data.Values;
 import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.source.SourceRecord;
+import org.apache.kafka.connect.storage.Converter;
 import org.apache.kafka.connect.transforms.Transformation;
 import org.apache.kafka.connect.transforms.predicates.Predicate;
 
@@ -104,6 +106,12 @@ public class TransformationGolden {
             line.set("boolean", converted(() -> Values.convertToBoolean(data.schema(), data.value())));
             out.println(MAPPER.writeValueAsString(line));
         }
+        for (JsonNode node : cases.path("configs")) {
+            out.println(MAPPER.writeValueAsString(configured(node)));
+        }
+        for (JsonNode node : cases.path("conversions")) {
+            out.println(MAPPER.writeValueAsString(conversion(node)));
+        }
         for (JsonNode node : cases.get("projections")) {
             ObjectNode line = MAPPER.createObjectNode();
             try {
@@ -125,6 +133,48 @@ public class TransformationGolden {
             }
             out.println(MAPPER.writeValueAsString(line));
         }
+    }
+
+    /** What a text is as a key of a type: the value as the REST API shows it, or the fault. */
+    static JsonNode configured(JsonNode node) {
+        ConfigDef.Type type = ConfigDef.Type.valueOf(node.get("type").asText());
+        ObjectNode line = MAPPER.createObjectNode();
+        try {
+            Object parsed = ConfigDef.parseType("key", node.get("text").asText(), type);
+            if (type == ConfigDef.Type.LIST) {
+                line.set("value", value(parsed));
+            } else if (type == ConfigDef.Type.PASSWORD) {
+                line.put("value", ((Password) parsed).value());
+            } else {
+                line.put("value", ConfigDef.convertToString(parsed, type));
+            }
+        } catch (Exception e) {
+            line.put("error", e.getMessage());
+        }
+        return line;
+    }
+
+    /** What a converter makes of a value, or of bytes. */
+    static JsonNode conversion(JsonNode node) throws Exception {
+        Converter converter = (Converter) Class.forName(node.get("class").asText()).getDeclaredConstructor().newInstance();
+        Map<String, String> props = new HashMap<>();
+        node.get("config").fields().forEachRemaining(e -> props.put(e.getKey(), e.getValue().asText()));
+        converter.configure(props, false);
+        ObjectNode line = MAPPER.createObjectNode();
+        try {
+            if (node.has("bytes")) {
+                SchemaAndValue data = converter.toConnectData("t", Base64.getDecoder().decode(node.get("bytes").asText()));
+                line.set("schema", schema(data.schema()));
+                line.set("value", value(data.value()));
+            } else {
+                SchemaAndValue data = data(node);
+                byte[] bytes = converter.fromConnectData("t", data.schema(), data.value());
+                line.put("text", bytes == null ? null : new String(bytes, StandardCharsets.UTF_8));
+            }
+        } catch (Exception e) {
+            line.put("error", e.getMessage());
+        }
+        return line;
     }
 
     static JsonNode inferred(Object value) {

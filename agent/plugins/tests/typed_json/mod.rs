@@ -279,3 +279,52 @@ pub(crate) fn with_shortest_numbers(node: Json) -> Json {
 fn java_number<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
+
+/// A form whose texts have no identity hashes, and no more digits of a floating point number than tell it apart: as a float if it has up to nine, else as a
+/// double.
+pub(crate) fn with_short_texts(node: &Json) -> Json {
+    match node {
+        Json::Array(items) => items.iter().map(with_short_texts).collect(),
+        Json::Object(entries) => entries
+            .iter()
+            .map(|(key, content)| (key.clone(), with_short_texts(content)))
+            .collect(),
+        Json::String(text) => json!(short_text(text)),
+        other => other.clone(),
+    }
+}
+
+fn short_text(text: &str) -> String {
+    let mut short = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit() || c == '[') {
+        if let Some(address) = rest[start..].strip_prefix("[B@") {
+            // Java shows the identity hash of bytes, ours their number.
+            short.push_str(&rest[..start + 3]);
+            rest = address.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+            continue;
+        }
+        if rest[start..].starts_with('[') {
+            short.push_str(&rest[..=start]);
+            rest = &rest[start + 1..];
+            continue;
+        }
+        let number = &rest[start..];
+        let digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | 'E');
+        let end = number.find(|c| !digit(c)).unwrap_or(number.len());
+        short.push_str(&rest[..start]);
+        let token = &number[..end];
+        let mantissa = token.split('E').next().unwrap_or_default();
+        match (token.parse::<f32>(), token.parse::<f64>()) {
+            (Ok(float), _) if mantissa.contains('.') && mantissa.len() <= 10 => {
+                short.push_str(FloatText::from_f32(float).as_str());
+            }
+            (_, Ok(double)) if mantissa.contains('.') => {
+                short.push_str(FloatText::from_f64(double).as_str());
+            }
+            _ => short.push_str(token),
+        }
+        rest = &number[end..];
+    }
+    short + rest
+}
