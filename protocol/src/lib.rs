@@ -16,6 +16,7 @@
 
 pub mod config_map;
 pub mod config_topic;
+pub mod finding;
 pub mod group;
 pub mod ids;
 pub mod jvm_json;
@@ -28,6 +29,7 @@ pub mod status_topic;
 pub mod telemetry;
 
 pub use config_map::ConfigMap;
+pub use finding::{Finding, Level};
 pub use ids::{
     ConnectorName, ConnectorTaskId, Generation, MemberId, Millis, Offset, TopicName, WorkerId,
 };

@@ -256,6 +256,8 @@ impl WorkerKind {
 pub(crate) enum WorkerHealth {
     /// 200.
     Ok,
+    /// 200 with a warning: an agent has connectors in its cluster that it cannot run.
+    Warns(Text),
     /// 503, or the endpoint is there but the worker is not ready.
     NotReady(Text),
     /// No answer: no such host, timeout.
@@ -304,6 +306,14 @@ impl Worker {
         match self.member {
             Some(member) => !member,
             None => matches!(self.health, Some(WorkerHealth::Refused(_))),
+        }
+    }
+
+    /// What it warns of although it is well.
+    pub(crate) fn warning(&self) -> Option<&str> {
+        match &self.health {
+            Some(WorkerHealth::Warns(warning)) => Some(warning.as_str()),
+            _ => None,
         }
     }
 

@@ -286,6 +286,7 @@ fn worker_health(model: &Model, w: &Worker) -> Cell {
     }
     match &w.health {
         Some(WorkerHealth::Ok) => (Tone::Good, "ok".to_owned()),
+        Some(WorkerHealth::Warns(warning)) => (Tone::Warn, format!("ok, warns: {warning}")),
         Some(WorkerHealth::Answers) => (Tone::Good, "answers".to_owned()),
         Some(WorkerHealth::NotReady(why)) => (Tone::Warn, format!("not ready: {why}")),
         Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)) => {
