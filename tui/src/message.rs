@@ -124,6 +124,8 @@ pub(crate) enum Update {
         /// All partitions of the connectors looked at.
         partitions: Vec<LagReport>,
     },
+    /// When offsets of sources last moved, by the offset topic.
+    SourcesMoved(BTreeMap<ConnectorName, Millis>),
     /// Figures of a task.
     Task(Box<TaskReport>),
     /// A rebalance reported by an agent.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sluice_protocol::ConnectorName;
+use sluice_protocol::{ConnectorName, ConnectorType};
 
 use super::data::note;
 use crate::message::{GroupMember, GroupReport, LagReport, TaskReport, WorkerReport};
@@ -384,6 +384,19 @@ pub(super) fn lag(model: &mut Model, at: Millis, reports: Vec<LagReport>) {
     model.cluster.lag_at = model.cluster.lag_at.max(Some(at));
 }
 
+/// When offsets of sources moved, by the offset topic. Names that are not sources of this cluster are passed over: what was
+/// deleted stays in that topic.
+pub(super) fn sources_moved(model: &mut Model, moved: BTreeMap<ConnectorName, Millis>) {
+    let now = model.now;
+    for (name, at) in moved {
+        if let Some(connector) = model.cluster.connectors.get_mut(&name)
+            && connector.kind == ConnectorType::Source
+        {
+            connector.moved = connector.moved.max(Some(at.min(now)));
+        }
+    }
+}
+
 /// Takes over partitions; true when any committed offset moved.
 fn partitions(model: &mut Model, at: Millis, reports: Vec<LagReport>) -> bool {
     let mut moved = false;
@@ -528,8 +541,9 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
                 .values()
                 .filter_map(|task| task.figures.as_ref()?.committed_at)
                 .max();
-            if connector.kind == sluice_protocol::ConnectorType::Source {
-                connector.moved = committed;
+            if connector.kind == ConnectorType::Source {
+                // The offset topic may know more: figures begin with the task.
+                connector.moved = connector.moved.max(committed);
             }
         }
     }

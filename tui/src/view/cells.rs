@@ -96,6 +96,9 @@ fn health_cell(model: &Model, c: &Connector) -> Cell {
     if model.cluster.is_stale(model.now) && !c.health.is_bad() {
         return (Tone::Warn, "STALE".to_owned());
     }
+    if model.cluster.is_unsure(model.now) && !c.health.is_bad() {
+        return (Tone::Warn, format!("{}?", health::label(c)));
+    }
     (theme::health(c.health), health::label(c))
 }
 

@@ -155,6 +155,10 @@ fn trend(model: &Model, c: &Connector, theme: Theme, frame: &mut Frame<'_>, area
 /// What one wants to know before acting.
 fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     let mut lines = vec![(theme::health(c.health), health::reason(c))];
+    if model.cluster.is_unsure(model.now) {
+        let text = "the brokers do not answer: this is what the worker knew last";
+        lines.push((Tone::Warn, text.to_owned()));
+    }
     if let Some((tone, asked)) = table::asked(model, &c.name) {
         lines.push((tone, format!("asked: {asked}")));
     } else if let Some(target) = c.target
@@ -194,7 +198,7 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
         _ => {
             let offset = match c.moved {
                 Some(at) => format!("an offset last moved {} ago", units::span(model.now - at)),
-                None => "offset age n/a (no offset seen to move; JVM workers tell none)".to_owned(),
+                None => "offset age n/a (no offset of it seen in the offset topic)".to_owned(),
             };
             lines.push((Tone::Plain, offset));
         }
