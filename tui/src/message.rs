@@ -36,6 +36,8 @@ pub(crate) enum Message {
     OffsetsLoaded(ConnectorName, Result<Vec<(Text, Text)>, Text>),
     /// The editor was closed.
     EditorClosed(Box<EditSession>, Result<String, Text>),
+    /// A copy of an edited text was kept at this place, or could not be.
+    DraftKept(Option<ConnectorName>, Result<Text, Text>),
     /// A configuration was validated.
     Validated(Box<EditSession>, Result<Box<ConfigInfos>, Text>),
     /// So many agents of the demo run.

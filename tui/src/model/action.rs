@@ -68,6 +68,11 @@ impl fmt::Display for Verb {
     }
 }
 
+/// Why an action failed that was given up while it waited for its turn.
+pub(crate) const NOT_SENT: &str = "given up before it was sent";
+/// Why an action failed that was given up before the cluster answered.
+pub(crate) const UNANSWERED: &str = "given up while it was asked for; it may have been taken";
+
 /// How far an action got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -225,6 +230,11 @@ impl Action {
             Stage::Failed { .. } => Outcome::Bad,
             _ => Outcome::Pending,
         }
+    }
+
+    /// Whether it failed for this reason.
+    pub(crate) fn failed_as(&self, why: &str) -> bool {
+        matches!(&self.stage, Stage::Failed { error, .. } if error.as_str() == why)
     }
 
     /// Whether nothing more will come of it.

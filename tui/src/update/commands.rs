@@ -633,9 +633,9 @@ pub(super) fn abort(model: &mut Model) -> Vec<Effect> {
     let waiting = |action: &&Action| matches!(action.stage, Stage::Asked | Stage::Waiting { .. });
     match model.actions.iter().filter(waiting).count() {
         0 => nothing(model, "nothing waits to be sent"),
-        count => {
-            let count = crate::units::plural(count, "request");
-            model.say(Outcome::Pending, &format!("giving up {count}"));
+        // What came of each is said by the line of its plan.
+        _ => {
+            model.flash = None;
             vec![Effect::Abort]
         }
     }
