@@ -281,11 +281,20 @@ fn who(before: &BTreeSet<Text>, after: &BTreeSet<Text>, leader: Option<&Text>) -
     }
 }
 
+/// The cause that a member reports which did not begin a rebalance.
+const HEARD: &str = "group is rebalancing";
+/// What that says to people.
+const ASKED: &str = "another member asked for it";
+
 /// An agent reported a rebalance; every member reports the same one, and the leader who the members are.
 ///
 /// Who joined and left is what differs from the members of the generation before. A new leader does not know them, and
 /// what it then reports is not shown.
 pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
+    let mut new = new;
+    if new.cause.as_str() == HEARD {
+        new.cause = Text::from(ASKED);
+    }
     let rebalances = &mut model.cluster.rebalances;
     let generation = new.generation;
     let by_leader = new.members.is_some();
@@ -298,8 +307,12 @@ pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
         known.assigned = Some(known.assigned.unwrap_or(0) + new.assigned.unwrap_or(0));
         known.revoked = Some(known.revoked.unwrap_or(0) + new.revoked.unwrap_or(0));
         known.delay = known.delay.max(new.delay);
-        if by_leader {
+        // Whoever began it knows why; the others only heard of it.
+        let heard = |cause: &Text| cause.as_str() == HEARD || cause.as_str() == ASKED;
+        if !heard(&new.cause) && (by_leader || heard(&known.cause)) {
             known.cause = new.cause;
+        }
+        if by_leader {
             known.members = new.members;
             known.leader = new.leader;
         }

@@ -376,7 +376,11 @@ fn trace_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     lines
 }
 
-/// Breaks a long line; the rest is indented.
+/// Stands before the rest of a line that was broken.
+pub(crate) const CONTINUED: &str = "      ";
+
+/// Breaks a long line, between words where that leaves no half-empty line; the rest is indented. All of it put together
+/// again is the line.
 fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
     let mut rest: &str = line;
     let mut indent = "";
@@ -395,6 +399,11 @@ fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
                 break;
             }
         }
+        let words = rest.get(..cut).and_then(|head| head.rfind(' '));
+        let cut = words
+            .map(|space| space + 1)
+            .filter(|end| *end > cut / 2)
+            .unwrap_or(cut);
         let cut = cut.max(rest.chars().next().map_or(1, char::len_utf8));
         let (head, tail) = rest.split_at(cut);
         out.push((tone, format!("{indent}{head}")));
@@ -402,7 +411,7 @@ fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
             return;
         }
         rest = tail;
-        indent = "      ";
+        indent = CONTINUED;
     }
 }
 
