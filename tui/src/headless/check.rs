@@ -222,7 +222,7 @@ impl Findings {
             match answer {
                 Ok(infos) => self.add(of_infos(&subject, &infos, config), config),
                 Err(CallError::Refused { message, .. }) => {
-                    let text = format!("the cluster does not validate it: {message}");
+                    let text = refusal(message.as_str());
                     let class = config.text("connector.class").map(str::to_owned);
                     let finding = Finding::error(&subject, text).at("connector.class", class);
                     self.add(vec![finding], config);
@@ -285,6 +285,15 @@ impl Findings {
             crate::units::plural(summary.warnings, "warning"),
         );
         out
+    }
+}
+
+/// Why the cluster does not validate a configuration. A JVM worker that lacks the class lists all that it has.
+fn refusal(message: &str) -> String {
+    if message.contains("Failed to find any class") {
+        "the cluster has no such class".to_owned()
+    } else {
+        format!("the cluster does not validate it: {message}")
     }
 }
 
@@ -405,6 +414,11 @@ fn clean(finding: Finding, config: &ConfigMap) -> Finding {
             text = text.replace(value, secrets::MASK);
         }
     }
+    // Some faults begin with the key, which has a place of its own.
+    let named = finding.key.as_deref().map(|key| format!("{key}: "));
+    if let Some(rest) = named.and_then(|key| text.strip_prefix(&key).map(str::to_owned)) {
+        text = rest;
+    }
     let value = finding.value.map(|value| {
         let key = finding.key.as_deref().unwrap_or("");
         Text::line(&secrets::shown(key, &value, &none)).to_string()
@@ -439,6 +453,15 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("u{1b}"), "{shown}");
+    }
+
+    #[test]
+    fn a_key_is_named_once_and_a_missing_class_without_those_that_are_there() {
+        let finding = Finding::error("c", "a.b: is not supported").at("a.b", None);
+        assert_eq!(clean(finding, &ConfigMap::new()).text, "is not supported");
+        let java = "BadRequestException: Failed to find any class that implements Connector, available connectors are: PluginDesc{";
+        assert_eq!(refusal(java), "the cluster has no such class");
+        assert!(refusal("boom").ends_with("boom"));
     }
 
     #[test]
