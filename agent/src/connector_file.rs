@@ -41,7 +41,7 @@ impl ConnectorFile {
         Self::parse(&bytes)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         // Jackson passes over a byte order mark, and so do we in properties.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if !text.trim_ascii_start().starts_with(b"{") {

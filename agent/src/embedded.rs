@@ -122,6 +122,19 @@ pub async fn start(props: &mut Props) -> Result<Option<Embedded>, EmbeddedError>
     Ok(Some(Embedded { broker, runtime }))
 }
 
+/// Whether the worker's `bootstrap.servers` asks for a broker, with its address in the place of what asked; nothing is started.
+///
+/// # Errors
+/// If the worker asks for what one node cannot give.
+pub fn check(props: &mut Props) -> Result<bool, EmbeddedError> {
+    let Some(config) = broker_config(props)? else {
+        return Ok(false);
+    };
+    let address = format!("{}:{}", config.host, config.port.max(1));
+    props.insert("bootstrap.servers".to_owned(), address);
+    Ok(true)
+}
+
 /// What the broker is told by the worker's properties, which lose the keys that are the broker's and get those that follow
 /// from there being one node; `None` if they name another broker.
 fn broker_config(props: &mut Props) -> Result<Option<BrokerConfig>, EmbeddedError> {

@@ -1,5 +1,6 @@
 //! The worker: group membership, herder, task loops, storage, REST and telemetry of a Kafka Connect node.
 
+pub mod check;
 pub mod client_overrides;
 pub mod config_transformer;
 pub mod connector_config;

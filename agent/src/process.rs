@@ -198,10 +198,19 @@ async fn work(
     }
 }
 
-/// A worker whose converters do not exist could not run any task, so it does not start.
 fn check_converters(config: &WorkerConfig) -> Result<(), WorkerConfigError> {
+    let faults = converter_faults(config);
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(WorkerConfigError::Invalid(faults))
+    }
+}
+
+/// A worker whose converters do not exist could not run any task, so it does not start.
+pub(crate) fn converter_faults(config: &WorkerConfig) -> Vec<String> {
     let plugins = Plugins::built_in();
-    let faults: Vec<String> = ["key.converter", "value.converter", "header.converter"]
+    ["key.converter", "value.converter", "header.converter"]
         .into_iter()
         .filter_map(|key| {
             let class = config.optional_class(key)?;
@@ -216,10 +225,5 @@ fn check_converters(config: &WorkerConfig) -> Result<(), WorkerConfigError> {
                 )
             })
         })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(WorkerConfigError::Invalid(faults))
-    }
+        .collect()
 }

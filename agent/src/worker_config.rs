@@ -282,62 +282,12 @@ impl WorkerConfig {
 
     /// Keys that neither this worker nor a client of it knows, for the warning at start.
     pub fn unknown_keys(&self) -> Vec<&str> {
-        const PREFIXES: [&str; 16] = [
-            "producer.",
-            "consumer.",
-            "admin.",
-            "key.converter.",
-            "value.converter.",
-            "header.converter.",
-            "config.storage.",
-            "offset.storage.",
-            "status.storage.",
-            "telemetry.storage.",
-            "config.providers.",
-            "listeners.https.",
-            "admin.listeners.https.",
-            "metrics.context.",
-            "sasl.",
-            "ssl.",
-        ];
-        // Of the worker's own connections, which a standalone worker has as well.
-        const CONNECTIONS: [&str; 10] = [
-            "security.protocol",
-            "client.dns.lookup",
-            "connections.max.idle.ms",
-            "default.api.timeout.ms",
-            "metadata.max.age.ms",
-            "reconnect.backoff.max.ms",
-            "reconnect.backoff.ms",
-            "request.timeout.ms",
-            "retry.backoff.max.ms",
-            "retry.backoff.ms",
-        ];
-        let def = definition(self.mode);
-        self.raw
-            .keys()
-            .map(String::as_str)
-            .filter(|key| {
-                !def.contains(key)
-                    && !CONNECTIONS.contains(key)
-                    && !PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-            })
-            .collect()
+        unknown_keys(&self.raw, self.mode)
     }
 
     /// Keys of this file that name Java classes or jars, none of which is loaded here, for the warning at start.
     pub fn keys_without_effect(&self) -> Vec<&str> {
-        let set = self
-            .raw
-            .iter()
-            .filter(|(_, value)| !value.trim().is_empty());
-        set.map(|(key, _)| key.as_str())
-            .filter(|key| {
-                matches!(*key, "plugin.path" | "metric.reporters")
-                    || key.ends_with("interceptor.classes")
-                    || key.ends_with(".metric.reporters")
-            })
-            .collect()
+        keys_without_effect(&self.raw)
     }
 
     /// A text of the definition.
@@ -465,6 +415,62 @@ impl WorkerConfig {
         };
         format!("{scheme}://{host}:{port}/")
     }
+}
+
+/// See [`WorkerConfig::unknown_keys`]; also for files that no worker starts with.
+pub(crate) fn unknown_keys(raw: &Props, mode: Mode) -> Vec<&str> {
+    const PREFIXES: [&str; 16] = [
+        "producer.",
+        "consumer.",
+        "admin.",
+        "key.converter.",
+        "value.converter.",
+        "header.converter.",
+        "config.storage.",
+        "offset.storage.",
+        "status.storage.",
+        "telemetry.storage.",
+        "config.providers.",
+        "listeners.https.",
+        "admin.listeners.https.",
+        "metrics.context.",
+        "sasl.",
+        "ssl.",
+    ];
+    // Of the worker's own connections, which a standalone worker has as well.
+    const CONNECTIONS: [&str; 10] = [
+        "security.protocol",
+        "client.dns.lookup",
+        "connections.max.idle.ms",
+        "default.api.timeout.ms",
+        "metadata.max.age.ms",
+        "reconnect.backoff.max.ms",
+        "reconnect.backoff.ms",
+        "request.timeout.ms",
+        "retry.backoff.max.ms",
+        "retry.backoff.ms",
+    ];
+    let def = definition(mode);
+    raw.keys()
+        .map(String::as_str)
+        .filter(|key| {
+            !def.contains(key)
+                && !CONNECTIONS.contains(key)
+                && !PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+        })
+        .collect()
+}
+
+/// See [`WorkerConfig::keys_without_effect`].
+pub(crate) fn keys_without_effect(raw: &Props) -> Vec<&str> {
+    let set = raw.iter().filter(|(_, value)| !value.trim().is_empty());
+    set.map(|(key, _)| key.as_str())
+        .filter(|key| {
+            matches!(*key, "plugin.path" | "metric.reporters")
+                || key.ends_with("interceptor.classes")
+                || key.ends_with(".metric.reporters")
+        })
+        .collect()
 }
 
 /// Host and port of an advertised URL: the worker's id.

@@ -17,6 +17,7 @@
 
 pub mod config_map;
 pub mod config_topic;
+pub mod finding;
 pub mod group;
 pub mod ids;
 pub mod jvm_json;
@@ -30,6 +31,7 @@ pub mod telemetry;
 pub mod visible;
 
 pub use config_map::ConfigMap;
+pub use finding::{Finding, Level};
 pub use ids::{
     ConnectorName, ConnectorTaskId, Generation, MemberId, Millis, Offset, TopicName, WorkerId,
 };

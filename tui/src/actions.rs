@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::conn::client::{CallError, Client};
 use crate::conn::{backoff, now, shown};
 use crate::message::{ActionNews, Message};
-use crate::model::action::{RestartMode, Verb};
+use crate::model::action::{NOT_SENT, RestartMode, UNANSWERED, Verb};
 use crate::text::Text;
 use crate::update::restarts_by_plan;
 
@@ -63,13 +63,15 @@ impl Executor {
         let executor = self.clone();
         tokio::spawn(async move {
             let aborted = executor.aborted.clone();
+            // What is given up frees slots: nobody who waits may then be sent.
             let slot = tokio::select! {
-                slot = executor.slots.acquire() => slot,
+                biased;
                 () = aborted.cancelled() => {
-                    let news = ActionNews::Failed(Text::from("given up before it was sent"));
+                    let news = ActionNews::Failed(Text::from(NOT_SENT));
                     let _ = out.send(Message::Action(id, news)).await;
                     return;
                 }
+                slot = executor.slots.acquire() => slot,
             };
             let Ok(_slot) = slot else {
                 return;
@@ -85,8 +87,7 @@ impl Executor {
             let done = tokio::select! {
                 done = run(&executor.client, &request, PATIENCE, waiting) => done,
                 () = aborted.cancelled() => {
-                    let why = "given up while it was asked for; it may have been taken";
-                    Err(CallError::Unreachable(Text::from(why)))
+                    Err(CallError::Unreachable(Text::from(UNANSWERED)))
                 }
             };
             let news = match done {

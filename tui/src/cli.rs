@@ -97,6 +97,26 @@ pub(crate) struct Waiting {
     pub(crate) watch: u64,
 }
 
+/// What to check.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Worker properties, of `sluice agent` or `sluice standalone`.
+    #[arg(value_name = "WORKER")]
+    pub(crate) worker: Option<PathBuf>,
+    /// Connectors: JSON, YAML or properties, one or many, or a folder of such files; - reads standard input.
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Ask nobody: no brokers, no databases, no names of hosts.
+    #[arg(long, conflicts_with_all = ["connect", "context"])]
+    pub(crate) offline: bool,
+    /// Longest time to wait for the brokers of a worker's file, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    pub(crate) timeout: u64,
+    /// Form of output.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
 /// How a worker logs, to standard error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Log {
@@ -201,6 +221,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         waiting: Waiting,
     },
+    /// Check a worker's file, connectors in files, or a running cluster, without changing anything.
+    ///
+    /// Of a worker's file it says what `sluice agent` would refuse or warn about, and which connectors in the config topic of
+    /// its cluster an agent could not run. Connectors in files (-f) are checked by the definitions of this build and, with
+    /// --connect, by the cluster. With --connect or --context alone, or with nothing, the connectors of that cluster are
+    /// checked: what is not well, and what an agent could not run.
+    ///
+    /// Exit status: 0 no errors (there may be warnings), 1 something could not be checked, 2 errors were found.
+    ///
+    /// JSON: {"findings": [{"level": "error" or "warning", "subject", "key", "value", "text"}], "summary": {"checked",
+    /// "errors", "warnings", "unchecked": [text]}}; key and value are null where there is none or it is secret.
+    Check(Check),
     /// Pause connectors.
     Pause(Names),
     /// Resume connectors.

@@ -41,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) status_topic: Option<String>,
     /// Config topic.
     pub(crate) config_topic: Option<String>,
+    /// Offset topic.
+    pub(crate) offset_topic: Option<String>,
     /// Telemetry topic.
     pub(crate) telemetry_topic: Option<String>,
     /// No writes.
@@ -149,6 +151,7 @@ struct Entry {
     group: Option<String>,
     status_topic: Option<String>,
     config_topic: Option<String>,
+    offset_topic: Option<String>,
     telemetry_topic: Option<String>,
     #[serde(default)]
     readonly: bool,
@@ -237,6 +240,7 @@ pub(crate) fn resolve(wanted: &Wanted) -> Result<Contexts, ConfigError> {
                 group: None,
                 status_topic: None,
                 config_topic: None,
+                offset_topic: None,
                 telemetry_topic: None,
                 readonly: false,
                 careful: false,
@@ -308,6 +312,7 @@ fn context(name: String, entry: Entry) -> Result<Context, ConfigError> {
         group: entry.group,
         status_topic: entry.status_topic,
         config_topic: entry.config_topic,
+        offset_topic: entry.offset_topic,
         telemetry_topic: entry.telemetry_topic,
         readonly: entry.readonly,
         careful: entry.careful,

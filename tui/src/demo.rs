@@ -384,6 +384,7 @@ impl Demo {
             group: Some(self.id.clone()),
             status_topic: Some(self.internal("status")),
             config_topic: Some(self.internal("configs")),
+            offset_topic: Some(self.internal("offsets")),
             telemetry_topic: Some(self.internal("status-telemetry")),
             readonly: false,
             careful: false,

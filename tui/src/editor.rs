@@ -1,7 +1,7 @@
 //! The user's editor on a private file, and the file of commands typed.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -110,6 +110,40 @@ pub(crate) fn remember(path: &Path, line: &str) {
     let _ = std::fs::write(path, text);
 }
 
+/// Where the copy of a text lies: a name that any connector can have becomes that of a file.
+fn draft_path(folder: &Path, connector: Option<&str>) -> PathBuf {
+    let name = connector.map_or_else(|| "new".to_owned(), |name| format!("edit-{name}"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let name: String = name
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .take(200)
+        .collect();
+    folder.join(format!("{name}.json"))
+}
+
+/// Keeps a copy of a text, readable by its owner only; answers where.
+pub(crate) fn keep_draft(
+    folder: &Path,
+    connector: Option<&str>,
+    text: &str,
+) -> io::Result<PathBuf> {
+    let path = draft_path(folder, connector);
+    std::fs::create_dir_all(folder)?;
+    // A file of its own, which then takes the place: whoever made one there before keeps no hold of it.
+    let mut file = tempfile::Builder::new()
+        .prefix(".draft-")
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(&path)?;
+    Ok(path)
+}
+
+/// Removes the copy. One that is not there is no error.
+pub(crate) fn drop_draft(folder: &Path, connector: Option<&str>) {
+    let _ = std::fs::remove_file(draft_path(folder, connector));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +169,21 @@ mod tests {
             remember(&path, line);
         }
         assert_eq!(read_history(&path), ["lag", "tasks"]);
+    }
+
+    #[test]
+    fn a_draft_is_for_its_owner_alone_and_its_name_stays_in_the_folder() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("drafts");
+        for name in [None, Some("orders"), Some("../../x"), Some("..")] {
+            let path = keep_draft(&folder, name, "text").unwrap();
+            assert_eq!(path.parent(), Some(folder.as_path()), "{name:?}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name:?}");
+            drop_draft(&folder, name);
+            assert!(!path.exists());
+        }
     }
 }

@@ -44,6 +44,10 @@ pub(crate) enum Effect {
     LoadOffsets(ConnectorName),
     /// Open the editor.
     Edit(Box<EditSession>),
+    /// Keep a copy of an edited text, which has no secrets, for whoever loses this terminal.
+    KeepDraft(Option<ConnectorName>, String),
+    /// Remove that copy.
+    DropDraft(Option<ConnectorName>),
     /// Validate an edited configuration.
     Validate {
         /// The edit.

@@ -22,8 +22,9 @@ mod update;
 mod view;
 
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{CommandFactory, Parser};
@@ -32,8 +33,11 @@ use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::Surroundings;
 use sluice_agent::causes::with_causes;
+use sluice_agent::check::Checker;
 use sluice_agent::process::{Environment, LogOptions, Role};
+use sluice_agent::validation::OwnChecks;
 use sluice_broker::{BrokerConfig, FsyncPolicy};
+use sluice_protocol::{ConfigMap, Finding};
 
 fn main() -> ExitCode {
     // A mistake on the command line is an error, 1; clap's own 2 would say that something is unhealthy.
@@ -111,7 +115,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Some(command) => runtime.block_on(headless(command, &contexts)),
+        Some(command) => {
+            let named = !cli.connect.is_empty() || cli.context.is_some();
+            runtime.block_on(headless(command, &contexts, named))
+        }
     };
     // Threads that wait for brokers must not hold the process up.
     runtime.shutdown_background();
@@ -119,7 +126,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs a command for scripts. Progress is for people: only on a terminal, only on standard error.
-async fn headless(command: Command, contexts: &Contexts) -> anyhow::Result<ExitCode> {
+///
+/// `named` says that the command line names a cluster.
+async fn headless(command: Command, contexts: &Contexts, named: bool) -> anyhow::Result<ExitCode> {
     let context = contexts
         .all
         .get(contexts.current)
@@ -150,7 +159,14 @@ async fn headless(command: Command, contexts: &Contexts) -> anyhow::Result<ExitC
         confirm: asks.then_some(&confirm as &(dyn Fn(&str) -> bool + Sync)),
         stdin: &stdin,
     };
-    let report = headless::run(command, &session).await;
+    let report = match command {
+        Command::Check(options) => {
+            let cluster = named || (options.worker.is_none() && options.file.is_empty());
+            let mut agent = Checker::new(environment());
+            headless::check(&options, &session, cluster, &mut agent).await
+        }
+        command => headless::run(command, &session).await,
+    };
     progress("");
     let report = report?;
     // A reader that has seen enough (`| head`) closes the pipe; that is its right.
@@ -274,6 +290,30 @@ fn surroundings() -> anyhow::Result<Surroundings> {
         no_color: set("NO_COLOR"),
         history: state.map(|folder| folder.join("sluice/history")),
     })
+}
+
+#[async_trait::async_trait]
+impl headless::LocalAgent for Checker {
+    fn worker_file(&mut self, path: &Path) -> Result<Vec<Finding>, String> {
+        Self::worker_file(self, path)
+    }
+
+    async fn brokers(&self, limit: Duration) -> Result<Vec<Finding>, String> {
+        Self::brokers(self, limit).await
+    }
+
+    async fn connector(&self, subject: &str, config: &ConfigMap, connects: bool) -> Vec<Finding> {
+        let own = if connects {
+            OwnChecks::Made
+        } else {
+            OwnChecks::Skipped
+        };
+        Self::connector(self, subject, config, own).await
+    }
+
+    fn connector_file(&self, bytes: &[u8]) -> Result<(String, ConfigMap), String> {
+        Self::connector_file(self, bytes)
+    }
 }
 
 /// The variables of the environment whose names and values are text, for config providers.

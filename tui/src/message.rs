@@ -36,6 +36,8 @@ pub(crate) enum Message {
     OffsetsLoaded(ConnectorName, Result<Vec<(Text, Text)>, Text>),
     /// The editor was closed.
     EditorClosed(Box<EditSession>, Result<String, Text>),
+    /// A copy of an edited text was kept at this place, or could not be.
+    DraftKept(Option<ConnectorName>, Result<Text, Text>),
     /// A configuration was validated.
     Validated(Box<EditSession>, Result<Box<ConfigInfos>, Text>),
     /// So many agents of the demo run.
@@ -124,6 +126,8 @@ pub(crate) enum Update {
         /// All partitions of the connectors looked at.
         partitions: Vec<LagReport>,
     },
+    /// When offsets of sources last moved, by the offset topic.
+    SourcesMoved(BTreeMap<ConnectorName, Millis>),
     /// Figures of a task.
     Task(Box<TaskReport>),
     /// A rebalance reported by an agent.

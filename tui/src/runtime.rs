@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
+use sluice_protocol::ConnectorName;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -334,6 +335,22 @@ impl Runtime {
                 Message::Validated(session, infos)
             }),
             Effect::Edit(session) => return self.edit(session).await.map(Some),
+            Effect::KeepDraft(connector, text) => {
+                let name = connector.as_ref().map(ConnectorName::as_str);
+                let kept = match self.drafts() {
+                    Some(folder) => editor::keep_draft(&folder, name, &text)
+                        .map(|path| Text::line(&path.display().to_string()))
+                        .map_err(|error| Text::line(&error.to_string())),
+                    None => Err(Text::from("there is no home folder")),
+                };
+                return Ok(Some(Message::DraftKept(connector, kept)));
+            }
+            Effect::DropDraft(connector) => {
+                if let Some(folder) = self.drafts() {
+                    let name = connector.as_ref().map(ConnectorName::as_str);
+                    editor::drop_draft(&folder, name);
+                }
+            }
             Effect::Copy(text) => {
                 let copied = self
                     .screen
@@ -350,6 +367,12 @@ impl Runtime {
             }
         }
         Ok(None)
+    }
+
+    /// Folder for copies of texts that were not written, beside the history.
+    fn drafts(&self) -> Option<PathBuf> {
+        let history = self.surroundings.history.as_ref()?;
+        Some(history.parent()?.join("drafts"))
     }
 
     fn wish(&self, change: impl FnOnce(&mut Wish)) {
@@ -445,7 +468,7 @@ async fn tell_of_agents(mut running: watch::Receiver<usize>, sender: mpsc::Sende
 /// (before 3.2), or a plugin it can't load, leaves the names to tell.
 async fn load_config(
     client: &Client,
-    connector: &sluice_protocol::ConnectorName,
+    connector: &ConnectorName,
 ) -> Result<(sluice_protocol::ConfigMap, PasswordKeys), Text> {
     let config = client
         .config(connector)

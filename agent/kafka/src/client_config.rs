@@ -80,19 +80,29 @@ pub fn librdkafka_config(
         merged.insert(key.clone(), value.clone());
     }
     for (key, value) in &merged {
-        match client_keys::parse(kind, key, value)? {
-            Some(value) => convert(&mut config, key, &value)?,
-            None if own.contains_key(key) && !is_of_another_client(kind, key) => {
-                tracing::warn!(key, "client setting is not known and has no effect");
-            }
-            None => {}
+        if let Some(value) = client_keys::parse(kind, key, value)? {
+            convert(&mut config, key, &value)?;
         }
+    }
+    for key in unknown_settings(kind, own) {
+        tracing::warn!(key, "client setting is not known and has no effect");
     }
     client_keys::check_relations(kind, &merged)?;
     compression_level(&mut config, &merged);
     fit(kind, &mut config, &merged);
     apply_security(&mut config, &Security::from_props(&merged)?)?;
     Ok(config)
+}
+
+/// The keys of `own`, see [`librdkafka_config`], that no Kafka client has.
+pub fn unknown_settings(kind: ClientKind, own: &Props) -> Vec<&str> {
+    own.iter()
+        .filter(|(key, value)| {
+            matches!(client_keys::parse(kind, key, value), Ok(None))
+                && !is_of_another_client(kind, key)
+        })
+        .map(|(key, _)| key.as_str())
+        .collect()
 }
 
 /// Kafka's defaults, where librdkafka has others.

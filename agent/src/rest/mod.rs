@@ -83,6 +83,54 @@ struct Server {
 /// The header by which clients know agents, as they know JVM workers by Jetty's.
 const SERVER: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
 
+/// What the file says of REST that keeps it from starting, and of what it warns, without opening a port.
+pub fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>) {
+    let mut faults = Vec::new();
+    faults.extend(tls::client(config).err().map(RestServerError::from));
+    let cors = Cors::new(
+        config.string("access.control.allow.origin"),
+        config.string("access.control.allow.methods"),
+    );
+    faults.extend(cors.err().map(RestServerError::Config));
+    let headers = ExtraHeaders::parse(config.string("response.http.headers.config"));
+    faults.extend(headers.err().map(RestServerError::Config));
+    let main = config.listeners.iter().map(|one| (one, "listeners.https."));
+    let admin = config.admin_listeners.iter().flatten();
+    let admin = admin.map(|one| (one, "admin.listeners.https."));
+    let mut warnings = Vec::new();
+    for (listener, prefix) in main.chain(admin) {
+        if listener.tls {
+            let fault = tls::server(config, prefix).err();
+            faults.extend(fault.map(RestServerError::from));
+        }
+        warnings.extend(open_to_everyone(config, listener, prefix));
+    }
+    (faults, warnings)
+}
+
+/// The warning about a listener on all addresses whose clients need no certificate.
+fn open_to_everyone(
+    config: &WorkerConfig,
+    listener: &Listener,
+    tls_prefix: &str,
+) -> Option<String> {
+    let everywhere = listener.host.is_empty()
+        || listener
+            .host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_unspecified());
+    let client_auth = config.raw.get(&format!("{tls_prefix}ssl.client.auth"));
+    let asks = listener.tls && client_auth.is_some_and(|auth| auth.trim() == "required");
+    (everywhere && !asks).then(|| {
+        format!(
+            "everyone who reaches this port can use REST: connectors read and write files as this user and reach what this \
+             machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
+             bound connectors by sluice.plugins.allow, sluice.file.roots and sluice.http.hosts"
+        )
+    })
+}
+
 impl RestServer {
     /// Opens all listeners.
     ///
@@ -181,19 +229,8 @@ impl RestServer {
             open: self.open.clone(),
         };
         self.open.spawn(listening.accept());
-        let everywhere = host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_unspecified());
-        let client_auth = config.raw.get(&format!("{tls_prefix}ssl.client.auth"));
-        let asks = listener.tls && client_auth.is_some_and(|auth| auth.trim() == "required");
-        if everywhere && !asks {
-            tracing::warn!(
-                port,
-                "everyone who reaches this port can use REST: connectors read and write files as this user and reach what this \
-                 machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
-                 bound connectors by sluice.plugins.allow, sluice.file.roots and sluice.http.hosts"
-            );
+        if let Some(warning) = open_to_everyone(config, listener, tls_prefix) {
+            tracing::warn!(port, "{warning}");
         }
         tracing::info!(
             host,

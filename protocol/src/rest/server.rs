@@ -24,6 +24,24 @@ pub struct Health {
     pub message: String,
 }
 
+impl Health {
+    /// What stands before the warnings of a worker that is healthy all the same.
+    const WARNING: &str = " Warning: ";
+
+    /// Adds a warning to the message: KIP-1017 has no other place for one.
+    pub fn warn(&mut self, warning: &str) {
+        self.message.push_str(Self::WARNING);
+        self.message.push_str(warning);
+    }
+
+    /// The warning in the message, for example `this agent cannot run "orders" (connector.class=a.B).`
+    pub fn warning(&self) -> Option<&str> {
+        self.message
+            .split_once(Self::WARNING)
+            .map(|(_, warning)| warning)
+    }
+}
+
 /// The verdict of `GET /health`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -48,6 +48,14 @@ pub(crate) const TESTS: &[Test] = &[
         run: secrets,
     },
     Test {
+        name: "evening::a_bulk_action_is_given_up_in_the_middle_and_says_what_was_not_sent",
+        run: aborted,
+    },
+    Test {
+        name: "evening::a_refused_text_is_kept_without_secrets_where_the_dialog_says",
+        run: kept,
+    },
+    Test {
         name: "evening::ctrl_z_in_the_editor_gives_the_shell_back",
         run: suspended,
     },
@@ -496,6 +504,95 @@ fn secrets(context: &Context) -> Result<()> {
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     ensure!(!raw.contains("geheim"), "a secret was on the screen");
     Ok(())
+}
+
+fn aborted(context: &Context) -> Result<()> {
+    const ALL: usize = 24;
+    let cluster = context.cluster("aborted")?;
+    let mut worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
+    let names: Vec<String> = (0..ALL).map(|n| format!("{}-b{n}", cluster.name)).collect();
+    for name in &names {
+        worker
+            .rest()
+            .put_config(name, &idle(&cluster, &cluster.name)?)?;
+    }
+    for name in &names {
+        worker.rest().wait_running(name, 1, seconds(60))?;
+    }
+    let mut terminal = start(&["--connect", worker.rest().url()], &[])?;
+    terminal.wait_text(&format!("{ALL} conn"), seconds(20))?;
+    terminal.send(&format!(":pause /{}-b\r", cluster.name))?;
+    terminal.wait_text("24 connectors", seconds(10))?;
+    // Four are asked for at a time; nobody answers, so the others wait for their turn.
+    worker.process().freeze()?;
+    terminal.send("y")?;
+    terminal.wait_text("pause: 0 of 24 done", seconds(10))?;
+    terminal.send(":abort\r")?;
+    terminal.wait_text("20 not sent, 4 may have been taken", seconds(20))?;
+    worker.process().thaw()?;
+    let mut paused = 0;
+    for name in &names {
+        let states = worker
+            .rest()
+            .get(&format!("/connectors/{name}/status"))?
+            .json()?;
+        paused += usize::from(states["connector"]["state"] != "RUNNING");
+    }
+    ensure!(paused <= 4, "{paused} were paused");
+    // The next one is not given up with them.
+    terminal.send(&format!(":pause {}\r", names[20]))?;
+    terminal.send("y")?;
+    worker
+        .rest()
+        .wait_state(&names[20], "PAUSED", 1, seconds(30))
+        .map(drop)
+}
+
+fn kept(context: &Context) -> Result<()> {
+    let cluster = context.cluster("kept")?;
+    let worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
+    let name = format!("{}-c", cluster.name);
+    worker
+        .rest()
+        .put_config(&name, &idle(&cluster, &cluster.name)?)?;
+    worker.rest().wait_running(&name, 1, seconds(30))?;
+    let editor = cluster.folder.join("editor.sh");
+    let change = "sed -i 's,\"tasks.max\": \"1\",\"tasks.max\": \"many\"\\, \"db.password\": \"geheim\",' \"$1\"";
+    std::fs::write(&editor, format!("#!/bin/sh\n{change}\n"))?;
+    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
+    let editor = editor.display().to_string();
+    let state = cluster.folder.join("state");
+    let state_text = state.display().to_string();
+    let environment = [
+        ("EDITOR", editor.as_str()),
+        ("VISUAL", &editor),
+        ("XDG_STATE_HOME", &state_text),
+    ];
+    let mut terminal = start(&["--connect", worker.rest().url()], &environment)?;
+    terminal.wait_line(&["HEALTHY", &name], seconds(20))?;
+    terminal.send("e")?;
+    terminal.wait_text("not written", seconds(20))?;
+    terminal.wait_text("a copy without secrets is in", seconds(20))?;
+    let copy = state.join(format!("sluice/drafts/edit-{name}.json"));
+    let text = std::fs::read_to_string(&copy)?;
+    ensure!(
+        text.contains("\"many\"") && !text.contains("geheim"),
+        "{text}"
+    );
+    let mode = std::fs::metadata(&copy)?.permissions().mode();
+    ensure!(mode & 0o777 == 0o600, "{mode:o}");
+    // Left with esc, the text is offered with the next e; discarded, it is gone everywhere.
+    terminal.send(keys::ESCAPE)?;
+    terminal.wait_no_text("not written", seconds(10))?;
+    terminal.send("e")?;
+    terminal.wait_text("there is a text of yours", seconds(10))?;
+    crate::terminal::press(&mut terminal, &format!("edit {name}"), "edit again")?;
+    crate::terminal::press(
+        &mut terminal,
+        &format!("edit {name}: not written"),
+        "discard",
+    )?;
+    wait_until("the copy to be gone", seconds(10), || Ok(!copy.exists()))
 }
 
 fn suspended(context: &Context) -> Result<()> {

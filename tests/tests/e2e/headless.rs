@@ -41,12 +41,17 @@ pub(crate) const TESTS: &[Test] = &[
         run: nobody_there,
     },
     Test {
+        name: "headless::check_says_what_is_wrong_with_files_and_clusters_and_changes_nothing",
+        run: |context| check(&Stage::new(context, Kind::Agent)?),
+    },
+    Test {
         name: "headless::all_of_it_works_on_a_jvm_worker",
         run: |context| {
             let stage = Stage::new(context, Kind::Jvm)?;
             lists(&stage)?;
             exit_status(&stage)?;
             apply(&stage)?;
+            check(&stage)?;
             verbs(&stage)
         },
     },
@@ -607,5 +612,109 @@ fn nobody_there(context: &Context) -> Result<()> {
     let nowhere = nowhere.display().to_string();
     sluice(&["--config", &nowhere, "get", "connectors"], "")?.refuses(1, &nowhere)?;
     sluice(&["--connect", "ftp://x", "get", "connectors"], "")?.refuses(1, "ftp://x")?;
+    Ok(())
+}
+
+/// Level, subject and key of each finding.
+fn findings(output: &Output) -> Result<Vec<(String, String, String)>> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let found = output.json()?["findings"].clone();
+    let found = found.as_array().context("no list")?;
+    let brief = |one: &Value| {
+        (
+            text(&one["level"]),
+            text(&one["subject"]),
+            text(&one["key"]),
+        )
+    };
+    Ok(found.iter().map(brief).collect())
+}
+
+fn check(stage: &Stage<'_>) -> Result<()> {
+    let has = |output: &Output, level: &str, subject: &str, key: &str| -> Result<()> {
+        let found = findings(output)?;
+        let one = (level.to_owned(), subject.to_owned(), key.to_owned());
+        ensure!(found.contains(&one), "no {one:?} in {found:?}");
+        Ok(())
+    };
+    // A worker's file: of one that runs, with mistakes, and with brokers that are not there.
+    let properties = stage.cluster.properties()?;
+    let fine = stage.file("fine.properties", &properties.text())?;
+    let found = sluice(&["check", &fine, "-o", "json"], "")?.quietly(0)?;
+    ensure!(found.json()?["summary"]["checked"] == 1, "{found:?}");
+    let text =
+        properties.text() + "\ngroup.idd=x\noffset.flush.interval.ms=often\nodd.password=geheim\n";
+    let wrong = stage.file("wrong.properties", &text)?;
+    let found = sluice(&["check", &wrong, "-o", "json"], "")?.quietly(2)?;
+    has(&found, "error", &wrong, "offset.flush.interval.ms")?;
+    has(&found, "warning", &wrong, "group.idd")?;
+    ensure!(!found.stdout.contains("geheim"), "{found:?}");
+    let nobody = format!("127.0.0.1:{}", free_port()?);
+    let dead = properties.with("bootstrap.servers", &nobody).text();
+    let dead = stage.file("dead.properties", &dead)?;
+    let found = sluice(&["check", &dead, "--timeout", "3"], "")?.expect(1)?;
+    ensure!(found.stderr.contains(&nobody), "{found:?}");
+    sluice(&["check", &dead, "--offline"], "")?.quietly(0)?;
+    let found = sluice(&["check", "--offline", "-f", &fine], "")?.quietly(2)?;
+    ensure!(found.stdout.contains("check it without -f"), "{found:?}");
+    sluice(&["check", "/no/such.properties"], "")?.refuses(1, "/no/such.properties")?;
+
+    // Connectors in files, by themselves and with what the cluster says.
+    let folder = stage.cluster.folder.join("files");
+    std::fs::create_dir_all(&folder)?;
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text);
+    let good = stage.idle_config("checked")?;
+    write("good.json", &good.to_string())?;
+    write(
+        "other.properties",
+        "name=other\nconnector.class=FileStreamSink\ntopics=t\nfile=/tmp/x\n",
+    )?;
+    let files = folder.display().to_string();
+    sluice(&["check", "--offline", "-f", &files], "")?.quietly(0)?;
+    stage.sluice(&["check", "-f", &files])?.quietly(0)?;
+    write(
+        "twice.yaml",
+        "name: other\nconnector.class: FileStreamSink\ntopics: t\ntasks.max: many\ndb.password: geheim\n",
+    )?;
+    write(
+        "foreign.json",
+        r#"{"name":"foreign","config":{"connector.class":"com.example.No","x.secret":"geheim"}}"#,
+    )?;
+    write("broken.json", r#"{"name":"#)?;
+    for online in [false, true] {
+        let found = if online {
+            stage.sluice(&["check", "-o", "json", "-f", &files])?
+        } else {
+            sluice(&["check", "-o", "json", "-f", &files], "")?
+        };
+        let found = found.quietly(2)?;
+        has(&found, "error", "connector other", "tasks.max")?;
+        has(&found, "error", "connector foreign", "connector.class")?;
+        has(&found, "error", &format!("{files}/broken.json"), "-")?;
+        let twice = format!("connector other in {files}/twice.yaml");
+        has(&found, "error", &twice, "name")?;
+        ensure!(!found.stdout.contains("geheim"), "{found:?}");
+    }
+    ensure!(!stage.exists(&stage.name("checked"))?, "a check wrote");
+
+    // The cluster: all is well, then a task fails.
+    let [source, sink] = stage.pipeline.connectors();
+    let found = stage.sluice(&["check"])?.quietly(0)?;
+    ensure!(found.stdout.contains("0 errors"), "{found:?}");
+    let failing = stage.name("check-failing");
+    let config = json!({
+        "connector.class": "FileStreamSink", "topics": stage.pipeline.topic, "file": "/no/such/folder/out", "tasks.max": "1",
+    });
+    stage.rest().put_config(&failing, &config)?;
+    stage.rest().wait_failed(&failing)?;
+    let found = stage.sluice(&["check", "-o", "json"])?.quietly(2)?;
+    has(&found, "error", &format!("connector {failing}"), "-")?;
+    has(&found, "error", &format!("connector {failing} task 0"), "-")?;
+    for well in [source, sink] {
+        ensure!(!found.stdout.contains(&well), "{found:?}");
+    }
+    stage.rest().delete(&failing)?;
+    stage.rest().wait_gone(&failing, seconds(30))?;
+    sluice(&["--connect", &format!("http://{nobody}"), "check"], "")?.refuses(1, &nobody)?;
     Ok(())
 }

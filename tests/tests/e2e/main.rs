@@ -31,6 +31,7 @@ mod secured;
 mod takeover;
 mod terminal;
 mod transformations;
+mod watching;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +55,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         terminal::TESTS,
         headless::TESTS,
         evening::TESTS,
+        watching::TESTS,
         https::TESTS,
         secured::TESTS,
         demo::TESTS,

@@ -586,8 +586,14 @@ impl Client {
         )
         .await;
         let health = match health {
-            Ok(Ok((_, bytes))) if self.parse::<Health>(&bytes).is_ok() => WorkerHealth::Ok,
-            Ok(Err(CallError::Refused { status: 404, .. })) | Ok(Ok(_)) => WorkerHealth::Answers,
+            Ok(Ok((_, bytes))) => match self.parse::<Health>(&bytes) {
+                Ok(health) => match health.warning() {
+                    Some(warning) => WorkerHealth::Warns(Text::line(warning)),
+                    None => WorkerHealth::Ok,
+                },
+                Err(_) => WorkerHealth::Answers,
+            },
+            Ok(Err(CallError::Refused { status: 404, .. })) => WorkerHealth::Answers,
             Ok(Err(CallError::Refused { message, .. } | CallError::Malformed(message))) => {
                 WorkerHealth::NotReady(message)
             }

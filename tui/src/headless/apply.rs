@@ -41,7 +41,7 @@ pub(super) async fn apply(
     pace: Pace,
 ) -> Result<Report, CommandError> {
     let mut wanted: Vec<Wanted> = Vec::new();
-    for file in &all_files(files)? {
+    for file in &all_files(files, &["json", "yaml", "yml"])? {
         let shown = Text::line(&file.display().to_string()).to_string();
         let fail = |why: String| CommandError::File {
             file: shown.clone(),
@@ -108,7 +108,10 @@ pub(super) async fn apply(
 }
 
 /// The files named, and those of the folders named in the order of their names.
-fn all_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+pub(super) fn all_files(
+    named: &[PathBuf],
+    extensions: &[&str],
+) -> Result<Vec<PathBuf>, CommandError> {
     let mut all = Vec::new();
     for path in named {
         if !path.is_dir() {
@@ -123,12 +126,12 @@ fn all_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
         let mut files: Vec<PathBuf> = entries
             .flatten()
             .map(|entry| entry.path())
-            .filter(|file| file.is_file() && is_configuration(file))
+            .filter(|file| file.is_file() && is_configuration(file, extensions))
             .collect();
         if files.is_empty() {
-            return Err(fail(
-                "no .json, .yaml or .yml file in this folder".to_owned(),
-            ));
+            let (last, others) = extensions.split_last().unwrap_or((&"", &[]));
+            let others = others.join(", .");
+            return Err(fail(format!("no .{others} or .{last} file in this folder")));
         }
         files.sort();
         all.extend(files);
@@ -136,12 +139,12 @@ fn all_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
     Ok(all)
 }
 
-fn is_configuration(file: &Path) -> bool {
+fn is_configuration(file: &Path, extensions: &[&str]) -> bool {
     let hidden = file
         .file_name()
         .is_none_or(|name| name.to_string_lossy().starts_with('.'));
     let extension = file.extension().and_then(|extension| extension.to_str());
-    !hidden && matches!(extension, Some("json" | "yaml" | "yml"))
+    !hidden && extension.is_some_and(|extension| extensions.contains(&extension))
 }
 
 /// How a file differs from what is stored.
@@ -179,13 +182,17 @@ impl Step {
     }
 }
 
+/// Keys whose value is what stands for a secret on the screen.
+pub(super) fn masked_keys(config: &ConfigMap) -> impl Iterator<Item = &str> {
+    let masked = |value: &Option<String>| value.as_deref().is_some_and(|v| v.contains('•'));
+    let entries = config.iter().filter(move |(_, value)| masked(value));
+    entries.map(|(key, _)| key.as_str())
+}
+
 /// Errors by key; fine gives the keys that are passwords.
 async fn validate(client: &Client, wanted: &Wanted) -> Result<PasswordKeys, Vec<String>> {
-    let masked: Vec<String> = wanted
-        .config
-        .iter()
-        .filter(|(_, value)| value.as_deref().is_some_and(|value| value.contains('•')))
-        .map(|(key, _)| format!("{key}: holds a mask, not a value"))
+    let masked: Vec<String> = masked_keys(&wanted.config)
+        .map(|key| format!("{key}: holds a mask, not a value"))
         .collect();
     if !masked.is_empty() {
         return Err(masked);

@@ -86,7 +86,10 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
                 .iter()
                 .filter_map(|key| WorkerRow::of(model, key))
                 .collect();
-            let bad = |row: &WorkerRow| !matches!(row.health.as_str(), "ok" | "answers" | "n/a");
+            let well = |health: &str| {
+                matches!(health, "ok" | "answers" | "n/a") || health.starts_with("ok, warns: ")
+            };
+            let bad = |row: &WorkerRow| !well(&row.health);
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Lag => {

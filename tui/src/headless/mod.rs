@@ -4,6 +4,7 @@
 //! unhealthy. Progress goes through a callback, which `main` connects to a terminal or to nothing.
 
 mod apply;
+mod check;
 mod get;
 mod output;
 mod rows;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use sluice_protocol::rest::ExpandedConnectors;
 
+pub(crate) use self::check::{LocalAgent, check};
 use crate::cli::{Command, Names, Waiting};
 use crate::conn::client::{CallError, Client};
 use crate::conn::now;
@@ -81,6 +83,9 @@ pub(crate) enum CommandError {
         /// What is wrong.
         why: String,
     },
+    /// A file can't be read; the text names it.
+    #[error("{0}")]
+    Unreadable(Text),
     /// Deleting must be confirmed.
     #[error("delete needs --yes when standard input is no terminal")]
     NotConfirmed,
@@ -155,6 +160,7 @@ pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Repor
         }
         // `main` carries these out itself.
         Command::Agent { .. }
+        | Command::Check(_)
         | Command::Standalone { .. }
         | Command::Broker(_)
         | Command::Demo { .. }

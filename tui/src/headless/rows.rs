@@ -154,6 +154,7 @@ impl WorkerRow {
         let health = match (&worker.health, worker.member) {
             (_, Some(false)) => "left".to_owned(),
             (Some(WorkerHealth::Ok), _) => "ok".to_owned(),
+            (Some(WorkerHealth::Warns(warning)), _) => format!("ok, warns: {warning}"),
             (Some(WorkerHealth::Answers), _) => "answers".to_owned(),
             (Some(WorkerHealth::NotReady(why)), _) => format!("not ready: {why}"),
             (Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)), _) => {

@@ -68,6 +68,11 @@ impl fmt::Display for Verb {
     }
 }
 
+/// Why an action failed that was given up while it waited for its turn.
+pub(crate) const NOT_SENT: &str = "given up before it was sent";
+/// Why an action failed that was given up before the cluster answered.
+pub(crate) const UNANSWERED: &str = "given up while it was asked for; it may have been taken";
+
 /// How far an action got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -164,7 +169,7 @@ pub(crate) struct Action {
     /// How long what was started is watched before it counts as running, in milliseconds.
     pub(crate) watch: Millis,
     /// Since when all that was started runs, and how many parts that are.
-    pub(crate) running: Option<(Millis, usize)>,
+    pub(crate) running: Option<(Millis, String)>,
     /// The server said yes.
     taken: bool,
 }
@@ -225,6 +230,11 @@ impl Action {
             Stage::Failed { .. } => Outcome::Bad,
             _ => Outcome::Pending,
         }
+    }
+
+    /// Whether it failed for this reason.
+    pub(crate) fn failed_as(&self, why: &str) -> bool {
+        matches!(&self.stage, Stage::Failed { error, .. } if error.as_str() == why)
     }
 
     /// Whether nothing more will come of it.
@@ -371,11 +381,15 @@ impl Action {
         let parts: Vec<Part<'_>> = ids.iter().filter_map(|id| self.part(c, *id)).collect();
         let heard = parts.iter().all(|part| part.heard);
         let all = parts.len();
-        let what = if mode == RestartMode::ConnectorOnly {
-            "connector".to_owned()
-        } else {
-            all.to_string()
+        // What is paused comes up paused.
+        let what = match (mode, up(&parts)) {
+            (RestartMode::ConnectorOnly, _) => format!("connector {}", c.state),
+            (_, states) => states,
         };
+        if health::asked_for(c) == TargetState::Stopped && c.counts.total == 0 {
+            let text = "it is STOPPED, so there was nothing to restart; resume starts it";
+            return Some(Err(text.to_owned()));
+        }
         match self.run(&parts, heard, at, now)? {
             Err((failed, root)) => {
                 let took = self.took(now);
@@ -394,9 +408,9 @@ impl Action {
                 let watched = units::span(now - since);
                 Some(Ok(if heard {
                     let took = self.took(since);
-                    format!("{what} RUNNING after {took}, and still after {watched}")
+                    format!("{what} after {took}, and still after {watched}")
                 } else {
-                    format!("{what} RUNNING {watched} later; the restart itself was not seen")
+                    format!("{what} {watched} later; the restart itself was not seen")
                 }))
             }
         }
@@ -437,6 +451,12 @@ impl Action {
                 let watched = units::span(now - since);
                 let took = self.took(since);
                 let rest = match c.counts.failed {
+                    n if n > 0 && running == 0 => {
+                        let text = format!(
+                            "resumed, but nothing runs: {n} FAILED as before; restart starts what failed"
+                        );
+                        return Some(Err(text));
+                    }
                     0 => String::new(),
                     n => format!("; {n} FAILED as before"),
                 };
@@ -515,8 +535,9 @@ impl Action {
             return (late || settled).then_some(Err((count, root)));
         }
         let start = if heard { now } else { at };
-        let (since, _) = *self.running.get_or_insert((start, parts.len()));
-        (now - since >= self.watch).then_some(Ok(since))
+        let (since, states) = self.running.get_or_insert((start, String::new()));
+        *states = up(parts);
+        (now - *since >= self.watch).then_some(Ok(*since))
     }
 
     /// One line for the footer.
@@ -533,10 +554,10 @@ impl Action {
                 ),
             ),
             Stage::Accepted { at } => {
-                let doing = match self.running {
-                    Some((since, parts)) if since > *at => format!(
-                        "{parts} RUNNING after {}, watching {} more",
-                        self.took(since),
+                let doing = match &self.running {
+                    Some((since, states)) if since > at => format!(
+                        "{states} after {}, watching {} more",
+                        self.took(*since),
                         units::span((since + self.watch - now + 999).max(0))
                     ),
                     _ => format!("accepted, not confirmed for {}", units::span(now - at)),
@@ -582,6 +603,19 @@ pub(crate) enum Outcome {
     Bad,
     /// Under way.
     Pending,
+}
+
+/// `2 RUNNING`, `1 RUNNING, 1 PAUSED`: parts that came up, by what they do now.
+fn up(parts: &[Part<'_>]) -> String {
+    let paused = parts
+        .iter()
+        .filter(|part| part.state == State::Paused)
+        .count();
+    match (parts.len() - paused, paused) {
+        (running, 0) => format!("{running} RUNNING"),
+        (0, paused) => format!("{paused} PAUSED"),
+        (running, paused) => format!("{running} RUNNING, {paused} PAUSED"),
+    }
 }
 
 #[cfg(test)]
@@ -706,6 +740,50 @@ mod tests {
                 "restart failed c: 1 RUNNING after 0.6s, and still after 10s".into()
             )
         );
+    }
+
+    /// A paused connector used to be "2 RUNNING" after its restart, a stopped one was waited for in vain.
+    #[test]
+    fn a_restart_says_what_became_of_paused_and_stopped_ones() {
+        use State::{Paused, Stopped};
+        let before = connector("c", Paused, &[Paused]);
+        let mut action = accepted(Verb::Restart(RestartMode::All), &before);
+        let paused = heard(&before, Paused, &[Paused]);
+        action.settle(Some(&paused), LIVE, 2_000);
+        assert!(action.line(2_000).1.contains("2 PAUSED"), "{action:?}");
+        action.settle(Some(&paused), LIVE, 30_000);
+        let (outcome, line) = action.line(30_000);
+        assert_eq!(outcome, Outcome::Good, "{line}");
+        assert!(
+            line.contains("2 PAUSED") && !line.contains("RUNNING"),
+            "{line}"
+        );
+        let before = connector("c", Stopped, &[]);
+        let mut action = accepted(Verb::Restart(RestartMode::All), &before);
+        action.settle(Some(&before), LIVE, 2_000);
+        let (outcome, line) = action.line(2_000);
+        assert_eq!(outcome, Outcome::Bad, "{line}");
+        assert!(line.contains("STOPPED"), "{line}");
+    }
+
+    /// A resume of what had failed altogether used to be green, with "0/2 tasks RUNNING".
+    #[test]
+    fn a_resume_after_which_nothing_runs_is_not_good() {
+        use State::{Failed, Paused, Running};
+        for (states, good) in [(vec![Failed, Failed], false), (vec![Failed, Paused], true)] {
+            let before = connector("c", Paused, &states);
+            let mut action = accepted(Verb::Resume, &before);
+            let after: Vec<State> = states
+                .iter()
+                .map(|state| if *state == Paused { Running } else { *state })
+                .collect();
+            let after = heard(&before, Running, &after);
+            action.settle(Some(&after), LIVE, 2_000);
+            action.settle(Some(&after), LIVE, 30_000);
+            let (outcome, line) = action.line(30_000);
+            assert_eq!(outcome == Outcome::Good, good, "{line}");
+            assert!(line.contains("FAILED as before"), "{line}");
+        }
     }
 
     /// A task blocked in a write runs as before until it is torn away.

@@ -13,6 +13,9 @@ use super::trace::Trace;
 use crate::text::Text;
 use crate::units::Millis;
 
+/// Brokers that answered and are silent for so long, in milliseconds, leave nobody who knows whether work gets on.
+const UNSURE_AFTER: Millis = 5_000;
+
 /// Samples kept for a trend, one per [`TREND_EVERY`].
 pub(crate) const TREND_SAMPLES: usize = 60;
 /// Distance between two samples of a trend.
@@ -256,6 +259,8 @@ impl WorkerKind {
 pub(crate) enum WorkerHealth {
     /// 200.
     Ok,
+    /// 200 with a warning: an agent has connectors in its cluster that it cannot run.
+    Warns(Text),
     /// 503, or the endpoint is there but the worker is not ready.
     NotReady(Text),
     /// No answer: no such host, timeout.
@@ -304,6 +309,14 @@ impl Worker {
         match self.member {
             Some(member) => !member,
             None => matches!(self.health, Some(WorkerHealth::Refused(_))),
+        }
+    }
+
+    /// What it warns of although it is well.
+    pub(crate) fn warning(&self) -> Option<&str> {
+        match &self.health {
+            Some(WorkerHealth::Warns(warning)) => Some(warning.as_str()),
+            _ => None,
         }
     }
 
@@ -452,6 +465,8 @@ pub(crate) struct Cluster {
     pub(crate) rest: Link,
     /// Brokers.
     pub(crate) brokers: Link,
+    /// Whether the brokers ever answered.
+    pub(crate) brokers_seen: bool,
     /// When the list was asked for that has not been answered for some seconds.
     pub(crate) waiting: Option<Millis>,
     /// A connector that no list has named yet was told of: the list is to be asked for again.
@@ -518,6 +533,13 @@ impl Cluster {
         self.silent_since().is_some_and(|since| now - since > 3_000)
             && !followed
             && self.listed.is_none_or(|at| now - at > 3_000)
+    }
+
+    /// Whether nobody can say that work still gets on: the brokers answered before and have not for a while. Workers then
+    /// tell the states that they knew last. Where the brokers never answered, it may be us who cannot reach them.
+    pub(crate) fn is_unsure(&self, now: Millis) -> bool {
+        self.brokers_seen
+            && matches!(self.brokers, Link::Down { since, .. } if now - since > UNSURE_AFTER)
     }
 
     /// Whether lag taken at `at` is known to be old: the brokers do not answer, or it was not looked at for a while.

@@ -55,6 +55,10 @@ static AUTHORIZATION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static BEARER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\bbearer\s+([A-Za-z0-9._~+/=•-]{4,})").ok());
 
+/// A key and its text in JSON.
+static PAIR: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#""((?:[^"\\]|\\.)*)"\s*:\s*"((?:[^"\\]|\\.)*)""#).ok());
+
 /// Keys known to be secret by their ConfigDef type.
 pub(crate) type PasswordKeys = BTreeSet<String>;
 
@@ -252,7 +256,29 @@ pub(crate) enum EditError {
     },
 }
 
-/// Reads an edited text and puts the stored values back where the mask still stands.
+/// An edited text as it may be kept in a file: whatever of it is or may be a secret is masked, also where it is no JSON.
+pub(crate) fn draft_text(text: &str, passwords: &PasswordKeys) -> String {
+    let lines = text.lines().map(|line| {
+        let mut masked = String::with_capacity(line.len());
+        let mut from = 0;
+        for pair in PAIR.iter().flat_map(|regex| regex.captures_iter(line)) {
+            if let (Some(key), Some(value)) = (pair.get(1), pair.get(2)) {
+                masked.push_str(line.get(from..value.start()).unwrap_or(""));
+                masked.push_str(&shown(key.as_str(), value.as_str(), passwords));
+                from = value.end();
+            }
+        }
+        let rest = line.get(from..).unwrap_or("");
+        let odd = is_secret_name(rest) || passwords.iter().any(|key| rest.contains(key.as_str()));
+        masked.push_str(if odd { MASK } else { rest });
+        masked
+    });
+    lines.fold(String::with_capacity(text.len()), |all, line| {
+        all + &line + "\n"
+    })
+}
+
+/// The text for the editor: and puts the stored values back where the mask still stands.
 pub(crate) fn merge(text: &str, stored: &ConfigMap) -> Result<ConfigMap, EditError> {
     let mut edited: ConfigMap =
         serde_json::from_str(text).map_err(|error| EditError::Json(error.to_string()))?;
@@ -316,6 +342,26 @@ mod tests {
 
     fn passwords(keys: &[&str]) -> PasswordKeys {
         keys.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_copy_of_a_text_holds_no_secret_whatever_its_form() {
+        let passwords = PasswordKeys::from(["blob".to_owned()]);
+        let kept = r#"{ "file": "/x", "url": "jdbc:x://h/d?password=geheim1&a=b", "db.password": "geheim\"2",
+            "blob": "geheim3",
+            "n": 1, "other.secret": "geheim4
+            "blob": geheim5
+            "tasks.max": "7" "#;
+        let copy = draft_text(kept, &passwords);
+        assert!(!copy.contains("geheim"), "{copy}");
+        for part in [
+            "\"/x\"",
+            "jdbc:x://h/d?password=",
+            "&a=b",
+            "\"tasks.max\": \"7\"",
+        ] {
+            assert!(copy.contains(part), "{part} in {copy}");
+        }
     }
 
     #[test]

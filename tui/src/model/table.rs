@@ -225,12 +225,13 @@ const TASKS: &[ColumnSpec] = &[
     left(Column::State, "STATE", 10, 0, 0),
     left(Column::Name, "CONNECTOR", 14, 3, 0),
     right(Column::Id, "ID", 3, 0),
-    left(Column::Worker, "WORKER", 15, 1, 2),
+    left(Column::Worker, "WORKER", 15, 1, 3),
     right(Column::Lag, "LAG", 5, 4),
     right(Column::Rate, "REC/S", 6, 5),
     right(Column::Restarts, "RST", 3, 6),
-    right(Column::Changed, "SINCE", 6, 3),
-    left(Column::RootCause, "ROOT-CAUSE", 16, 5, 1),
+    right(Column::Changed, "SINCE", 6, 2),
+    // Wide enough to tell one cause from another: that is what this table is read for.
+    left(Column::RootCause, "ROOT-CAUSE", 28, 5, 1),
     wide(Column::Partitions, "PARTITIONS", 12, 2),
 ];
 

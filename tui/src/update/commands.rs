@@ -551,10 +551,23 @@ fn search(model: &mut Model, forward: bool) {
     if count == 0 {
         return model.say(Outcome::Bad, "no match");
     }
+    // What is looked for may stand across the place where a line is broken.
     let hit = |i: &usize| {
-        lines
-            .get(*i)
-            .is_some_and(|(_, text)| text.to_lowercase().contains(&needle))
+        let Some((_, first)) = lines.get(*i) else {
+            return false;
+        };
+        let mut whole = first.to_lowercase();
+        let own = whole.len();
+        for (_, text) in lines.iter().skip(*i + 1) {
+            let Some(rest) = text.strip_prefix(crate::view::CONTINUED) else {
+                break;
+            };
+            if whole.len() > own + needle.len() {
+                break;
+            }
+            whole.push_str(&rest.to_lowercase());
+        }
+        whole.find(&needle).is_some_and(|at| at < own)
     };
     let start = model.detail.scroll;
     let found = if forward {
@@ -633,9 +646,9 @@ pub(super) fn abort(model: &mut Model) -> Vec<Effect> {
     let waiting = |action: &&Action| matches!(action.stage, Stage::Asked | Stage::Waiting { .. });
     match model.actions.iter().filter(waiting).count() {
         0 => nothing(model, "nothing waits to be sent"),
-        count => {
-            let count = crate::units::plural(count, "request");
-            model.say(Outcome::Pending, &format!("giving up {count}"));
+        // What came of each is said by the line of its plan.
+        _ => {
+            model.flash = None;
             vec![Effect::Abort]
         }
     }

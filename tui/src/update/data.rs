@@ -35,7 +35,10 @@ pub(super) fn apply(model: &mut Model, update: Update) {
             model.stale_index = was_stale;
             model.cluster.waiting = Some(since);
         }
-        Update::Brokers(link) => model.cluster.brokers = link,
+        Update::Brokers(link) => {
+            model.cluster.brokers_seen |= link == Link::Up;
+            model.cluster.brokers = link;
+        }
         Update::Server {
             url,
             version,
@@ -104,6 +107,7 @@ pub(super) fn apply(model: &mut Model, update: Update) {
         Update::Worker(report) => telemetry::worker(model, report),
         Update::Group(report) => telemetry::group(model, &report),
         Update::Lag { at, partitions } => telemetry::lag(model, at, partitions),
+        Update::SourcesMoved(moved) => telemetry::sources_moved(model, moved),
         Update::Task(report) => telemetry::task(model, *report),
         Update::Rebalance(rebalance) => telemetry::rebalance(model, rebalance),
         Update::Event(event) => model.events.push(event),

@@ -149,11 +149,13 @@ fn choose(model: &mut Model) -> Vec<Effect> {
         Some(Outcome::EditAgain(session)) => edit::again(*session),
         Some(Outcome::Discard(connector)) => {
             model.drafts.remove(&connector);
-            Vec::new()
+            vec![Effect::DropDraft(connector)]
         }
         Some(Outcome::StartAnew(connector)) => {
             model.drafts.remove(&connector);
-            edit::start(model, connector)
+            let mut effects = vec![Effect::DropDraft(connector.clone())];
+            effects.extend(edit::start(model, connector));
+            effects
         }
         Some(Outcome::Cancel) | None => Vec::new(),
     }

@@ -137,7 +137,7 @@ pub(super) fn closed(
     if merged == *session.base {
         model.drafts.remove(&session.connector);
         model.say(Outcome::Pending, "nothing changed, nothing written");
-        return Vec::new();
+        return vec![Effect::DropDraft(session.connector)];
     }
     match (&session.connector, merged.text("name")) {
         (None, None | Some("")) => {
@@ -172,6 +172,8 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
         .collect();
     let title = format!("{}: not written", title(&session));
     let connector = session.connector.clone();
+    let copy = secrets::draft_text(&session.text, &session.passwords);
+    let keep = Effect::KeepDraft(connector.clone(), copy);
     let choices = vec![
         Choice::new(
             "edit again",
@@ -181,18 +183,44 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
         Choice::new("discard", "forgets your text", Choose::Discard(connector)),
     ];
     model.dialog = Some(Dialog::new(title, body, choices, 0));
-    Vec::new()
+    vec![keep]
+}
+
+/// Says in the dialog that offers the text where its copy is. One that could not be kept leaves the text in memory.
+pub(super) fn draft_kept(
+    model: &mut Model,
+    connector: &Option<ConnectorName>,
+    place: Result<Text, Text>,
+) {
+    let offers = |dialog: &&mut Dialog| {
+        let of_it = |choice: &Choice| matches!(&choice.outcome, Choose::EditAgain(session) if session.connector == *connector);
+        dialog.choices.iter().any(of_it)
+    };
+    let Some(dialog) = model.dialog.as_mut().filter(offers) else {
+        return;
+    };
+    let text = match place {
+        Ok(path) => format!("a copy without secrets is in {path}"),
+        Err(why) => format!("no copy in a file: {why}"),
+    };
+    dialog.body.push((Tone::Dim, Text::line(&text)));
 }
 
 /// The cluster refused the write: the text is offered again, at once or with the next `e`.
-pub(super) fn not_written(model: &mut Model, connector: &Option<ConnectorName>, why: &str) {
+pub(super) fn not_written(
+    model: &mut Model,
+    connector: &Option<ConnectorName>,
+    why: &str,
+) -> Vec<Effect> {
     let Some(draft) = model.drafts.get(connector).cloned() else {
-        return;
+        return Vec::new();
     };
     if model.dialog.is_some() || model.prompt.is_some() {
-        return model.say(Outcome::Bad, &format!("{why}; e opens your text again"));
+        model.say(Outcome::Bad, &format!("{why}; e opens your text again"));
+        let copy = secrets::draft_text(&draft.text, &draft.passwords);
+        return vec![Effect::KeepDraft(connector.clone(), copy)];
     }
-    refuse(model, draft, &[why.to_owned()]);
+    refuse(model, draft, &[why.to_owned()])
 }
 
 fn title(session: &EditSession) -> String {

@@ -85,6 +85,10 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::EditorClosed(session, text) => edit::closed(model, session, text),
+        Message::DraftKept(connector, place) => {
+            edit::draft_kept(model, &connector, place);
+            Vec::new()
+        }
         Message::Validated(session, infos) => edit::validated(model, *session, infos),
         Message::AgentsRun(running) => {
             if let Some(demo) = &mut model.demo {
@@ -225,6 +229,7 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
         return Vec::new();
     };
     let mut ended = None;
+    let mut effects = Vec::new();
     match news {
         ActionNews::Waiting { reason, retry_at } => {
             action.stage = Stage::Waiting { reason, retry_at }
@@ -233,6 +238,7 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
             if let Verb::PutConfig { base, .. } = &action.verb {
                 let connector = base.is_some().then(|| action.connector.clone());
                 model.drafts.remove(&connector);
+                effects.push(Effect::DropDraft(connector));
             }
             action.accepted(plan.as_deref(), now);
             ended = action.is_over().then(|| action.clone());
@@ -246,10 +252,10 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
         record(model, &action);
         if let (Verb::PutConfig { base, .. }, Outcome::Bad) = (&action.verb, action.outcome()) {
             let connector = base.is_some().then(|| action.connector.clone());
-            edit::not_written(model, &connector, &action.line(now).1);
+            effects.extend(edit::not_written(model, &connector, &action.line(now).1));
         }
     }
-    let mut effects = pace(model, was_busy);
+    effects.extend(pace(model, was_busy));
     effects.push(Effect::Refresh);
     effects
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sluice_protocol::ConnectorName;
+use sluice_protocol::{ConnectorName, ConnectorType};
 
 use super::data::note;
 use crate::message::{GroupMember, GroupReport, LagReport, TaskReport, WorkerReport};
@@ -281,11 +281,20 @@ fn who(before: &BTreeSet<Text>, after: &BTreeSet<Text>, leader: Option<&Text>) -
     }
 }
 
+/// The cause that a member reports which did not begin a rebalance.
+const HEARD: &str = "group is rebalancing";
+/// What that says to people.
+const ASKED: &str = "another member asked for it";
+
 /// An agent reported a rebalance; every member reports the same one, and the leader who the members are.
 ///
 /// Who joined and left is what differs from the members of the generation before. A new leader does not know them, and
 /// what it then reports is not shown.
 pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
+    let mut new = new;
+    if new.cause.as_str() == HEARD {
+        new.cause = Text::from(ASKED);
+    }
     let rebalances = &mut model.cluster.rebalances;
     let generation = new.generation;
     let by_leader = new.members.is_some();
@@ -298,8 +307,12 @@ pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
         known.assigned = Some(known.assigned.unwrap_or(0) + new.assigned.unwrap_or(0));
         known.revoked = Some(known.revoked.unwrap_or(0) + new.revoked.unwrap_or(0));
         known.delay = known.delay.max(new.delay);
-        if by_leader {
+        // Whoever began it knows why; the others only heard of it.
+        let heard = |cause: &Text| cause.as_str() == HEARD || cause.as_str() == ASKED;
+        if !heard(&new.cause) && (by_leader || heard(&known.cause)) {
             known.cause = new.cause;
+        }
+        if by_leader {
             known.members = new.members;
             known.leader = new.leader;
         }
@@ -382,6 +395,19 @@ pub(super) fn lag(model: &mut Model, at: Millis, reports: Vec<LagReport>) {
         total(model, &name, at, moved);
     }
     model.cluster.lag_at = model.cluster.lag_at.max(Some(at));
+}
+
+/// When offsets of sources moved, by the offset topic. Names that are not sources of this cluster are passed over: what was
+/// deleted stays in that topic.
+pub(super) fn sources_moved(model: &mut Model, moved: BTreeMap<ConnectorName, Millis>) {
+    let now = model.now;
+    for (name, at) in moved {
+        if let Some(connector) = model.cluster.connectors.get_mut(&name)
+            && connector.kind == ConnectorType::Source
+        {
+            connector.moved = connector.moved.max(Some(at.min(now)));
+        }
+    }
 }
 
 /// Takes over partitions; true when any committed offset moved.
@@ -528,8 +554,9 @@ pub(super) fn task(model: &mut Model, report: TaskReport) {
                 .values()
                 .filter_map(|task| task.figures.as_ref()?.committed_at)
                 .max();
-            if connector.kind == sluice_protocol::ConnectorType::Source {
-                connector.moved = committed;
+            if connector.kind == ConnectorType::Source {
+                // The offset topic may know more: figures begin with the task.
+                connector.moved = connector.moved.max(committed);
             }
         }
     }

@@ -96,6 +96,9 @@ fn health_cell(model: &Model, c: &Connector) -> Cell {
     if model.cluster.is_stale(model.now) && !c.health.is_bad() {
         return (Tone::Warn, "STALE".to_owned());
     }
+    if model.cluster.is_unsure(model.now) && !c.health.is_bad() {
+        return (Tone::Warn, format!("{}?", health::label(c)));
+    }
     (theme::health(c.health), health::label(c))
 }
 
@@ -286,6 +289,7 @@ fn worker_health(model: &Model, w: &Worker) -> Cell {
     }
     match &w.health {
         Some(WorkerHealth::Ok) => (Tone::Good, "ok".to_owned()),
+        Some(WorkerHealth::Warns(warning)) => (Tone::Warn, format!("ok, warns: {warning}")),
         Some(WorkerHealth::Answers) => (Tone::Good, "answers".to_owned()),
         Some(WorkerHealth::NotReady(why)) => (Tone::Warn, format!("not ready: {why}")),
         Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)) => {

@@ -155,6 +155,10 @@ fn trend(model: &Model, c: &Connector, theme: Theme, frame: &mut Frame<'_>, area
 /// What one wants to know before acting.
 fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     let mut lines = vec![(theme::health(c.health), health::reason(c))];
+    if model.cluster.is_unsure(model.now) {
+        let text = "the brokers do not answer: this is what the worker knew last";
+        lines.push((Tone::Warn, text.to_owned()));
+    }
     if let Some((tone, asked)) = table::asked(model, &c.name) {
         lines.push((tone, format!("asked: {asked}")));
     } else if let Some(target) = c.target
@@ -194,7 +198,7 @@ fn facts(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
         _ => {
             let offset = match c.moved {
                 Some(at) => format!("an offset last moved {} ago", units::span(model.now - at)),
-                None => "offset age n/a (no offset seen to move; JVM workers tell none)".to_owned(),
+                None => "offset age n/a (no offset of it seen in the offset topic)".to_owned(),
             };
             lines.push((Tone::Plain, offset));
         }
@@ -372,7 +376,11 @@ fn trace_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
     lines
 }
 
-/// Breaks a long line; the rest is indented.
+/// Stands before the rest of a line that was broken.
+pub(crate) const CONTINUED: &str = "      ";
+
+/// Breaks a long line, between words where that leaves no half-empty line; the rest is indented. All of it put together
+/// again is the line.
 fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
     let mut rest: &str = line;
     let mut indent = "";
@@ -391,6 +399,11 @@ fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
                 break;
             }
         }
+        let words = rest.get(..cut).and_then(|head| head.rfind(' '));
+        let cut = words
+            .map(|space| space + 1)
+            .filter(|end| *end > cut / 2)
+            .unwrap_or(cut);
         let cut = cut.max(rest.chars().next().map_or(1, char::len_utf8));
         let (head, tail) = rest.split_at(cut);
         out.push((tone, format!("{indent}{head}")));
@@ -398,7 +411,7 @@ fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
             return;
         }
         rest = tail;
-        indent = "      ";
+        indent = CONTINUED;
     }
 }
 

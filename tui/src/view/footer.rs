@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::model::Model;
-use crate::model::action::{Outcome, RestartMode, Stage, Verb};
+use crate::model::action::{Action, NOT_SENT, Outcome, RestartMode, Stage, UNANSWERED, Verb};
 use crate::model::dialog::Tone;
 use crate::theme::Theme;
 use crate::units;
@@ -112,12 +112,20 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
         };
         let done = ended - failed.len();
         let mut text = format!("{verb}: {done} of {} done", plan.len());
-        if let Some(first) = failed.first() {
-            text.push_str(&format!(
-                ", {} not ({})",
-                failed.len(),
-                first.line(model.now).1
-            ));
+        // What was given up is told apart: what was never sent has certainly not happened.
+        let of = |why: &str| failed.iter().filter(|action| action.failed_as(why)).count();
+        let (unsent, unsure) = (of(NOT_SENT), of(UNANSWERED));
+        if unsent > 0 {
+            text.push_str(&format!(", {unsent} not sent"));
+        }
+        if unsure > 0 {
+            text.push_str(&format!(", {unsure} may have been taken"));
+        }
+        let answered =
+            |action: &&&&Action| !action.failed_as(NOT_SENT) && !action.failed_as(UNANSWERED);
+        if let Some(first) = failed.iter().find(answered) {
+            let (count, why) = (failed.len() - unsent - unsure, first.line(model.now).1);
+            text.push_str(&format!(", {count} not ({why})"));
         }
         let outcome = match (failed.is_empty(), ended == plan.len()) {
             (false, _) => Outcome::Bad,

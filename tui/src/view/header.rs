@@ -1,5 +1,7 @@
 //! The two lines on top: what cluster this is and how it fares, and the keys of the screen.
 
+use std::collections::BTreeSet;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -51,6 +53,7 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
         }
     }
     parts.extend(answers(model, theme));
+    parts.extend(warned(model, theme));
     if let Link::Down { error, since, .. } = &cluster.brokers {
         let since = units::span(model.now - since);
         let error = short(error.as_str());
@@ -83,6 +86,38 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
 fn lost(cluster: &Cluster) -> usize {
     let of = |c: &Connector| c.counts.lost + usize::from(c.lost);
     cluster.connectors.values().map(of).sum()
+}
+
+/// What workers that are well warn of, most often connectors whose classes an agent does not have. The whole text stands in
+/// the table of workers.
+fn warned(model: &Model, theme: Theme) -> Option<(String, Style)> {
+    let warnings = model.cluster.workers.values().filter(|w| !w.is_gone());
+    let warnings: BTreeSet<&str> = warnings.filter_map(|worker| worker.warning()).collect();
+    let first = warnings.first()?;
+    let text = first.strip_prefix("this ").unwrap_or(first);
+    let more = match warnings.len() {
+        1 => String::new(),
+        all => format!(" +{}", all - 1),
+    };
+    // Half of the line leaves the counts beside it.
+    let room = usize::from(model.width) / 2;
+    let text = text.trim_end_matches('.');
+    let text = if text.chars().count() > room {
+        units::middle(&without_brackets(text), room)
+    } else {
+        text.to_owned()
+    };
+    Some((format!("{text}{more}"), theme.tone(Tone::Warn)))
+}
+
+/// A text without what stands in brackets: connectors without their classes.
+fn without_brackets(text: &str) -> String {
+    let mut parts = text.split(" (");
+    let mut short = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        short.push_str(part.split_once(')').map_or("", |(_, behind)| behind));
+    }
+    short
 }
 
 /// Whether REST answers: yellow while it may be a pause, red from then on.

@@ -41,6 +41,10 @@ const LEGEND: &[(&str, &str)] = &[
         "records that failed, were skipped or went to the dead letters",
     ),
     (
+        "HEALTHY?",
+        "the brokers do not answer any more: this is what the worker knew last",
+    ),
+    (
         "STALLED",
         "sink says RUNNING, has lag, and no offset moved for 60 s",
     ),

@@ -31,7 +31,7 @@ use crate::model::screen::Screen;
 use crate::model::table::TableId;
 use crate::theme::Theme;
 
-pub(crate) use connector::lower_lines;
+pub(crate) use connector::{CONTINUED, lower_lines};
 
 /// How many lines the help of the screen below has.
 pub(crate) fn help_lines(model: &Model) -> usize {

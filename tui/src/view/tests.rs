@@ -258,3 +258,24 @@ fn secrets_are_not_on_any_screen_unless_revealed() {
         "a reference stays visible"
     );
 }
+
+#[test]
+fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
+    use crate::model::cluster::WorkerHealth;
+    let mut model = fixtures::healthy();
+    for (width, height) in SIZES {
+        assert!(!draw(&model, width, height).contains("cannot run"));
+    }
+    let text = "this agent cannot run \"foreign\" (transforms.pass.type=com.example.Pass), \"odd\" (connector.class=a.B).";
+    let worker = model.cluster.workers.values_mut().next().unwrap();
+    worker.health = Some(WorkerHealth::Warns(crate::text::Text::line(text)));
+    for (width, height) in SIZES {
+        let screen = draw(&model, width, height);
+        let head = screen.lines().next().unwrap_or("");
+        assert!(
+            head.contains("agent cannot run \"foreign\", \"odd\""),
+            "{head}"
+        );
+        assert!(head.contains("0 bad") && head.contains(" conn"), "{head}");
+    }
+}

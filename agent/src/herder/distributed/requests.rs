@@ -546,18 +546,17 @@ impl DistributedHerder {
                 message: format!("Worker may be unable to handle requests: it {troubles}."),
             };
         }
-        let mut message =
-            "Worker has completed startup and is ready to handle requests.".to_owned();
+        let mut health = Health {
+            status: HealthStatus::Healthy,
+            message: "Worker has completed startup and is ready to handle requests.".to_owned(),
+        };
         let configs = self.shared.configs.snapshot();
         let incapable = capability::incapable_of(self.shared.worker.plugins(), &configs);
         if !incapable.is_empty() {
             let named = capability::named(&incapable);
-            message += &format!(" Warning: this agent cannot run {named}.");
+            health.warn(&format!("this agent cannot run {named}."));
         }
-        Health {
-            status: HealthStatus::Healthy,
-            message,
-        }
+        health
     }
 
     fn verify(&self, signature: &RequestSignature) -> HerderResult<()> {

@@ -14,14 +14,19 @@ use crate::conn::rest::Known;
 use crate::message::{GroupMember, GroupReport, Update};
 use crate::text::Text;
 
-/// Distance between searches for the group; a search describes every group of the brokers.
+/// Distance between searches for the group, which describe every group of the brokers: two seconds at first, since REST
+/// may not have told any worker yet, then doubled up to this.
 const SEARCH_EVERY: Duration = Duration::from_secs(30);
+/// Longest wait for the description of all groups, of which there may be hundreds.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is known of the group between looks.
 #[derive(Default)]
 pub(super) struct GroupWatch {
     id: Option<String>,
     searched: Option<Instant>,
+    /// Searches without success.
+    searches: u32,
     /// Members as last seen with their data, to hold on to while a rebalance hides them.
     leader: Option<Text>,
     unsettled: bool,
@@ -71,11 +76,14 @@ impl GroupWatch {
             return;
         }
         let known = shared.known.borrow().clone();
-        if !known.listed || self.searched.is_some_and(|at| at.elapsed() < SEARCH_EVERY) {
+        let pause = SEARCH_EVERY.min(Duration::from_secs(1) * 2_u32.pow(self.searches.min(5)));
+        if !known.listed || self.searched.is_some_and(|at| at.elapsed() < pause) {
             return;
         }
+        let answer = consumer.fetch_group_list(None, SEARCH_TIMEOUT);
         self.searched = Some(Instant::now());
-        let Ok(list) = consumer.fetch_group_list(None, TIMEOUT) else {
+        self.searches += 1;
+        let Ok(list) = answer else {
             return;
         };
         let groups: Vec<&GroupInfo> = list

@@ -7,6 +7,7 @@ mod consumer;
 mod group;
 mod group_offsets;
 mod lag;
+mod source_offsets;
 mod tail;
 mod telemetry;
 mod topics;
@@ -75,6 +76,7 @@ struct Wanted {
     status: Option<String>,
     config: Option<String>,
     telemetry: Option<String>,
+    offsets: Option<String>,
 }
 
 impl Shared {
@@ -108,6 +110,11 @@ impl Shared {
         let text = (!all.is_empty()).then(|| Text::line(&all.join(", ")));
         drop(guesses);
         self.feed.send_blocking(Update::Guessed(text));
+    }
+
+    /// Whether what was chosen for this is not proven.
+    fn is_guess(&self, about: &'static str) -> bool {
+        lock(&self.guesses).contains_key(about)
     }
 
     /// Waits, but not beyond the end.
@@ -188,6 +195,7 @@ impl TopicsAndRest {
                 status: context.status_topic.clone(),
                 config: context.config_topic.clone(),
                 telemetry: context.telemetry_topic.clone(),
+                offsets: context.offset_topic.clone(),
             },
             rest,
             wishes,

@@ -1,11 +1,13 @@
 //! Follows the status and the config topic: read from the beginning to the end, then each change as it comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer;
+use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
@@ -13,8 +15,8 @@ use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{ConnectorName, TargetState};
 
-use super::consumer::BrokerConsumer;
-use super::topics::Subjects;
+use super::consumer::{BrokerConsumer, LastFailure};
+use super::topics::{Subjects, Topics};
 use super::{Shared, TIMEOUT};
 use crate::conn::now;
 use crate::message::{StatusChange, Update};
@@ -22,8 +24,8 @@ use crate::text::Text;
 
 /// Records of a topic larger than this are passed over; a trace is a few KiB.
 const RECORD_CAP: usize = 4 << 20;
-/// Longest look into a topic that may turn out not to be ours.
-const LOOK: Duration = Duration::from_secs(20);
+/// Longest look into topics that may turn out not to be ours.
+const LOOK: Duration = Duration::from_secs(30);
 /// States kept while a status topic is loaded; the newest of each key counts.
 const STATES_CAP: usize = 500_000;
 
@@ -127,43 +129,127 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
     })
 }
 
-/// Connectors and workers a status topic tells of; what was deleted does not count.
-pub(super) fn status_subjects(shared: &Shared, topic: &str) -> Option<Subjects> {
-    let (consumer, partitions) = assign(shared, topic, Start::Beginning)?;
-    let mut found: BTreeMap<(String, Option<u32>), String> = BTreeMap::new();
-    let whole = read_to_end(shared, &consumer, partitions, LOOK, |message| {
-        let Some(change) = status_change(message, true) else {
-            return;
-        };
-        let key = (change.connector.as_str().to_owned(), change.task);
-        if change.state.is_none() {
-            found.remove(&key);
-        } else if found.len() < STATES_CAP {
-            found.insert(key, change.worker.to_string());
-        }
-    });
-    let connectors = found
-        .keys()
-        .map(|(connector, _)| connector.clone())
-        .collect();
-    whole.then(|| (connectors, found.into_values().collect()))
+/// What kind of records a topic may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// States.
+    Status,
+    /// Configurations.
+    Config,
 }
 
-/// Connectors a config topic tells of; what was deleted does not count.
-pub(super) fn config_subjects(shared: &Shared, topic: &str) -> Option<Subjects> {
-    let (consumer, partitions) = assign(shared, topic, Start::Beginning)?;
-    let mut connectors = BTreeSet::new();
-    let whole = read_to_end(shared, &consumer, partitions, LOOK, |message| {
-        if let Some(ConfigRecord::Connector { connector, config }) = config_record(message) {
-            let name = connector.as_str().to_owned();
-            if config.is_none() {
-                connectors.remove(&name);
-            } else if connectors.len() < STATES_CAP {
-                connectors.insert(name);
+/// Connectors and workers that topics tell of, all of them read at once: there may be hundreds. What was deleted does not
+/// count. A topic that could not be read to its end in time is left out.
+pub(super) fn subjects(
+    shared: &Shared,
+    topics: &Topics,
+    about: About,
+) -> BTreeMap<String, Subjects> {
+    // By topic, connector and task (none for the connector itself): the worker, or nothing.
+    let mut found: BTreeMap<String, BTreeMap<(String, Option<u32>), String>> = BTreeMap::new();
+    let ended = read_all(shared, topics, LOOK, |message| {
+        let (key, worker) = match about {
+            About::Status => {
+                let Some(change) = status_change(message, true) else {
+                    return;
+                };
+                let key = (change.connector.as_str().to_owned(), change.task);
+                (key, change.state.map(|_| change.worker.to_string()))
             }
+            About::Config => {
+                let Some(ConfigRecord::Connector { connector, config }) = config_record(message)
+                else {
+                    return;
+                };
+                let key = (connector.as_str().to_owned(), None);
+                (key, config.map(|_| String::new()))
+            }
+        };
+        let of_topic = found.entry(message.topic().to_owned()).or_default();
+        match worker {
+            None => {
+                of_topic.remove(&key);
+            }
+            Some(worker) if of_topic.len() < STATES_CAP => {
+                of_topic.insert(key, worker);
+            }
+            Some(_) => {}
         }
     });
-    whole.then(|| (connectors, BTreeSet::new()))
+    let of_topic = |topic: String| {
+        let records = found.remove(&topic).unwrap_or_default();
+        let connectors = records.keys().map(|(connector, _)| connector.clone());
+        let connectors: BTreeSet<String> = connectors.collect();
+        let workers = records.into_values().filter(|worker| !worker.is_empty());
+        (topic, (connectors, workers.collect()))
+    };
+    ended.into_iter().map(of_topic).collect()
+}
+
+/// Reads many topics from the beginning to the end with one client; answers those whose end was reached in `time`.
+fn read_all(
+    shared: &Shared,
+    topics: &Topics,
+    time: Duration,
+    mut record: impl FnMut(&BorrowedMessage<'_>),
+) -> BTreeSet<String> {
+    let until = Instant::now() + time;
+    let nothing = BTreeSet::new();
+    let Ok(consumer) = shared.consumer("sluice-terminal").map(Arc::new) else {
+        return nothing;
+    };
+    let mut list = TopicPartitionList::new();
+    for (topic, partitions) in topics {
+        for partition in partitions {
+            if list
+                .add_partition_offset(topic, *partition, Offset::Beginning)
+                .is_err()
+            {
+                return nothing;
+            }
+        }
+    }
+    if list.count() == 0 || consumer.assign(&list).is_err() {
+        return nothing;
+    }
+    // The end of a partition is reported without its topic, so each has a queue of its own.
+    let mut open: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (topic, partitions) in topics {
+        let queues = partitions.iter();
+        let queues = queues.map(|partition| consumer.split_partition_queue(topic, *partition));
+        // One without a queue can't be seen to end.
+        if let Some(queues) = queues.collect::<Option<Vec<_>>>().filter(|q| !q.is_empty()) {
+            open.insert(topic, queues);
+        }
+    }
+    let mut ended = BTreeSet::new();
+    while !open.is_empty() && !shared.is_over() && Instant::now() < until {
+        // Events and errors of the client; brokers that do not answer are told by the thread that looks at them.
+        let _ = consumer.poll(Duration::from_millis(10));
+        open.retain(|topic, queues| {
+            queues.retain(|queue| !drained(queue, &mut record));
+            if queues.is_empty() {
+                ended.insert((*topic).to_owned());
+            }
+            !queues.is_empty()
+        });
+    }
+    ended
+}
+
+/// Takes what waits in the queue of a partition; true at its end.
+fn drained(
+    queue: &PartitionQueue<LastFailure>,
+    record: &mut impl FnMut(&BorrowedMessage<'_>),
+) -> bool {
+    while let Some(next) = queue.poll(Duration::ZERO) {
+        match next {
+            Ok(message) => record(&message),
+            Err(KafkaError::PartitionEOF(_)) => return true,
+            Err(_) => {}
+        }
+    }
+    false
 }
 
 /// Follows the status topic until the cluster is left or the brokers come back.

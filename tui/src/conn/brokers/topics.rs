@@ -1,23 +1,32 @@
 //! Finds the internal topics of a Connect cluster. The REST API does not name them, so they are recognised by what is
 //! in them: a status topic of ours has records about our connectors or from our workers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 
-use super::{Shared, TIMEOUT, lock, spawn, tail, telemetry};
+use super::tail::About;
+use super::{Shared, TIMEOUT, lock, source_offsets, spawn, tail, telemetry};
 use crate::conn::rest::Known;
 
-/// Distance between tries.
+/// Distance between tries: a second at first, then doubled up to this.
 const RETRY: Duration = Duration::from_secs(15);
+
+/// What the status topic is called in notes and guesses.
+const STATUS: &str = "status topic";
+/// The same for the config topic.
+const CONFIG: &str = "config topic";
 
 /// Finds the topics and starts to follow each one found, until all are or the cluster is left.
 pub(super) fn follow(shared: &Arc<Shared>) {
     let mut status: Option<String> = None;
     let mut config: Option<String> = None;
     let mut telemetry_topic: Option<String> = None;
+    let mut offsets: Option<String> = None;
+    let mut retry = Duration::from_secs(1);
+    let mut seen = BTreeSet::new();
     while !shared.is_over() {
         let known = shared.known.borrow().clone();
         if known.listed
@@ -26,12 +35,12 @@ pub(super) fn follow(shared: &Arc<Shared>) {
             if status.is_none() {
                 status = find(
                     shared,
-                    "status topic",
+                    STATUS,
                     &shared.wanted.status,
                     &names,
                     "status",
                     &known,
-                    tail::status_subjects,
+                    About::Status,
                 );
                 if let Some(topic) = status.clone() {
                     let shared = Arc::clone(shared);
@@ -45,12 +54,12 @@ pub(super) fn follow(shared: &Arc<Shared>) {
             if config.is_none() {
                 config = find(
                     shared,
-                    "config topic",
+                    CONFIG,
                     &shared.wanted.config,
                     &names,
                     "config",
                     &known,
-                    tail::config_subjects,
+                    About::Config,
                 );
                 if let Some(topic) = config.clone() {
                     let shared = Arc::clone(shared);
@@ -72,31 +81,58 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                     });
                 }
             }
-            if status.is_some() && config.is_some() && telemetry_topic.is_some() {
+            if offsets.is_none() {
+                let known_topics = [&status, &config].into_iter().flatten();
+                offsets = find_offsets(shared, &names, known_topics.map(String::as_str));
+                if let Some(topic) = offsets.clone() {
+                    let shared = Arc::clone(shared);
+                    spawn("sluice-offsets", move || {
+                        while !shared.is_over() {
+                            source_offsets::follow(&shared, &topic);
+                        }
+                    });
+                }
+            }
+            // What was taken for ours while there was nothing to recognise it by is looked at again once there is.
+            let about = [
+                (&status, STATUS, About::Status),
+                (&config, CONFIG, About::Config),
+            ];
+            let guessed = about.iter().any(|(_, what, _)| shared.is_guess(what));
+            if guessed && known.connectors != seen {
+                for (topic, what, about) in about {
+                    verify(shared, what, about, topic.as_deref(), &names, &known);
+                }
+            }
+            seen.clone_from(&known.connectors);
+            let found = [&status, &config, &telemetry_topic, &offsets];
+            if found.iter().all(|topic| topic.is_some()) && !guessed {
                 return;
             }
         }
         // Before the first list there is nothing to recognise topics by; it comes in a moment.
-        shared.pause(if known.listed {
-            RETRY
+        if known.listed {
+            shared.pause(retry);
+            retry = RETRY.min(retry * 2);
         } else {
-            Duration::from_millis(300)
-        });
+            shared.pause(Duration::from_millis(300));
+        }
     }
 }
 
-/// Names of all topics; `None` while the brokers do not answer.
-fn names(shared: &Shared) -> Option<BTreeSet<String>> {
+/// Names of all topics with their partitions; `None` while the brokers do not answer.
+fn names(shared: &Shared) -> Option<Topics> {
     let consumer = shared.consumer("sluice-terminal").ok()?;
     let metadata = consumer.fetch_metadata(None, TIMEOUT).ok()?;
-    Some(
-        metadata
-            .topics()
-            .iter()
-            .map(|topic| topic.name().to_owned())
-            .collect(),
-    )
+    let topics = metadata.topics().iter().map(|topic| {
+        let partitions = topic.partitions().iter().map(|p| p.id()).collect();
+        (topic.name().to_owned(), partitions)
+    });
+    Some(topics.collect())
 }
+
+/// Topics by name, each with its partitions.
+pub(super) type Topics = BTreeMap<String, Vec<i32>>;
 
 /// What a candidate's records are about: connectors and workers.
 pub(super) type Subjects = (BTreeSet<String>, BTreeSet<String>);
@@ -106,41 +142,29 @@ fn find(
     shared: &Shared,
     what: &'static str,
     wanted: &Option<String>,
-    names: &BTreeSet<String>,
+    names: &Topics,
     word: &str,
     known: &Known,
-    subjects: fn(&Shared, &str) -> Option<Subjects>,
+    about: About,
 ) -> Option<String> {
     if let Some(name) = wanted {
-        let note = if names.contains(name) {
+        let note = if names.contains_key(name) {
             name.clone()
         } else {
             format!("{name} does not exist")
         };
         shared.note(what, note);
-        return names.contains(name).then(|| name.clone());
+        return names.contains_key(name).then(|| name.clone());
     }
-    let candidates: Vec<&String> = names
-        .iter()
-        .filter(|name| {
-            name.to_lowercase().contains(word)
-                && !name.starts_with("__")
-                && !name.ends_with(sluice_protocol::telemetry::TOPIC_SUFFIX)
-        })
-        .collect();
-    let candidates: Vec<Candidate> = candidates
-        .into_iter()
-        .filter_map(|name| {
-            let (connectors, workers) = subjects(shared, name)?;
-            Some(Candidate {
-                name: name.clone(),
-                connectors,
-                workers,
-            })
-        })
-        .collect();
-    let mut ours: BTreeSet<String> = known.workers.union(&known.urls).cloned().collect();
-    ours.extend(lock(&shared.members).iter().cloned());
+    let like_it = |name: &&String| {
+        name.to_lowercase().contains(word)
+            && !name.starts_with("__")
+            && !name.ends_with(sluice_protocol::telemetry::TOPIC_SUFFIX)
+    };
+    let like_ours = names.iter().filter(|(name, _)| like_it(name));
+    let like_ours: Topics = like_ours.map(|(n, p)| (n.clone(), p.clone())).collect();
+    let candidates = candidates(shared, &like_ours, about);
+    let ours = own_workers(shared, known);
     match choose(&candidates, &ours, &known.connectors) {
         Choice::Proven(name) => {
             shared.note(what, name.clone());
@@ -165,6 +189,48 @@ fn find(
             None
         }
     }
+}
+
+/// Whether a topic that was a guess is proven now. Of one that turns out to be another cluster's nothing but the guess is
+/// said, as before.
+fn verify(
+    shared: &Shared,
+    what: &'static str,
+    about: About,
+    topic: Option<&str>,
+    names: &Topics,
+    known: &Known,
+) {
+    let Some((name, partitions)) = topic.and_then(|topic| names.get_key_value(topic)) else {
+        return;
+    };
+    let one = Topics::from([(name.clone(), partitions.clone())]);
+    let candidates = candidates(shared, &one, about);
+    let ours = own_workers(shared, known);
+    if matches!(
+        choose(&candidates, &ours, &known.connectors),
+        Choice::Proven(_)
+    ) {
+        shared.note(what, name.clone());
+        shared.guess(what, None);
+    }
+}
+
+/// Workers that are certainly ours.
+fn own_workers(shared: &Shared, known: &Known) -> BTreeSet<String> {
+    let mut ours: BTreeSet<String> = known.workers.union(&known.urls).cloned().collect();
+    ours.extend(lock(&shared.members).iter().cloned());
+    ours
+}
+
+fn candidates(shared: &Shared, topics: &Topics, about: About) -> Vec<Candidate> {
+    let found = tail::subjects(shared, topics, about).into_iter();
+    let candidate = |(name, (connectors, workers))| Candidate {
+        name,
+        connectors,
+        workers,
+    };
+    found.map(candidate).collect()
 }
 
 /// A topic that may be ours, and what its records are about.
@@ -239,18 +305,14 @@ fn choose(
     }
 }
 
-fn find_telemetry(
-    shared: &Shared,
-    names: &BTreeSet<String>,
-    status: Option<&str>,
-) -> Option<String> {
+fn find_telemetry(shared: &Shared, names: &Topics, status: Option<&str>) -> Option<String> {
     let suffix = sluice_protocol::telemetry::TOPIC_SUFFIX;
     let name = shared
         .wanted
         .telemetry
         .clone()
         .or_else(|| status.map(|status| format!("{status}{suffix}")))?;
-    if names.contains(&name) {
+    if names.contains_key(&name) {
         shared.note("telemetry topic", name.clone());
         return Some(name);
     }
@@ -259,6 +321,49 @@ fn find_telemetry(
         format!("{name} does not exist (JVM workers write none)"),
     );
     None
+}
+
+/// The offset topic: the context's, or the one named as the topics that are known to be ours.
+fn find_offsets<'a>(
+    shared: &Shared,
+    names: &Topics,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    const WHAT: &str = "offset topic";
+    let found = match &shared.wanted.offsets {
+        Some(name) => Some(name.clone()).filter(|name| names.contains_key(name)),
+        None => offsets_beside(names, known),
+    };
+    let note = found.clone().unwrap_or_else(|| {
+        "not found; name it in the context (offset_topic) for the age of sources' offsets"
+            .to_owned()
+    });
+    shared.note(WHAT, note);
+    found
+}
+
+/// The only topic whose name is that of a status or config topic with the word for offsets in its place.
+fn offsets_beside<'a>(names: &Topics, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    const WORDS: [&str; 6] = [
+        "statuses",
+        "status",
+        "configs",
+        "config",
+        "configurations",
+        "configuration",
+    ];
+    let mut found = BTreeSet::new();
+    for topic in known {
+        for word in WORDS.iter().filter(|word| topic.contains(**word)) {
+            for offsets in ["offsets", "offset"] {
+                let name = topic.replacen(word, offsets, 1);
+                found.extend(names.contains_key(&name).then_some(name));
+            }
+        }
+    }
+    let mut found = found.into_iter();
+    let only = found.next()?;
+    found.next().is_none().then_some(only)
 }
 
 #[cfg(test)]
@@ -320,5 +425,30 @@ mod tests {
         );
         let two = [topic("fresh", "", ""), topic("other", "", "")];
         assert_eq!(choose(&two, &set("b:1"), &set("")), Choice::Nothing);
+    }
+
+    #[test]
+    fn the_offset_topic_is_named_as_the_others_of_the_cluster() {
+        let names = |all: &str| -> Topics {
+            all.split_whitespace()
+                .map(|n| (n.to_owned(), vec![0]))
+                .collect()
+        };
+        let beside = |all: &str, known: &str| offsets_beside(&names(all), known.split_whitespace());
+        let all = "a-status a-offsets a-configs b-offsets connect-offset";
+        assert_eq!(
+            beside(all, "a-status a-configs").as_deref(),
+            Some("a-offsets")
+        );
+        assert_eq!(
+            beside(all, "connect-config").as_deref(),
+            Some("connect-offset")
+        );
+        assert_eq!(beside(all, "c-status"), None);
+        assert_eq!(
+            beside("x-offset x-offsets", "x-status"),
+            None,
+            "which of two is not known"
+        );
     }
 }

@@ -62,14 +62,23 @@ fn an_edit_is_validated_shown_and_written_with_the_stored_secret() {
 #[test]
 fn an_edit_without_change_writes_nothing() {
     let mut model = fixtures::failing();
-    assert!(edit(&mut model, str::to_owned).is_empty());
+    let effects = edit(&mut model, str::to_owned);
+    assert!(matches!(effects[..], [Effect::DropDraft(_)]), "{effects:?}");
     assert_eq!(flash(&model), "nothing changed, nothing written");
 }
 
 #[test]
 fn a_wrong_edit_offers_the_editor_again_with_the_text() {
     let mut model = fixtures::failing();
-    assert!(edit(&mut model, |_| "{ not json".to_owned()).is_empty());
+    let effects = edit(&mut model, |_| "{ not json".to_owned());
+    let [Effect::KeepDraft(connector, copy)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(copy, "{ not json\n");
+    let place = Ok(crate::text::Text::from("/state/x.json"));
+    update(&mut model, Message::DraftKept(connector.clone(), place));
+    let body = &model.dialog.as_ref().unwrap().body;
+    assert!(body[1].1.as_str().ends_with("/state/x.json"), "{body:?}");
     let effects = type_in(&mut model, "\n");
     assert!(matches!(effects.first(), Some(Effect::Edit(session)) if session.text == "{ not json"));
     let mut model = fixtures::failing();
@@ -140,12 +149,13 @@ fn a_new_connector_needs_a_name_that_is_free() {
         panic!("no editor");
     };
     let taken = r#"{"name":"ghost-es-0003","connector.class":"X"}"#;
+    let effects = update(
+        &mut model,
+        Message::EditorClosed(session.clone(), Ok(taken.into())),
+    );
     assert!(
-        update(
-            &mut model,
-            Message::EditorClosed(session.clone(), Ok(taken.into()))
-        )
-        .is_empty()
+        matches!(effects[..], [Effect::KeepDraft(None, _)]),
+        "{effects:?}"
     );
     assert!(
         model.dialog.take().unwrap().body[0]

@@ -538,6 +538,38 @@ fn a_slash_on_the_connector_screen_searches_the_pane_below() {
     assert_eq!(flash(&model), "no match");
 }
 
+/// What stands across the place where a line is broken used to be "no match" though it was on the screen.
+#[test]
+fn a_search_finds_what_a_broken_line_holds() {
+    let long = format!(
+        "java.io.IOException: {}\n\tat a.B",
+        "one two three ".repeat(40)
+    );
+    let mut model = fixtures::failing();
+    for connector in model.cluster.connectors.values_mut() {
+        for task in connector.tasks.values_mut() {
+            task.trace = Some(std::sync::Arc::new(crate::model::trace::Trace::parse(
+                &long,
+            )));
+        }
+    }
+    model.width = 80;
+    type_in(&mut model, ":c orders-s3-0042\n");
+    let lines = crate::view::lower_lines(&model);
+    assert!(lines.len() > 5, "{lines:?}");
+    let broken = lines
+        .windows(2)
+        .find(|pair| pair[1].1.starts_with(crate::view::CONTINUED));
+    let [(_, first), (_, second)] = broken.unwrap() else {
+        panic!("two lines");
+    };
+    assert!(first.ends_with(' '), "broken within a word: {first}");
+    let end = first.get(first.len() - 4..).unwrap();
+    let begin = second.trim_start().get(..3).unwrap();
+    type_in(&mut model, &format!("/{end}{begin}\n"));
+    assert!(flash(&model).is_empty(), "{}", flash(&model));
+}
+
 #[test]
 fn help_contexts_and_rebalances_are_filtered() {
     let mut model = fixtures::failing();

@@ -312,6 +312,35 @@ fn every_member_reports_a_rebalance_and_it_is_told_once() {
     assert_eq!(model.cluster.rebalances.len(), 1);
 }
 
+/// The leader only heard of it, and used to be shown with "group is rebalancing" although another member knew why.
+#[test]
+fn the_cause_of_a_rebalance_is_that_of_whoever_began_it() {
+    let began = |cause: &str| match reported(7, 1, None) {
+        Update::Rebalance(mut rebalance) => {
+            rebalance.cause = Text::line(cause);
+            Update::Rebalance(rebalance)
+        }
+        other => other,
+    };
+    let leader = || reported(7, 3, Some(("w1:1", &["w1:1", "w2:1"])));
+    for leader_first in [false, true] {
+        let mut model = fixtures::empty();
+        let mut all = [began("connector x is new"), leader()];
+        if leader_first {
+            all.reverse();
+        }
+        for update in all {
+            tell(&mut model, update);
+        }
+        let only = model.cluster.rebalances.front().unwrap();
+        assert_eq!(only.cause.as_str(), "connector x is new");
+    }
+    let mut model = fixtures::empty();
+    tell(&mut model, leader());
+    let only = model.cluster.rebalances.front().unwrap();
+    assert_eq!(only.cause.as_str(), "another member asked for it");
+}
+
 /// The leader dies: the new one knows nobody of before, and used to be shown as the one that joined.
 #[test]
 fn who_left_is_what_differs_from_the_generation_before() {
