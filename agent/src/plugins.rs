@@ -109,7 +109,10 @@ impl Plugins {
             denied: Vec::new(),
         };
         #[cfg(feature = "http")]
-        plugins.sinks.push(sluice_connector_http::SINK);
+        plugins.sinks.extend([
+            sluice_connector_http::SINK,
+            sluice_connector_http_confluent::SINK,
+        ]);
         #[cfg(feature = "jdbc")]
         plugins.add(sluice_connector_jdbc::SOURCE, sluice_connector_jdbc::SINK);
         #[cfg(feature = "hdfs")]
