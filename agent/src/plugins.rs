@@ -109,11 +109,17 @@ impl Plugins {
             denied: Vec::new(),
         };
         #[cfg(feature = "http")]
-        plugins.sinks.push(sluice_connector_http::SINK);
+        plugins.sinks.extend([
+            sluice_connector_http::SINK,
+            sluice_connector_http_confluent::SINK,
+        ]);
         #[cfg(feature = "jdbc")]
         plugins.add(sluice_connector_jdbc::SOURCE, sluice_connector_jdbc::SINK);
         #[cfg(feature = "hdfs")]
-        plugins.sinks.push(sluice_connector_hdfs::SINK);
+        plugins.sinks.extend([
+            sluice_connector_hdfs::SINK,
+            sluice_connector_hdfs::SINK_OF_HDFS_3,
+        ]);
         plugins.sinks.sort_by_key(|plugin| plugin.class);
         plugins.sources.sort_by_key(|plugin| plugin.class);
         plugins.transformations.sort_by_key(|plugin| plugin.class);

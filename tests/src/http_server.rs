@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::serve::Listener;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +16,11 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificates::Identity;
 use crate::ports::free_port;
+
+/// Where the server gives [`TOKEN`] to every client, as an OAuth 2 server would.
+pub const TOKEN_PATH: &str = "/records/token";
+/// The token.
+pub const TOKEN: &str = "t0ken-of-the-test";
 
 /// What the server does with a POST.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +40,11 @@ pub enum Answer {
     Hang,
 }
 
-/// A POST.
+/// A POST, PUT, PATCH or DELETE.
 #[derive(Debug, Clone)]
 pub struct Post {
+    /// Method and path, such as `PUT /records/a`.
+    pub line: String,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
@@ -184,11 +191,12 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
 async fn serve(
     State(log): State<Arc<Mutex<Log>>>,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: String,
 ) -> (StatusCode, HeaderMap, String) {
     let mut reply = HeaderMap::new();
-    if method != Method::POST {
+    if ![Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&method) {
         return (StatusCode::METHOD_NOT_ALLOWED, reply, String::new());
     }
     let answer = lock(&log).answer.clone();
@@ -211,7 +219,12 @@ async fn serve(
         200 => String::new(),
         _ => format!("refused: {headers:?} {body}"),
     };
+    let said = match uri.path() {
+        TOKEN_PATH => format!("{{\"access_token\": \"{TOKEN}\"}}"),
+        _ => said,
+    };
     lock(&log).posts.push(Post {
+        line: format!("{method} {uri}"),
         headers,
         body,
         accepted: status == 200,

@@ -67,6 +67,23 @@ impl JavaRegex {
         result.push_str(text.get(end..).unwrap_or_default());
         Ok(result)
     }
+
+    /// Replaces every match within a text (`Matcher.replaceAll`), as [`JavaRegex::replace_first`] the first.
+    pub fn replace_all(&self, text: &str, replacement: &str) -> Result<String> {
+        let mut result = String::with_capacity(text.len());
+        let mut end = 0;
+        for captures in self.first.captures_iter(text) {
+            let captures = captures.map_err(|error| too_hard(&error))?;
+            let Some(found) = captures.get(0) else {
+                continue;
+            };
+            result.push_str(text.get(end..found.start()).unwrap_or_default());
+            expand(&captures, replacement, &mut result)?;
+            end = found.end();
+        }
+        result.push_str(text.get(end..).unwrap_or_default());
+        Ok(result)
+    }
 }
 
 fn too_hard(error: &fancy_regex::Error) -> ConnectError {

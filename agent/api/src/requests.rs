@@ -46,6 +46,11 @@ pub trait Target: Sized + Send + Sync + 'static {
     /// The most records of a request.
     fn batch_size(&self) -> usize;
 
+    /// Whether two records, one behind the other, may be in one request.
+    fn share_a_request(&self, _one: &SinkRecord, _other: &SinkRecord) -> bool {
+        true
+    }
+
     /// Sends records in one request. Secrets of the configuration are taken out of errors.
     ///
     /// # Errors
@@ -113,6 +118,23 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether the same request may be taken later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.blame,
+            Blame::System | Blame::Unclear { may_pass: true }
+        )
+    }
+
+    /// What was tried, and why it failed.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.error.message()
+    }
+}
+
 /// Records that cannot be written are at fault themselves.
 impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
@@ -152,22 +174,32 @@ fn target<T: Target>(props: &Props) -> Result<(ParsedConfig, T), KeyFault> {
 pub fn body(records: &[SinkRecord], around: &[String; 3]) -> Result<Vec<u8>> {
     let [before, between, after] = around.each_ref().map(String::as_bytes);
     let mut body = before.to_vec();
-    for (index, SinkRecord { record, .. }) in records.iter().enumerate() {
+    for (index, record) in records.iter().enumerate() {
         if index > 0 {
             body.extend_from_slice(between);
         }
-        match &record.value {
-            Value::Null => return Err(ConnectError::data("a null value cannot be sent")),
-            Value::String(text) => body.extend_from_slice(text.as_bytes()),
-            Value::Bytes(bytes) => body.extend_from_slice(bytes),
-            value => {
-                let schema = record.value_schema.as_ref();
-                json::Encoder::default().write_value(&mut body, schema, value)?;
-            }
-        }
+        append(&mut body, record)?;
     }
     body.extend_from_slice(after);
     Ok(body)
+}
+
+/// Adds one record to a body, as [`body`] does it.
+///
+/// # Errors
+/// As of [`body`].
+pub fn append(body: &mut Vec<u8>, record: &SinkRecord) -> Result<()> {
+    let SinkRecord { record, .. } = record;
+    match &record.value {
+        Value::Null => return Err(ConnectError::data("a null value cannot be sent")),
+        Value::String(text) => body.extend_from_slice(text.as_bytes()),
+        Value::Bytes(bytes) => body.extend_from_slice(bytes),
+        value => {
+            let schema = record.value_schema.as_ref();
+            json::Encoder::default().write_value(body, schema, value)?;
+        }
+    }
+    Ok(())
 }
 
 /// The connector, whose tasks all have its configuration: Kafka spreads the partitions over them.
@@ -290,7 +322,12 @@ impl<T: Target> SinkTask for RequestTask<T> {
         let batch = &mut self.batch;
         let rest = records.get(batch.done..).unwrap_or_default();
         // Ranges still to be sent, the next one last.
-        let mut open: Vec<&[SinkRecord]> = rest.chunks(started.target.batch_size()).rev().collect();
+        let target = &started.target;
+        let requests = rest
+            .chunk_by(|one, other| target.share_a_request(one, other))
+            .flat_map(|records| records.chunks(target.batch_size()));
+        let mut open: Vec<&[SinkRecord]> = requests.collect();
+        open.reverse();
         while let Some(range) = open.pop() {
             let Err(refusal) = started.target.send(range).await else {
                 started.retries.succeeded();

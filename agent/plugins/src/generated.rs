@@ -55,9 +55,12 @@ fn typed<T: std::fmt::Debug + Clone + 'static>(
 }
 
 fn primitive(limits: Limits) -> BoxedStrategy<(SchemaBuilder, Vec<Value>)> {
-    let float = any::<f32>().prop_filter("finite", move |v| limits.special_floats || v.is_finite());
-    let double =
-        any::<f64>().prop_filter("finite", move |v| limits.special_floats || v.is_finite());
+    let float = any::<f32>().prop_filter("finite", move |v| {
+        limits.special_floats || (v.is_finite() && (*v != 0.0 || v.is_sign_positive()))
+    });
+    let double = any::<f64>().prop_filter("finite", move |v| {
+        limits.special_floats || (v.is_finite() && (*v != 0.0 || v.is_sign_positive()))
+    });
     let date = |builder: SchemaBuilder, name: &str| builder.name(name).version(1);
     let decimal = (0..6_i32).prop_flat_map(|scale| {
         prop::collection::vec(any::<i64>(), VALUES).prop_map(move |values| {

@@ -19,6 +19,7 @@ mod hdfs;
 mod headless;
 mod hostile;
 mod http;
+mod http_confluent;
 mod https;
 mod java_clients;
 mod jdbc;
@@ -70,6 +71,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         schema_registry::TESTS,
         mirror::TESTS,
         http::TESTS,
+        http_confluent::TESTS,
         pipeline::TESTS,
     ]
     .into_iter()

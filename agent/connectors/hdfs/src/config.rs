@@ -38,6 +38,12 @@ const SHUTDOWN_TIMEOUT: &str = "shutdown.timeout.ms";
 /// Hadoop's own key, which the connector sets unless it is given: tasks have their own retries.
 const FAILOVER_ATTEMPTS: &str = "dfs.client.failover.max.attempts";
 
+/// The Confluent connectors' own storage, of HDFS 2 and of HDFS 3.
+const STORAGES: [&str; 2] = [
+    "io.confluent.connect.hdfs.storage.HdfsStorage",
+    "io.confluent.connect.hdfs3.storage.HdfsStorage",
+];
+
 /// Keys of the Confluent connectors that have no meaning here; a configuration that sets one is refused.
 const UNSUPPORTED: &[&str] = &[
     "format.bytearray.extension",
@@ -167,10 +173,13 @@ pub(crate) fn sink_def() -> ConfigDef {
         .define(
             key(STORAGE_CLASS, String, Importance::Low, "Accepted for compatibility: the Confluent connector's own.")
                 .default("io.confluent.connect.hdfs.storage.HdfsStorage")
-                .validator(only(
-                    "io.confluent.connect.hdfs.storage.HdfsStorage",
-                    "only io.confluent.connect.hdfs.storage.HdfsStorage is supported",
-                )),
+                .validator(Arc::new(|name, value| match value {
+                    ConfigValue::String(text) | ConfigValue::Class(text) if !STORAGES.contains(&text.as_str()) => {
+                        let why = format!("only {} is supported", STORAGES[0]);
+                        Err(ConfigError::invalid(name, text, why))
+                    }
+                    _ => Ok(()),
+                })),
         )
         .define(
             key(

@@ -32,3 +32,10 @@ pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
     new_connector: || Box::<connector::HdfsSinkConnector>::default(),
     new_task: || Box::<sink_task::HdfsSinkTask>::default(),
 };
+
+/// `Hdfs3SinkConnector`: the same under the class names of Confluent's connector for HDFS 3, whose keys are those of the other.
+pub const SINK_OF_HDFS_3: SinkConnectorPlugin = SinkConnectorPlugin {
+    class: "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
+    task_class: "io.confluent.connect.hdfs3.Hdfs3SinkTask",
+    ..SINK
+};

@@ -235,6 +235,7 @@ fn reading_without_schemas() {
     assert_eq!(value("-18446744073709551617"), Value::Int64(-1));
     assert_eq!(value("1e400"), Value::Float64(f64::INFINITY));
     assert_eq!(value("1.5"), Value::Float64(1.5));
+    assert_eq!(value("\u{feff}007 8"), Value::Int64(7));
     assert_eq!(value("null"), Value::Null);
     assert_eq!(
         value("{\"a\":[1,\"x\"]} trailing").to_string(),
@@ -244,7 +245,17 @@ fn reading_without_schemas() {
     assert_eq!(value(r#""a\u00e9\ud83d\ude00\n""#), Value::from("aé😀\n"));
     assert_eq!(value("  "), Value::Null);
     for text in [
-        "NaN", "{", "[1,", "01", "\"a", "{\"a\"}", "nul", "{a:1}", "\"\\x\"", "-",
+        "NaN",
+        "{",
+        "[1,",
+        "1_000",
+        "2024-05-27",
+        "\"a",
+        "{\"a\"}",
+        "nul",
+        "{a:1}",
+        "\"\\x\"",
+        "-",
     ] {
         let error = read(&plain, text).unwrap_err();
         assert_eq!(

@@ -9,6 +9,7 @@
 //! * The text of a broken regular expression's fault is ours, since it is that of the regex engine.
 
 mod cast;
+mod confluent;
 mod debezium;
 mod drop_headers;
 mod extract_field;
@@ -19,6 +20,7 @@ mod header_from;
 mod hoist_field;
 mod insert_field;
 mod insert_header;
+mod jcustenborder;
 mod keys;
 mod mask_field;
 mod regex_router;
@@ -42,6 +44,15 @@ pub fn transformations() -> Vec<TransformationPlugin> {
     vec![
         cast::KEY,
         cast::VALUE,
+        confluent::drop::KEY,
+        confluent::drop::VALUE,
+        confluent::extract_topic::HEADER,
+        confluent::extract_topic::KEY,
+        confluent::extract_topic::VALUE,
+        confluent::filter::KEY,
+        confluent::filter::VALUE,
+        confluent::message_timestamp_router::PLUGIN,
+        confluent::tombstone_handler::PLUGIN,
         debezium::extract_new_record_state::PLUGIN,
         debezium::extract_new_record_state::OLD_NAME,
         drop_headers::PLUGIN,
@@ -57,6 +68,7 @@ pub fn transformations() -> Vec<TransformationPlugin> {
         insert_field::KEY,
         insert_field::VALUE,
         insert_header::PLUGIN,
+        jcustenborder::change_topic_case::PLUGIN,
         mask_field::KEY,
         mask_field::VALUE,
         regex_router::PLUGIN,

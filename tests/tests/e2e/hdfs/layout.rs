@@ -15,6 +15,10 @@ pub(crate) const TESTS: &[Test] = &[
         run: names,
     },
     Test {
+        name: "hdfs::layout::the_class_names_of_hdfs_3_write_the_same_files",
+        run: class_names_of_hdfs_3,
+    },
+    Test {
         name: "hdfs::layout::time_ends_files",
         run: time,
     },
@@ -36,6 +40,25 @@ fn wait_files(hdfs: &sluice_tests::hdfs::Hdfs, topic: &str, expected: &[String])
         ensure!(found == expected, "{found:#?}\nexpected {expected:#?}");
         Ok(Some(()))
     })
+}
+
+fn class_names_of_hdfs_3(context: &Context) -> Result<()> {
+    let hdfs = start()?;
+    let cluster = context.cluster("three")?;
+    let workers = cluster.start(1)?;
+    let topic = format!("{}-t", cluster.name);
+    create_topic(&cluster.bootstrap, &topic, 1)?;
+    let values: Vec<Value> = (0..4_i64).map(|id| json!({"id": id})).collect();
+    send(&cluster.bootstrap, &topic, &values)?;
+    let more = json!({
+        "connector.class": "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
+        "format.class": "io.confluent.connect.hdfs3.json.JsonFormat",
+        "storage.class": "io.confluent.connect.hdfs3.storage.HdfsStorage",
+        "flush.size": "2",
+    });
+    let config = sink(&hdfs, &topic, &more);
+    workers[0].rest().create(&cluster.name, &config, 1)?;
+    wait_ids(&hdfs, &topic, 4)
 }
 
 fn names(context: &Context) -> Result<()> {

@@ -55,8 +55,12 @@ fn class_validator(known: &'static [&'static str], suffix: &'static str) -> Vali
     })
 }
 
-/// The position of a class in the list.
+/// The position of a class in the list; the connector for HDFS 3 has the same classes in a package of its own.
 fn find_class(known: &[&str], suffix: &str, text: &str) -> Option<usize> {
+    let of_hdfs_3 = text
+        .strip_prefix("io.confluent.connect.hdfs3.")
+        .map(|rest| format!("io.confluent.connect.hdfs.{rest}"));
+    let text = of_hdfs_3.as_deref().unwrap_or(text);
     known.iter().position(|full| {
         let simple = full.rsplit('.').next().unwrap_or(full);
         text == *full

@@ -25,6 +25,35 @@ fn error_of(key: &str, value: &str) -> String {
 }
 
 #[test]
+fn classes_of_the_connector_for_hdfs_3_are_those_of_hdfs_2() {
+    let three = "io.confluent.connect.hdfs3";
+    for (format, kind) in [
+        ("avro.AvroFormat", FormatKind::Avro),
+        ("parquet.ParquetFormat", FormatKind::Parquet),
+        ("json.JsonFormat", FormatKind::Json),
+        ("string.StringFormat", FormatKind::Text),
+    ] {
+        let format = format!("{three}.{format}");
+        let storage = format!("{three}.storage.HdfsStorage");
+        let props = props(&[
+            ("name", "n"),
+            ("topics", "t"),
+            ("hdfs.url", "hdfs://name:8020"),
+            ("flush.size", "3"),
+            ("format.class", &format),
+            ("storage.class", &storage),
+            ("confluent.license", ""),
+            ("confluent.topic.bootstrap.servers", "localhost:9092"),
+        ]);
+        let settings = SinkSettings::parse(&props).unwrap();
+        assert_eq!(settings.faults(&props), []);
+        assert_eq!(settings.format.kind, kind);
+    }
+    assert!(error_of("format.class", &format!("{three}.orc.OrcFormat")).contains("not supported"));
+    assert!(error_of("storage.class", "com.example.Storage").contains("HdfsStorage"));
+}
+
+#[test]
 fn a_configuration_of_the_confluent_connector_runs_unchanged() {
     let props = props(&[
         ("name", "hdfs-sink"),
