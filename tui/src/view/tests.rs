@@ -279,3 +279,17 @@ fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
         assert!(head.contains("0 bad") && head.contains(" conn"), "{head}");
     }
 }
+
+/// `sluice` alone, where nothing is set up, used to advise what leads nowhere.
+#[test]
+fn whoever_named_no_cluster_reads_how_to() {
+    let mut model = fixtures::unreachable();
+    assert!(!draw(&model, 80, 24).contains("demo`"));
+    model.contexts[0].assumed = true;
+    for (width, height) in SIZES {
+        let screen = draw(&model, width, height);
+        for part in ["--connect", "config.toml", "demo`"] {
+            assert!(screen.contains(part), "{part} in\n{screen}");
+        }
+    }
+}
