@@ -1,5 +1,5 @@
-//! What the terminal says while it only watches: brokers that stand still, sources of JVM workers, its own topics among
-//! those of a hundred other clusters.
+//! What the terminal says while it only watches: brokers that stand still, sources of JVM workers, its own
+//! topics among those of a hundred other clusters.
 
 use std::time::Instant;
 
@@ -122,7 +122,12 @@ fn source_age(context: &Context) -> Result<()> {
     std::fs::write(&file, "")?;
     worker.rest().put_config(
         &idle,
-        &json!({"connector.class": "FileStreamSource", "file": file, "topic": cluster.name, "tasks.max": "1"}),
+        &json!({
+            "connector.class": "FileStreamSource",
+            "file": file,
+            "topic": cluster.name,
+            "tasks.max": "1",
+        }),
     )?;
     worker.rest().wait_running(&idle, 1, seconds(60))?;
     let mut terminal = open(&cluster, &worker, (140, 40))?;
@@ -161,7 +166,9 @@ fn hundred_clusters(context: &Context) -> Result<()> {
     create_topics(&bootstrap, &topics)?;
     let config = json!({"properties": {"connector.class": "FileStreamSink"}}).to_string();
     for (n, pair) in topics.chunks(2).enumerate() {
-        let state = json!({"state": "RUNNING", "trace": null, "worker_id": format!("10.0.0.{n}:8083"), "generation": 1});
+        let worker = format!("10.0.0.{n}:8083");
+        let state =
+            json!({"state": "RUNNING", "trace": null, "worker_id": worker, "generation": 1});
         let state = state.to_string();
         let keys = ["status-connector-pipe", "connector-pipe"];
         for ((topic, key), value) in pair.iter().zip(keys).zip([&state, &config]) {
@@ -180,7 +187,8 @@ fn hundred_clusters(context: &Context) -> Result<()> {
     pipeline.wait_running(worker.rest(), seconds(60))?;
     pipeline.wait_count(seconds(60))?;
     let terminal = open(&cluster, &worker, (140, 40))?;
-    // The status topic makes it live, the config topic knows who was asked to stop, telemetry who uses how much.
+    // The status topic makes it live, the config topic knows who was asked to stop, telemetry who uses how
+    // much.
     terminal.wait_text("live", seconds(15))?;
     terminal.wait_screen("the group", seconds(10), |screen| {
         head(screen).contains("Stable")

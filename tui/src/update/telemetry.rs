@@ -397,8 +397,8 @@ pub(super) fn lag(model: &mut Model, at: Millis, reports: Vec<LagReport>) {
     model.cluster.lag_at = model.cluster.lag_at.max(Some(at));
 }
 
-/// When offsets of sources moved, by the offset topic. Names that are not sources of this cluster are passed over: what was
-/// deleted stays in that topic.
+/// When offsets of sources moved, by the offset topic. Names that are not sources of this cluster are passed
+/// over: what was deleted stays in that topic.
 pub(super) fn sources_moved(model: &mut Model, moved: BTreeMap<ConnectorName, Millis>) {
     let now = model.now;
     for (name, at) in moved {

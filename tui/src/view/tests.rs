@@ -266,7 +266,8 @@ fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
     for (width, height) in SIZES {
         assert!(!draw(&model, width, height).contains("cannot run"));
     }
-    let text = "this agent cannot run \"foreign\" (transforms.pass.type=com.example.Pass), \"odd\" (connector.class=a.B).";
+    let text = "this agent cannot run \"foreign\" (transforms.pass.type=com.example.Pass), \
+                \"odd\" (connector.class=a.B).";
     let worker = model.cluster.workers.values_mut().next().unwrap();
     worker.health = Some(WorkerHealth::Warns(crate::text::Text::line(text)));
     for (width, height) in SIZES {
