@@ -292,8 +292,13 @@ const ASKED: &str = "another member asked for it";
 /// what it then reports is not shown.
 pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
     let mut new = new;
-    if new.cause.as_str() == HEARD {
-        new.cause = Text::from(ASKED);
+    match new.cause.as_str() {
+        HEARD => new.cause = Text::from(ASKED),
+        // The second round of a move, in the words of the protocol.
+        "own revoked work can be placed" => {
+            new.cause = Text::from("revoked work finds its new place")
+        }
+        _ => {}
     }
     let rebalances = &mut model.cluster.rebalances;
     let generation = new.generation;
