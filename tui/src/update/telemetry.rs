@@ -296,7 +296,7 @@ pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
         HEARD => new.cause = Text::from(ASKED),
         // The second round of a move, in the words of the protocol.
         "own revoked work can be placed" => {
-            new.cause = Text::from("revoked work finds its new place")
+            new.cause = Text::from("revoked work finds its new place");
         }
         _ => {}
     }
