@@ -1,8 +1,9 @@
 //! What a worker of this build would say to files, without starting anything: `sluice check`.
 //!
-//! A worker's file goes through all that keeps `sluice agent` from starting and all of which it warns. Its brokers are
-//! read, never written to: the config topic says which connectors an agent that joins could not run. Connectors go
-//! through the same definitions as on a worker. Values that are declared secret are not in findings.
+//! A worker's file goes through all that keeps `sluice agent` from starting and all of which it warns. Its
+//! brokers are read, never written to: the config topic says which connectors an agent that joins could not
+//! run. Connectors go through the same definitions as on a worker. Values that are declared secret are not in
+//! findings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +55,8 @@ impl Checker {
         }
     }
 
-    /// Everything that a worker with this file would refuse or warn about. Connectors are checked by it from now on.
+    /// Everything that a worker with this file would refuse or warn about. Connectors are checked by it from
+    /// now on.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -102,8 +104,9 @@ impl Checker {
         Ok(found.all)
     }
 
-    /// What the brokers of the worker's file say: its topics, and the connectors in the config topic that an agent could not
-    /// run. Nothing is asked without a file that is fine, and for a broker in the worker's own process.
+    /// What the brokers of the worker's file say: its topics, and the connectors in the config topic that an
+    /// agent could not run. Nothing is asked without a file that is fine, and for a broker in the worker's
+    /// own process.
     ///
     /// # Errors
     /// They cannot be asked within `limit`.
@@ -317,8 +320,8 @@ fn is_other_file(props: &Props) -> Option<&'static str> {
             .keys()
             .any(|key| key.contains("->") || key.ends_with(".bootstrap.servers"));
     mirror.then_some(
-        "is a file of connect-mirror-maker and not of a worker: MirrorMaker's connectors run on a worker, each with a \
-         configuration of its own",
+        "is a file of connect-mirror-maker and not of a worker: MirrorMaker's connectors run on a worker, \
+         each with a configuration of its own",
     )
 }
 
@@ -417,8 +420,8 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// The key that a fault is about, in the forms of Kafka's and our texts: `configuration KEY:`, `configuration "KEY"`,
-/// `KEY: ...`; else any key of the file that stands in it as a word.
+/// The key that a fault is about, in the forms of Kafka's and our texts: `configuration KEY:`, `configuration
+/// "KEY"`, `KEY: ...`; else any key of the file that stands in it as a word.
 fn named_key<'a>(text: &'a str, given: &'a Props) -> Option<&'a str> {
     let after = |mark: &str| {
         let rest = text.split(mark).nth(1)?.trim_start_matches('"');
@@ -445,7 +448,8 @@ mod tests {
     const FINE: &str = "bootstrap.servers=localhost:9092\ngroup.id=c\n\
         key.converter=org.apache.kafka.connect.json.JsonConverter\n\
         value.converter=org.apache.kafka.connect.storage.StringConverter\n\
-        config.storage.topic=cc\noffset.storage.topic=co\nstatus.storage.topic=cs\nlisteners=http://127.0.0.1:0\n";
+        config.storage.topic=cc\noffset.storage.topic=co\nstatus.storage.topic=cs\n\
+        listeners=http://127.0.0.1:0\n";
 
     fn of_file(text: &str) -> Vec<Finding> {
         let folder = tempfile::tempdir().unwrap();

@@ -122,7 +122,8 @@ pub async fn start(props: &mut Props) -> Result<Option<Embedded>, EmbeddedError>
     Ok(Some(Embedded { broker, runtime }))
 }
 
-/// Whether the worker's `bootstrap.servers` asks for a broker, with its address in the place of what asked; nothing is started.
+/// Whether the worker's `bootstrap.servers` asks for a broker, with its address in the place of what asked;
+/// nothing is started.
 ///
 /// # Errors
 /// If the worker asks for what one node cannot give.

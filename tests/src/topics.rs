@@ -56,7 +56,19 @@ pub fn create_topic_with(
     for (name, value) in configs {
         new = new.set(name, value);
     }
-    create(bootstrap, &new)
+    create(bootstrap, std::slice::from_ref(&new))
+}
+
+/// Creates topics with their numbers of partitions, all in one call.
+///
+/// # Errors
+/// When the broker refuses one.
+pub fn create_topics(bootstrap: &str, topics: &[(String, i32)]) -> Result<()> {
+    let all: Vec<NewTopic<'_>> = topics
+        .iter()
+        .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
+        .collect();
+    create(bootstrap, &all)
 }
 
 /// Creates a topic of one partition on that node of a cluster.
@@ -67,14 +79,18 @@ pub fn create_topic_on(bootstrap: &str, topic: &str, node: i32) -> Result<()> {
     let replicas: &[&[i32]] = &[&[node]];
     create(
         bootstrap,
-        &NewTopic::new(topic, 1, TopicReplication::Variable(replicas)),
+        &[NewTopic::new(
+            topic,
+            1,
+            TopicReplication::Variable(replicas),
+        )],
     )
 }
 
-fn create(bootstrap: &str, new: &NewTopic<'_>) -> Result<()> {
+fn create(bootstrap: &str, new: &[NewTopic<'_>]) -> Result<()> {
     let options = admin_options();
     for result in administer(bootstrap, async |admin| {
-        admin.create_topics([new], &options).await
+        admin.create_topics(new, &options).await
     })? {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}

@@ -223,15 +223,17 @@ pub(crate) enum Command {
     },
     /// Check a worker's file, connectors in files, or a running cluster, without changing anything.
     ///
-    /// Of a worker's file it says what `sluice agent` would refuse or warn about, and which connectors in the config topic of
-    /// its cluster an agent could not run. Connectors in files (-f) are checked by the definitions of this build and, with
-    /// --connect, by the cluster. With --connect or --context alone, or with nothing, the connectors of that cluster are
-    /// checked: what is not well, and what an agent could not run.
+    /// Of a worker's file it says what `sluice agent` would refuse or warn about, and which connectors in the
+    /// config topic of its cluster an agent could not run. Connectors in files (-f) are checked by the definitions
+    /// of this build and, with --connect, by the cluster. With --connect or --context alone, or with nothing, the
+    /// connectors of that cluster are checked: what is not well, and what an agent could not run.
     ///
-    /// Exit status: 0 no errors (there may be warnings), 1 something could not be checked, 2 errors were found.
+    /// Exit status: 0 no errors (there may be warnings), 1 something could not be checked, 2 errors were
+    /// found.
     ///
-    /// JSON: {"findings": [{"level": "error" or "warning", "subject", "key", "value", "text"}], "summary": {"checked",
-    /// "errors", "warnings", "unchecked": [text]}}; key and value are null where there is none or it is secret.
+    /// JSON: {"findings": [{"level": "error" or "warning", "subject", "key", "value", "text"}], "summary":
+    /// {"checked", "errors", "warnings", "unchecked": [text]}}; key and value are null where there is none or
+    /// it is secret.
     Check(Check),
     /// Pause connectors.
     Pause(Names),

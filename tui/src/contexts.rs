@@ -53,6 +53,8 @@ pub(crate) struct Context {
     pub(crate) skin: Option<String>,
     /// PEM file with the authority that signed the workers' certificates.
     pub(crate) ca_file: Option<PathBuf>,
+    /// Nobody named it: it is the worker that may be on this machine.
+    pub(crate) assumed: bool,
 }
 
 impl fmt::Debug for Context {
@@ -75,6 +77,7 @@ impl Context {
             bootstrap: self.bootstrap.as_deref().map(Text::line),
             readonly: self.readonly,
             careful: self.careful,
+            assumed: self.assumed,
             seen: None,
         }
     }
@@ -202,6 +205,10 @@ pub(crate) struct Wanted {
     pub(crate) file_required: bool,
 }
 
+/// What to do when the worker of this machine, which nobody named, is not there.
+pub(crate) const NOBODY_NAMED_ONE: &str = "no cluster was named: give --connect URL, or name contexts in \
+     ~/.config/sluice/config.toml; `sluice demo` shows one at work";
+
 /// Puts file and command line together. Without any of them: a worker on this machine, port 8083.
 pub(crate) fn resolve(wanted: &Wanted) -> Result<Contexts, ConfigError> {
     let file = match &wanted.file {
@@ -246,6 +253,7 @@ pub(crate) fn resolve(wanted: &Wanted) -> Result<Contexts, ConfigError> {
                 careful: false,
                 skin: None,
                 ca_file: None,
+                assumed: wanted.connect.is_empty(),
             },
         );
     } else {
@@ -318,6 +326,7 @@ fn context(name: String, entry: Entry) -> Result<Context, ConfigError> {
         careful: entry.careful,
         skin: entry.skin,
         ca_file: entry.ca_file,
+        assumed: false,
     })
 }
 

@@ -387,6 +387,7 @@ impl Demo {
             offset_topic: Some(self.internal("offsets")),
             telemetry_topic: Some(self.internal("status-telemetry")),
             readonly: false,
+            assumed: false,
             careful: false,
             skin: None,
             ca_file: None,

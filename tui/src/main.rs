@@ -168,7 +168,12 @@ async fn headless(command: Command, contexts: &Contexts, named: bool) -> anyhow:
         command => headless::run(command, &session).await,
     };
     progress("");
-    let report = report?;
+    let report = match report {
+        Err(error) if context.assumed && error.is_unreachable() => {
+            anyhow::bail!("{error}; {}", contexts::NOBODY_NAMED_ONE)
+        }
+        report => report?,
+    };
     // A reader that has seen enough (`| head`) closes the pipe; that is its right.
     let _ = std::io::stdout().lock().write_all(report.out.as_bytes());
     for line in &report.complaints {

@@ -124,9 +124,10 @@ fn open_to_everyone(
     let asks = listener.tls && client_auth.is_some_and(|auth| auth.trim() == "required");
     (everywhere && !asks).then(|| {
         format!(
-            "everyone who reaches this port can use REST: connectors read and write files as this user and reach what this \
-             machine reaches; set listeners to one address, or to https with {tls_prefix}ssl.client.auth=required, or \
-             bound connectors by sluice.plugins.allow, sluice.file.roots and sluice.http.hosts"
+            "everyone who reaches this port can use REST: connectors read and write files as this user and \
+             reach what this machine reaches; set listeners to one address, or to https with \
+             {tls_prefix}ssl.client.auth=required, or bound connectors by sluice.plugins.allow, \
+             sluice.file.roots and sluice.http.hosts"
         )
     })
 }

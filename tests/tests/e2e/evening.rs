@@ -557,7 +557,8 @@ fn kept(context: &Context) -> Result<()> {
         .put_config(&name, &idle(&cluster, &cluster.name)?)?;
     worker.rest().wait_running(&name, 1, seconds(30))?;
     let editor = cluster.folder.join("editor.sh");
-    let change = "sed -i 's,\"tasks.max\": \"1\",\"tasks.max\": \"many\"\\, \"db.password\": \"geheim\",' \"$1\"";
+    let new = "\"tasks.max\": \"many\"\\, \"db.password\": \"geheim\"";
+    let change = format!("sed -i 's,\"tasks.max\": \"1\",{new},' \"$1\"");
     std::fs::write(&editor, format!("#!/bin/sh\n{change}\n"))?;
     std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
     let editor = editor.display().to_string();

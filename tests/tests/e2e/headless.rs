@@ -703,7 +703,10 @@ fn check(stage: &Stage<'_>) -> Result<()> {
     ensure!(found.stdout.contains("0 errors"), "{found:?}");
     let failing = stage.name("check-failing");
     let config = json!({
-        "connector.class": "FileStreamSink", "topics": stage.pipeline.topic, "file": "/no/such/folder/out", "tasks.max": "1",
+        "connector.class": "FileStreamSink",
+        "topics": stage.pipeline.topic,
+        "file": "/no/such/folder/out",
+        "tasks.max": "1",
     });
     stage.rest().put_config(&failing, &config)?;
     stage.rest().wait_failed(&failing)?;

@@ -1,5 +1,5 @@
-//! What the terminal says while it only watches: brokers that stand still, sources of JVM workers, its own topics among
-//! those of a hundred other clusters.
+//! What the terminal says while it only watches: brokers that stand still, sources of JVM workers, its own
+//! topics among those of a hundred other clusters.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use sluice_tests::kafka::Kafka;
 use sluice_tests::pipeline::Pipeline;
 use sluice_tests::pty::{Terminal, keys};
 use sluice_tests::servers::sluice_binary;
-use sluice_tests::topics::{create_topic, produce};
+use sluice_tests::topics::{create_topics, produce};
 use sluice_tests::wait::seconds;
 use sluice_tests::worker::{Kind, Worker};
 
@@ -122,7 +122,12 @@ fn source_age(context: &Context) -> Result<()> {
     std::fs::write(&file, "")?;
     worker.rest().put_config(
         &idle,
-        &json!({"connector.class": "FileStreamSource", "file": file, "topic": cluster.name, "tasks.max": "1"}),
+        &json!({
+            "connector.class": "FileStreamSource",
+            "file": file,
+            "topic": cluster.name,
+            "tasks.max": "1",
+        }),
     )?;
     worker.rest().wait_running(&idle, 1, seconds(60))?;
     let mut terminal = open(&cluster, &worker, (140, 40))?;
@@ -151,27 +156,28 @@ fn hundred_clusters(context: &Context) -> Result<()> {
     const OTHERS: usize = 100;
     let kafka = Kafka::start(&context.servers)?;
     let bootstrap = kafka.bootstrap();
-    for n in 0..OTHERS {
-        let status = format!("other-{n}-status");
-        let configs = format!("other-{n}-configs");
-        create_topic(&bootstrap, &status, 2)?;
-        create_topic(&bootstrap, &configs, 1)?;
-        let state = json!({"state": "RUNNING", "trace": null, "worker_id": format!("10.0.0.{n}:8083"), "generation": 1});
+    let topic = |n: usize| {
+        [
+            (format!("other-{n}-status"), 2),
+            (format!("other-{n}-configs"), 1),
+        ]
+    };
+    let topics: Vec<(String, i32)> = (0..OTHERS).flat_map(topic).collect();
+    create_topics(&bootstrap, &topics)?;
+    let config = json!({"properties": {"connector.class": "FileStreamSink"}}).to_string();
+    for (n, pair) in topics.chunks(2).enumerate() {
+        let worker = format!("10.0.0.{n}:8083");
+        let state =
+            json!({"state": "RUNNING", "trace": null, "worker_id": worker, "generation": 1});
         let state = state.to_string();
-        let config = json!({"properties": {"connector.class": "FileStreamSink"}}).to_string();
-        produce(
-            &bootstrap,
-            &status,
-            [(
-                Some(b"status-connector-pipe".as_slice()),
-                Some(state.as_bytes()),
-            )],
-        )?;
-        produce(
-            &bootstrap,
-            &configs,
-            [(Some(b"connector-pipe".as_slice()), Some(config.as_bytes()))],
-        )?;
+        let keys = ["status-connector-pipe", "connector-pipe"];
+        for ((topic, key), value) in pair.iter().zip(keys).zip([&state, &config]) {
+            produce(
+                &bootstrap,
+                &topic.0,
+                [(Some(key.as_bytes()), Some(value.as_bytes()))],
+            )?;
+        }
     }
     let cluster = context.cluster_on("ours", &bootstrap)?;
     let worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
@@ -181,7 +187,8 @@ fn hundred_clusters(context: &Context) -> Result<()> {
     pipeline.wait_running(worker.rest(), seconds(60))?;
     pipeline.wait_count(seconds(60))?;
     let terminal = open(&cluster, &worker, (140, 40))?;
-    // The status topic makes it live, the config topic knows who was asked to stop, telemetry who uses how much.
+    // The status topic makes it live, the config topic knows who was asked to stop, telemetry who uses how
+    // much.
     terminal.wait_text("live", seconds(15))?;
     terminal.wait_screen("the group", seconds(10), |screen| {
         head(screen).contains("Stable")

@@ -1,7 +1,8 @@
-//! `check`: what a worker's file, connectors in files and a running cluster are worth, with nothing started or changed.
+//! `check`: what a worker's file, connectors in files and a running cluster are worth, with nothing started
+//! or changed.
 //!
-//! Everything found is a [`Finding`]. What only the agent's code knows comes through [`LocalAgent`]. Exit status: 0
-//! nothing is wrong (there may be warnings), 1 something could not be checked, 2 there are errors.
+//! Everything found is a [`Finding`]. What only the agent's code knows comes through [`LocalAgent`]. Exit
+//! status: 0 nothing is wrong (there may be warnings), 1 something could not be checked, 2 there are errors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,9 +31,11 @@ const AT_ONCE: usize = 4;
 /// What an agent of this build says to files, without being started.
 #[async_trait]
 pub(crate) trait LocalAgent: Send + Sync {
-    /// Findings about a worker's file, by which connectors are checked from then on; an error when it can't be read.
+    /// Findings about a worker's file, by which connectors are checked from then on; an error when it can't
+    /// be read.
     fn worker_file(&mut self, path: &Path) -> Result<Vec<Finding>, String>;
-    /// Findings about the brokers of that file and the connectors in its config topic; an error when they can't be asked.
+    /// Findings about the brokers of that file and the connectors in its config topic; an error when they
+    /// can't be asked.
     async fn brokers(&self, limit: Duration) -> Result<Vec<Finding>, String>;
     /// Findings about a connector; with `connects` it may try the connection to its system.
     async fn connector(&self, subject: &str, config: &ConfigMap, connects: bool) -> Vec<Finding>;
@@ -288,7 +291,8 @@ impl Findings {
     }
 }
 
-/// Why the cluster does not validate a configuration. A JVM worker that lacks the class lists all that it has.
+/// Why the cluster does not validate a configuration. A JVM worker that lacks the class lists all that it
+/// has.
 fn refusal(message: &str) -> String {
     if message.contains("Failed to find any class") {
         "the cluster has no such class".to_owned()
@@ -459,7 +463,8 @@ mod tests {
     fn a_key_is_named_once_and_a_missing_class_without_those_that_are_there() {
         let finding = Finding::error("c", "a.b: is not supported").at("a.b", None);
         assert_eq!(clean(finding, &ConfigMap::new()).text, "is not supported");
-        let java = "BadRequestException: Failed to find any class that implements Connector, available connectors are: PluginDesc{";
+        let java =
+            "X: Failed to find any class that implements Connector, available are: PluginDesc{";
         assert_eq!(refusal(java), "the cluster has no such class");
         assert!(refusal("boom").ends_with("boom"));
     }

@@ -94,6 +94,13 @@ pub(crate) enum CommandError {
     Declined,
 }
 
+impl CommandError {
+    /// Whether no worker answered.
+    pub(crate) const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Call(CallError::Unreachable(_)))
+    }
+}
+
 /// What a command works with.
 pub(crate) struct Session<'a> {
     /// The cluster.

@@ -13,7 +13,8 @@ use super::trace::Trace;
 use crate::text::Text;
 use crate::units::Millis;
 
-/// Brokers that answered and are silent for so long, in milliseconds, leave nobody who knows whether work gets on.
+/// Brokers that answered and are silent for so long, in milliseconds, leave nobody who knows whether work
+/// gets on.
 const UNSURE_AFTER: Millis = 5_000;
 
 /// Samples kept for a trend, one per [`TREND_EVERY`].
@@ -535,8 +536,9 @@ impl Cluster {
             && self.listed.is_none_or(|at| now - at > 3_000)
     }
 
-    /// Whether nobody can say that work still gets on: the brokers answered before and have not for a while. Workers then
-    /// tell the states that they knew last. Where the brokers never answered, it may be us who cannot reach them.
+    /// Whether nobody can say that work still gets on: the brokers answered before and have not for a while.
+    /// Workers then tell the states that they knew last. Where the brokers never answered, it may be us who
+    /// cannot reach them.
     pub(crate) fn is_unsure(&self, now: Millis) -> bool {
         self.brokers_seen
             && matches!(self.brokers, Link::Down { since, .. } if now - since > UNSURE_AFTER)

@@ -59,6 +59,7 @@ fn context() -> Vec<ContextSummary> {
         bootstrap: Some(Text::line("k1:9092")),
         readonly,
         careful: false,
+        assumed: false,
         seen: None,
     };
     vec![

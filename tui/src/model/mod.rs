@@ -44,6 +44,8 @@ pub(crate) struct ContextSummary {
     pub(crate) readonly: bool,
     /// Every verb needs the connector's name typed.
     pub(crate) careful: bool,
+    /// Nobody named it: it is the worker that may be on this machine.
+    pub(crate) assumed: bool,
     /// Last picture of it: version, connectors, bad ones, and when.
     pub(crate) seen: Option<Seen>,
 }

@@ -256,7 +256,8 @@ pub(crate) enum EditError {
     },
 }
 
-/// An edited text as it may be kept in a file: whatever of it is or may be a secret is masked, also where it is no JSON.
+/// An edited text as it may be kept in a file: whatever of it is or may be a secret is masked, also where it
+/// is no JSON.
 pub(crate) fn draft_text(text: &str, passwords: &PasswordKeys) -> String {
     let lines = text.lines().map(|line| {
         let mut masked = String::with_capacity(line.len());

@@ -254,12 +254,12 @@ const REBALANCES: &[ColumnSpec] = &[
     right(Column::Generation, "GEN", 4, 0),
     left(Column::Start, "START", 8, 0, 0),
     right(Column::Duration, "DUR", 6, 0),
-    left(Column::Cause, "CAUSE", 20, 1, 0),
+    left(Column::Cause, "CAUSE", 30, 1, 0),
     right(Column::Joined, "JOIN", 4, 1),
     right(Column::Left, "LEFT", 4, 1),
     right(Column::Assigned, "MOVED", 5, 2),
-    right(Column::Revoked, "REVOKED", 7, 3),
-    right(Column::Delay, "DELAY", 6, 4),
+    right(Column::Revoked, "REVOKED", 7, 4),
+    right(Column::Delay, "DELAY", 6, 3),
 ];
 
 const LAG: &[ColumnSpec] = &[

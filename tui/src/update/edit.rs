@@ -186,14 +186,18 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
     vec![keep]
 }
 
-/// Says in the dialog that offers the text where its copy is. One that could not be kept leaves the text in memory.
+/// Says in the dialog that offers the text where its copy is. One that could not be kept leaves the text in
+/// memory.
 pub(super) fn draft_kept(
     model: &mut Model,
     connector: &Option<ConnectorName>,
     place: Result<Text, Text>,
 ) {
     let offers = |dialog: &&mut Dialog| {
-        let of_it = |choice: &Choice| matches!(&choice.outcome, Choose::EditAgain(session) if session.connector == *connector);
+        let of_it = |choice: &Choice| match &choice.outcome {
+            Choose::EditAgain(session) => session.connector == *connector,
+            _ => false,
+        };
         dialog.choices.iter().any(of_it)
     };
     let Some(dialog) = model.dialog.as_mut().filter(offers) else {

@@ -292,8 +292,13 @@ const ASKED: &str = "another member asked for it";
 /// what it then reports is not shown.
 pub(super) fn rebalance(model: &mut Model, new: Rebalance) {
     let mut new = new;
-    if new.cause.as_str() == HEARD {
-        new.cause = Text::from(ASKED);
+    match new.cause.as_str() {
+        HEARD => new.cause = Text::from(ASKED),
+        // The second round of a move, in the words of the protocol.
+        "own revoked work can be placed" => {
+            new.cause = Text::from("revoked work finds its new place");
+        }
+        _ => {}
     }
     let rebalances = &mut model.cluster.rebalances;
     let generation = new.generation;
@@ -397,8 +402,8 @@ pub(super) fn lag(model: &mut Model, at: Millis, reports: Vec<LagReport>) {
     model.cluster.lag_at = model.cluster.lag_at.max(Some(at));
 }
 
-/// When offsets of sources moved, by the offset topic. Names that are not sources of this cluster are passed over: what was
-/// deleted stays in that topic.
+/// When offsets of sources moved, by the offset topic. Names that are not sources of this cluster are passed
+/// over: what was deleted stays in that topic.
 pub(super) fn sources_moved(model: &mut Model, moved: BTreeMap<ConnectorName, Millis>) {
     let now = model.now;
     for (name, at) in moved {

@@ -379,8 +379,8 @@ fn trace_lines(model: &Model, c: &Connector) -> Vec<(Tone, String)> {
 /// Stands before the rest of a line that was broken.
 pub(crate) const CONTINUED: &str = "      ";
 
-/// Breaks a long line, between words where that leaves no half-empty line; the rest is indented. All of it put together
-/// again is the line.
+/// Breaks a long line, between words where that leaves no half-empty line; the rest is indented. All of it
+/// put together again is the line.
 fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
     let mut rest: &str = line;
     let mut indent = "";

@@ -88,8 +88,8 @@ fn lost(cluster: &Cluster) -> usize {
     cluster.connectors.values().map(of).sum()
 }
 
-/// What workers that are well warn of, most often connectors whose classes an agent does not have. The whole text stands in
-/// the table of workers.
+/// What workers that are well warn of, most often connectors whose classes an agent does not have. The whole
+/// text stands in the table of workers.
 fn warned(model: &Model, theme: Theme) -> Option<(String, Style)> {
     let warnings = model.cluster.workers.values().filter(|w| !w.is_gone());
     let warnings: BTreeSet<&str> = warnings.filter_map(|worker| worker.warning()).collect();

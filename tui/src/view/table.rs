@@ -247,14 +247,21 @@ fn teach(model: &Model, id: TableId) -> Vec<(Tone, String)> {
     if id != TableId::Contexts && id != TableId::Events {
         match &cluster.rest {
             Link::Down { error, attempt, .. } if cluster.listed.is_none() => {
+                let next = if model
+                    .current_context()
+                    .is_some_and(|context| context.assumed)
+                {
+                    crate::contexts::NOBODY_NAMED_ONE
+                } else {
+                    ":ctx shows other clusters"
+                };
                 return vec![
                     (Tone::Bad, format!("can't reach the cluster: {error}")),
                     (
                         Tone::Dim,
-                        format!(
-                            "tried {attempt} times, goes on trying; :ctx shows other clusters, :q quits"
-                        ),
+                        format!("tried {attempt} times, keeps trying; :q quits"),
                     ),
+                    (Tone::Plain, next.to_owned()),
                 ];
             }
             Link::Connecting | Link::Absent if cluster.listed.is_none() => {

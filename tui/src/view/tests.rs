@@ -266,7 +266,8 @@ fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
     for (width, height) in SIZES {
         assert!(!draw(&model, width, height).contains("cannot run"));
     }
-    let text = "this agent cannot run \"foreign\" (transforms.pass.type=com.example.Pass), \"odd\" (connector.class=a.B).";
+    let text = "this agent cannot run \"foreign\" (transforms.pass.type=com.example.Pass), \
+                \"odd\" (connector.class=a.B).";
     let worker = model.cluster.workers.values_mut().next().unwrap();
     worker.health = Some(WorkerHealth::Warns(crate::text::Text::line(text)));
     for (width, height) in SIZES {
@@ -277,5 +278,19 @@ fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
             "{head}"
         );
         assert!(head.contains("0 bad") && head.contains(" conn"), "{head}");
+    }
+}
+
+/// `sluice` alone, where nothing is set up, used to advise what leads nowhere.
+#[test]
+fn whoever_named_no_cluster_reads_how_to() {
+    let mut model = fixtures::unreachable();
+    assert!(!draw(&model, 80, 24).contains("demo`"));
+    model.contexts[0].assumed = true;
+    for (width, height) in SIZES {
+        let screen = draw(&model, width, height);
+        for part in ["--connect", "config.toml", "demo`"] {
+            assert!(screen.contains(part), "{part} in\n{screen}");
+        }
     }
 }

@@ -14,8 +14,8 @@ use crate::conn::rest::Known;
 use crate::message::{GroupMember, GroupReport, Update};
 use crate::text::Text;
 
-/// Distance between searches for the group, which describe every group of the brokers: two seconds at first, since REST
-/// may not have told any worker yet, then doubled up to this.
+/// Distance between searches for the group, which describe every group of the brokers: two seconds at first,
+/// since REST may not have told any worker yet, then doubled up to this.
 const SEARCH_EVERY: Duration = Duration::from_secs(30);
 /// Longest wait for the description of all groups, of which there may be hundreds.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 //! Follows the offset topic: when an offset of each source last moved.
 //!
-//! JVM workers tell no figures, but each record of their offset topic has the time at which it was written. Only a
-//! record whose offset differs from the one before of the same source partition counts. The tail of the topic is read,
-//! a bounded number of records; of a source that is not in it nothing is known.
+//! JVM workers tell no figures, but each record of their offset topic has the time at which it was written.
+//! Only a record whose offset differs from the one before of the same source partition counts. The tail of
+//! the topic is read, a bounded number of records; of a source that is not in it nothing is known.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};

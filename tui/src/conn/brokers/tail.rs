@@ -138,8 +138,8 @@ pub(super) enum About {
     Config,
 }
 
-/// Connectors and workers that topics tell of, all of them read at once: there may be hundreds. What was deleted does not
-/// count. A topic that could not be read to its end in time is left out.
+/// Connectors and workers that topics tell of, all of them read at once: there may be hundreds. What was
+/// deleted does not count. A topic that could not be read to its end in time is left out.
 pub(super) fn subjects(
     shared: &Shared,
     topics: &Topics,
@@ -186,7 +186,8 @@ pub(super) fn subjects(
     ended.into_iter().map(of_topic).collect()
 }
 
-/// Reads many topics from the beginning to the end with one client; answers those whose end was reached in `time`.
+/// Reads many topics from the beginning to the end with one client; answers those whose end was reached in
+/// `time`.
 fn read_all(
     shared: &Shared,
     topics: &Topics,
@@ -224,7 +225,8 @@ fn read_all(
     }
     let mut ended = BTreeSet::new();
     while !open.is_empty() && !shared.is_over() && Instant::now() < until {
-        // Events and errors of the client; brokers that do not answer are told by the thread that looks at them.
+        // Events and errors of the client; brokers that do not answer are told by the thread that looks at
+        // them.
         let _ = consumer.poll(Duration::from_millis(10));
         open.retain(|topic, queues| {
             queues.retain(|queue| !drained(queue, &mut record));

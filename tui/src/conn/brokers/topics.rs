@@ -93,7 +93,8 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                     });
                 }
             }
-            // What was taken for ours while there was nothing to recognise it by is looked at again once there is.
+            // What was taken for ours while there was nothing to recognise it by is looked at again once
+            // there is.
             let about = [
                 (&status, STATUS, About::Status),
                 (&config, CONFIG, About::Config),
@@ -191,8 +192,8 @@ fn find(
     }
 }
 
-/// Whether a topic that was a guess is proven now. Of one that turns out to be another cluster's nothing but the guess is
-/// said, as before.
+/// Whether a topic that was a guess is proven now. Of one that turns out to be another cluster's nothing but
+/// the guess is said, as before.
 fn verify(
     shared: &Shared,
     what: &'static str,

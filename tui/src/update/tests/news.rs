@@ -312,7 +312,8 @@ fn every_member_reports_a_rebalance_and_it_is_told_once() {
     assert_eq!(model.cluster.rebalances.len(), 1);
 }
 
-/// The leader only heard of it, and used to be shown with "group is rebalancing" although another member knew why.
+/// The leader only heard of it, and used to be shown with "group is rebalancing" although another member knew
+/// why.
 #[test]
 fn the_cause_of_a_rebalance_is_that_of_whoever_began_it() {
     let began = |cause: &str| match reported(7, 1, None) {
