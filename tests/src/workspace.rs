@@ -172,7 +172,13 @@ fn a_connector_is_a_folder_a_feature_and_a_line() {
             .filter(|file| !file.starts_with(&connector))
             .filter(|file| {
                 let text = std::fs::read_to_string(file).expect("a source file");
-                text.contains(&name) || text.contains(&name.replace('-', "_"))
+                // Whole names: one connector's may begin another's.
+                [name.clone(), name.replace('-', "_")].iter().any(|name| {
+                    text.match_indices(name).any(|(at, _)| {
+                        let next = text[at + name.len()..].chars().next();
+                        !next.is_some_and(|c| c.is_alphanumeric() || c == '-' || c == '_')
+                    })
+                })
             })
             .map(|file| file.strip_prefix(root()).expect("below the root"))
             .collect();

@@ -1,8 +1,9 @@
 //! Keys of the connector.
 
 use sluice_api::config::ConfigType::{Boolean, Int, Password, String as Text};
+use sluice_api::config::ConfigValue;
 use sluice_api::config::validators::{at_least, between, one_of, one_of_ignoring_case};
-use sluice_api::{ConfigDef, ConfigKey, Props};
+use sluice_api::{ConfigDef, ConfigKey, Place, Props};
 
 pub(crate) const URL: &str = "http.api.url";
 pub(crate) const METHOD: &str = "request.method";
@@ -35,11 +36,21 @@ pub(crate) const REQUEST_TIMEOUT: &str = "http.request.timeout.ms";
 /// Beginnings of keys of the original that have no effect here; a warning names each.
 const WITHOUT_EFFECT: [&str; 3] = ["reporter.", "report.errors.as", "confluent."];
 
+/// The server of the URL. One that parts of records make up is none that a worker could have allowed.
+fn hosts(url: &ConfigValue) -> Vec<Place> {
+    match url {
+        ConfigValue::String(url) if !url.is_empty() => {
+            vec![Place::of_url(url).unwrap_or_else(|| Place::host(url, None))]
+        }
+        _ => Vec::new(),
+    }
+}
+
 #[rustfmt::skip] // A key to a line.
 pub(crate) fn config_def() -> ConfigDef {
     let key = |name: &str, kind, doc: &str| ConfigKey::new(name, kind).doc(doc);
     ConfigDef::new()
-        .define(key(URL, Text, "Where to send to. ${topic}, ${key} and ${NAME} of a field of the key or value stand for parts of the record. Example: https://example.com/${topic}/${key}"))
+        .define(key(URL, Text, "Where to send to. ${topic}, ${key} and ${NAME} of a field of the key or value stand for parts of the record. Example: https://example.com/${topic}/${key}").names(hosts))
         .define(key(METHOD, Text, "POST, PUT or PATCH.").default("POST").validator(one_of_ignoring_case(&["POST", "PUT", "PATCH"])))
         .define(key(NULLS, Text, "What becomes of a record without value: ignore drops it, log drops it with a line in the log, delete sends DELETE to the URL (with the key behind it unless ${key} is in it), fail is an error.").default("ignore").validator(one_of(&["fail", "log", "ignore", "delete"])))
         .define(key(ERRORS, Text, "What a refused record, or a server that does not answer, leads to after the retries: fail is an error, log and ignore go on with the next record.").default("fail").validator(one_of(&["fail", "log", "ignore"])))
@@ -49,7 +60,7 @@ pub(crate) fn config_def() -> ConfigDef {
         .define(key(AUTH, Text, "NONE, BASIC or OAUTH2 (client credentials).").default("NONE").validator(one_of_ignoring_case(&["NONE", "BASIC", "OAUTH2"])))
         .define(key(USER, Text, "User for auth.type=BASIC.").default(""))
         .define(key(PASSWORD, Password, "Its password.").default(""))
-        .define(key(TOKEN_URL, Text, "Where tokens are made, for auth.type=OAUTH2.").default(""))
+        .define(key(TOKEN_URL, Text, "Where tokens are made, for auth.type=OAUTH2.").default("").names_urls())
         .define(key(CLIENT_ID, Text, "Id of the client, for auth.type=OAUTH2.").default(""))
         .define(key(CLIENT_SECRET, Password, "Its secret.").default(""))
         .define(key(TOKEN_PROPERTY, Text, "The property of the answer that has the token.").default("access_token"))

@@ -6,6 +6,8 @@ use crate::target::Http;
 use crate::template::Template;
 
 fn fault(pairs: &[(&str, &str)]) -> Option<String> {
+    // As the agent does when it starts.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut props: Props = [("http.api.url", "http://localhost/${topic}")]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into_iter()
@@ -65,7 +67,7 @@ fn keys_are_checked_by_name() {
         };
         assert!(fault.contains(named), "{fault}");
     }
-    let secret = fault(&[("headers", "Authorization: Bearer geheim\u{e4}")]).unwrap();
+    let secret = fault(&[("headers", "Authorization: Bearer geheim\u{1}x")]).unwrap();
     assert!(!secret.contains("geheim"), "{secret}");
 }
 
@@ -115,4 +117,31 @@ fn parts_of_records_are_encoded_where_they_stand_in_a_url() {
     assert!(Template::parse("http://h/${unfinished").is_constant());
     record.key = Value::Null;
     assert!(Template::parse("${key}").fill(&record).is_err());
+}
+
+#[test]
+fn a_host_that_records_make_up_is_not_among_those_that_were_allowed() {
+    let hosts = ["a.example.com", "*.web.example.com"].map(str::to_owned);
+    let reach = sluice_api::Reach::new(&[], &hosts).unwrap();
+    let refused = |url: &str| {
+        let props = Props::from([("http.api.url".to_owned(), url.to_owned())]);
+        !Http::config_def().out_of_reach(&props, &reach).is_empty()
+    };
+    for url in [
+        "http://a.example.com/${topic}",
+        "http://a.example.com/${key}?q=${id}",
+        "https://b.web.example.com",
+    ] {
+        assert!(!refused(url), "{url}");
+    }
+    for url in [
+        "http://${key}/",
+        "http://${key}.web.example.com/",
+        "http://a.example.com${key}/",
+        "http://a.example.com:${key}/",
+        "http://a.example.com@${key}/",
+        "http://169.254.169.254/",
+    ] {
+        assert!(refused(url), "{url}");
+    }
 }
