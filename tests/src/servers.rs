@@ -131,6 +131,11 @@ pub fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// Whether this is the form that takes hours (`SLUICE_TEST_LONG`, set by `tests/run --long`).
+pub fn is_long() -> bool {
+    std::env::var_os("SLUICE_TEST_LONG").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// The interpreter with the packages of `tests/servers/requirements.txt`, which `tests/servers/install` puts beside the jars.
 ///
 /// # Errors

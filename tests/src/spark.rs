@@ -7,11 +7,6 @@ use crate::data_file::{Contents, Format};
 use crate::servers::{cache, tests_folder};
 use crate::wait::seconds;
 
-/// Whether Spark has to read what was written (`SLUICE_TEST_LONG`, set by `tests/run --long`).
-pub fn wanted() -> bool {
-    std::env::var_os("SLUICE_TEST_LONG").is_some_and(|value| !value.is_empty() && value != "0")
-}
-
 /// All rows of the files in a folder, in no order; `codec` and `duckdb` stay `null`, types are Spark's.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sluice_tests::command::{self, Output};
 use sluice_tests::kafka::Kafka;
 use sluice_tests::pty::{Terminal, keys};
-use sluice_tests::servers::sluice_binary;
+use sluice_tests::servers::{is_long, sluice_binary};
 use sluice_tests::topics::{create_topic, produce};
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, Worker};
@@ -31,7 +31,9 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "evening::on_a_jvm_worker_nothing_is_green_that_is_not",
         run: |context| {
-            let mut evening = Evening::new(context, Kind::Jvm, 1, 40)?;
+            // A JVM worker takes a second and more for each.
+            let well = if is_long() { 280 } else { 40 };
+            let mut evening = Evening::new(context, Kind::Jvm, 1, well)?;
             evening.looks()?;
             evening.restarts()?;
             evening.typing()?;
@@ -142,7 +144,8 @@ impl<'a> Evening<'a> {
                 rest.put_config(&self.name(&name), &config)?;
             }
         }
-        wait_until("all to run or to have failed", seconds(120), || {
+        let limit = 120 + 2 * self.well as u64;
+        wait_until("all to run or to have failed", seconds(limit), || {
             let found = self.sluice(&["get", "connectors", "-o", "json"])?;
             let rows = found.json()?;
             let rows = rows.as_array().context("no list")?;

@@ -8,7 +8,7 @@ use sluice_tests::database::{self, Database, DatabaseKind, PASSWORD, USER};
 use sluice_tests::hdfs::Hdfs;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::pty::Terminal;
-use sluice_tests::servers::{sluice_binary, tests_folder};
+use sluice_tests::servers::{is_long, sluice_binary, tests_folder};
 use sluice_tests::spark;
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::Kind;
@@ -88,7 +88,7 @@ fn postgresql_to_hdfs(context: &Context) -> Result<()> {
     for sink in SINKS {
         wait_row(&terminal, sink, "HEALTHY", |lag| lag == "0", 60)?;
     }
-    if spark::wanted() {
+    if is_long() {
         spark_reads(&*shop, &hdfs)?;
     }
     Ok(())
