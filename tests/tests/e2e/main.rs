@@ -120,11 +120,12 @@ fn lacks_hdfs(name: &str) -> bool {
 }
 
 /// What says most on the embedded broker: how it is started, one test of each thing that groups, transactions and the terminal
-/// ask of a broker, and the HTTP sink, which asks little of any. Everything else has Kafka as its judge.
+/// ask of a broker, and the HTTP sinks, which ask little of any. Everything else has Kafka as its judge.
 const ON_EMBEDDED: &[&str] = &[
     "embedded::",
     "demo::",
     "http::",
+    "http_confluent::",
     "delivery::an_agent_killed",
     "exactly_once::a_connector_has_offsets",
     "mirror::a_consumer_group",
