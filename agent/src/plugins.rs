@@ -98,6 +98,7 @@ impl Plugins {
             sources: [
                 sluice_connector_file::SOURCE,
                 sluice_connector_datagen::SOURCE,
+                sluice_connector_datagen::SOURCE_OF_CONFLUENT,
             ]
             .into_iter()
             .chain(MIRROR)

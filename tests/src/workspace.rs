@@ -101,6 +101,8 @@ fn crates_know_only_those_the_architecture_lets_them_know() {
             "sluice-connector-mirror" => &["sluice-api", "sluice-kafka"],
             // Its files hold what the converters' encoders make of values.
             "sluice-connector-hdfs" => &["sluice-api", "sluice-plugins"],
+            // Its records become Connect's by the rules of the Avro converter.
+            "sluice-connector-datagen" => &["sluice-api", "sluice-plugins"],
             connector if connector.starts_with("sluice-connector-") => &["sluice-api"],
             other => panic!("{other} is not in the list of crates: say here what it may know"),
         };

@@ -9,6 +9,7 @@ mod bad_input;
 mod both_brokers;
 mod context;
 mod conversation;
+mod datagen;
 mod delivery;
 mod demo;
 mod differential;
@@ -72,6 +73,7 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
         mirror::TESTS,
         http::TESTS,
         http_confluent::TESTS,
+        datagen::TESTS,
         pipeline::TESTS,
     ]
     .into_iter()

@@ -2,8 +2,12 @@
 //!
 //! What the n-th record of a task holds follows from seed, task number and n alone, times aside; the offset stored is n.
 //! So a task resumes where it stopped, and the same settings make the same data again.
+//!
+//! [`SOURCE_OF_CONFLUENT`] is another connector, with the class name and keys of Confluent's Datagen: it makes records of any
+//! Avro schema.
 
 mod config;
+mod confluent;
 mod connector;
 mod generators;
 mod task;
@@ -19,6 +23,9 @@ pub const SOURCE: SourceConnectorPlugin = SourceConnectorPlugin {
     new_connector: || Box::<connector::DatagenSourceConnector>::default(),
     new_task: || Box::<task::DatagenSourceTask>::default(),
 };
+
+/// Confluent's `DatagenConnector`.
+pub const SOURCE_OF_CONFLUENT: SourceConnectorPlugin = confluent::SOURCE;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ mod decode;
 mod encode;
 mod from_connect;
 mod names;
-mod schema;
+pub mod schema;
 mod to_connect;
 
 use std::sync::Arc;

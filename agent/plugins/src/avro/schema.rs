@@ -10,42 +10,66 @@ use sluice_api::{ConnectError, Result};
 
 /// Index of a node in its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(usize);
+pub struct NodeId(usize);
 
 /// The type of a node.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// Avro's `null`, which takes no bytes.
     Null,
+    /// One byte, 0 or 1.
     Boolean,
+    /// 32 bits, written as [`write_long`](super::write_long) does.
     Int,
+    /// 64 bits, written as [`write_long`](super::write_long) does.
     Long,
+    /// 32 bits, little endian.
     Float,
+    /// 64 bits, little endian.
     Double,
+    /// Bytes behind their length.
     Bytes,
+    /// Text in UTF-8 behind its length in bytes.
     String,
+    /// Blocks of items of one type.
     Array(NodeId),
+    /// Blocks of text keys with values of one type.
     Map(NodeId),
+    /// The index of a member, then a value of it.
     Union(Vec<NodeId>),
+    /// The values of its fields, in order.
     Record {
+        /// Its full name.
         name: Name,
+        /// Its documentation.
         doc: Option<String>,
+        /// Its fields, in the order of the schema.
         fields: Vec<Field>,
     },
+    /// The index of a symbol.
     Enum {
+        /// Its full name.
         name: Name,
+        /// Its documentation.
         doc: Option<String>,
+        /// All its symbols.
         symbols: Vec<String>,
+        /// The symbol that readers take for one they do not know.
         default: Option<String>,
     },
+    /// Bytes of one length.
     Fixed {
+        /// Its full name.
         name: Name,
+        /// How many bytes a value has.
         size: usize,
     },
 }
 
 impl Kind {
     /// Avro's name of the type.
-    pub(super) fn type_name(&self) -> &'static str {
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Boolean => "boolean",
@@ -91,7 +115,7 @@ impl Kind {
 
 /// A full name in its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Name {
+pub struct Name {
     /// Empty for none.
     pub(super) namespace: String,
     pub(super) short: String,
@@ -155,24 +179,29 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) node: NodeId,
+pub struct Field {
+    /// Its name within the record.
+    pub name: String,
+    /// The node of its type.
+    pub node: NodeId,
     pub(super) doc: Option<String>,
-    pub(super) default: Option<Json>,
+    /// The value that readers take where data has none, as JSON.
+    pub default: Option<Json>,
     pub(super) props: Vec<(String, Json)>,
 }
 
 /// A type with its properties, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
     pub(super) props: Vec<(String, Json)>,
 }
 
 impl Node {
-    /// A property.
-    pub(super) fn prop(&self, name: &str) -> Option<&Json> {
+    /// The value of a property; `None` if the type does not have it.
+    #[must_use]
+    pub fn prop(&self, name: &str) -> Option<&Json> {
         self.props
             .iter()
             .find(|(key, _)| key == name)
@@ -194,7 +223,7 @@ impl Node {
 
 /// A schema; types that are used several times, or within themselves, are one node.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct AvroSchema {
+pub struct AvroSchema {
     nodes: Vec<Node>,
 }
 
@@ -224,7 +253,8 @@ impl AvroSchema {
     }
 
     /// A node. Ids come from the same schema, so it is there.
-    pub(super) fn node(&self, id: NodeId) -> &Node {
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
 
@@ -237,7 +267,7 @@ impl AvroSchema {
     ///
     /// # Errors
     /// Text that is no Avro schema.
-    pub(super) fn parse(text: &str, references: &[(String, String)]) -> Result<(Self, NodeId)> {
+    pub fn parse(text: &str, references: &[(String, String)]) -> Result<(Self, NodeId)> {
         let mut parser = Parser::default();
         for (name, text) in references {
             parser
