@@ -232,8 +232,8 @@ pub(crate) enum Command {
     /// found.
     ///
     /// JSON: {"findings": [{"level": "error" or "warning", "subject", "key", "value", "text"}], "summary":
-    /// {"checked", "errors", "warnings", "unchecked": [text]}}; key and value are null where there is none or
-    /// it is secret.
+    /// {"checked", "errors", "warnings", "unchecked"}}; unchecked is a list of texts, key and value are null where
+    /// there is none or it is secret.
     Check(Check),
     /// Pause connectors.
     Pause(Names),
