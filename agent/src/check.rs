@@ -37,22 +37,32 @@ use crate::worker_config::{
 /// Checks with the plugins of this build and, once it has read one, by a worker's file.
 pub struct Checker {
     environment: Environment,
-    /// The worker's file, if it is without faults.
-    worker: Option<WorkerConfig>,
+    /// The worker's file, if it is without faults; before, one with Connect's defaults.
+    worker: WorkerConfig,
+    /// What that worker lets its users have.
+    plugins: Plugins,
+    /// Whether `worker` is a file's.
+    has_file: bool,
     /// Whether the file asks for a broker in the worker's process.
     embedded: bool,
 }
 
 impl Checker {
     /// A checker; config providers may look into the environment.
-    pub fn new(environment: Environment) -> Self {
+    ///
+    /// # Errors
+    /// Connect's defaults do not make a worker: a bug.
+    pub fn new(environment: Environment) -> Result<Self, WorkerConfigError> {
         // Clients of REST want one; a second installation would only say that it is there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self {
+        let worker = plain_worker()?;
+        Ok(Self {
             environment,
-            worker: None,
+            plugins: worker.plugins(),
+            worker,
+            has_file: false,
             embedded: false,
-        }
+        })
     }
 
     /// Everything that a worker with this file would refuse or warn about. Connectors are checked by it from
@@ -90,7 +100,9 @@ impl Checker {
             Ok(config) => {
                 found.of_worker(&config);
                 found.of_clients(&config.raw);
-                self.worker = Some(config);
+                self.plugins = config.plugins();
+                self.worker = config;
+                self.has_file = true;
             }
             Err(WorkerConfigError::Invalid(faults)) => {
                 faults.iter().for_each(|fault| found.fault(fault));
@@ -111,10 +123,10 @@ impl Checker {
     /// # Errors
     /// They cannot be asked within `limit`.
     pub async fn brokers(&self, limit: Duration) -> Result<Vec<Finding>, String> {
-        let Some(worker) = self.worker.as_ref().filter(|_| !self.embedded) else {
+        if !self.has_file || self.embedded {
             return Ok(Vec::new());
-        };
-        let servers = worker.list("bootstrap.servers").join(",");
+        }
+        let servers = self.worker.list("bootstrap.servers").join(",");
         if let Err(error) = bootstrap::resolve(&servers).await {
             let key = "bootstrap.servers";
             let finding = Finding::error(key, error.to_string());
@@ -122,14 +134,15 @@ impl Checker {
         }
         let unreachable =
             |why: String| format!("brokers {servers}: {why}; --offline leaves them out");
-        let asked = tokio::time::timeout(limit, self.ask(worker)).await;
+        let asked = tokio::time::timeout(limit, self.ask()).await;
         match asked {
             Ok(answer) => answer.map_err(unreachable),
             Err(_) => Err(unreachable(format!("no answer within {limit:?}"))),
         }
     }
 
-    async fn ask(&self, worker: &WorkerConfig) -> Result<Vec<Finding>, String> {
+    async fn ask(&self) -> Result<Vec<Finding>, String> {
+        let worker = &self.worker;
         let admin = TopicAdmin::new(&worker.raw).map_err(|error| with_causes(&error))?;
         let topics = admin.topics().await.map_err(|error| with_causes(&error))?;
         let mut found = Vec::new();
@@ -163,7 +176,7 @@ impl Checker {
         }
         let config_topic = &own[0].1;
         match topics.get(config_topic) {
-            Some(1) => found.extend(self.config_topic(worker).await?),
+            Some(1) => found.extend(self.config_topic().await?),
             Some(partitions) => {
                 let text = format!("has {partitions} partitions and must have one");
                 let finding = Finding::error(format!("topic {config_topic}"), text);
@@ -175,9 +188,9 @@ impl Checker {
     }
 
     /// The connectors in the config topic that an agent with this file could not run.
-    async fn config_topic(&self, worker: &WorkerConfig) -> Result<Vec<Finding>, String> {
+    async fn config_topic(&self) -> Result<Vec<Finding>, String> {
         let (updates, _unread) = mpsc::unbounded_channel();
-        let store = KafkaConfigBackingStore::new(worker, "sluice-check-", Arc::new(updates));
+        let store = KafkaConfigBackingStore::new(&self.worker, "sluice-check-", Arc::new(updates));
         let read = store.start().await;
         let configs = store.snapshot();
         store.stop().await;
@@ -204,22 +217,7 @@ impl Checker {
         config: &ConfigMap,
         own: OwnChecks,
     ) -> Vec<Finding> {
-        let fallback;
-        let worker = match &self.worker {
-            Some(worker) => worker,
-            None => match plain_worker() {
-                Ok(worker) => {
-                    fallback = worker;
-                    &fallback
-                }
-                Err(error) => return vec![Finding::error(subject, with_causes(&error))],
-            },
-        };
-        let plugins = Plugins::built_in().restricted(
-            worker.list("sluice.plugins.allow"),
-            worker.list("sluice.plugins.deny"),
-        );
-        let missing = capability::missing_classes(&plugins, config);
+        let missing = capability::missing_classes(&self.plugins, config);
         let mut found: Vec<Finding> = missing
             .iter()
             .map(|one| {
@@ -233,7 +231,8 @@ impl Checker {
         if missing.iter().any(|one| one.key == "connector.class") {
             return found;
         }
-        let infos = match validation::validate_with(&plugins, worker, config, own).await {
+        let answer = validation::validate_with(&self.plugins, &self.worker, config, own).await;
+        let infos = match answer {
             Ok(infos) => infos,
             Err(error) => {
                 found.push(Finding::error(subject, error.message));
@@ -248,7 +247,7 @@ impl Checker {
             // Variables of providers that are not known here stand for values that are not known either.
             let raw = config.text(&value.name);
             let unknown = raw.is_some_and(|raw| raw.contains("${"));
-            if missing.iter().any(said) || (unknown && self.worker.is_none()) {
+            if missing.iter().any(said) || (unknown && !self.has_file) {
                 continue;
             }
             let password = info
@@ -455,7 +454,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("worker.properties");
         std::fs::write(&path, text).unwrap();
-        Checker::new(Environment::new()).worker_file(&path).unwrap()
+        Checker::new(Environment::new())
+            .unwrap()
+            .worker_file(&path)
+            .unwrap()
     }
 
     /// Level, key and value of each, `!` for an error and `?` for a warning.
@@ -535,7 +537,7 @@ mod tests {
         assert!(found[0].text.contains("-f"), "{found:?}");
         let found = of_file("clusters = a, b\na.bootstrap.servers = h:1\na->b.enabled = true\n");
         assert!(found[0].text.contains("connect-mirror-maker"), "{found:?}");
-        let mut checker = Checker::new(Environment::new());
+        let mut checker = Checker::new(Environment::new()).unwrap();
         let gone = checker.worker_file(Path::new("/no/such/worker.properties"));
         assert!(gone.is_err_and(|error| error.contains("/no/such/worker.properties")));
     }
@@ -545,7 +547,7 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let config: ConfigMap = pairs.collect();
-        let checker = Checker::new(Environment::new());
+        let checker = Checker::new(Environment::new()).unwrap();
         checker
             .connector("connector c", &config, OwnChecks::Skipped)
             .await

@@ -7,11 +7,12 @@
 
 use sluice_api::config::Props;
 use sluice_api::error::ConnectError;
-use sluice_api::{ConfigDef, KeyFault, Reach};
+use sluice_api::{KeyFault, Reach};
 use sluice_kafka::client_keys::places;
 use sluice_protocol::ConfigMap;
 
 use crate::config_transformer::Resolved;
+use crate::named_classes::named_classes;
 use crate::plugins::Plugins;
 use crate::validation::given;
 use crate::worker_config::{WorkerConfig, with_prefix};
@@ -25,8 +26,12 @@ pub fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> 
         .iter()
         .filter_map(|(key, value)| reach.fault(key, &places(key, value)))
         .collect();
-    for (prefix, def) in definitions(plugins, props) {
-        let own = def.out_of_reach(&with_prefix(props, &prefix), reach);
+    for named in named_classes(|key| props.get(key).map(String::as_str)) {
+        let Some(definition) = named.definition(plugins) else {
+            continue;
+        };
+        let prefix = &named.prefix;
+        let own = definition().out_of_reach(&with_prefix(props, prefix), reach);
         faults.extend(own.into_iter().map(|fault| KeyFault {
             key: format!("{prefix}{}", fault.key),
             message: format!("{prefix}{}", fault.message),
@@ -35,44 +40,6 @@ pub fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> 
     let mut seen = std::collections::HashSet::new();
     faults.retain(|fault| seen.insert(fault.key.clone()));
     faults
-}
-
-/// The definitions that a configuration is read by, each with the prefix of its keys.
-fn definitions(plugins: &Plugins, props: &Props) -> Vec<(String, ConfigDef)> {
-    let mut found = Vec::new();
-    let class = props.get("connector.class").map_or("", String::as_str);
-    if let Ok(plugin) = plugins.connector(class) {
-        found.push((String::new(), plugin.config_def()));
-    }
-    for key in ["key.converter", "value.converter", "header.converter"] {
-        let Some(class) = props.get(key) else {
-            continue;
-        };
-        let converter = plugins.converter(class).map(|plugin| plugin.config_def);
-        let headers = plugins
-            .header_converter(class)
-            .map(|plugin| plugin.config_def);
-        found.extend(converter.or(headers).map(|def| (format!("{key}."), def())));
-    }
-    for kind in ["transforms", "predicates"] {
-        let aliases = props.get(kind).map_or("", String::as_str);
-        for alias in aliases
-            .split(',')
-            .map(str::trim)
-            .filter(|one| !one.is_empty())
-        {
-            let prefix = format!("{kind}.{alias}.");
-            let class = props
-                .get(&format!("{prefix}type"))
-                .map_or("", String::as_str);
-            let transformation = plugins
-                .transformation(class)
-                .map(|plugin| plugin.config_def);
-            let predicate = plugins.predicate(class).map(|plugin| plugin.config_def);
-            found.extend(transformation.or(predicate).map(|def| (prefix, def())));
-        }
-    }
-    found
 }
 
 /// A stored configuration of a connector or task as it is used: with values for variables, and nothing out of reach in it.
@@ -97,6 +64,8 @@ pub fn usable(
 
 #[cfg(test)]
 mod tests {
+    use sluice_api::ConfigDef;
+
     use super::*;
 
     /// Keys whose names sound like places and which are none of the agent's machine or network.

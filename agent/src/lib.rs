@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod group;
 pub mod herder;
 pub mod logging;
+pub mod named_classes;
 pub mod plugin_version;
 pub mod plugins;
 pub mod process;

@@ -23,7 +23,6 @@ use crate::herder::standalone::{self, StandaloneHerder};
 use crate::herder::status_reporter::StatusReporter;
 use crate::herder::{Herder as _, HerderError};
 use crate::logging::Loggers;
-use crate::plugins::Plugins;
 use crate::rest::{RestServer, RestServerError};
 use crate::storage::file::FileOffsetBackingStore;
 use crate::storage::kafka_config::KafkaConfigBackingStore;
@@ -359,10 +358,7 @@ fn new_worker(
         }) as Arc<dyn TopicTracker>
     });
     Ok(Worker::new(
-        Plugins::built_in().restricted(
-            config.list("sluice.plugins.allow"),
-            config.list("sluice.plugins.deny"),
-        ),
+        config.plugins(),
         config.clone(),
         offsets.clone(),
         reporter.clone(),

@@ -383,6 +383,14 @@ impl WorkerConfig {
         with_prefix(&self.raw, prefix)
     }
 
+    /// The plugins that the worker lets its users have (`sluice.plugins.allow`, `sluice.plugins.deny`).
+    pub fn plugins(&self) -> Plugins {
+        Plugins::built_in().restricted(
+            self.list("sluice.plugins.allow"),
+            self.list("sluice.plugins.deny"),
+        )
+    }
+
     /// The URL other workers reach this one at, with a trailing slash, once the REST server is bound to `bound`
     /// (scheme, host, port by the rules of `RestServer.advertisedUrl`: `rest.advertised.*`, else the first listener of that scheme).
     pub fn advertised_url(&self, bound: &[(Listener, u16)]) -> String {

@@ -162,7 +162,7 @@ async fn headless(command: Command, contexts: &Contexts, named: bool) -> anyhow:
     let report = match command {
         Command::Check(options) => {
             let cluster = named || (options.worker.is_none() && options.file.is_empty());
-            let mut agent = Checker::new(environment());
+            let mut agent = Checker::new(environment())?;
             headless::check(&options, &session, cluster, &mut agent).await
         }
         command => headless::run(command, &session).await,

@@ -7,6 +7,7 @@ use std::fmt;
 
 use sluice_protocol::{ConfigMap, ConnectorName, TargetState};
 
+use crate::named_classes::{NamedClass, named_classes};
 use crate::plugins::Plugins;
 use crate::storage::ClusterConfigState;
 
@@ -28,41 +29,11 @@ impl fmt::Display for MissingClass {
 /// The classes that a connector's configuration names and `plugins` lack: connector, converters, transformations and
 /// predicates. Values with variables are not known here, and pass.
 pub fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClass> {
-    let mut missing = Vec::new();
-    let mut look = |key: String, found: &dyn Fn(&str) -> bool| {
-        let class = config.text(&key).map_or("", str::trim);
-        if !class.is_empty() && !class.contains("${") && !found(class) {
-            let class = class.to_owned();
-            missing.push(MissingClass { key, class });
-        }
-    };
-    look("connector.class".into(), &|class| {
-        plugins.connector(class).is_ok()
-    });
-    for key in ["key.converter", "value.converter"] {
-        look(key.into(), &|class| plugins.converter(class).is_some());
-    }
-    look("header.converter".into(), &|class| {
-        plugins.header_converter(class).is_some()
-    });
-    for alias in aliases(config, "transforms") {
-        look(format!("transforms.{alias}.type"), &|class| {
-            plugins.transformation(class).is_some()
-        });
-    }
-    for alias in aliases(config, "predicates") {
-        look(format!("predicates.{alias}.type"), &|class| {
-            plugins.predicate(class).is_some()
-        });
-    }
-    missing
-}
-
-fn aliases<'a>(config: &'a ConfigMap, key: &str) -> impl Iterator<Item = &'a str> {
-    let list = config.text(key).unwrap_or_default();
-    list.split(',')
-        .map(str::trim)
-        .filter(|alias| !alias.is_empty())
+    named_classes(|key| config.text(key))
+        .into_iter()
+        .filter(|named| !named.class.contains("${") && named.definition(plugins).is_none())
+        .map(|NamedClass { key, class, .. }| MissingClass { key, class })
+        .collect()
 }
 
 /// The connectors that `plugins` cannot run, each with what it lacks. Those that are STOPPED run nowhere, and are left out.

@@ -87,13 +87,8 @@ const SERVER: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
 pub fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>) {
     let mut faults = Vec::new();
     faults.extend(tls::client(config).err().map(RestServerError::from));
-    let cors = Cors::new(
-        config.string("access.control.allow.origin"),
-        config.string("access.control.allow.methods"),
-    );
-    faults.extend(cors.err().map(RestServerError::Config));
-    let headers = ExtraHeaders::parse(config.string("response.http.headers.config"));
-    faults.extend(headers.err().map(RestServerError::Config));
+    faults.extend(cors(config).err());
+    faults.extend(extra_headers(config).err());
     let main = config.listeners.iter().map(|one| (one, "listeners.https."));
     let admin = config.admin_listeners.iter().flatten();
     let admin = admin.map(|one| (one, "admin.listeners.https."));
@@ -106,6 +101,17 @@ pub fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>) {
         warnings.extend(open_to_everyone(config, listener, prefix));
     }
     (faults, warnings)
+}
+
+fn cors(config: &WorkerConfig) -> Result<Option<Cors>, RestServerError> {
+    let origins = config.string("access.control.allow.origin");
+    let methods = config.string("access.control.allow.methods");
+    Cors::new(origins, methods).map_err(RestServerError::Config)
+}
+
+fn extra_headers(config: &WorkerConfig) -> Result<ExtraHeaders, RestServerError> {
+    let headers = config.string("response.http.headers.config");
+    ExtraHeaders::parse(headers).map_err(RestServerError::Config)
 }
 
 /// The warning about a listener on all addresses whose clients need no certificate.
@@ -139,13 +145,8 @@ impl RestServer {
     /// If an address is taken or unknown, or a REST setting is wrong.
     pub async fn bind(config: &WorkerConfig) -> Result<Self, RestServerError> {
         let client = tls::client(config)?;
-        let cors = Cors::new(
-            config.string("access.control.allow.origin"),
-            config.string("access.control.allow.methods"),
-        )
-        .map_err(RestServerError::Config)?;
-        let extra_headers = ExtraHeaders::parse(config.string("response.http.headers.config"))
-            .map_err(RestServerError::Config)?;
+        let cors = cors(config)?;
+        let extra_headers = extra_headers(config)?;
         let mut server = Self {
             bound: Vec::new(),
             herder: Arc::new(OnceLock::new()),
