@@ -15,7 +15,11 @@ use tokio::task::JoinHandle;
 
 /// A runtime for connectors and tasks, with a thread per core. Dropped, it ends without waiting: plugins that were abandoned
 /// may hold its threads.
-pub struct TaskRuntime(Option<Runtime>);
+pub struct TaskRuntime {
+    handle: Handle,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
+}
 
 impl TaskRuntime {
     /// Starts the threads.
@@ -27,7 +31,10 @@ impl TaskRuntime {
             .thread_name("sluice-task")
             .enable_all()
             .build()?;
-        Ok(Self(Some(runtime)))
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
     }
 
     /// Runs a future on these threads.
@@ -35,17 +42,13 @@ impl TaskRuntime {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        match &self.0 {
-            Some(runtime) => runtime.spawn(future),
-            // Only while it is dropped, when nobody can call this.
-            None => Handle::current().spawn(future),
-        }
+        self.handle.spawn(future)
     }
 }
 
 impl Drop for TaskRuntime {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
