@@ -616,20 +616,8 @@ impl BatchConsumer {
         timestamp: i64,
     ) -> Result<Vec<i64>> {
         const TIMEOUT_MS: c_int = 30_000;
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for tp in partitions {
-            list.add_partition_offset(&tp.topic, tp.partition, Offset::Offset(timestamp))
-                .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
-        }
-        let list = self
-            .blocking(move |native| {
-                // SAFETY: client and list are live.
-                check("offsets for times", unsafe {
-                    rd::rd_kafka_offsets_for_times(native.rk, list.ptr(), TIMEOUT_MS)
-                })?;
-                Ok(list)
-            })
-            .await?;
+        let time = Offset::Offset(timestamp);
+        let list = offsets_for_times(&self.native, partitions, time, TIMEOUT_MS).await?;
         let offsets = list.elements().into_iter().map(|element| {
             element.error().map_err(|error| {
                 let (topic, partition) = (element.topic(), element.partition());
@@ -755,6 +743,28 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| ConnectError::connect(error.to_string()))?
 }
 
+/// Asks for the offsets of one time, in milliseconds since 1970 as [`Offset::Offset`], or [`Offset::End`].
+async fn offsets_for_times(
+    native: &Arc<Native>,
+    partitions: &[TopicPartition],
+    time: Offset,
+    timeout_ms: c_int,
+) -> Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for tp in partitions {
+        list.add_partition_offset(&tp.topic, tp.partition, time)
+            .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
+    }
+    blocking(native, move |native| {
+        // SAFETY: client and list are live.
+        check("offsets for times", unsafe {
+            rd::rd_kafka_offsets_for_times(native.rk, list.ptr(), timeout_ms)
+        })?;
+        Ok(list)
+    })
+    .await
+}
+
 /// Asks brokers for the ends of partitions; see [`BatchConsumer::ends`].
 pub struct Ends {
     native: Arc<Native>,
@@ -769,19 +779,7 @@ impl Ends {
     pub async fn latest(&self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>> {
         // Short, because a consumer that ends waits for this call.
         const TIMEOUT_MS: c_int = 2_000;
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for tp in partitions {
-            list.add_partition_offset(&tp.topic, tp.partition, Offset::End)
-                .map_err(|error| ConnectError::new(ErrorKind::Kafka, error.to_string()))?;
-        }
-        let list = blocking(&self.native, move |native| {
-            // SAFETY: client and list are live.
-            check("ends of partitions", unsafe {
-                rd::rd_kafka_offsets_for_times(native.rk, list.ptr(), TIMEOUT_MS)
-            })?;
-            Ok(list)
-        })
-        .await?;
+        let list = offsets_for_times(&self.native, partitions, Offset::End, TIMEOUT_MS).await?;
         let ends =
             list.elements()
                 .into_iter()
