@@ -116,9 +116,24 @@ impl Refusal {
             pause: pause.min(LONGEST_PAUSE),
         }
     }
-}
 
-impl Refusal {
+    /// The same refusal where the configuration says whether such an answer may pass, and not its status. What is in the records
+    /// stays at fault unless it may.
+    #[must_use]
+    pub fn passing(self, may_pass: bool) -> Self {
+        let message = self.error.message().to_owned();
+        let error = match (may_pass, self.blame) {
+            (true, _) => ConnectError::retriable(message),
+            (false, Blame::Unclear { may_pass: true }) => ConnectError::connect(message),
+            (false, _) => return self,
+        };
+        Self {
+            error,
+            blame: Blame::Unclear { may_pass },
+            ..self
+        }
+    }
+
     /// Whether the same request may be taken later.
     #[must_use]
     pub fn may_pass(&self) -> bool {
@@ -187,7 +202,7 @@ pub fn body(records: &[SinkRecord], around: &[String; 3]) -> Result<Vec<u8>> {
 /// Adds one record to a body, as [`body`] does it.
 ///
 /// # Errors
-/// As of [`body`].
+/// The value is null, or cannot be written as JSON.
 pub fn append(body: &mut Vec<u8>, record: &SinkRecord) -> Result<()> {
     let SinkRecord { record, .. } = record;
     match &record.value {

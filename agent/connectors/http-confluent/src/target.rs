@@ -281,20 +281,9 @@ impl Http {
             let said = String::from_utf8_lossy(&said);
             let message = format!("{method} to {place} was answered {status}: {said:.300}");
             let wait = wait.as_ref().and_then(|wait| wait.to_str().ok());
-            return Err(Refusal::answered(
-                self.meaning(status.as_u16()),
-                wait,
-                message,
-            ));
-        }
-    }
-
-    /// The status as the machinery has to take it: those of retry.on.status.codes may pass, no others do.
-    fn meaning(&self, status: u16) -> u16 {
-        match status {
-            _ if self.retried.contain(status) => 503,
-            408 | 429 | 500.. => 403,
-            other => other,
+            // Statuses of retry.on.status.codes may pass, no others do.
+            let may_pass = self.retried.contain(status.as_u16());
+            return Err(Refusal::answered(status.as_u16(), wait, message).passing(may_pass));
         }
     }
 }
