@@ -31,7 +31,7 @@ const MOST_STEPS: usize = 256;
 pub enum Place {
     /// A file or folder that is read or written.
     File(PathBuf),
-    /// A server.
+    /// A server that is connected to, directly or by what it names.
     Host {
         /// Name or address, without brackets.
         host: String,

@@ -500,6 +500,17 @@ impl SchemaBuilder {
         builder
     }
 
+    /// A builder with the type, the inner schemas and the fields of a schema, and nothing else of it.
+    #[must_use]
+    pub fn shape_of(source: &Schema) -> Self {
+        let mut builder = Self::of(source.schema_type);
+        builder.schema.fields.clone_from(&source.fields);
+        builder.schema.field_index.clone_from(&source.field_index);
+        builder.schema.key_schema.clone_from(&source.key_schema);
+        builder.schema.value_schema.clone_from(&source.value_schema);
+        builder
+    }
+
     /// Takes over name, version, documentation and parameters of a schema, but neither type, default nor whether it is
     /// optional (`SchemaUtil.copySchemaBasics`).
     #[must_use]

@@ -24,13 +24,7 @@ impl Connector for DatagenSourceConnector {
     }
 
     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok((0..max_tasks)
-            .map(|task| {
-                let mut props = self.props.clone();
-                props.insert(TASK_NUMBER.to_owned(), task.to_string());
-                props
-            })
-            .collect())
+        Ok(numbered(&self.props, TASK_NUMBER, max_tasks))
     }
 
     fn exactly_once_support(&self, _props: &Props) -> Option<ExactlyOnceSupport> {
@@ -63,4 +57,14 @@ impl Connector for DatagenSourceConnector {
         }
         Ok(true)
     }
+}
+
+/// The same configuration for each task, with its number from 0 at a key.
+pub(crate) fn numbered(props: &Props, key: &str, tasks: usize) -> Vec<Props> {
+    let numbered = (0..tasks).map(|task| {
+        let mut props = props.clone();
+        props.insert(key.to_owned(), task.to_string());
+        props
+    });
+    numbered.collect()
 }

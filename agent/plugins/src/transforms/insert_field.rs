@@ -133,10 +133,7 @@ impl InsertField {
     }
 
     fn updated(&self, schema: &Schema) -> Result<Arc<Schema>> {
-        let mut builder = SchemaBuilder::structure().basics_of(schema);
-        for field in schema.fields() {
-            builder = builder.field(field.name().clone(), Arc::clone(field.schema()));
-        }
+        let mut builder = SchemaBuilder::shape_of(schema).basics_of(schema);
         for insertion in &self.insertions {
             builder = builder.field(insertion.name.clone(), insertion.schema());
         }

@@ -58,11 +58,14 @@ impl Transformation for TimestampRouter {
             Some(Err(error)) => return Err(error.clone()),
             None => return Err(ConnectError::connect("TimestampRouter is not configured")),
         };
-        record.topic = self
-            .topic_format
-            .replace("${topic}", &record.topic)
-            .replace("${timestamp}", &timestamp)
-            .into();
+        record.topic = topic_of(&self.topic_format, &record.topic, &timestamp).into();
         Ok(Some(record))
     }
+}
+
+/// The topic that a `topic.format` makes of the old one and a time.
+pub(super) fn topic_of(format: &str, topic: &str, timestamp: &str) -> String {
+    format
+        .replace("${topic}", topic)
+        .replace("${timestamp}", timestamp)
 }

@@ -81,7 +81,7 @@ pub(crate) fn config_def() -> ConfigDef {
 /// Settings of a task.
 pub(crate) struct Settings {
     pub(crate) topic: String,
-    /// Milliseconds.
+    /// Milliseconds between records, at most; 0 for no pause.
     pub(crate) max_interval: u64,
     pub(crate) iterations: Option<u64>,
     /// Empty for records without a key.

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::config::{Settings, TASK_ID, config_def};
 use super::task::{CURRENT_ITERATION, RANDOM_SEED, TASK_GENERATION};
+use crate::connector::numbered;
 
 #[derive(Default)]
 pub(crate) struct DatagenConnector {
@@ -25,12 +26,7 @@ impl Connector for DatagenConnector {
     }
 
     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        let numbered = (0..max_tasks).map(|task| {
-            let mut props = self.props.clone();
-            props.insert(TASK_ID.to_owned(), task.to_string());
-            props
-        });
-        Ok(numbered.collect())
+        Ok(numbered(&self.props, TASK_ID, max_tasks))
     }
 
     async fn validate(&self, props: &Props) -> Vec<KeyFault> {

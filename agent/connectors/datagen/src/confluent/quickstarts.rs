@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
-/// A built-in schema.
+/// A schema that a name stands for, with the key of its records.
 #[derive(Debug)]
 pub(crate) struct Quickstart {
     /// The field that is the key of records.

@@ -51,21 +51,7 @@ impl Drop {
 
 /// The same schema, optional.
 fn optional(schema: &sluice_api::Schema) -> Result<std::sync::Arc<sluice_api::Schema>> {
-    let builder = match schema.schema_type() {
-        sluice_api::SchemaType::Array => match schema.value_schema()? {
-            Some(values) => SchemaBuilder::array(values.clone()),
-            None => SchemaBuilder::of(sluice_api::SchemaType::Array),
-        },
-        sluice_api::SchemaType::Map => SchemaBuilder::map_of(
-            schema.key_schema()?.cloned(),
-            schema.value_schema()?.cloned(),
-        ),
-        other => SchemaBuilder::of(other),
-    };
-    let mut builder = builder.basics_of(schema).optional();
-    for field in schema.fields() {
-        builder = builder.field(field.name().clone(), field.schema().clone());
-    }
+    let mut builder = SchemaBuilder::shape_of(schema).basics_of(schema).optional();
     if let Some(default) = schema.default_value() {
         builder = builder.default_value(default.clone());
     }

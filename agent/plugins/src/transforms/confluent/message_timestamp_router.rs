@@ -10,6 +10,7 @@ use sluice_api::{
 };
 
 use super::super::keys::{non_empty_list, required};
+use super::super::timestamp_router::topic_of;
 
 super::confluent!(
     PLUGIN,
@@ -106,11 +107,8 @@ impl Transformation for MessageTimestampRouter {
                 read.pattern()
             )));
         };
-        record.topic = self
-            .topic_format
-            .replace("${topic}", &record.topic)
-            .replace("${timestamp}", &write.format(millis))
-            .into();
+        let time = write.format(millis);
+        record.topic = topic_of(&self.topic_format, &record.topic, &time).into();
         Ok(Some(record))
     }
 }

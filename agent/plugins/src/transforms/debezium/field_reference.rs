@@ -108,22 +108,8 @@ fn optional(schema: &Arc<Schema>) -> Result<Arc<Schema>> {
     if schema.is_optional() && schema.default_value().is_none() {
         return Ok(Arc::clone(schema));
     }
-    let builder = match schema.schema_type() {
-        SchemaType::Array => match schema.value_schema()? {
-            Some(values) => SchemaBuilder::array(Arc::clone(values)),
-            None => SchemaBuilder::of(SchemaType::Array),
-        },
-        SchemaType::Map => SchemaBuilder::map_of(
-            schema.key_schema()?.cloned(),
-            schema.value_schema()?.cloned(),
-        ),
-        SchemaType::Struct => schema
-            .fields()
-            .iter()
-            .fold(SchemaBuilder::structure(), |builder, field| {
-                builder.field(field.name().clone(), Arc::clone(field.schema()))
-            }),
-        other => SchemaBuilder::of(other),
-    };
-    builder.basics_of(schema).optional().build()
+    SchemaBuilder::shape_of(schema)
+        .basics_of(schema)
+        .optional()
+        .build()
 }
