@@ -9,14 +9,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::Offset;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Offset, TopicPartitionList};
 use sluice_protocol::{ConnectorName, offset_topic};
 
-use super::consumer::BrokerConsumer;
-use super::{Shared, TIMEOUT, tail};
+use super::{Shared, tail};
 use crate::message::Update;
 use crate::units::Millis;
 
@@ -82,18 +79,16 @@ impl Moves {
 /// Follows the offset topic until the cluster is left or the brokers come back.
 pub(super) fn follow(shared: &Shared, topic: &str) {
     let birth = shared.birth();
-    let Some((consumer, mut left)) = tail::retry(shared, || assign(shared, topic)) else {
+    let tail = |partitions| Offset::OffsetTail(TAIL / i64::try_from(partitions).unwrap_or(TAIL));
+    let Some((consumer, partitions)) = tail::retry(shared, || tail::assign(shared, topic, tail))
+    else {
         return;
     };
     let mut moves = Moves::default();
-    let until = Instant::now() + LOAD;
-    while left > 0 && Instant::now() < until && shared.is_current(birth) {
-        match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => moves.message(&message),
-            Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
-            Some(Err(_)) | None => {}
-        }
-    }
+    // What could not be read in time is read with what comes after it.
+    tail::read_to_end(shared, &consumer, partitions, LOAD, |message| {
+        moves.message(message);
+    });
     let mut reported = Instant::now();
     moves.report(shared);
     while shared.is_current(birth) {
@@ -105,24 +100,6 @@ pub(super) fn follow(shared: &Shared, topic: &str) {
             moves.report(shared);
         }
     }
-}
-
-/// Assigns the tail of all partitions; answers how many there are.
-fn assign(shared: &Shared, topic: &str) -> Option<(BrokerConsumer, usize)> {
-    let consumer = shared.consumer("sluice-terminal").ok()?;
-    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
-    let partitions = metadata.topics().first()?.partitions();
-    let count = partitions.len();
-    let each = TAIL / i64::try_from(count.max(1)).ok()?;
-    let mut list = TopicPartitionList::new();
-    for partition in partitions {
-        let tail = Offset::OffsetTail(each);
-        list.add_partition_offset(topic, partition.id(), tail)
-            .ok()?;
-    }
-    (count > 0).then_some(())?;
-    consumer.assign(&list).ok()?;
-    Some((consumer, count))
 }
 
 #[cfg(test)]

@@ -29,18 +29,12 @@ const LOOK: Duration = Duration::from_secs(30);
 /// States kept while a status topic is loaded; the newest of each key counts.
 const STATES_CAP: usize = 500_000;
 
-/// Where to begin in each partition.
-#[derive(Clone, Copy)]
-pub(super) enum Start {
-    /// At the first record there is.
-    Beginning,
-}
-
-/// Assigns all partitions of a topic to a consumer of its own; returns how many there are.
+/// Assigns all partitions of a topic to a consumer of its own; returns how many there are, at least one. `start`
+/// says where to begin, given that number.
 pub(super) fn assign(
     shared: &Shared,
     topic: &str,
-    start: Start,
+    start: impl Fn(usize) -> Offset,
 ) -> Option<(BrokerConsumer, usize)> {
     let consumer = shared.consumer("sluice-terminal").ok()?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
@@ -56,17 +50,15 @@ pub(super) fn assign(
     }
     let mut list = TopicPartitionList::new();
     for partition in &partitions {
-        let offset = match start {
-            Start::Beginning => Offset::Beginning,
-        };
-        list.add_partition_offset(topic, *partition, offset).ok()?;
+        list.add_partition_offset(topic, *partition, start(partitions.len()))
+            .ok()?;
     }
     consumer.assign(&list).ok()?;
     Some((consumer, partitions.len()))
 }
 
-/// Reads from the beginning to the end; false when it could not be read in `time`.
-fn read_to_end(
+/// Reads from where the consumer was assigned to the end; false when it could not be read in `time`.
+pub(super) fn read_to_end(
     shared: &Shared,
     consumer: &BrokerConsumer,
     partitions: usize,
@@ -257,7 +249,8 @@ fn drained(
 /// Follows the status topic until the cluster is left or the brokers come back.
 pub(super) fn follow_status(shared: &Shared, topic: &str) {
     let birth = shared.birth();
-    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning))
+    let Some((consumer, partitions)) =
+        retry(shared, || assign(shared, topic, |_| Offset::Beginning))
     else {
         return;
     };
@@ -297,7 +290,8 @@ pub(super) fn follow_status(shared: &Shared, topic: &str) {
 /// Follows the config topic, as the status topic: target states and configurations. Secrets in it stay in memory, masked on the screen.
 pub(super) fn follow_config(shared: &Shared, topic: &str) {
     let birth = shared.birth();
-    let Some((consumer, partitions)) = retry(shared, || assign(shared, topic, Start::Beginning))
+    let Some((consumer, partitions)) =
+        retry(shared, || assign(shared, topic, |_| Offset::Beginning))
     else {
         return;
     };

@@ -42,14 +42,7 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                     &known,
                     About::Status,
                 );
-                if let Some(topic) = status.clone() {
-                    let shared = Arc::clone(shared);
-                    spawn("sluice-status", move || {
-                        while !shared.is_over() {
-                            tail::follow_status(&shared, &topic);
-                        }
-                    });
-                }
+                keep_following(shared, "sluice-status", status.clone(), tail::follow_status);
             }
             if config.is_none() {
                 config = find(
@@ -61,37 +54,26 @@ pub(super) fn follow(shared: &Arc<Shared>) {
                     &known,
                     About::Config,
                 );
-                if let Some(topic) = config.clone() {
-                    let shared = Arc::clone(shared);
-                    spawn("sluice-config", move || {
-                        while !shared.is_over() {
-                            tail::follow_config(&shared, &topic);
-                        }
-                    });
-                }
+                keep_following(shared, "sluice-config", config.clone(), tail::follow_config);
             }
             if telemetry_topic.is_none() {
                 telemetry_topic = find_telemetry(shared, &names, status.as_deref());
-                if let Some(topic) = telemetry_topic.clone() {
-                    let shared = Arc::clone(shared);
-                    spawn("sluice-telemetry", move || {
-                        while !shared.is_over() {
-                            telemetry::follow(&shared, &topic);
-                        }
-                    });
-                }
+                keep_following(
+                    shared,
+                    "sluice-telemetry",
+                    telemetry_topic.clone(),
+                    telemetry::follow,
+                );
             }
             if offsets.is_none() {
                 let known_topics = [&status, &config].into_iter().flatten();
                 offsets = find_offsets(shared, &names, known_topics.map(String::as_str));
-                if let Some(topic) = offsets.clone() {
-                    let shared = Arc::clone(shared);
-                    spawn("sluice-offsets", move || {
-                        while !shared.is_over() {
-                            source_offsets::follow(&shared, &topic);
-                        }
-                    });
-                }
+                keep_following(
+                    shared,
+                    "sluice-offsets",
+                    offsets.clone(),
+                    source_offsets::follow,
+                );
             }
             // What was taken for ours while there was nothing to recognise it by is looked at again once
             // there is.
@@ -119,6 +101,22 @@ pub(super) fn follow(shared: &Arc<Shared>) {
             shared.pause(Duration::from_millis(300));
         }
     }
+}
+
+/// Follows a topic that was found, on a thread of its own, until the cluster is left.
+fn keep_following(
+    shared: &Arc<Shared>,
+    thread: &'static str,
+    topic: Option<String>,
+    follow: fn(&Shared, &str),
+) {
+    let Some(topic) = topic else { return };
+    let shared = Arc::clone(shared);
+    spawn(thread, move || {
+        while !shared.is_over() {
+            follow(&shared, &topic);
+        }
+    });
 }
 
 /// Names of all topics with their partitions; `None` while the brokers do not answer.
