@@ -1,11 +1,13 @@
 //! What the tests of this binary share: the servers' jars, one broker, a folder, unique names.
 
 use std::cell::RefCell;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
+use serde_json::Value;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::servers::Servers;
 use sluice_tests::wait::seconds;
@@ -132,6 +134,14 @@ impl Cluster<'_> {
         Worker::launch(kind, self.servers, &self.folder, properties)
     }
 
+    /// An editor of the terminal's that runs these commands, with the file in `$1`; answers its path.
+    pub(crate) fn editor(&self, commands: &str) -> Result<String> {
+        let editor = self.folder.join("editor.sh");
+        std::fs::write(&editor, format!("#!/bin/sh\n{commands}\n"))?;
+        std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
+        Ok(editor.display().to_string())
+    }
+
     /// Starts `count` agents (or JVM workers, see [`tested_kind`]) and waits until all are healthy.
     pub(crate) fn start(&self, count: usize) -> Result<Vec<Worker>> {
         let mut workers = Vec::with_capacity(count);
@@ -142,6 +152,13 @@ impl Cluster<'_> {
             worker.wait_healthy(seconds(90))?;
         }
         Ok(workers)
+    }
+}
+
+/// Puts the keys of a configuration over those of another.
+pub(crate) fn merge(all: &mut Value, more: &Value) {
+    for (key, value) in more.as_object().into_iter().flatten() {
+        all[key] = value.clone();
     }
 }
 

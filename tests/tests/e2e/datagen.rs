@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sluice_tests::topics::{Record, consume_all, create_topic};
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Test, merge};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -38,9 +38,7 @@ fn config(topic: &str, more: &Value) -> Value {
         "value.converter": JSON,
         "value.converter.schemas.enable": "false",
     });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        config[key] = value.clone();
-    }
+    merge(&mut config, more);
     config
 }
 

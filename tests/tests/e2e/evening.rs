@@ -406,6 +406,18 @@ fn idle(cluster: &Cluster<'_>, topic: &str) -> Result<Value> {
     }))
 }
 
+/// An agent with one connector that runs and does nothing, and the name of that.
+fn with_idle<'a>(context: &'a Context, cluster: &str) -> Result<(Cluster<'a>, Worker, String)> {
+    let cluster = context.cluster(cluster)?;
+    let worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
+    let name = format!("{}-c", cluster.name);
+    worker
+        .rest()
+        .put_config(&name, &idle(&cluster, &cluster.name)?)?;
+    worker.rest().wait_running(&name, 1, seconds(30))?;
+    Ok((cluster, worker, name))
+}
+
 fn two_clusters(context: &Context) -> Result<()> {
     // Of its own: on the shared one there are a hundred clusters to be told apart from.
     let kafka = Kafka::start(&context.servers)?;
@@ -473,17 +485,11 @@ fn secrets(context: &Context) -> Result<()> {
         );
     }
     // An editor that changes what is around the secret, and keeps a copy of what it was shown.
-    let editor = cluster.folder.join("editor.sh");
     let copy = cluster.folder.join("shown");
-    std::fs::write(
-        &editor,
-        format!(
-            "#!/bin/sh\ncp \"$1\" '{}'\nsed -i 's,//h;,//new;,' \"$1\"\n",
-            copy.display()
-        ),
-    )?;
-    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
-    let editor = editor.display().to_string();
+    let editor = cluster.editor(&format!(
+        "cp \"$1\" '{}'\nsed -i 's,//h;,//new;,' \"$1\"",
+        copy.display()
+    ))?;
     let mut terminal = start(
         &["--connect", rest.url()],
         &[("EDITOR", &editor), ("VISUAL", &editor)],
@@ -552,19 +558,10 @@ fn aborted(context: &Context) -> Result<()> {
 }
 
 fn kept(context: &Context) -> Result<()> {
-    let cluster = context.cluster("kept")?;
-    let worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
-    let name = format!("{}-c", cluster.name);
-    worker
-        .rest()
-        .put_config(&name, &idle(&cluster, &cluster.name)?)?;
-    worker.rest().wait_running(&name, 1, seconds(30))?;
-    let editor = cluster.folder.join("editor.sh");
+    let (cluster, worker, name) = with_idle(context, "kept")?;
     let new = "\"tasks.max\": \"many\"\\, \"db.password\": \"geheim\"";
     let change = format!("sed -i 's,\"tasks.max\": \"1\",{new},' \"$1\"");
-    std::fs::write(&editor, format!("#!/bin/sh\n{change}\n"))?;
-    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
-    let editor = editor.display().to_string();
+    let editor = cluster.editor(&change)?;
     let state = cluster.folder.join("state");
     let state_text = state.display().to_string();
     let environment = [
@@ -600,21 +597,12 @@ fn kept(context: &Context) -> Result<()> {
 }
 
 fn suspended(context: &Context) -> Result<()> {
-    let cluster = context.cluster("ctrl-z")?;
-    let worker = cluster.worker(Kind::Agent, &cluster.properties()?)?;
-    let name = format!("{}-c", cluster.name);
-    worker
-        .rest()
-        .put_config(&name, &idle(&cluster, &cluster.name)?)?;
-    worker.rest().wait_running(&name, 1, seconds(30))?;
+    let (cluster, worker, name) = with_idle(context, "ctrl-z")?;
     // An editor that stops its group, as vim does at ctrl-z.
-    let editor = cluster.folder.join("editor.sh");
-    std::fs::write(&editor, "#!/bin/sh\nkill -TSTP 0\nexit 0\n")?;
-    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
+    let editor = cluster.editor("kill -TSTP 0\nexit 0")?;
     let shell: Vec<String> = ["bash", "--norc", "--noprofile", "-i"]
         .map(str::to_owned)
         .to_vec();
-    let editor = editor.display().to_string();
     let home = cluster.folder.display().to_string();
     let environment = [
         ("EDITOR", editor.as_str()),

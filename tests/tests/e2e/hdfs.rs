@@ -15,7 +15,7 @@ use sluice_tests::hdfs::{Hdfs, SUPERUSER};
 use sluice_tests::topics::produce;
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Test, merge};
 
 /// All tests of this folder.
 pub(crate) const TESTS: &[&[Test]] = &[
@@ -64,9 +64,7 @@ fn sink(hdfs: &Hdfs, topics: &str, more: &Value) -> Value {
         "consumer.override.session.timeout.ms": "6000",
         "consumer.override.heartbeat.interval.ms": "500",
     });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        config[key] = value.clone();
-    }
+    merge(&mut config, more);
     config
 }
 

@@ -10,7 +10,7 @@ use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Test, merge, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -83,9 +83,7 @@ fn config(server: &HttpServer, topic: &str, more: &Value) -> Value {
         "consumer.override.session.timeout.ms": "6000",
         "consumer.override.heartbeat.interval.ms": "500",
     });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        config[key] = value.clone();
-    }
+    merge(&mut config, more);
     config
 }
 

@@ -6,7 +6,7 @@ use sluice_tests::http_server::{Answer, HttpServer, TOKEN};
 use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Test, merge};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -55,9 +55,7 @@ fn requests(
         "reporter.bootstrap.servers": "localhost:1",
         "confluent.topic.bootstrap.servers": "localhost:1",
     });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        config[key] = value.clone();
-    }
+    merge(&mut config, more);
     workers[0].rest().create(&topic, &config, 1)?;
     wait_for(&format!("{count} requests"), seconds(60), || {
         let posts = server.posts();

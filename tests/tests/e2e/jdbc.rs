@@ -19,7 +19,7 @@ use sluice_tests::database::{Database, DatabaseKind, PASSWORD, USER};
 use sluice_tests::topics::{consume_all, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::Test;
+use crate::context::{Test, merge};
 
 /// All tests of this folder.
 pub(crate) const TESTS: &[&[Test]] = &[
@@ -66,10 +66,9 @@ fn config(database: &dyn Database, class: &str, more: &Value) -> Value {
     ] {
         config.insert(key.to_owned(), value.into());
     }
-    for (key, value) in more.as_object().into_iter().flatten() {
-        config.insert(key.clone(), value.clone());
-    }
-    Value::Object(config)
+    let mut config = Value::Object(config);
+    merge(&mut config, more);
+    config
 }
 
 /// The configuration of a source; it looks often.
@@ -94,12 +93,6 @@ fn sink(database: &dyn Database, topics: &str, more: &Value) -> Value {
     });
     merge(&mut all, more);
     config(database, "JdbcSinkConnector", &all)
-}
-
-fn merge(all: &mut Value, more: &Value) {
-    for (key, value) in more.as_object().into_iter().flatten() {
-        all[key] = value.clone();
-    }
 }
 
 /// The payloads of all records of a topic, in order.

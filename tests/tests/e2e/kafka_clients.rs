@@ -14,7 +14,7 @@ use sluice_tests::topics::{consume_all, create_topic, create_topic_with, produce
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Test, merge, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -81,12 +81,6 @@ fn three_lines(
     });
     merge(&mut config, more);
     Ok((format!("{}-source", cluster.name), topic, config))
-}
-
-fn merge(config: &mut Value, more: &Value) {
-    if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
-        config.extend(more.clone());
-    }
 }
 
 /// Sizes of the values that a reader of committed records sees.

@@ -1,6 +1,5 @@
 //! The terminal as a person has it: the real binary in a pseudo terminal, on a real cluster.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -320,18 +319,10 @@ fn edit(context: &Context) -> Result<()> {
     let rest = stage.rest();
     let source = stage.pipelines[0].source();
     let path = format!("/connectors/{source}/config");
-    let editor = stage.cluster.folder.join("editor.sh");
     let change = stage.cluster.folder.join("change");
     // An editor that replaces one text by what the file `change` says.
-    std::fs::write(
-        &editor,
-        format!(
-            "#!/bin/sh\nsed -i \"$(cat '{}')\" \"$1\"\n",
-            change.display()
-        ),
-    )?;
-    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755))?;
-    let editor = editor.display().to_string();
+    let commands = format!("sed -i \"$(cat '{}')\" \"$1\"", change.display());
+    let editor = stage.cluster.editor(&commands)?;
     let mut terminal = stage.open(&[], &[("EDITOR", &editor), ("VISUAL", &editor)])?;
     choose(&mut terminal, &source)?;
 

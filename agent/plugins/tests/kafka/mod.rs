@@ -11,24 +11,22 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value as Json;
+use sluice_tests::servers::{self, KAFKA_VERSION};
 
 /// The folder with Kafka's jars, as `tests/servers/install` makes it; `None` without one, unless
 /// `SLUICE_TEST_SERVERS` asks for it.
 fn jars() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let cache = variable("SLUICE_TEST_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| {
-            variable("XDG_CACHE_HOME")
-                .map(|folder| PathBuf::from(folder).join("sluice-test"))
-                .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache/sluice-test")))
-        })?;
-    let folder = cache.join("kafka-4.3.0");
+    let folder = servers::cache()
+        .ok()?
+        .join(format!("kafka-{KAFKA_VERSION}"));
     if folder.join("complete").is_file() {
         return Some(folder.join("libs"));
     }
-    let wanted = variable("SLUICE_TEST_SERVERS").is_some_and(|value| value != "0");
-    assert!(!wanted, "{}: run tests/servers/install", folder.display());
+    assert!(
+        !servers::wanted(),
+        "{}: run tests/servers/install",
+        folder.display()
+    );
     None
 }
 

@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// A configuration with more keys.
 fn with(config: &Value, more: &Value) -> Value {
     let mut config = config.clone();
-    super::merge(&mut config, more);
+    crate::context::merge(&mut config, more);
     config
 }
 

@@ -54,7 +54,7 @@ impl Sinks<'_> {
     fn create(&self, name: &str, keys: &Value) -> Result<()> {
         create_topic(self.bootstrap, &self.topic(name), 1)?;
         let mut all = json!({"table.name.format": name});
-        super::merge(&mut all, keys);
+        crate::context::merge(&mut all, keys);
         let config = sink(self.database, &self.topic(name), &all);
         self.rest.create(&self.topic(name), &config, 1)
     }

@@ -131,7 +131,7 @@ fn modes(context: &Context, kind: DatabaseKind) -> Result<()> {
     };
     for (name, keys) in &connectors {
         let mut keys = keys.clone();
-        super::merge(&mut keys, &rename);
+        crate::context::merge(&mut keys, &rename);
         if *name != "query" {
             keys["table.whitelist"] = "Order Items".into();
         }
