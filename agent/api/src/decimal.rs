@@ -56,6 +56,18 @@ impl Decimal {
         &self.unscaled
     }
 
+    /// The same number with another scale; `None` if digits would be lost.
+    #[must_use]
+    pub fn rescaled(&self, scale: i32) -> Option<Self> {
+        let difference = i64::from(scale) - i64::from(self.scale);
+        let power = BigInt::from(10).pow(u32::try_from(difference.unsigned_abs()).ok()?);
+        if difference >= 0 {
+            return Some(Self::new(&self.unscaled * power, scale));
+        }
+        let quotient = &self.unscaled / &power;
+        (&quotient * power == self.unscaled).then(|| Self::new(quotient, scale))
+    }
+
     /// The integer, if there is no fraction.
     #[must_use]
     pub fn to_integer(&self) -> Option<BigInt> {

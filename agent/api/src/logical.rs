@@ -23,8 +23,7 @@ pub const SCALE_FIELD: &str = "scale";
 /// Milliseconds of a day.
 pub const MILLIS_PER_DAY: i64 = 86_400_000;
 
-fn fixed(builder: SchemaBuilder, name: &str, optional: bool) -> Arc<Schema> {
-    let builder = builder.name(name).version(1);
+fn fixed(builder: SchemaBuilder, optional: bool) -> Arc<Schema> {
     let builder = if optional {
         builder.optional()
     } else {
@@ -36,23 +35,21 @@ fn fixed(builder: SchemaBuilder, name: &str, optional: bool) -> Arc<Schema> {
 }
 
 /// Required Date.
-pub static DATE_SCHEMA: LazyLock<Arc<Schema>> =
-    LazyLock::new(|| fixed(SchemaBuilder::int32(), DATE, false));
+pub static DATE_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| fixed(date_builder(), false));
 /// Required Time.
-pub static TIME_SCHEMA: LazyLock<Arc<Schema>> =
-    LazyLock::new(|| fixed(SchemaBuilder::int32(), TIME, false));
+pub static TIME_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| fixed(time_builder(), false));
 /// Required Timestamp.
 pub static TIMESTAMP_SCHEMA: LazyLock<Arc<Schema>> =
-    LazyLock::new(|| fixed(SchemaBuilder::int64(), TIMESTAMP, false));
+    LazyLock::new(|| fixed(timestamp_builder(), false));
 /// Optional Date.
 pub static OPTIONAL_DATE_SCHEMA: LazyLock<Arc<Schema>> =
-    LazyLock::new(|| fixed(SchemaBuilder::int32(), DATE, true));
+    LazyLock::new(|| fixed(date_builder(), true));
 /// Optional Time.
 pub static OPTIONAL_TIME_SCHEMA: LazyLock<Arc<Schema>> =
-    LazyLock::new(|| fixed(SchemaBuilder::int32(), TIME, true));
+    LazyLock::new(|| fixed(time_builder(), true));
 /// Optional Timestamp.
 pub static OPTIONAL_TIMESTAMP_SCHEMA: LazyLock<Arc<Schema>> =
-    LazyLock::new(|| fixed(SchemaBuilder::int64(), TIMESTAMP, true));
+    LazyLock::new(|| fixed(timestamp_builder(), true));
 
 /// Builder of a Decimal schema of the given scale.
 #[must_use]
@@ -61,6 +58,24 @@ pub fn decimal_builder(scale: i32) -> SchemaBuilder {
         .name(DECIMAL)
         .parameter(SCALE_FIELD, scale.to_string())
         .version(1)
+}
+
+/// Builder of a Date schema.
+#[must_use]
+pub fn date_builder() -> SchemaBuilder {
+    SchemaBuilder::int32().name(DATE).version(1)
+}
+
+/// Builder of a Time schema.
+#[must_use]
+pub fn time_builder() -> SchemaBuilder {
+    SchemaBuilder::int32().name(TIME).version(1)
+}
+
+/// Builder of a Timestamp schema.
+#[must_use]
+pub fn timestamp_builder() -> SchemaBuilder {
+    SchemaBuilder::int64().name(TIMESTAMP).version(1)
 }
 
 /// Required Decimal of the given scale.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use num_bigint::BigInt;
 use sluice_api::logical::{self, MILLIS_PER_DAY};
 use sluice_api::{Decimal, Schema, SchemaType, Value};
 
@@ -85,17 +84,6 @@ impl fmt::Display for Target {
     }
 }
 
-/// A decimal brought to `scale` without loss.
-fn rescaled(decimal: &Decimal, scale: i32) -> Option<Decimal> {
-    let difference = i64::from(scale) - i64::from(decimal.scale());
-    let power = BigInt::from(10).pow(u32::try_from(difference.unsigned_abs()).ok()?);
-    if difference >= 0 {
-        return Some(Decimal::new(decimal.unscaled() * power, scale));
-    }
-    let quotient = decimal.unscaled() / &power;
-    (&quotient * power == *decimal.unscaled()).then(|| Decimal::new(quotient, scale))
-}
-
 fn integer(cell: &Cell) -> Option<i64> {
     match cell {
         Cell::Integer(value) => Some(*value),
@@ -128,13 +116,13 @@ fn float(cell: &Cell) -> Option<f64> {
 
 fn decimal(cell: &Cell, scale: i32) -> Option<Decimal> {
     let exact = match cell {
-        Cell::Decimal(value) => return rescaled(value, scale),
+        Cell::Decimal(value) => return value.rescaled(scale),
         Cell::Integer(value) => Decimal::new(*value, 0),
         Cell::Float64(value) => value.to_string().parse().ok()?,
         Cell::Text(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    rescaled(&exact, scale)
+    exact.rescaled(scale)
 }
 
 fn text(cell: &Cell) -> Option<Value> {

@@ -69,6 +69,8 @@ pub fn transformations() -> Vec<TransformationPlugin> {
         insert_field::VALUE,
         insert_header::PLUGIN,
         jcustenborder::change_topic_case::PLUGIN,
+        jcustenborder::from_json::KEY,
+        jcustenborder::from_json::VALUE,
         mask_field::KEY,
         mask_field::VALUE,
         regex_router::PLUGIN,
