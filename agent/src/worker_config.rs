@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use sluice_api::config::{ParsedConfig, Props};
+use sluice_api::config::{ConfigDef, ParsedConfig, Props};
 use sluice_api::plugin::Environment;
 use sluice_api::reach::{FILE_ROOTS, HOSTS, Reach};
 use url::Url;
@@ -143,6 +143,12 @@ impl Listener {
 }
 
 impl WorkerConfig {
+    /// All keys of a worker, with types, defaults, checks and meanings.
+    #[must_use]
+    pub fn definition(mode: Mode) -> ConfigDef {
+        definition(mode)
+    }
+
     /// Checks properties, without an environment.
     ///
     /// # Errors

@@ -53,4 +53,6 @@ pub mod wait;
 pub mod worker;
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod workspace;
