@@ -3,45 +3,54 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser;
 use sluice_agent::causes::with_causes;
 use sluice_agent::process::{Environment, LogOptions, Role, run};
 
-const USAGE: &str = "\
-usage: sluice-agent WORKER.properties                 join a cluster, as connect-distributed
-       sluice-agent WORKER.properties CONNECTOR...    run alone, as connect-standalone
-
-bootstrap.servers=embedded:DIR runs a Kafka broker in the process: one node, no replication, no users and no ACLs,
-on the loopback interface unless embedded.host says otherwise.
-
-environment: SLUICE_LOG_LEVEL (INFO), SLUICE_LOG_FORMAT (text or json)";
+/// A Kafka Connect worker: with connectors it runs alone, as connect-standalone; without it joins a cluster, as
+/// connect-distributed.
+///
+/// bootstrap.servers=embedded:DIR runs a Kafka broker in the process: one node, no replication, no users and no ACLs, on
+/// the loopback interface unless embedded.host says otherwise.
+#[derive(Parser)]
+#[command(name = "sluice-agent", version)]
+struct Cli {
+    /// Worker properties.
+    worker: PathBuf,
+    /// Connectors: properties, or JSON as the REST API takes it.
+    connectors: Vec<PathBuf>,
+    /// text or json.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "SLUICE_LOG_FORMAT"
+    )]
+    log_format: String,
+    /// Level of the root logger: OFF, ERROR, WARN, INFO, DEBUG or TRACE.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "INFO",
+        env = "SLUICE_LOG_LEVEL"
+    )]
+    log_level: String,
+}
 
 #[expect(
     clippy::print_stderr,
     reason = "what the program says before and after it logs"
 )]
 fn main() -> ExitCode {
-    let mut files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    if files.is_empty()
-        || files
-            .iter()
-            .any(|file| file.to_string_lossy().starts_with('-'))
-    {
-        eprintln!("{USAGE}");
-        return ExitCode::from(1);
-    }
-    let worker = files.remove(0);
-    let role = if files.is_empty() {
-        Role::Distributed { worker }
-    } else {
-        Role::Standalone {
-            worker,
-            connectors: files,
+    // A mistake on the command line is 1, as any error: 2 says that the worker's file is wrong.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    let ended = log_options().and_then(|log| {
-        run(role, &log, &environment()).map_err(|error| (with_causes(&error), error.exit_code()))
-    });
-    match ended {
+    match work(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err((text, code)) => {
             eprintln!("sluice-agent: {text}");
@@ -50,15 +59,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn log_options() -> Result<LogOptions, (String, u8)> {
-    let mut log = LogOptions::default();
-    if let Ok(level) = std::env::var("SLUICE_LOG_LEVEL") {
-        log.level = level;
-    }
-    if let Ok(format) = std::env::var("SLUICE_LOG_FORMAT") {
-        log.format = format.parse().map_err(|error| (error, 1))?;
-    }
-    Ok(log)
+/// Runs until a signal; an error has the exit status with it.
+fn work(cli: Cli) -> Result<(), (String, u8)> {
+    let log = LogOptions {
+        format: cli.log_format.parse().map_err(|error| (error, 1))?,
+        level: cli.log_level,
+    };
+    let role = if cli.connectors.is_empty() {
+        Role::Distributed { worker: cli.worker }
+    } else {
+        Role::Standalone {
+            worker: cli.worker,
+            connectors: cli.connectors,
+        }
+    };
+    run(role, &log, &environment()).map_err(|error| (with_causes(&error), error.exit_code()))
 }
 
 /// The variables of the environment whose names and values are text, for config providers.
