@@ -54,6 +54,33 @@ pub(crate) enum Kind {
     Optional(i16, i16, &'static Layout),
 }
 
+/// `field!("name", 3.., KIND)`: a field of the versions from 3 on; `field!("name", 0..=2, KIND)`: of the versions 0 to 2.
+/// With a number in front it is a tagged field, with its tag.
+macro_rules! field {
+    ($tag:literal, $name:literal, $($rest:tt)+) => {
+        ($tag, $crate::layout::field!($name, $($rest)+))
+    };
+    ($name:literal, $first:literal.., $kind:expr) => {
+        $crate::layout::field!($name, $first..=i16::MAX, $kind)
+    };
+    ($name:literal, $first:literal..=$last:expr, $kind:expr) => {
+        $crate::layout::Field { name: $name, first: $first, last: $last, kind: $kind }
+    };
+}
+pub(crate) use field;
+
+/// `layout!(MEMORY, [FIELDS], [TAGGED FIELDS])`.
+macro_rules! layout {
+    ($memory:literal, $fields:expr, $tagged:expr) => {
+        $crate::layout::Layout {
+            memory: $memory,
+            fields: &$fields,
+            tagged: &$tagged,
+        }
+    };
+}
+pub(crate) use layout;
+
 /// Why bytes are not the message they should be, with the field where that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}{reason}")]

@@ -1,192 +1,1825 @@
-//! The layout of every request and answer, made by `layouts.py` from the message definitions of Kafka 4.3.0. Not edited by hand.
+//! The layout of every request and answer, made by `layouts.py` from the message definitions of Kafka 4.3.0.
+//! Not edited by hand.
 
 use crate::layout::Kind::{Array, Bytes, Fixed, Optional, Struct, Text};
-use crate::layout::{Field as F, Layout as L, Message as M};
+use crate::layout::{Message, field, layout};
 
 /// What clients send, by the number of the API.
 #[rustfmt::skip]
-pub(crate) const REQUESTS: &[M] = &[
-    M { api: 0, flexible: 9, body: L { memory: 86, fields: &[F { name: "transactional_id", first: 3, last: 32767, kind: Text }, F { name: "acks", first: 0, last: 32767, kind: Fixed(2) }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topic_data", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "name", first: 0, last: 12, kind: Text }, F { name: "topic_id", first: 13, last: 32767, kind: Fixed(16) }, F { name: "partition_data", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "records", first: 0, last: 32767, kind: Bytes }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 1, flexible: 12, body: L { memory: 205, fields: &[F { name: "replica_id", first: 0, last: 14, kind: Fixed(4) }, F { name: "max_wait_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "min_bytes", first: 0, last: 32767, kind: Fixed(4) }, F { name: "max_bytes", first: 3, last: 32767, kind: Fixed(4) }, F { name: "isolation_level", first: 4, last: 32767, kind: Fixed(1) }, F { name: "session_id", first: 7, last: 32767, kind: Fixed(4) }, F { name: "session_epoch", first: 7, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic", first: 0, last: 12, kind: Text }, F { name: "topic_id", first: 13, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "current_leader_epoch", first: 9, last: 32767, kind: Fixed(4) }, F { name: "fetch_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_fetched_epoch", first: 12, last: 32767, kind: Fixed(4) }, F { name: "log_start_offset", first: 5, last: 32767, kind: Fixed(8) }, F { name: "partition_max_bytes", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[(0, F { name: "replica_directory_id", first: 17, last: 32767, kind: Fixed(16) }), (1, F { name: "high_watermark", first: 18, last: 32767, kind: Fixed(8) })] })) }], tagged: &[] })) }, F { name: "forgotten_topics_data", first: 7, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic", first: 7, last: 12, kind: Text }, F { name: "topic_id", first: 13, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 7, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "rack_id", first: 11, last: 32767, kind: Text }], tagged: &[(0, F { name: "cluster_id", first: 12, last: 32767, kind: Text }), (1, F { name: "replica_state", first: 15, last: 32767, kind: Struct(&L { memory: 36, fields: &[F { name: "replica_id", first: 15, last: 32767, kind: Fixed(4) }, F { name: "replica_epoch", first: 15, last: 32767, kind: Fixed(8) }], tagged: &[] }) })] } },
-    M { api: 2, flexible: 6, body: L { memory: 57, fields: &[F { name: "replica_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "isolation_level", first: 2, last: 32767, kind: Fixed(1) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 40, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "current_leader_epoch", first: 4, last: 32767, kind: Fixed(4) }, F { name: "timestamp", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "timeout_ms", first: 10, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 3, flexible: 9, body: L { memory: 51, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "topic_id", first: 10, last: 32767, kind: Fixed(16) }, F { name: "name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "allow_auto_topic_creation", first: 4, last: 32767, kind: Fixed(1) }, F { name: "include_cluster_authorized_operations", first: 8, last: 10, kind: Fixed(1) }, F { name: "include_topic_authorized_operations", first: 8, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 8, flexible: 8, body: L { memory: 156, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "generation_id_or_member_epoch", first: 1, last: 32767, kind: Fixed(4) }, F { name: "member_id", first: 1, last: 32767, kind: Text }, F { name: "group_instance_id", first: 7, last: 32767, kind: Text }, F { name: "retention_time_ms", first: 2, last: 4, kind: Fixed(8) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "name", first: 0, last: 9, kind: Text }, F { name: "topic_id", first: 10, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "committed_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "committed_leader_epoch", first: 6, last: 32767, kind: Fixed(4) }, F { name: "committed_metadata", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 9, flexible: 6, body: L { memory: 105, fields: &[F { name: "group_id", first: 0, last: 7, kind: Text }, F { name: "topics", first: 0, last: 7, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 7, kind: Text }, F { name: "partition_indexes", first: 0, last: 7, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "groups", first: 8, last: 32767, kind: Array(&Struct(&L { memory: 116, fields: &[F { name: "group_id", first: 8, last: 32767, kind: Text }, F { name: "member_id", first: 9, last: 32767, kind: Text }, F { name: "member_epoch", first: 9, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 8, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "name", first: 8, last: 9, kind: Text }, F { name: "topic_id", first: 10, last: 32767, kind: Fixed(16) }, F { name: "partition_indexes", first: 8, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "require_stable", first: 7, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 10, flexible: 3, body: L { memory: 81, fields: &[F { name: "key", first: 0, last: 3, kind: Text }, F { name: "key_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "coordinator_keys", first: 4, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 11, flexible: 6, body: L { memory: 216, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "session_timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "rebalance_timeout_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "group_instance_id", first: 5, last: 32767, kind: Text }, F { name: "protocol_type", first: 0, last: 32767, kind: Text }, F { name: "protocols", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "metadata", first: 0, last: 32767, kind: Bytes }], tagged: &[] })) }, F { name: "reason", first: 8, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 12, flexible: 4, body: L { memory: 124, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "generation_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "group_instance_id", first: 3, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 13, flexible: 4, body: L { memory: 112, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 2, kind: Text }, F { name: "members", first: 3, last: 32767, kind: Array(&Struct(&L { memory: 120, fields: &[F { name: "member_id", first: 3, last: 32767, kind: Text }, F { name: "group_instance_id", first: 3, last: 32767, kind: Text }, F { name: "reason", first: 5, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 14, flexible: 4, body: L { memory: 212, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "generation_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "group_instance_id", first: 3, last: 32767, kind: Text }, F { name: "protocol_type", first: 5, last: 32767, kind: Text }, F { name: "protocol_name", first: 5, last: 32767, kind: Text }, F { name: "assignments", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "assignment", first: 0, last: 32767, kind: Bytes }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 15, flexible: 5, body: L { memory: 49, fields: &[F { name: "groups", first: 0, last: 32767, kind: Array(&Text) }, F { name: "include_authorized_operations", first: 3, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 16, flexible: 3, body: L { memory: 72, fields: &[F { name: "states_filter", first: 4, last: 32767, kind: Array(&Text) }, F { name: "types_filter", first: 5, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 17, flexible: 32767, body: L { memory: 56, fields: &[F { name: "mechanism", first: 0, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 18, flexible: 3, body: L { memory: 88, fields: &[F { name: "client_software_name", first: 3, last: 32767, kind: Text }, F { name: "client_software_version", first: 3, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 19, flexible: 5, body: L { memory: 53, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 110, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "num_partitions", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replication_factor", first: 0, last: 32767, kind: Fixed(2) }, F { name: "assignments", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 52, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "broker_ids", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "validate_only", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 20, flexible: 4, body: L { memory: 76, fields: &[F { name: "topics", first: 6, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "name", first: 6, last: 32767, kind: Text }, F { name: "topic_id", first: 6, last: 32767, kind: Fixed(16) }], tagged: &[] })) }, F { name: "topic_names", first: 0, last: 5, kind: Array(&Text) }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 21, flexible: 2, body: L { memory: 52, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 36, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 22, flexible: 2, body: L { memory: 72, fields: &[F { name: "transactional_id", first: 0, last: 32767, kind: Text }, F { name: "transaction_timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "producer_id", first: 3, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 3, last: 32767, kind: Fixed(2) }, F { name: "enable2_pc", first: 6, last: 32767, kind: Fixed(1) }, F { name: "keep_prepared_txn", first: 6, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 23, flexible: 4, body: L { memory: 52, fields: &[F { name: "replica_id", first: 3, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 36, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "current_leader_epoch", first: 2, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 24, flexible: 3, body: L { memory: 114, fields: &[F { name: "transactions", first: 4, last: 32767, kind: Array(&Struct(&L { memory: 91, fields: &[F { name: "transactional_id", first: 4, last: 32767, kind: Text }, F { name: "producer_id", first: 4, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 4, last: 32767, kind: Fixed(2) }, F { name: "verify_only", first: 4, last: 32767, kind: Fixed(1) }, F { name: "topics", first: 4, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "v3_and_below_transactional_id", first: 0, last: 3, kind: Text }, F { name: "v3_and_below_producer_id", first: 0, last: 3, kind: Fixed(8) }, F { name: "v3_and_below_producer_epoch", first: 0, last: 3, kind: Fixed(2) }, F { name: "v3_and_below_topics", first: 0, last: 3, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 25, flexible: 3, body: L { memory: 98, fields: &[F { name: "transactional_id", first: 0, last: 32767, kind: Text }, F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(2) }, F { name: "group_id", first: 0, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 26, flexible: 3, body: L { memory: 67, fields: &[F { name: "transactional_id", first: 0, last: 32767, kind: Text }, F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(2) }, F { name: "committed", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 27, flexible: 1, body: L { memory: 48, fields: &[F { name: "markers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(2) }, F { name: "transaction_result", first: 0, last: 32767, kind: Fixed(1) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partition_indexes", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "coordinator_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "transaction_version", first: 2, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 28, flexible: 3, body: L { memory: 190, fields: &[F { name: "transactional_id", first: 0, last: 32767, kind: Text }, F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(2) }, F { name: "generation_id", first: 3, last: 32767, kind: Fixed(4) }, F { name: "member_id", first: 3, last: 32767, kind: Text }, F { name: "group_instance_id", first: 3, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "committed_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "committed_leader_epoch", first: 2, last: 32767, kind: Fixed(4) }, F { name: "committed_metadata", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 29, flexible: 2, body: L { memory: 124, fields: &[F { name: "resource_type_filter", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name_filter", first: 0, last: 32767, kind: Text }, F { name: "pattern_type_filter", first: 1, last: 32767, kind: Fixed(1) }, F { name: "principal_filter", first: 0, last: 32767, kind: Text }, F { name: "host_filter", first: 0, last: 32767, kind: Text }, F { name: "operation", first: 0, last: 32767, kind: Fixed(1) }, F { name: "permission_type", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 30, flexible: 2, body: L { memory: 48, fields: &[F { name: "creations", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 124, fields: &[F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "resource_pattern_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "principal", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "operation", first: 0, last: 32767, kind: Fixed(1) }, F { name: "permission_type", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 31, flexible: 2, body: L { memory: 48, fields: &[F { name: "filters", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 124, fields: &[F { name: "resource_type_filter", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name_filter", first: 0, last: 32767, kind: Text }, F { name: "pattern_type_filter", first: 1, last: 32767, kind: Fixed(1) }, F { name: "principal_filter", first: 0, last: 32767, kind: Text }, F { name: "host_filter", first: 0, last: 32767, kind: Text }, F { name: "operation", first: 0, last: 32767, kind: Fixed(1) }, F { name: "permission_type", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 32, flexible: 4, body: L { memory: 50, fields: &[F { name: "resources", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 81, fields: &[F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "configuration_keys", first: 0, last: 32767, kind: Array(&Text) }], tagged: &[] })) }, F { name: "include_synonyms", first: 1, last: 32767, kind: Fixed(1) }, F { name: "include_documentation", first: 3, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 33, flexible: 2, body: L { memory: 49, fields: &[F { name: "resources", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 81, fields: &[F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "validate_only", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 34, flexible: 2, body: L { memory: 48, fields: &[F { name: "dirs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "path", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 35, flexible: 2, body: L { memory: 48, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 36, flexible: 2, body: L { memory: 56, fields: &[F { name: "auth_bytes", first: 0, last: 32767, kind: Bytes }], tagged: &[] } },
-    M { api: 37, flexible: 2, body: L { memory: 53, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 84, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "count", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignments", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 48, fields: &[F { name: "broker_ids", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "validate_only", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 38, flexible: 2, body: L { memory: 120, fields: &[F { name: "owner_principal_type", first: 3, last: 32767, kind: Text }, F { name: "owner_principal_name", first: 3, last: 32767, kind: Text }, F { name: "renewers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "principal_type", first: 0, last: 32767, kind: Text }, F { name: "principal_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "max_lifetime_ms", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 39, flexible: 2, body: L { memory: 64, fields: &[F { name: "hmac", first: 0, last: 32767, kind: Bytes }, F { name: "renew_period_ms", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 40, flexible: 2, body: L { memory: 64, fields: &[F { name: "hmac", first: 0, last: 32767, kind: Bytes }, F { name: "expiry_time_period_ms", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 41, flexible: 2, body: L { memory: 48, fields: &[F { name: "owners", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "principal_type", first: 0, last: 32767, kind: Text }, F { name: "principal_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 42, flexible: 2, body: L { memory: 48, fields: &[F { name: "groups_names", first: 0, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 43, flexible: 2, body: L { memory: 53, fields: &[F { name: "election_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 44, flexible: 1, body: L { memory: 49, fields: &[F { name: "resources", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 81, fields: &[F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 89, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "config_operation", first: 0, last: 32767, kind: Fixed(1) }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "validate_only", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 45, flexible: 0, body: L { memory: 53, fields: &[F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "allow_replication_factor_change", first: 1, last: 32767, kind: Fixed(1) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 52, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replicas", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 46, flexible: 0, body: L { memory: 52, fields: &[F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partition_indexes", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 47, flexible: 32767, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 28, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 48, flexible: 1, body: L { memory: 49, fields: &[F { name: "components", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 89, fields: &[F { name: "entity_type", first: 0, last: 32767, kind: Text }, F { name: "match_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "match", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "strict", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 49, flexible: 1, body: L { memory: 49, fields: &[F { name: "entries", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "entity", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "entity_type", first: 0, last: 32767, kind: Text }, F { name: "entity_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "ops", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 65, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Fixed(8) }, F { name: "remove", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "validate_only", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 50, flexible: 0, body: L { memory: 48, fields: &[F { name: "users", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 56, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 51, flexible: 0, body: L { memory: 72, fields: &[F { name: "deletions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 57, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "mechanism", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }, F { name: "upsertions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 125, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "mechanism", first: 0, last: 32767, kind: Fixed(1) }, F { name: "iterations", first: 0, last: 32767, kind: Fixed(4) }, F { name: "salt", first: 0, last: 32767, kind: Bytes }, F { name: "salted_password", first: 0, last: 32767, kind: Bytes }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 52, flexible: 0, body: L { memory: 84, fields: &[F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "voter_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 81, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replica_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replica_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replica_directory_id", first: 1, last: 32767, kind: Fixed(16) }, F { name: "voter_directory_id", first: 1, last: 32767, kind: Fixed(16) }, F { name: "last_offset_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "last_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "pre_vote", first: 2, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 53, flexible: 1, body: L { memory: 108, fields: &[F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "voter_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 52, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "voter_directory_id", first: 1, last: 32767, kind: Fixed(16) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "leader_endpoints", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "name", first: 1, last: 32767, kind: Text }, F { name: "host", first: 1, last: 32767, kind: Text }, F { name: "port", first: 1, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 54, flexible: 1, body: L { memory: 104, fields: &[F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 84, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "preferred_successors", first: 0, last: 0, kind: Array(&Fixed(4)) }, F { name: "preferred_candidates", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 44, fields: &[F { name: "candidate_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "candidate_directory_id", first: 1, last: 32767, kind: Fixed(16) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "leader_endpoints", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "name", first: 1, last: 32767, kind: Text }, F { name: "host", first: 1, last: 32767, kind: Text }, F { name: "port", first: 1, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 55, flexible: 0, body: L { memory: 48, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 28, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 56, flexible: 0, body: L { memory: 60, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "broker_epoch", first: 0, last: 32767, kind: Fixed(8) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 2, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 85, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "new_isr", first: 0, last: 2, kind: Array(&Fixed(4)) }, F { name: "new_isr_with_epochs", first: 3, last: 32767, kind: Array(&Struct(&L { memory: 36, fields: &[F { name: "broker_id", first: 3, last: 32767, kind: Fixed(4) }, F { name: "broker_epoch", first: 3, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "leader_recovery_state", first: 1, last: 32767, kind: Fixed(1) }, F { name: "partition_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 57, flexible: 0, body: L { memory: 53, fields: &[F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "feature_updates", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "feature", first: 0, last: 32767, kind: Text }, F { name: "max_version_level", first: 0, last: 32767, kind: Fixed(2) }, F { name: "allow_downgrade", first: 0, last: 0, kind: Fixed(1) }, F { name: "upgrade_type", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] })) }, F { name: "validate_only", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 58, flexible: 0, body: L { memory: 120, fields: &[F { name: "request_data", first: 0, last: 32767, kind: Bytes }, F { name: "request_principal", first: 0, last: 32767, kind: Bytes }, F { name: "client_host_address", first: 0, last: 32767, kind: Bytes }], tagged: &[] } },
-    M { api: 59, flexible: 0, body: L { memory: 88, fields: &[F { name: "replica_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "max_bytes", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 100, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "current_leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "snapshot_id", first: 0, last: 32767, kind: Struct(&L { memory: 36, fields: &[F { name: "end_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) }, F { name: "position", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[(0, F { name: "replica_directory_id", first: 1, last: 32767, kind: Fixed(16) })] })) }], tagged: &[] })) }], tagged: &[(0, F { name: "cluster_id", first: 0, last: 32767, kind: Text })] } },
-    M { api: 60, flexible: 0, body: L { memory: 27, fields: &[F { name: "include_cluster_authorized_operations", first: 0, last: 32767, kind: Fixed(1) }, F { name: "endpoint_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "include_fenced_brokers", first: 2, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 61, flexible: 0, body: L { memory: 48, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partition_indexes", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 62, flexible: 0, body: L { memory: 189, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "incarnation_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "listeners", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 92, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }, F { name: "security_protocol", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }, F { name: "features", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "min_supported_version", first: 0, last: 32767, kind: Fixed(2) }, F { name: "max_supported_version", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }, F { name: "rack", first: 0, last: 32767, kind: Text }, F { name: "is_migrating_zk_broker", first: 1, last: 32767, kind: Fixed(1) }, F { name: "log_dirs", first: 2, last: 32767, kind: Array(&Fixed(16)) }, F { name: "previous_broker_epoch", first: 3, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 63, flexible: 0, body: L { memory: 94, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "broker_epoch", first: 0, last: 32767, kind: Fixed(8) }, F { name: "current_metadata_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "want_fence", first: 0, last: 32767, kind: Fixed(1) }, F { name: "want_shut_down", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[(0, F { name: "offline_log_dirs", first: 1, last: 32767, kind: Array(&Fixed(16)) }), (1, F { name: "cordoned_log_dirs", first: 2, last: 32767, kind: Array(&Fixed(16)) })] } },
-    M { api: 64, flexible: 0, body: L { memory: 28, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 65, flexible: 0, body: L { memory: 48, fields: &[F { name: "transactional_ids", first: 0, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 66, flexible: 0, body: L { memory: 112, fields: &[F { name: "state_filters", first: 0, last: 32767, kind: Array(&Text) }, F { name: "producer_id_filters", first: 0, last: 32767, kind: Array(&Fixed(8)) }, F { name: "duration_filter", first: 1, last: 32767, kind: Fixed(8) }, F { name: "transactional_id_pattern", first: 2, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 67, flexible: 0, body: L { memory: 36, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "broker_epoch", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 68, flexible: 0, body: L { memory: 272, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "instance_id", first: 0, last: 32767, kind: Text }, F { name: "rack_id", first: 0, last: 32767, kind: Text }, F { name: "rebalance_timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "subscribed_topic_names", first: 0, last: 32767, kind: Array(&Text) }, F { name: "subscribed_topic_regex", first: 1, last: 32767, kind: Text }, F { name: "server_assignor", first: 0, last: 32767, kind: Text }, F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 69, flexible: 0, body: L { memory: 49, fields: &[F { name: "group_ids", first: 0, last: 32767, kind: Array(&Text) }, F { name: "include_authorized_operations", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 70, flexible: 0, body: L { memory: 93, fields: &[F { name: "controller_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "incarnation_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "zk_migration_ready", first: 0, last: 32767, kind: Fixed(1) }, F { name: "listeners", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 92, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }, F { name: "security_protocol", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }, F { name: "features", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "min_supported_version", first: 0, last: 32767, kind: Fixed(2) }, F { name: "max_supported_version", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 71, flexible: 0, body: L { memory: 40, fields: &[F { name: "client_instance_id", first: 0, last: 32767, kind: Fixed(16) }], tagged: &[] } },
-    M { api: 72, flexible: 0, body: L { memory: 78, fields: &[F { name: "client_instance_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "subscription_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "terminating", first: 0, last: 32767, kind: Fixed(1) }, F { name: "compression_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "metrics", first: 0, last: 32767, kind: Bytes }], tagged: &[] } },
-    M { api: 73, flexible: 0, body: L { memory: 60, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "broker_epoch", first: 0, last: 32767, kind: Fixed(8) }, F { name: "directories", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 28, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 74, flexible: 0, body: L { memory: 48, fields: &[F { name: "resource_types", first: 1, last: 32767, kind: Array(&Fixed(1)) }], tagged: &[] } },
-    M { api: 75, flexible: 0, body: L { memory: 120, fields: &[F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 56, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "response_partition_limit", first: 0, last: 32767, kind: Fixed(4) }, F { name: "cursor", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 60, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) }], tagged: &[] } },
-    M { api: 76, flexible: 0, body: L { memory: 148, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "rack_id", first: 0, last: 32767, kind: Text }, F { name: "subscribed_topic_names", first: 0, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 77, flexible: 0, body: L { memory: 49, fields: &[F { name: "group_ids", first: 0, last: 32767, kind: Array(&Text) }, F { name: "include_authorized_operations", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 78, flexible: 0, body: L { memory: 162, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "share_session_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "max_wait_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "min_bytes", first: 0, last: 32767, kind: Fixed(4) }, F { name: "max_bytes", first: 0, last: 32767, kind: Fixed(4) }, F { name: "max_records", first: 1, last: 32767, kind: Fixed(4) }, F { name: "batch_size", first: 1, last: 32767, kind: Fixed(4) }, F { name: "share_acquire_mode", first: 2, last: 32767, kind: Fixed(1) }, F { name: "is_renew_ack", first: 2, last: 32767, kind: Fixed(1) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 56, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "partition_max_bytes", first: 0, last: 0, kind: Fixed(4) }, F { name: "acknowledgement_batches", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "first_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "acknowledge_types", first: 0, last: 32767, kind: Array(&Fixed(1)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "forgotten_topics_data", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 79, flexible: 0, body: L { memory: 117, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "share_session_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "is_renew_ack", first: 2, last: 32767, kind: Fixed(1) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 52, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "acknowledgement_batches", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "first_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "acknowledge_types", first: 0, last: 32767, kind: Array(&Fixed(1)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 80, flexible: 0, body: L { memory: 105, fields: &[F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "voter_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "voter_directory_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "listeners", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }, F { name: "ack_when_committed", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 81, flexible: 0, body: L { memory: 76, fields: &[F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "voter_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "voter_directory_id", first: 0, last: 32767, kind: Fixed(16) }], tagged: &[] } },
-    M { api: 82, flexible: 0, body: L { memory: 140, fields: &[F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "current_leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "voter_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "voter_directory_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "listeners", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }, F { name: "kraft_version_feature", first: 0, last: 32767, kind: Struct(&L { memory: 28, fields: &[F { name: "min_supported_version", first: 0, last: 32767, kind: Fixed(2) }, F { name: "max_supported_version", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] }) }], tagged: &[] } },
-    M { api: 83, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 40, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "state_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "start_offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 84, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 32, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 85, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "state_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "start_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "delivery_complete_count", first: 1, last: 32767, kind: Fixed(4) }, F { name: "state_batches", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 43, fields: &[F { name: "first_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "delivery_state", first: 0, last: 32767, kind: Fixed(1) }, F { name: "delivery_count", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 86, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 28, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 87, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 32, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 88, flexible: 0, body: L { memory: 467, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "endpoint_information_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "instance_id", first: 0, last: 32767, kind: Text }, F { name: "rack_id", first: 0, last: 32767, kind: Text }, F { name: "rebalance_timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topology", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 52, fields: &[F { name: "epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "subtopologies", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 200, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "source_topics", first: 0, last: 32767, kind: Array(&Text) }, F { name: "source_topic_regex", first: 0, last: 32767, kind: Array(&Text) }, F { name: "state_changelog_topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 86, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replication_factor", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topic_configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "repartition_sink_topics", first: 0, last: 32767, kind: Array(&Text) }, F { name: "repartition_source_topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 86, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replication_factor", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topic_configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "copartition_groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "source_topics", first: 0, last: 32767, kind: Array(&Fixed(2)) }, F { name: "source_topic_regex", first: 0, last: 32767, kind: Array(&Fixed(2)) }, F { name: "repartition_source_topics", first: 0, last: 32767, kind: Array(&Fixed(2)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] }) }, F { name: "active_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "standby_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "warmup_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "process_id", first: 0, last: 32767, kind: Text }, F { name: "user_endpoint", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 58, fields: &[F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] }) }, F { name: "client_tags", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "task_offsets", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 68, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "task_end_offsets", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 68, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "shutdown_application", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 89, flexible: 0, body: L { memory: 49, fields: &[F { name: "group_ids", first: 0, last: 32767, kind: Array(&Text) }, F { name: "include_authorized_operations", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 90, flexible: 0, body: L { memory: 48, fields: &[F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 91, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 36, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "start_offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 92, flexible: 0, body: L { memory: 80, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 56, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
+pub(crate) const REQUESTS: &[Message] = &[
+    Message { api: 0, flexible: 9, body: layout!(86, [
+        field!("transactional_id", 3.., Text), field!("acks", 0.., Fixed(2)),
+        field!("timeout_ms", 0.., Fixed(4)),
+        field!("topic_data", 0.., Array(&Struct(&layout!(96, [
+            field!("name", 0..=12, Text), field!("topic_id", 13.., Fixed(16)),
+            field!("partition_data", 0.., Array(&Struct(&layout!(60, [
+                field!("index", 0.., Fixed(4)), field!("records", 0.., Bytes),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 1, flexible: 12, body: layout!(205, [
+        field!("replica_id", 0..=14, Fixed(4)), field!("max_wait_ms", 0.., Fixed(4)),
+        field!("min_bytes", 0.., Fixed(4)), field!("max_bytes", 3.., Fixed(4)),
+        field!("isolation_level", 4.., Fixed(1)), field!("session_id", 7.., Fixed(4)),
+        field!("session_epoch", 7.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(96, [
+            field!("topic", 0..=12, Text), field!("topic_id", 13.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(80, [
+                field!("partition", 0.., Fixed(4)), field!("current_leader_epoch", 9.., Fixed(4)),
+                field!("fetch_offset", 0.., Fixed(8)), field!("last_fetched_epoch", 12.., Fixed(4)),
+                field!("log_start_offset", 5.., Fixed(8)), field!("partition_max_bytes", 0.., Fixed(4)),
+            ], [
+                field!(0, "replica_directory_id", 17.., Fixed(16)),
+                field!(1, "high_watermark", 18.., Fixed(8)),
+            ])))),
+        ], [])))),
+        field!("forgotten_topics_data", 7.., Array(&Struct(&layout!(96, [
+            field!("topic", 7..=12, Text), field!("topic_id", 13.., Fixed(16)),
+            field!("partitions", 7.., Array(&Fixed(4))),
+        ], [])))),
+        field!("rack_id", 11.., Text),
+    ], [
+        field!(0, "cluster_id", 12.., Text),
+        field!(1, "replica_state", 15.., Struct(&layout!(36, [
+            field!("replica_id", 15.., Fixed(4)), field!("replica_epoch", 15.., Fixed(8)),
+        ], []))),
+    ]) },
+    Message { api: 2, flexible: 6, body: layout!(57, [
+        field!("replica_id", 0.., Fixed(4)), field!("isolation_level", 2.., Fixed(1)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(40, [
+                field!("partition_index", 0.., Fixed(4)), field!("current_leader_epoch", 4.., Fixed(4)),
+                field!("timestamp", 0.., Fixed(8)),
+            ], [])))),
+        ], [])))),
+        field!("timeout_ms", 10.., Fixed(4)),
+    ], []) },
+    Message { api: 3, flexible: 9, body: layout!(51, [
+        field!("topics", 0.., Array(&Struct(&layout!(72, [
+            field!("topic_id", 10.., Fixed(16)), field!("name", 0.., Text),
+        ], [])))),
+        field!("allow_auto_topic_creation", 4.., Fixed(1)),
+        field!("include_cluster_authorized_operations", 8..=10, Fixed(1)),
+        field!("include_topic_authorized_operations", 8.., Fixed(1)),
+    ], []) },
+    Message { api: 8, flexible: 8, body: layout!(156, [
+        field!("group_id", 0.., Text), field!("generation_id_or_member_epoch", 1.., Fixed(4)),
+        field!("member_id", 1.., Text), field!("group_instance_id", 7.., Text),
+        field!("retention_time_ms", 2..=4, Fixed(8)),
+        field!("topics", 0.., Array(&Struct(&layout!(96, [
+            field!("name", 0..=9, Text), field!("topic_id", 10.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(72, [
+                field!("partition_index", 0.., Fixed(4)), field!("committed_offset", 0.., Fixed(8)),
+                field!("committed_leader_epoch", 6.., Fixed(4)), field!("committed_metadata", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 9, flexible: 6, body: layout!(105, [
+        field!("group_id", 0..=7, Text),
+        field!("topics", 0..=7, Array(&Struct(&layout!(80, [
+            field!("name", 0..=7, Text), field!("partition_indexes", 0..=7, Array(&Fixed(4))),
+        ], [])))),
+        field!("groups", 8.., Array(&Struct(&layout!(116, [
+            field!("group_id", 8.., Text), field!("member_id", 9.., Text),
+            field!("member_epoch", 9.., Fixed(4)),
+            field!("topics", 8.., Array(&Struct(&layout!(96, [
+                field!("name", 8..=9, Text), field!("topic_id", 10.., Fixed(16)),
+                field!("partition_indexes", 8.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+        field!("require_stable", 7.., Fixed(1)),
+    ], []) },
+    Message { api: 10, flexible: 3, body: layout!(81, [
+        field!("key", 0..=3, Text), field!("key_type", 1.., Fixed(1)),
+        field!("coordinator_keys", 4.., Array(&Text)),
+    ], []) },
+    Message { api: 11, flexible: 6, body: layout!(216, [
+        field!("group_id", 0.., Text), field!("session_timeout_ms", 0.., Fixed(4)),
+        field!("rebalance_timeout_ms", 1.., Fixed(4)), field!("member_id", 0.., Text),
+        field!("group_instance_id", 5.., Text), field!("protocol_type", 0.., Text),
+        field!("protocols", 0.., Array(&Struct(&layout!(88, [
+            field!("name", 0.., Text), field!("metadata", 0.., Bytes),
+        ], [])))),
+        field!("reason", 8.., Text),
+    ], []) },
+    Message { api: 12, flexible: 4, body: layout!(124, [
+        field!("group_id", 0.., Text), field!("generation_id", 0.., Fixed(4)), field!("member_id", 0.., Text),
+        field!("group_instance_id", 3.., Text),
+    ], []) },
+    Message { api: 13, flexible: 4, body: layout!(112, [
+        field!("group_id", 0.., Text), field!("member_id", 0..=2, Text),
+        field!("members", 3.., Array(&Struct(&layout!(120, [
+            field!("member_id", 3.., Text), field!("group_instance_id", 3.., Text),
+            field!("reason", 5.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 14, flexible: 4, body: layout!(212, [
+        field!("group_id", 0.., Text), field!("generation_id", 0.., Fixed(4)), field!("member_id", 0.., Text),
+        field!("group_instance_id", 3.., Text), field!("protocol_type", 5.., Text),
+        field!("protocol_name", 5.., Text),
+        field!("assignments", 0.., Array(&Struct(&layout!(88, [
+            field!("member_id", 0.., Text), field!("assignment", 0.., Bytes),
+        ], [])))),
+    ], []) },
+    Message { api: 15, flexible: 5, body: layout!(49, [
+        field!("groups", 0.., Array(&Text)), field!("include_authorized_operations", 3.., Fixed(1)),
+    ], []) },
+    Message { api: 16, flexible: 3, body: layout!(72, [
+        field!("states_filter", 4.., Array(&Text)), field!("types_filter", 5.., Array(&Text)),
+    ], []) },
+    Message { api: 17, flexible: 32767, body: layout!(56, [
+        field!("mechanism", 0.., Text),
+    ], []) },
+    Message { api: 18, flexible: 3, body: layout!(88, [
+        field!("client_software_name", 3.., Text), field!("client_software_version", 3.., Text),
+    ], []) },
+    Message { api: 19, flexible: 5, body: layout!(53, [
+        field!("topics", 0.., Array(&Struct(&layout!(110, [
+            field!("name", 0.., Text), field!("num_partitions", 0.., Fixed(4)),
+            field!("replication_factor", 0.., Fixed(2)),
+            field!("assignments", 0.., Array(&Struct(&layout!(52, [
+                field!("partition_index", 0.., Fixed(4)), field!("broker_ids", 0.., Array(&Fixed(4))),
+            ], [])))),
+            field!("configs", 0.., Array(&Struct(&layout!(88, [
+                field!("name", 0.., Text), field!("value", 0.., Text),
+            ], [])))),
+        ], [])))),
+        field!("timeout_ms", 0.., Fixed(4)), field!("validate_only", 1.., Fixed(1)),
+    ], []) },
+    Message { api: 20, flexible: 4, body: layout!(76, [
+        field!("topics", 6.., Array(&Struct(&layout!(72, [
+            field!("name", 6.., Text), field!("topic_id", 6.., Fixed(16)),
+        ], [])))),
+        field!("topic_names", 0..=5, Array(&Text)), field!("timeout_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 21, flexible: 2, body: layout!(52, [
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(36, [
+                field!("partition_index", 0.., Fixed(4)), field!("offset", 0.., Fixed(8)),
+            ], [])))),
+        ], [])))),
+        field!("timeout_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 22, flexible: 2, body: layout!(72, [
+        field!("transactional_id", 0.., Text), field!("transaction_timeout_ms", 0.., Fixed(4)),
+        field!("producer_id", 3.., Fixed(8)), field!("producer_epoch", 3.., Fixed(2)),
+        field!("enable2_pc", 6.., Fixed(1)), field!("keep_prepared_txn", 6.., Fixed(1)),
+    ], []) },
+    Message { api: 23, flexible: 4, body: layout!(52, [
+        field!("replica_id", 3.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(36, [
+                field!("partition", 0.., Fixed(4)), field!("current_leader_epoch", 2.., Fixed(4)),
+                field!("leader_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 24, flexible: 3, body: layout!(114, [
+        field!("transactions", 4.., Array(&Struct(&layout!(91, [
+            field!("transactional_id", 4.., Text), field!("producer_id", 4.., Fixed(8)),
+            field!("producer_epoch", 4.., Fixed(2)), field!("verify_only", 4.., Fixed(1)),
+            field!("topics", 4.., Array(&Struct(&layout!(80, [
+                field!("name", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+        field!("v3_and_below_transactional_id", 0..=3, Text),
+        field!("v3_and_below_producer_id", 0..=3, Fixed(8)),
+        field!("v3_and_below_producer_epoch", 0..=3, Fixed(2)),
+        field!("v3_and_below_topics", 0..=3, Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+    ], []) },
+    Message { api: 25, flexible: 3, body: layout!(98, [
+        field!("transactional_id", 0.., Text), field!("producer_id", 0.., Fixed(8)),
+        field!("producer_epoch", 0.., Fixed(2)), field!("group_id", 0.., Text),
+    ], []) },
+    Message { api: 26, flexible: 3, body: layout!(67, [
+        field!("transactional_id", 0.., Text), field!("producer_id", 0.., Fixed(8)),
+        field!("producer_epoch", 0.., Fixed(2)), field!("committed", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 27, flexible: 1, body: layout!(48, [
+        field!("markers", 0.., Array(&Struct(&layout!(64, [
+            field!("producer_id", 0.., Fixed(8)), field!("producer_epoch", 0.., Fixed(2)),
+            field!("transaction_result", 0.., Fixed(1)),
+            field!("topics", 0.., Array(&Struct(&layout!(80, [
+                field!("name", 0.., Text), field!("partition_indexes", 0.., Array(&Fixed(4))),
+            ], [])))),
+            field!("coordinator_epoch", 0.., Fixed(4)), field!("transaction_version", 2.., Fixed(1)),
+        ], [])))),
+    ], []) },
+    Message { api: 28, flexible: 3, body: layout!(190, [
+        field!("transactional_id", 0.., Text), field!("group_id", 0.., Text),
+        field!("producer_id", 0.., Fixed(8)), field!("producer_epoch", 0.., Fixed(2)),
+        field!("generation_id", 3.., Fixed(4)), field!("member_id", 3.., Text),
+        field!("group_instance_id", 3.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(72, [
+                field!("partition_index", 0.., Fixed(4)), field!("committed_offset", 0.., Fixed(8)),
+                field!("committed_leader_epoch", 2.., Fixed(4)), field!("committed_metadata", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 29, flexible: 2, body: layout!(124, [
+        field!("resource_type_filter", 0.., Fixed(1)), field!("resource_name_filter", 0.., Text),
+        field!("pattern_type_filter", 1.., Fixed(1)), field!("principal_filter", 0.., Text),
+        field!("host_filter", 0.., Text), field!("operation", 0.., Fixed(1)),
+        field!("permission_type", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 30, flexible: 2, body: layout!(48, [
+        field!("creations", 0.., Array(&Struct(&layout!(124, [
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+            field!("resource_pattern_type", 1.., Fixed(1)), field!("principal", 0.., Text),
+            field!("host", 0.., Text), field!("operation", 0.., Fixed(1)),
+            field!("permission_type", 0.., Fixed(1)),
+        ], [])))),
+    ], []) },
+    Message { api: 31, flexible: 2, body: layout!(48, [
+        field!("filters", 0.., Array(&Struct(&layout!(124, [
+            field!("resource_type_filter", 0.., Fixed(1)), field!("resource_name_filter", 0.., Text),
+            field!("pattern_type_filter", 1.., Fixed(1)), field!("principal_filter", 0.., Text),
+            field!("host_filter", 0.., Text), field!("operation", 0.., Fixed(1)),
+            field!("permission_type", 0.., Fixed(1)),
+        ], [])))),
+    ], []) },
+    Message { api: 32, flexible: 4, body: layout!(50, [
+        field!("resources", 0.., Array(&Struct(&layout!(81, [
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+            field!("configuration_keys", 0.., Array(&Text)),
+        ], [])))),
+        field!("include_synonyms", 1.., Fixed(1)), field!("include_documentation", 3.., Fixed(1)),
+    ], []) },
+    Message { api: 33, flexible: 2, body: layout!(49, [
+        field!("resources", 0.., Array(&Struct(&layout!(81, [
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+            field!("configs", 0.., Array(&Struct(&layout!(88, [
+                field!("name", 0.., Text), field!("value", 0.., Text),
+            ], [])))),
+        ], [])))),
+        field!("validate_only", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 34, flexible: 2, body: layout!(48, [
+        field!("dirs", 0.., Array(&Struct(&layout!(80, [
+            field!("path", 0.., Text),
+            field!("topics", 0.., Array(&Struct(&layout!(80, [
+                field!("name", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 35, flexible: 2, body: layout!(48, [
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+    ], []) },
+    Message { api: 36, flexible: 2, body: layout!(56, [
+        field!("auth_bytes", 0.., Bytes),
+    ], []) },
+    Message { api: 37, flexible: 2, body: layout!(53, [
+        field!("topics", 0.., Array(&Struct(&layout!(84, [
+            field!("name", 0.., Text), field!("count", 0.., Fixed(4)),
+            field!("assignments", 0.., Array(&Struct(&layout!(48, [
+                field!("broker_ids", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+        field!("timeout_ms", 0.., Fixed(4)), field!("validate_only", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 38, flexible: 2, body: layout!(120, [
+        field!("owner_principal_type", 3.., Text), field!("owner_principal_name", 3.., Text),
+        field!("renewers", 0.., Array(&Struct(&layout!(88, [
+            field!("principal_type", 0.., Text), field!("principal_name", 0.., Text),
+        ], [])))),
+        field!("max_lifetime_ms", 0.., Fixed(8)),
+    ], []) },
+    Message { api: 39, flexible: 2, body: layout!(64, [
+        field!("hmac", 0.., Bytes), field!("renew_period_ms", 0.., Fixed(8)),
+    ], []) },
+    Message { api: 40, flexible: 2, body: layout!(64, [
+        field!("hmac", 0.., Bytes), field!("expiry_time_period_ms", 0.., Fixed(8)),
+    ], []) },
+    Message { api: 41, flexible: 2, body: layout!(48, [
+        field!("owners", 0.., Array(&Struct(&layout!(88, [
+            field!("principal_type", 0.., Text), field!("principal_name", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 42, flexible: 2, body: layout!(48, [
+        field!("groups_names", 0.., Array(&Text)),
+    ], []) },
+    Message { api: 43, flexible: 2, body: layout!(53, [
+        field!("election_type", 1.., Fixed(1)),
+        field!("topic_partitions", 0.., Array(&Struct(&layout!(80, [
+            field!("topic", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("timeout_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 44, flexible: 1, body: layout!(49, [
+        field!("resources", 0.., Array(&Struct(&layout!(81, [
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+            field!("configs", 0.., Array(&Struct(&layout!(89, [
+                field!("name", 0.., Text), field!("config_operation", 0.., Fixed(1)),
+                field!("value", 0.., Text),
+            ], [])))),
+        ], [])))),
+        field!("validate_only", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 45, flexible: 0, body: layout!(53, [
+        field!("timeout_ms", 0.., Fixed(4)), field!("allow_replication_factor_change", 1.., Fixed(1)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(52, [
+                field!("partition_index", 0.., Fixed(4)), field!("replicas", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 46, flexible: 0, body: layout!(52, [
+        field!("timeout_ms", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text), field!("partition_indexes", 0.., Array(&Fixed(4))),
+        ], [])))),
+    ], []) },
+    Message { api: 47, flexible: 32767, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(28, [
+                field!("partition_index", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 48, flexible: 1, body: layout!(49, [
+        field!("components", 0.., Array(&Struct(&layout!(89, [
+            field!("entity_type", 0.., Text), field!("match_type", 0.., Fixed(1)), field!("match", 0.., Text),
+        ], [])))),
+        field!("strict", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 49, flexible: 1, body: layout!(49, [
+        field!("entries", 0.., Array(&Struct(&layout!(72, [
+            field!("entity", 0.., Array(&Struct(&layout!(88, [
+                field!("entity_type", 0.., Text), field!("entity_name", 0.., Text),
+            ], [])))),
+            field!("ops", 0.., Array(&Struct(&layout!(65, [
+                field!("key", 0.., Text), field!("value", 0.., Fixed(8)), field!("remove", 0.., Fixed(1)),
+            ], [])))),
+        ], [])))),
+        field!("validate_only", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 50, flexible: 0, body: layout!(48, [
+        field!("users", 0.., Array(&Struct(&layout!(56, [
+            field!("name", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 51, flexible: 0, body: layout!(72, [
+        field!("deletions", 0.., Array(&Struct(&layout!(57, [
+            field!("name", 0.., Text), field!("mechanism", 0.., Fixed(1)),
+        ], [])))),
+        field!("upsertions", 0.., Array(&Struct(&layout!(125, [
+            field!("name", 0.., Text), field!("mechanism", 0.., Fixed(1)),
+            field!("iterations", 0.., Fixed(4)), field!("salt", 0.., Bytes),
+            field!("salted_password", 0.., Bytes),
+        ], [])))),
+    ], []) },
+    Message { api: 52, flexible: 0, body: layout!(84, [
+        field!("cluster_id", 0.., Text), field!("voter_id", 1.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(81, [
+                field!("partition_index", 0.., Fixed(4)), field!("replica_epoch", 0.., Fixed(4)),
+                field!("replica_id", 0.., Fixed(4)), field!("replica_directory_id", 1.., Fixed(16)),
+                field!("voter_directory_id", 1.., Fixed(16)), field!("last_offset_epoch", 0.., Fixed(4)),
+                field!("last_offset", 0.., Fixed(8)), field!("pre_vote", 2.., Fixed(1)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 53, flexible: 1, body: layout!(108, [
+        field!("cluster_id", 0.., Text), field!("voter_id", 1.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(52, [
+                field!("partition_index", 0.., Fixed(4)), field!("voter_directory_id", 1.., Fixed(16)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+        field!("leader_endpoints", 1.., Array(&Struct(&layout!(90, [
+            field!("name", 1.., Text), field!("host", 1.., Text), field!("port", 1.., Fixed(2)),
+        ], [])))),
+    ], []) },
+    Message { api: 54, flexible: 1, body: layout!(104, [
+        field!("cluster_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(84, [
+                field!("partition_index", 0.., Fixed(4)), field!("leader_id", 0.., Fixed(4)),
+                field!("leader_epoch", 0.., Fixed(4)),
+                field!("preferred_successors", 0..=0, Array(&Fixed(4))),
+                field!("preferred_candidates", 1.., Array(&Struct(&layout!(44, [
+                    field!("candidate_id", 1.., Fixed(4)), field!("candidate_directory_id", 1.., Fixed(16)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+        field!("leader_endpoints", 1.., Array(&Struct(&layout!(90, [
+            field!("name", 1.., Text), field!("host", 1.., Text), field!("port", 1.., Fixed(2)),
+        ], [])))),
+    ], []) },
+    Message { api: 55, flexible: 0, body: layout!(48, [
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(28, [
+                field!("partition_index", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 56, flexible: 0, body: layout!(60, [
+        field!("broker_id", 0.., Fixed(4)), field!("broker_epoch", 0.., Fixed(8)),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 2.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(85, [
+                field!("partition_index", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                field!("new_isr", 0..=2, Array(&Fixed(4))),
+                field!("new_isr_with_epochs", 3.., Array(&Struct(&layout!(36, [
+                    field!("broker_id", 3.., Fixed(4)), field!("broker_epoch", 3.., Fixed(8)),
+                ], [])))),
+                field!("leader_recovery_state", 1.., Fixed(1)), field!("partition_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 57, flexible: 0, body: layout!(53, [
+        field!("timeout_ms", 0.., Fixed(4)),
+        field!("feature_updates", 0.., Array(&Struct(&layout!(60, [
+            field!("feature", 0.., Text), field!("max_version_level", 0.., Fixed(2)),
+            field!("allow_downgrade", 0..=0, Fixed(1)), field!("upgrade_type", 1.., Fixed(1)),
+        ], [])))),
+        field!("validate_only", 1.., Fixed(1)),
+    ], []) },
+    Message { api: 58, flexible: 0, body: layout!(120, [
+        field!("request_data", 0.., Bytes), field!("request_principal", 0.., Bytes),
+        field!("client_host_address", 0.., Bytes),
+    ], []) },
+    Message { api: 59, flexible: 0, body: layout!(88, [
+        field!("replica_id", 0.., Fixed(4)), field!("max_bytes", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(100, [
+                field!("partition", 0.., Fixed(4)), field!("current_leader_epoch", 0.., Fixed(4)),
+                field!("snapshot_id", 0.., Struct(&layout!(36, [
+                    field!("end_offset", 0.., Fixed(8)), field!("epoch", 0.., Fixed(4)),
+                ], []))),
+                field!("position", 0.., Fixed(8)),
+            ], [
+                field!(0, "replica_directory_id", 1.., Fixed(16)),
+            ])))),
+        ], [])))),
+    ], [
+        field!(0, "cluster_id", 0.., Text),
+    ]) },
+    Message { api: 60, flexible: 0, body: layout!(27, [
+        field!("include_cluster_authorized_operations", 0.., Fixed(1)),
+        field!("endpoint_type", 1.., Fixed(1)), field!("include_fenced_brokers", 2.., Fixed(1)),
+    ], []) },
+    Message { api: 61, flexible: 0, body: layout!(48, [
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text), field!("partition_indexes", 0.., Array(&Fixed(4))),
+        ], [])))),
+    ], []) },
+    Message { api: 62, flexible: 0, body: layout!(189, [
+        field!("broker_id", 0.., Fixed(4)), field!("cluster_id", 0.., Text),
+        field!("incarnation_id", 0.., Fixed(16)),
+        field!("listeners", 0.., Array(&Struct(&layout!(92, [
+            field!("name", 0.., Text), field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+            field!("security_protocol", 0.., Fixed(2)),
+        ], [])))),
+        field!("features", 0.., Array(&Struct(&layout!(60, [
+            field!("name", 0.., Text), field!("min_supported_version", 0.., Fixed(2)),
+            field!("max_supported_version", 0.., Fixed(2)),
+        ], [])))),
+        field!("rack", 0.., Text), field!("is_migrating_zk_broker", 1.., Fixed(1)),
+        field!("log_dirs", 2.., Array(&Fixed(16))), field!("previous_broker_epoch", 3.., Fixed(8)),
+    ], []) },
+    Message { api: 63, flexible: 0, body: layout!(94, [
+        field!("broker_id", 0.., Fixed(4)), field!("broker_epoch", 0.., Fixed(8)),
+        field!("current_metadata_offset", 0.., Fixed(8)), field!("want_fence", 0.., Fixed(1)),
+        field!("want_shut_down", 0.., Fixed(1)),
+    ], [
+        field!(0, "offline_log_dirs", 1.., Array(&Fixed(16))),
+        field!(1, "cordoned_log_dirs", 2.., Array(&Fixed(16))),
+    ]) },
+    Message { api: 64, flexible: 0, body: layout!(28, [
+        field!("broker_id", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 65, flexible: 0, body: layout!(48, [
+        field!("transactional_ids", 0.., Array(&Text)),
+    ], []) },
+    Message { api: 66, flexible: 0, body: layout!(112, [
+        field!("state_filters", 0.., Array(&Text)), field!("producer_id_filters", 0.., Array(&Fixed(8))),
+        field!("duration_filter", 1.., Fixed(8)), field!("transactional_id_pattern", 2.., Text),
+    ], []) },
+    Message { api: 67, flexible: 0, body: layout!(36, [
+        field!("broker_id", 0.., Fixed(4)), field!("broker_epoch", 0.., Fixed(8)),
+    ], []) },
+    Message { api: 68, flexible: 0, body: layout!(272, [
+        field!("group_id", 0.., Text), field!("member_id", 0.., Text), field!("member_epoch", 0.., Fixed(4)),
+        field!("instance_id", 0.., Text), field!("rack_id", 0.., Text),
+        field!("rebalance_timeout_ms", 0.., Fixed(4)), field!("subscribed_topic_names", 0.., Array(&Text)),
+        field!("subscribed_topic_regex", 1.., Text), field!("server_assignor", 0.., Text),
+        field!("topic_partitions", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+    ], []) },
+    Message { api: 69, flexible: 0, body: layout!(49, [
+        field!("group_ids", 0.., Array(&Text)), field!("include_authorized_operations", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 70, flexible: 0, body: layout!(93, [
+        field!("controller_id", 0.., Fixed(4)), field!("incarnation_id", 0.., Fixed(16)),
+        field!("zk_migration_ready", 0.., Fixed(1)),
+        field!("listeners", 0.., Array(&Struct(&layout!(92, [
+            field!("name", 0.., Text), field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+            field!("security_protocol", 0.., Fixed(2)),
+        ], [])))),
+        field!("features", 0.., Array(&Struct(&layout!(60, [
+            field!("name", 0.., Text), field!("min_supported_version", 0.., Fixed(2)),
+            field!("max_supported_version", 0.., Fixed(2)),
+        ], [])))),
+    ], []) },
+    Message { api: 71, flexible: 0, body: layout!(40, [
+        field!("client_instance_id", 0.., Fixed(16)),
+    ], []) },
+    Message { api: 72, flexible: 0, body: layout!(78, [
+        field!("client_instance_id", 0.., Fixed(16)), field!("subscription_id", 0.., Fixed(4)),
+        field!("terminating", 0.., Fixed(1)), field!("compression_type", 0.., Fixed(1)),
+        field!("metrics", 0.., Bytes),
+    ], []) },
+    Message { api: 73, flexible: 0, body: layout!(60, [
+        field!("broker_id", 0.., Fixed(4)), field!("broker_epoch", 0.., Fixed(8)),
+        field!("directories", 0.., Array(&Struct(&layout!(64, [
+            field!("id", 0.., Fixed(16)),
+            field!("topics", 0.., Array(&Struct(&layout!(64, [
+                field!("topic_id", 0.., Fixed(16)),
+                field!("partitions", 0.., Array(&Struct(&layout!(28, [
+                    field!("partition_index", 0.., Fixed(4)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 74, flexible: 0, body: layout!(48, [
+        field!("resource_types", 1.., Array(&Fixed(1))),
+    ], []) },
+    Message { api: 75, flexible: 0, body: layout!(120, [
+        field!("topics", 0.., Array(&Struct(&layout!(56, [
+            field!("name", 0.., Text),
+        ], [])))),
+        field!("response_partition_limit", 0.., Fixed(4)),
+        field!("cursor", 0.., Optional(0, 32767, &layout!(60, [
+            field!("topic_name", 0.., Text), field!("partition_index", 0.., Fixed(4)),
+        ], []))),
+    ], []) },
+    Message { api: 76, flexible: 0, body: layout!(148, [
+        field!("group_id", 0.., Text), field!("member_id", 0.., Text), field!("member_epoch", 0.., Fixed(4)),
+        field!("rack_id", 0.., Text), field!("subscribed_topic_names", 0.., Array(&Text)),
+    ], []) },
+    Message { api: 77, flexible: 0, body: layout!(49, [
+        field!("group_ids", 0.., Array(&Text)), field!("include_authorized_operations", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 78, flexible: 0, body: layout!(162, [
+        field!("group_id", 0.., Text), field!("member_id", 0.., Text),
+        field!("share_session_epoch", 0.., Fixed(4)), field!("max_wait_ms", 0.., Fixed(4)),
+        field!("min_bytes", 0.., Fixed(4)), field!("max_bytes", 0.., Fixed(4)),
+        field!("max_records", 1.., Fixed(4)), field!("batch_size", 1.., Fixed(4)),
+        field!("share_acquire_mode", 2.., Fixed(1)), field!("is_renew_ack", 2.., Fixed(1)),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(56, [
+                field!("partition_index", 0.., Fixed(4)), field!("partition_max_bytes", 0..=0, Fixed(4)),
+                field!("acknowledgement_batches", 0.., Array(&Struct(&layout!(64, [
+                    field!("first_offset", 0.., Fixed(8)), field!("last_offset", 0.., Fixed(8)),
+                    field!("acknowledge_types", 0.., Array(&Fixed(1))),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+        field!("forgotten_topics_data", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+    ], []) },
+    Message { api: 79, flexible: 0, body: layout!(117, [
+        field!("group_id", 0.., Text), field!("member_id", 0.., Text),
+        field!("share_session_epoch", 0.., Fixed(4)), field!("is_renew_ack", 2.., Fixed(1)),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(52, [
+                field!("partition_index", 0.., Fixed(4)),
+                field!("acknowledgement_batches", 0.., Array(&Struct(&layout!(64, [
+                    field!("first_offset", 0.., Fixed(8)), field!("last_offset", 0.., Fixed(8)),
+                    field!("acknowledge_types", 0.., Array(&Fixed(1))),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 80, flexible: 0, body: layout!(105, [
+        field!("cluster_id", 0.., Text), field!("timeout_ms", 0.., Fixed(4)),
+        field!("voter_id", 0.., Fixed(4)), field!("voter_directory_id", 0.., Fixed(16)),
+        field!("listeners", 0.., Array(&Struct(&layout!(90, [
+            field!("name", 0.., Text), field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+        ], [])))),
+        field!("ack_when_committed", 1.., Fixed(1)),
+    ], []) },
+    Message { api: 81, flexible: 0, body: layout!(76, [
+        field!("cluster_id", 0.., Text), field!("voter_id", 0.., Fixed(4)),
+        field!("voter_directory_id", 0.., Fixed(16)),
+    ], []) },
+    Message { api: 82, flexible: 0, body: layout!(140, [
+        field!("cluster_id", 0.., Text), field!("current_leader_epoch", 0.., Fixed(4)),
+        field!("voter_id", 0.., Fixed(4)), field!("voter_directory_id", 0.., Fixed(16)),
+        field!("listeners", 0.., Array(&Struct(&layout!(90, [
+            field!("name", 0.., Text), field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+        ], [])))),
+        field!("kraft_version_feature", 0.., Struct(&layout!(28, [
+            field!("min_supported_version", 0.., Fixed(2)), field!("max_supported_version", 0.., Fixed(2)),
+        ], []))),
+    ], []) },
+    Message { api: 83, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(40, [
+                field!("partition", 0.., Fixed(4)), field!("state_epoch", 0.., Fixed(4)),
+                field!("start_offset", 0.., Fixed(8)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 84, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(32, [
+                field!("partition", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 85, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(72, [
+                field!("partition", 0.., Fixed(4)), field!("state_epoch", 0.., Fixed(4)),
+                field!("leader_epoch", 0.., Fixed(4)), field!("start_offset", 0.., Fixed(8)),
+                field!("delivery_complete_count", 1.., Fixed(4)),
+                field!("state_batches", 0.., Array(&Struct(&layout!(43, [
+                    field!("first_offset", 0.., Fixed(8)), field!("last_offset", 0.., Fixed(8)),
+                    field!("delivery_state", 0.., Fixed(1)), field!("delivery_count", 0.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 86, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(28, [
+                field!("partition", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 87, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(32, [
+                field!("partition", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 88, flexible: 0, body: layout!(467, [
+        field!("group_id", 0.., Text), field!("member_id", 0.., Text), field!("member_epoch", 0.., Fixed(4)),
+        field!("endpoint_information_epoch", 0.., Fixed(4)), field!("instance_id", 0.., Text),
+        field!("rack_id", 0.., Text), field!("rebalance_timeout_ms", 0.., Fixed(4)),
+        field!("topology", 0.., Optional(0, 32767, &layout!(52, [
+            field!("epoch", 0.., Fixed(4)),
+            field!("subtopologies", 0.., Array(&Struct(&layout!(200, [
+                field!("subtopology_id", 0.., Text), field!("source_topics", 0.., Array(&Text)),
+                field!("source_topic_regex", 0.., Array(&Text)),
+                field!("state_changelog_topics", 0.., Array(&Struct(&layout!(86, [
+                    field!("name", 0.., Text), field!("partitions", 0.., Fixed(4)),
+                    field!("replication_factor", 0.., Fixed(2)),
+                    field!("topic_configs", 0.., Array(&Struct(&layout!(88, [
+                        field!("key", 0.., Text), field!("value", 0.., Text),
+                    ], [])))),
+                ], [])))),
+                field!("repartition_sink_topics", 0.., Array(&Text)),
+                field!("repartition_source_topics", 0.., Array(&Struct(&layout!(86, [
+                    field!("name", 0.., Text), field!("partitions", 0.., Fixed(4)),
+                    field!("replication_factor", 0.., Fixed(2)),
+                    field!("topic_configs", 0.., Array(&Struct(&layout!(88, [
+                        field!("key", 0.., Text), field!("value", 0.., Text),
+                    ], [])))),
+                ], [])))),
+                field!("copartition_groups", 0.., Array(&Struct(&layout!(96, [
+                    field!("source_topics", 0.., Array(&Fixed(2))),
+                    field!("source_topic_regex", 0.., Array(&Fixed(2))),
+                    field!("repartition_source_topics", 0.., Array(&Fixed(2))),
+                ], [])))),
+            ], [])))),
+        ], []))),
+        field!("active_tasks", 0.., Array(&Struct(&layout!(80, [
+            field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("standby_tasks", 0.., Array(&Struct(&layout!(80, [
+            field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("warmup_tasks", 0.., Array(&Struct(&layout!(80, [
+            field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("process_id", 0.., Text),
+        field!("user_endpoint", 0.., Optional(0, 32767, &layout!(58, [
+            field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+        ], []))),
+        field!("client_tags", 0.., Array(&Struct(&layout!(88, [
+            field!("key", 0.., Text), field!("value", 0.., Text),
+        ], [])))),
+        field!("task_offsets", 0.., Array(&Struct(&layout!(68, [
+            field!("subtopology_id", 0.., Text), field!("partition", 0.., Fixed(4)),
+            field!("offset", 0.., Fixed(8)),
+        ], [])))),
+        field!("task_end_offsets", 0.., Array(&Struct(&layout!(68, [
+            field!("subtopology_id", 0.., Text), field!("partition", 0.., Fixed(4)),
+            field!("offset", 0.., Fixed(8)),
+        ], [])))),
+        field!("shutdown_application", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 89, flexible: 0, body: layout!(49, [
+        field!("group_ids", 0.., Array(&Text)), field!("include_authorized_operations", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 90, flexible: 0, body: layout!(48, [
+        field!("groups", 0.., Array(&Struct(&layout!(80, [
+            field!("group_id", 0.., Text),
+            field!("topics", 0.., Array(&Struct(&layout!(80, [
+                field!("topic_name", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 91, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(36, [
+                field!("partition_index", 0.., Fixed(4)), field!("start_offset", 0.., Fixed(8)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 92, flexible: 0, body: layout!(80, [
+        field!("group_id", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(56, [
+            field!("topic_name", 0.., Text),
+        ], [])))),
+    ], []) },
 ];
 
 /// What brokers answer, by the number of the API.
 #[rustfmt::skip]
-pub(crate) const ANSWERS: &[M] = &[
-    M { api: 0, flexible: 9, body: L { memory: 76, fields: &[F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "name", first: 0, last: 12, kind: Text }, F { name: "topic_id", first: 13, last: 32767, kind: Fixed(16) }, F { name: "partition_responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 150, fields: &[F { name: "index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "base_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "log_append_time_ms", first: 2, last: 32767, kind: Fixed(8) }, F { name: "log_start_offset", first: 5, last: 32767, kind: Fixed(8) }, F { name: "record_errors", first: 8, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "batch_index", first: 8, last: 32767, kind: Fixed(4) }, F { name: "batch_index_error_message", first: 8, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "error_message", first: 8, last: 32767, kind: Text }], tagged: &[(0, F { name: "current_leader", first: 10, last: 32767, kind: Struct(&L { memory: 32, fields: &[F { name: "leader_id", first: 10, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 10, last: 32767, kind: Fixed(4) }], tagged: &[] }) })] })) }], tagged: &[] })) }, F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }], tagged: &[(0, F { name: "node_endpoints", first: 10, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "node_id", first: 10, last: 32767, kind: Fixed(4) }, F { name: "host", first: 10, last: 32767, kind: Text }, F { name: "port", first: 10, last: 32767, kind: Fixed(4) }, F { name: "rack", first: 10, last: 32767, kind: Text }], tagged: &[] })) })] } },
-    M { api: 1, flexible: 12, body: L { memory: 82, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 7, last: 32767, kind: Fixed(2) }, F { name: "session_id", first: 7, last: 32767, kind: Fixed(4) }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic", first: 0, last: 12, kind: Text }, F { name: "topic_id", first: 13, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 242, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "high_watermark", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_stable_offset", first: 4, last: 32767, kind: Fixed(8) }, F { name: "log_start_offset", first: 5, last: 32767, kind: Fixed(8) }, F { name: "aborted_transactions", first: 4, last: 32767, kind: Array(&Struct(&L { memory: 40, fields: &[F { name: "producer_id", first: 4, last: 32767, kind: Fixed(8) }, F { name: "first_offset", first: 4, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "preferred_read_replica", first: 11, last: 32767, kind: Fixed(4) }, F { name: "records", first: 0, last: 32767, kind: Bytes }], tagged: &[(0, F { name: "diverging_epoch", first: 12, last: 32767, kind: Struct(&L { memory: 36, fields: &[F { name: "epoch", first: 12, last: 32767, kind: Fixed(4) }, F { name: "end_offset", first: 12, last: 32767, kind: Fixed(8) }], tagged: &[] }) }), (1, F { name: "current_leader", first: 12, last: 32767, kind: Struct(&L { memory: 32, fields: &[F { name: "leader_id", first: 12, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 12, last: 32767, kind: Fixed(4) }], tagged: &[] }) }), (2, F { name: "snapshot_id", first: 12, last: 32767, kind: Struct(&L { memory: 36, fields: &[F { name: "end_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) })] })) }], tagged: &[] })) }], tagged: &[(0, F { name: "node_endpoints", first: 16, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "node_id", first: 16, last: 32767, kind: Fixed(4) }, F { name: "host", first: 16, last: 32767, kind: Text }, F { name: "port", first: 16, last: 32767, kind: Fixed(4) }, F { name: "rack", first: 16, last: 32767, kind: Text }], tagged: &[] })) })] } },
-    M { api: 2, flexible: 6, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 2, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 50, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "timestamp", first: 1, last: 32767, kind: Fixed(8) }, F { name: "offset", first: 1, last: 32767, kind: Fixed(8) }, F { name: "leader_epoch", first: 4, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 3, flexible: 9, body: L { memory: 118, fields: &[F { name: "throttle_time_ms", first: 3, last: 32767, kind: Fixed(4) }, F { name: "brokers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "node_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(4) }, F { name: "rack", first: 1, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "cluster_id", first: 2, last: 32767, kind: Text }, F { name: "controller_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 103, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 10, last: 32767, kind: Fixed(16) }, F { name: "is_internal", first: 1, last: 32767, kind: Fixed(1) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 110, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 7, last: 32767, kind: Fixed(4) }, F { name: "replica_nodes", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "isr_nodes", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "offline_replicas", first: 5, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "topic_authorized_operations", first: 8, last: 32767, kind: Fixed(4) }], tagged: &[] })) }, F { name: "cluster_authorized_operations", first: 8, last: 10, kind: Fixed(4) }, F { name: "error_code", first: 13, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 8, flexible: 8, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 3, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "name", first: 0, last: 9, kind: Text }, F { name: "topic_id", first: 10, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 9, flexible: 6, body: L { memory: 78, fields: &[F { name: "throttle_time_ms", first: 3, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 7, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 7, kind: Text }, F { name: "partitions", first: 0, last: 7, kind: Array(&Struct(&L { memory: 74, fields: &[F { name: "partition_index", first: 0, last: 7, kind: Fixed(4) }, F { name: "committed_offset", first: 0, last: 7, kind: Fixed(8) }, F { name: "committed_leader_epoch", first: 5, last: 7, kind: Fixed(4) }, F { name: "metadata", first: 0, last: 7, kind: Text }, F { name: "error_code", first: 0, last: 7, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "error_code", first: 2, last: 7, kind: Fixed(2) }, F { name: "groups", first: 8, last: 32767, kind: Array(&Struct(&L { memory: 82, fields: &[F { name: "group_id", first: 8, last: 32767, kind: Text }, F { name: "topics", first: 8, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "name", first: 8, last: 9, kind: Text }, F { name: "topic_id", first: 10, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 8, last: 32767, kind: Array(&Struct(&L { memory: 74, fields: &[F { name: "partition_index", first: 8, last: 32767, kind: Fixed(4) }, F { name: "committed_offset", first: 8, last: 32767, kind: Fixed(8) }, F { name: "committed_leader_epoch", first: 8, last: 32767, kind: Fixed(4) }, F { name: "metadata", first: 8, last: 32767, kind: Text }, F { name: "error_code", first: 8, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "error_code", first: 8, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 10, flexible: 3, body: L { memory: 126, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 3, kind: Fixed(2) }, F { name: "error_message", first: 1, last: 3, kind: Text }, F { name: "node_id", first: 0, last: 3, kind: Fixed(4) }, F { name: "host", first: 0, last: 3, kind: Text }, F { name: "port", first: 0, last: 3, kind: Fixed(4) }, F { name: "coordinators", first: 4, last: 32767, kind: Array(&Struct(&L { memory: 130, fields: &[F { name: "key", first: 4, last: 32767, kind: Text }, F { name: "node_id", first: 4, last: 32767, kind: Fixed(4) }, F { name: "host", first: 4, last: 32767, kind: Text }, F { name: "port", first: 4, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 4, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 4, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 11, flexible: 6, body: L { memory: 187, fields: &[F { name: "throttle_time_ms", first: 2, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "generation_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "protocol_type", first: 7, last: 32767, kind: Text }, F { name: "protocol_name", first: 0, last: 32767, kind: Text }, F { name: "leader", first: 0, last: 32767, kind: Text }, F { name: "skip_assignment", first: 9, last: 32767, kind: Fixed(1) }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "members", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 120, fields: &[F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "group_instance_id", first: 5, last: 32767, kind: Text }, F { name: "metadata", first: 0, last: 32767, kind: Bytes }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 12, flexible: 4, body: L { memory: 30, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 13, flexible: 4, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "members", first: 3, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "member_id", first: 3, last: 32767, kind: Text }, F { name: "group_instance_id", first: 3, last: 32767, kind: Text }, F { name: "error_code", first: 3, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 14, flexible: 4, body: L { memory: 126, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "protocol_type", first: 5, last: 32767, kind: Text }, F { name: "protocol_name", first: 5, last: 32767, kind: Text }, F { name: "assignment", first: 0, last: 32767, kind: Bytes }], tagged: &[] } },
-    M { api: 15, flexible: 5, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 214, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 6, last: 32767, kind: Text }, F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "group_state", first: 0, last: 32767, kind: Text }, F { name: "protocol_type", first: 0, last: 32767, kind: Text }, F { name: "protocol_data", first: 0, last: 32767, kind: Text }, F { name: "members", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 216, fields: &[F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "group_instance_id", first: 4, last: 32767, kind: Text }, F { name: "client_id", first: 0, last: 32767, kind: Text }, F { name: "client_host", first: 0, last: 32767, kind: Text }, F { name: "member_metadata", first: 0, last: 32767, kind: Bytes }, F { name: "member_assignment", first: 0, last: 32767, kind: Bytes }], tagged: &[] })) }, F { name: "authorized_operations", first: 3, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 16, flexible: 3, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 152, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "protocol_type", first: 0, last: 32767, kind: Text }, F { name: "group_state", first: 4, last: 32767, kind: Text }, F { name: "group_type", first: 5, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 17, flexible: 32767, body: L { memory: 50, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "mechanisms", first: 0, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 18, flexible: 3, body: L { memory: 111, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "api_keys", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "api_key", first: 0, last: 32767, kind: Fixed(2) }, F { name: "min_version", first: 0, last: 32767, kind: Fixed(2) }, F { name: "max_version", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }, F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }], tagged: &[(0, F { name: "supported_features", first: 3, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "name", first: 3, last: 32767, kind: Text }, F { name: "min_version", first: 3, last: 32767, kind: Fixed(2) }, F { name: "max_version", first: 3, last: 32767, kind: Fixed(2) }], tagged: &[] })) }), (1, F { name: "finalized_features_epoch", first: 3, last: 32767, kind: Fixed(8) }), (2, F { name: "finalized_features", first: 3, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "name", first: 3, last: 32767, kind: Text }, F { name: "max_version_level", first: 3, last: 32767, kind: Fixed(2) }, F { name: "min_version_level", first: 3, last: 32767, kind: Fixed(2) }], tagged: &[] })) }), (3, F { name: "zk_migration_ready", first: 3, last: 32767, kind: Fixed(1) })] } },
-    M { api: 19, flexible: 5, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 2, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 138, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 7, last: 32767, kind: Fixed(16) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 1, last: 32767, kind: Text }, F { name: "num_partitions", first: 5, last: 32767, kind: Fixed(4) }, F { name: "replication_factor", first: 5, last: 32767, kind: Fixed(2) }, F { name: "configs", first: 5, last: 32767, kind: Array(&Struct(&L { memory: 91, fields: &[F { name: "name", first: 5, last: 32767, kind: Text }, F { name: "value", first: 5, last: 32767, kind: Text }, F { name: "read_only", first: 5, last: 32767, kind: Fixed(1) }, F { name: "config_source", first: 5, last: 32767, kind: Fixed(1) }, F { name: "is_sensitive", first: 5, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[(0, F { name: "topic_config_error_code", first: 5, last: 32767, kind: Fixed(2) })] })) }], tagged: &[] } },
-    M { api: 20, flexible: 4, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 106, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 6, last: 32767, kind: Fixed(16) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 5, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 21, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 38, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "low_watermark", first: 0, last: 32767, kind: Fixed(8) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 22, flexible: 2, body: L { memory: 50, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(2) }, F { name: "ongoing_txn_producer_id", first: 6, last: 32767, kind: Fixed(8) }, F { name: "ongoing_txn_producer_epoch", first: 6, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 23, flexible: 4, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 2, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 42, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 1, last: 32767, kind: Fixed(4) }, F { name: "end_offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 24, flexible: 3, body: L { memory: 78, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 4, last: 32767, kind: Fixed(2) }, F { name: "results_by_transaction", first: 4, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "transactional_id", first: 4, last: 32767, kind: Text }, F { name: "topic_results", first: 4, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "results_by_partition", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "partition_error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "results_by_topic_v3_and_below", first: 0, last: 3, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "results_by_partition", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "partition_error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 25, flexible: 3, body: L { memory: 30, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 26, flexible: 3, body: L { memory: 40, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "producer_id", first: 5, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 5, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 27, flexible: 1, body: L { memory: 48, fields: &[F { name: "markers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 56, fields: &[F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 28, flexible: 3, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 29, flexible: 2, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "resources", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 82, fields: &[F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "pattern_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "acls", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "principal", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "operation", first: 0, last: 32767, kind: Fixed(1) }, F { name: "permission_type", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 30, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 58, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 31, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "filter_results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 82, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "matching_acls", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 158, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "pattern_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "principal", first: 0, last: 32767, kind: Text }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "operation", first: 0, last: 32767, kind: Fixed(1) }, F { name: "permission_type", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 32, flexible: 4, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 115, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 148, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }, F { name: "read_only", first: 0, last: 32767, kind: Fixed(1) }, F { name: "config_source", first: 1, last: 32767, kind: Fixed(1) }, F { name: "is_sensitive", first: 0, last: 32767, kind: Fixed(1) }, F { name: "synonyms", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 89, fields: &[F { name: "name", first: 1, last: 32767, kind: Text }, F { name: "value", first: 1, last: 32767, kind: Text }, F { name: "source", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] })) }, F { name: "config_type", first: 3, last: 32767, kind: Fixed(1) }, F { name: "documentation", first: 3, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 33, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 91, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 34, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 35, flexible: 2, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 3, last: 32767, kind: Fixed(2) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 99, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "log_dir", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 45, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "partition_size", first: 0, last: 32767, kind: Fixed(8) }, F { name: "offset_lag", first: 0, last: 32767, kind: Fixed(8) }, F { name: "is_future_key", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "total_bytes", first: 4, last: 32767, kind: Fixed(8) }, F { name: "usable_bytes", first: 4, last: 32767, kind: Fixed(8) }, F { name: "is_cordoned", first: 5, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 36, flexible: 2, body: L { memory: 98, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "auth_bytes", first: 0, last: 32767, kind: Bytes }, F { name: "session_lifetime_ms", first: 1, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 37, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 38, flexible: 2, body: L { memory: 246, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "principal_type", first: 0, last: 32767, kind: Text }, F { name: "principal_name", first: 0, last: 32767, kind: Text }, F { name: "token_requester_principal_type", first: 3, last: 32767, kind: Text }, F { name: "token_requester_principal_name", first: 3, last: 32767, kind: Text }, F { name: "issue_timestamp_ms", first: 0, last: 32767, kind: Fixed(8) }, F { name: "expiry_timestamp_ms", first: 0, last: 32767, kind: Fixed(8) }, F { name: "max_timestamp_ms", first: 0, last: 32767, kind: Fixed(8) }, F { name: "token_id", first: 0, last: 32767, kind: Text }, F { name: "hmac", first: 0, last: 32767, kind: Bytes }, F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 39, flexible: 2, body: L { memory: 38, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "expiry_timestamp_ms", first: 0, last: 32767, kind: Fixed(8) }, F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 40, flexible: 2, body: L { memory: 38, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "expiry_timestamp_ms", first: 0, last: 32767, kind: Fixed(8) }, F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 41, flexible: 2, body: L { memory: 54, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "tokens", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 264, fields: &[F { name: "principal_type", first: 0, last: 32767, kind: Text }, F { name: "principal_name", first: 0, last: 32767, kind: Text }, F { name: "token_requester_principal_type", first: 3, last: 32767, kind: Text }, F { name: "token_requester_principal_name", first: 3, last: 32767, kind: Text }, F { name: "issue_timestamp", first: 0, last: 32767, kind: Fixed(8) }, F { name: "expiry_timestamp", first: 0, last: 32767, kind: Fixed(8) }, F { name: "max_timestamp", first: 0, last: 32767, kind: Fixed(8) }, F { name: "token_id", first: 0, last: 32767, kind: Text }, F { name: "hmac", first: 0, last: 32767, kind: Bytes }, F { name: "renewers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "principal_type", first: 0, last: 32767, kind: Text }, F { name: "principal_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 42, flexible: 2, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 58, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 43, flexible: 2, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 1, last: 32767, kind: Fixed(2) }, F { name: "replica_election_results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partition_result", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "partition_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 44, flexible: 1, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 91, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "resource_type", first: 0, last: 32767, kind: Fixed(1) }, F { name: "resource_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 45, flexible: 0, body: L { memory: 87, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "allow_replication_factor_change", first: 1, last: 32767, kind: Fixed(1) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 46, flexible: 0, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 100, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replicas", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "adding_replicas", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "removing_replicas", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 47, flexible: 32767, body: L { memory: 54, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 48, flexible: 1, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "entries", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 72, fields: &[F { name: "entity", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "entity_type", first: 0, last: 32767, kind: Text }, F { name: "entity_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "values", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 49, flexible: 1, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "entries", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 82, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "entity", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "entity_type", first: 0, last: 32767, kind: Text }, F { name: "entity_name", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 50, flexible: 0, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 114, fields: &[F { name: "user", first: 0, last: 32767, kind: Text }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "credential_infos", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 29, fields: &[F { name: "mechanism", first: 0, last: 32767, kind: Fixed(1) }, F { name: "iterations", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 51, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "user", first: 0, last: 32767, kind: Text }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 52, flexible: 0, body: L { memory: 74, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 39, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "vote_granted", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[(0, F { name: "node_endpoints", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "node_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "host", first: 1, last: 32767, kind: Text }, F { name: "port", first: 1, last: 32767, kind: Fixed(2) }], tagged: &[] })) })] } },
-    M { api: 53, flexible: 1, body: L { memory: 74, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 38, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[(0, F { name: "node_endpoints", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "node_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "host", first: 1, last: 32767, kind: Text }, F { name: "port", first: 1, last: 32767, kind: Fixed(2) }], tagged: &[] })) })] } },
-    M { api: 54, flexible: 1, body: L { memory: 74, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 38, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[(0, F { name: "node_endpoints", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "node_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "host", first: 1, last: 32767, kind: Text }, F { name: "port", first: 1, last: 32767, kind: Fixed(2) }], tagged: &[] })) })] } },
-    M { api: 55, flexible: 0, body: L { memory: 106, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 2, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 126, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 2, last: 32767, kind: Text }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "high_watermark", first: 0, last: 32767, kind: Fixed(8) }, F { name: "current_voters", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 68, fields: &[F { name: "replica_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replica_directory_id", first: 2, last: 32767, kind: Fixed(16) }, F { name: "log_end_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_fetch_timestamp", first: 1, last: 32767, kind: Fixed(8) }, F { name: "last_caught_up_timestamp", first: 1, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "observers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 68, fields: &[F { name: "replica_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replica_directory_id", first: 2, last: 32767, kind: Fixed(16) }, F { name: "log_end_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_fetch_timestamp", first: 1, last: 32767, kind: Fixed(8) }, F { name: "last_caught_up_timestamp", first: 1, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "nodes", first: 2, last: 32767, kind: Array(&Struct(&L { memory: 52, fields: &[F { name: "node_id", first: 2, last: 32767, kind: Fixed(4) }, F { name: "listeners", first: 2, last: 32767, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "name", first: 2, last: 32767, kind: Text }, F { name: "host", first: 2, last: 32767, kind: Text }, F { name: "port", first: 2, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 56, flexible: 0, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 2, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 67, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "isr", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "leader_recovery_state", first: 1, last: 32767, kind: Fixed(1) }, F { name: "partition_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 57, flexible: 0, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "results", first: 0, last: 1, kind: Array(&Struct(&L { memory: 90, fields: &[F { name: "feature", first: 0, last: 32767, kind: Text }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 58, flexible: 0, body: L { memory: 58, fields: &[F { name: "response_data", first: 0, last: 32767, kind: Bytes }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 59, flexible: 0, body: L { memory: 78, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 162, fields: &[F { name: "index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "snapshot_id", first: 0, last: 32767, kind: Struct(&L { memory: 36, fields: &[F { name: "end_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) }, F { name: "size", first: 0, last: 32767, kind: Fixed(8) }, F { name: "position", first: 0, last: 32767, kind: Fixed(8) }, F { name: "unaligned_records", first: 0, last: 32767, kind: Bytes }], tagged: &[(0, F { name: "current_leader", first: 0, last: 32767, kind: Struct(&L { memory: 32, fields: &[F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) })] })) }], tagged: &[] })) }], tagged: &[(0, F { name: "node_endpoints", first: 1, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "node_id", first: 1, last: 32767, kind: Fixed(4) }, F { name: "host", first: 1, last: 32767, kind: Text }, F { name: "port", first: 1, last: 32767, kind: Fixed(2) }], tagged: &[] })) })] } },
-    M { api: 60, flexible: 0, body: L { memory: 127, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "endpoint_type", first: 1, last: 32767, kind: Fixed(1) }, F { name: "cluster_id", first: 0, last: 32767, kind: Text }, F { name: "controller_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "brokers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 97, fields: &[F { name: "broker_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(4) }, F { name: "rack", first: 0, last: 32767, kind: Text }, F { name: "is_fenced", first: 2, last: 32767, kind: Fixed(1) }], tagged: &[] })) }, F { name: "cluster_authorized_operations", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 61, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 86, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "active_producers", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 60, fields: &[F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "last_sequence", first: 0, last: 32767, kind: Fixed(4) }, F { name: "last_timestamp", first: 0, last: 32767, kind: Fixed(8) }, F { name: "coordinator_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "current_txn_start_offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 62, flexible: 0, body: L { memory: 38, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "broker_epoch", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] } },
-    M { api: 63, flexible: 0, body: L { memory: 33, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "is_caught_up", first: 0, last: 32767, kind: Fixed(1) }, F { name: "is_fenced", first: 0, last: 32767, kind: Fixed(1) }, F { name: "should_shut_down", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] } },
-    M { api: 64, flexible: 0, body: L { memory: 62, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 65, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "transaction_states", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 136, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "transactional_id", first: 0, last: 32767, kind: Text }, F { name: "transaction_state", first: 0, last: 32767, kind: Text }, F { name: "transaction_timeout_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "transaction_start_time_ms", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_epoch", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 66, flexible: 0, body: L { memory: 78, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "unknown_state_filters", first: 0, last: 32767, kind: Array(&Text) }, F { name: "transaction_states", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "transactional_id", first: 0, last: 32767, kind: Text }, F { name: "producer_id", first: 0, last: 32767, kind: Fixed(8) }, F { name: "transaction_state", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 67, flexible: 0, body: L { memory: 42, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "producer_id_start", first: 0, last: 32767, kind: Fixed(8) }, F { name: "producer_id_len", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] } },
-    M { api: 68, flexible: 0, body: L { memory: 158, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "heartbeat_interval_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignment", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 48, fields: &[F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }], tagged: &[] } },
-    M { api: 69, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 190, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "group_state", first: 0, last: 32767, kind: Text }, F { name: "group_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignment_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignor_name", first: 0, last: 32767, kind: Text }, F { name: "members", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 357, fields: &[F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "instance_id", first: 0, last: 32767, kind: Text }, F { name: "rack_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "client_id", first: 0, last: 32767, kind: Text }, F { name: "client_host", first: 0, last: 32767, kind: Text }, F { name: "subscribed_topic_names", first: 0, last: 32767, kind: Array(&Text) }, F { name: "subscribed_topic_regex", first: 0, last: 32767, kind: Text }, F { name: "assignment", first: 0, last: 32767, kind: Struct(&L { memory: 48, fields: &[F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }, F { name: "target_assignment", first: 0, last: 32767, kind: Struct(&L { memory: 48, fields: &[F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }, F { name: "member_type", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] })) }, F { name: "authorized_operations", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 70, flexible: 0, body: L { memory: 62, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 71, flexible: 0, body: L { memory: 107, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "client_instance_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "subscription_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "accepted_compression_types", first: 0, last: 32767, kind: Array(&Fixed(1)) }, F { name: "push_interval_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "telemetry_max_bytes", first: 0, last: 32767, kind: Fixed(4) }, F { name: "delta_temporality", first: 0, last: 32767, kind: Fixed(1) }, F { name: "requested_metrics", first: 0, last: 32767, kind: Array(&Text) }], tagged: &[] } },
-    M { api: 72, flexible: 0, body: L { memory: 30, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] } },
-    M { api: 73, flexible: 0, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "directories", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 30, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 74, flexible: 0, body: L { memory: 54, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "config_resources", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 57, fields: &[F { name: "resource_name", first: 0, last: 32767, kind: Text }, F { name: "resource_type", first: 1, last: 32767, kind: Fixed(1) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 75, flexible: 0, body: L { memory: 120, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 103, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "is_internal", first: 0, last: 32767, kind: Fixed(1) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 158, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replica_nodes", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "isr_nodes", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "eligible_leader_replicas", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "last_known_elr", first: 0, last: 32767, kind: Array(&Fixed(4)) }, F { name: "offline_replicas", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "topic_authorized_operations", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }, F { name: "next_cursor", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 60, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) }], tagged: &[] } },
-    M { api: 76, flexible: 0, body: L { memory: 158, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "heartbeat_interval_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignment", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 48, fields: &[F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }], tagged: &[] } },
-    M { api: 77, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 190, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "group_state", first: 0, last: 32767, kind: Text }, F { name: "group_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignment_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignor_name", first: 0, last: 32767, kind: Text }, F { name: "members", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 236, fields: &[F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "rack_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "client_id", first: 0, last: 32767, kind: Text }, F { name: "client_host", first: 0, last: 32767, kind: Text }, F { name: "subscribed_topic_names", first: 0, last: 32767, kind: Array(&Text) }, F { name: "assignment", first: 0, last: 32767, kind: Struct(&L { memory: 48, fields: &[F { name: "topic_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }], tagged: &[] })) }, F { name: "authorized_operations", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 78, flexible: 0, body: L { memory: 114, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "acquisition_lock_timeout_ms", first: 1, last: 32767, kind: Fixed(4) }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 192, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "acknowledge_error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "acknowledge_error_message", first: 0, last: 32767, kind: Text }, F { name: "current_leader", first: 0, last: 32767, kind: Struct(&L { memory: 32, fields: &[F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) }, F { name: "records", first: 0, last: 32767, kind: Bytes }, F { name: "acquired_records", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 42, fields: &[F { name: "first_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "delivery_count", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "node_endpoints", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "node_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(4) }, F { name: "rack", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 79, flexible: 0, body: L { memory: 114, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "acquisition_lock_timeout_ms", first: 2, last: 32767, kind: Fixed(4) }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 102, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "current_leader", first: 0, last: 32767, kind: Struct(&L { memory: 32, fields: &[F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) }], tagged: &[] })) }], tagged: &[] })) }, F { name: "node_endpoints", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "node_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(4) }, F { name: "rack", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 80, flexible: 0, body: L { memory: 62, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 81, flexible: 0, body: L { memory: 62, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] } },
-    M { api: 82, flexible: 0, body: L { memory: 106, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[(0, F { name: "current_leader", first: 0, last: 32767, kind: Struct(&L { memory: 68, fields: &[F { name: "leader_id", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] }) })] } },
-    M { api: 83, flexible: 0, body: L { memory: 48, fields: &[F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 84, flexible: 0, body: L { memory: 48, fields: &[F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 98, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "state_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "start_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "state_batches", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 43, fields: &[F { name: "first_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "last_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "delivery_state", first: 0, last: 32767, kind: Fixed(1) }, F { name: "delivery_count", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 85, flexible: 0, body: L { memory: 48, fields: &[F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 86, flexible: 0, body: L { memory: 48, fields: &[F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 87, flexible: 0, body: L { memory: 48, fields: &[F { name: "results", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 64, fields: &[F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 82, fields: &[F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "state_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "start_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "delivery_complete_count", first: 1, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 88, flexible: 0, body: L { memory: 234, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "heartbeat_interval_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "acceptable_recovery_lag", first: 0, last: 32767, kind: Fixed(4) }, F { name: "task_offset_interval_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "status", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 57, fields: &[F { name: "status_code", first: 0, last: 32767, kind: Fixed(1) }, F { name: "status_detail", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "active_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "standby_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "warmup_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "endpoint_information_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "partitions_by_user_endpoint", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 138, fields: &[F { name: "user_endpoint", first: 0, last: 32767, kind: Struct(&L { memory: 58, fields: &[F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] }) }, F { name: "active_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "standby_partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "topic", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 89, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 218, fields: &[F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "group_state", first: 0, last: 32767, kind: Text }, F { name: "group_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "assignment_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "topology", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 52, fields: &[F { name: "epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "subtopologies", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 152, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "source_topics", first: 0, last: 32767, kind: Array(&Text) }, F { name: "repartition_sink_topics", first: 0, last: 32767, kind: Array(&Text) }, F { name: "state_changelog_topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 86, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replication_factor", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topic_configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "repartition_source_topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 86, fields: &[F { name: "name", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Fixed(4) }, F { name: "replication_factor", first: 0, last: 32767, kind: Fixed(2) }, F { name: "topic_configs", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] }) }, F { name: "members", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 571, fields: &[F { name: "member_id", first: 0, last: 32767, kind: Text }, F { name: "member_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "instance_id", first: 0, last: 32767, kind: Text }, F { name: "rack_id", first: 0, last: 32767, kind: Text }, F { name: "client_id", first: 0, last: 32767, kind: Text }, F { name: "client_host", first: 0, last: 32767, kind: Text }, F { name: "topology_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "process_id", first: 0, last: 32767, kind: Text }, F { name: "user_endpoint", first: 0, last: 32767, kind: Optional(0, 32767, &L { memory: 58, fields: &[F { name: "host", first: 0, last: 32767, kind: Text }, F { name: "port", first: 0, last: 32767, kind: Fixed(2) }], tagged: &[] }) }, F { name: "client_tags", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 88, fields: &[F { name: "key", first: 0, last: 32767, kind: Text }, F { name: "value", first: 0, last: 32767, kind: Text }], tagged: &[] })) }, F { name: "task_offsets", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 68, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "task_end_offsets", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 68, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partition", first: 0, last: 32767, kind: Fixed(4) }, F { name: "offset", first: 0, last: 32767, kind: Fixed(8) }], tagged: &[] })) }, F { name: "assignment", first: 0, last: 32767, kind: Struct(&L { memory: 96, fields: &[F { name: "active_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "standby_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "warmup_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }, F { name: "target_assignment", first: 0, last: 32767, kind: Struct(&L { memory: 96, fields: &[F { name: "active_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "standby_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }, F { name: "warmup_tasks", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 80, fields: &[F { name: "subtopology_id", first: 0, last: 32767, kind: Text }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Fixed(4)) }], tagged: &[] })) }], tagged: &[] }) }, F { name: "is_classic", first: 0, last: 32767, kind: Fixed(1) }], tagged: &[] })) }, F { name: "authorized_operations", first: 0, last: 32767, kind: Fixed(4) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 90, flexible: 0, body: L { memory: 52, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "groups", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 114, fields: &[F { name: "group_id", first: 0, last: 32767, kind: Text }, F { name: "topics", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 82, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "start_offset", first: 0, last: 32767, kind: Fixed(8) }, F { name: "leader_epoch", first: 0, last: 32767, kind: Fixed(4) }, F { name: "lag", first: 1, last: 32767, kind: Fixed(8) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 91, flexible: 0, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 96, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "partitions", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 62, fields: &[F { name: "partition_index", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] })) }], tagged: &[] } },
-    M { api: 92, flexible: 0, body: L { memory: 86, fields: &[F { name: "throttle_time_ms", first: 0, last: 32767, kind: Fixed(4) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }, F { name: "responses", first: 0, last: 32767, kind: Array(&Struct(&L { memory: 106, fields: &[F { name: "topic_name", first: 0, last: 32767, kind: Text }, F { name: "topic_id", first: 0, last: 32767, kind: Fixed(16) }, F { name: "error_code", first: 0, last: 32767, kind: Fixed(2) }, F { name: "error_message", first: 0, last: 32767, kind: Text }], tagged: &[] })) }], tagged: &[] } },
+pub(crate) const ANSWERS: &[Message] = &[
+    Message { api: 0, flexible: 9, body: layout!(76, [
+        field!("responses", 0.., Array(&Struct(&layout!(96, [
+            field!("name", 0..=12, Text), field!("topic_id", 13.., Fixed(16)),
+            field!("partition_responses", 0.., Array(&Struct(&layout!(150, [
+                field!("index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("base_offset", 0.., Fixed(8)), field!("log_append_time_ms", 2.., Fixed(8)),
+                field!("log_start_offset", 5.., Fixed(8)),
+                field!("record_errors", 8.., Array(&Struct(&layout!(60, [
+                    field!("batch_index", 8.., Fixed(4)), field!("batch_index_error_message", 8.., Text),
+                ], [])))),
+                field!("error_message", 8.., Text),
+            ], [
+                field!(0, "current_leader", 10.., Struct(&layout!(32, [
+                    field!("leader_id", 10.., Fixed(4)), field!("leader_epoch", 10.., Fixed(4)),
+                ], []))),
+            ])))),
+        ], [])))),
+        field!("throttle_time_ms", 1.., Fixed(4)),
+    ], [
+        field!(0, "node_endpoints", 10.., Array(&Struct(&layout!(96, [
+            field!("node_id", 10.., Fixed(4)), field!("host", 10.., Text), field!("port", 10.., Fixed(4)),
+            field!("rack", 10.., Text),
+        ], [])))),
+    ]) },
+    Message { api: 1, flexible: 12, body: layout!(82, [
+        field!("throttle_time_ms", 1.., Fixed(4)), field!("error_code", 7.., Fixed(2)),
+        field!("session_id", 7.., Fixed(4)),
+        field!("responses", 0.., Array(&Struct(&layout!(96, [
+            field!("topic", 0..=12, Text), field!("topic_id", 13.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(242, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("high_watermark", 0.., Fixed(8)), field!("last_stable_offset", 4.., Fixed(8)),
+                field!("log_start_offset", 5.., Fixed(8)),
+                field!("aborted_transactions", 4.., Array(&Struct(&layout!(40, [
+                    field!("producer_id", 4.., Fixed(8)), field!("first_offset", 4.., Fixed(8)),
+                ], [])))),
+                field!("preferred_read_replica", 11.., Fixed(4)), field!("records", 0.., Bytes),
+            ], [
+                field!(0, "diverging_epoch", 12.., Struct(&layout!(36, [
+                    field!("epoch", 12.., Fixed(4)), field!("end_offset", 12.., Fixed(8)),
+                ], []))),
+                field!(1, "current_leader", 12.., Struct(&layout!(32, [
+                    field!("leader_id", 12.., Fixed(4)), field!("leader_epoch", 12.., Fixed(4)),
+                ], []))),
+                field!(2, "snapshot_id", 12.., Struct(&layout!(36, [
+                    field!("end_offset", 0.., Fixed(8)), field!("epoch", 0.., Fixed(4)),
+                ], []))),
+            ])))),
+        ], [])))),
+    ], [
+        field!(0, "node_endpoints", 16.., Array(&Struct(&layout!(96, [
+            field!("node_id", 16.., Fixed(4)), field!("host", 16.., Text), field!("port", 16.., Fixed(4)),
+            field!("rack", 16.., Text),
+        ], [])))),
+    ]) },
+    Message { api: 2, flexible: 6, body: layout!(52, [
+        field!("throttle_time_ms", 2.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(50, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("timestamp", 1.., Fixed(8)), field!("offset", 1.., Fixed(8)),
+                field!("leader_epoch", 4.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 3, flexible: 9, body: layout!(118, [
+        field!("throttle_time_ms", 3.., Fixed(4)),
+        field!("brokers", 0.., Array(&Struct(&layout!(96, [
+            field!("node_id", 0.., Fixed(4)), field!("host", 0.., Text), field!("port", 0.., Fixed(4)),
+            field!("rack", 1.., Text),
+        ], [])))),
+        field!("cluster_id", 2.., Text), field!("controller_id", 1.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(103, [
+            field!("error_code", 0.., Fixed(2)), field!("name", 0.., Text),
+            field!("topic_id", 10.., Fixed(16)), field!("is_internal", 1.., Fixed(1)),
+            field!("partitions", 0.., Array(&Struct(&layout!(110, [
+                field!("error_code", 0.., Fixed(2)), field!("partition_index", 0.., Fixed(4)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 7.., Fixed(4)),
+                field!("replica_nodes", 0.., Array(&Fixed(4))), field!("isr_nodes", 0.., Array(&Fixed(4))),
+                field!("offline_replicas", 5.., Array(&Fixed(4))),
+            ], [])))),
+            field!("topic_authorized_operations", 8.., Fixed(4)),
+        ], [])))),
+        field!("cluster_authorized_operations", 8..=10, Fixed(4)), field!("error_code", 13.., Fixed(2)),
+    ], []) },
+    Message { api: 8, flexible: 8, body: layout!(52, [
+        field!("throttle_time_ms", 3.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(96, [
+            field!("name", 0..=9, Text), field!("topic_id", 10.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(30, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 9, flexible: 6, body: layout!(78, [
+        field!("throttle_time_ms", 3.., Fixed(4)),
+        field!("topics", 0..=7, Array(&Struct(&layout!(80, [
+            field!("name", 0..=7, Text),
+            field!("partitions", 0..=7, Array(&Struct(&layout!(74, [
+                field!("partition_index", 0..=7, Fixed(4)), field!("committed_offset", 0..=7, Fixed(8)),
+                field!("committed_leader_epoch", 5..=7, Fixed(4)), field!("metadata", 0..=7, Text),
+                field!("error_code", 0..=7, Fixed(2)),
+            ], [])))),
+        ], [])))),
+        field!("error_code", 2..=7, Fixed(2)),
+        field!("groups", 8.., Array(&Struct(&layout!(82, [
+            field!("group_id", 8.., Text),
+            field!("topics", 8.., Array(&Struct(&layout!(96, [
+                field!("name", 8..=9, Text), field!("topic_id", 10.., Fixed(16)),
+                field!("partitions", 8.., Array(&Struct(&layout!(74, [
+                    field!("partition_index", 8.., Fixed(4)), field!("committed_offset", 8.., Fixed(8)),
+                    field!("committed_leader_epoch", 8.., Fixed(4)), field!("metadata", 8.., Text),
+                    field!("error_code", 8.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+            field!("error_code", 8.., Fixed(2)),
+        ], [])))),
+    ], []) },
+    Message { api: 10, flexible: 3, body: layout!(126, [
+        field!("throttle_time_ms", 1.., Fixed(4)), field!("error_code", 0..=3, Fixed(2)),
+        field!("error_message", 1..=3, Text), field!("node_id", 0..=3, Fixed(4)), field!("host", 0..=3, Text),
+        field!("port", 0..=3, Fixed(4)),
+        field!("coordinators", 4.., Array(&Struct(&layout!(130, [
+            field!("key", 4.., Text), field!("node_id", 4.., Fixed(4)), field!("host", 4.., Text),
+            field!("port", 4.., Fixed(4)), field!("error_code", 4.., Fixed(2)),
+            field!("error_message", 4.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 11, flexible: 6, body: layout!(187, [
+        field!("throttle_time_ms", 2.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("generation_id", 0.., Fixed(4)), field!("protocol_type", 7.., Text),
+        field!("protocol_name", 0.., Text), field!("leader", 0.., Text),
+        field!("skip_assignment", 9.., Fixed(1)), field!("member_id", 0.., Text),
+        field!("members", 0.., Array(&Struct(&layout!(120, [
+            field!("member_id", 0.., Text), field!("group_instance_id", 5.., Text),
+            field!("metadata", 0.., Bytes),
+        ], [])))),
+    ], []) },
+    Message { api: 12, flexible: 4, body: layout!(30, [
+        field!("throttle_time_ms", 1.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+    ], []) },
+    Message { api: 13, flexible: 4, body: layout!(54, [
+        field!("throttle_time_ms", 1.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("members", 3.., Array(&Struct(&layout!(90, [
+            field!("member_id", 3.., Text), field!("group_instance_id", 3.., Text),
+            field!("error_code", 3.., Fixed(2)),
+        ], [])))),
+    ], []) },
+    Message { api: 14, flexible: 4, body: layout!(126, [
+        field!("throttle_time_ms", 1.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("protocol_type", 5.., Text), field!("protocol_name", 5.., Text),
+        field!("assignment", 0.., Bytes),
+    ], []) },
+    Message { api: 15, flexible: 5, body: layout!(52, [
+        field!("throttle_time_ms", 1.., Fixed(4)),
+        field!("groups", 0.., Array(&Struct(&layout!(214, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 6.., Text),
+            field!("group_id", 0.., Text), field!("group_state", 0.., Text),
+            field!("protocol_type", 0.., Text), field!("protocol_data", 0.., Text),
+            field!("members", 0.., Array(&Struct(&layout!(216, [
+                field!("member_id", 0.., Text), field!("group_instance_id", 4.., Text),
+                field!("client_id", 0.., Text), field!("client_host", 0.., Text),
+                field!("member_metadata", 0.., Bytes), field!("member_assignment", 0.., Bytes),
+            ], [])))),
+            field!("authorized_operations", 3.., Fixed(4)),
+        ], [])))),
+    ], []) },
+    Message { api: 16, flexible: 3, body: layout!(54, [
+        field!("throttle_time_ms", 1.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("groups", 0.., Array(&Struct(&layout!(152, [
+            field!("group_id", 0.., Text), field!("protocol_type", 0.., Text),
+            field!("group_state", 4.., Text), field!("group_type", 5.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 17, flexible: 32767, body: layout!(50, [
+        field!("error_code", 0.., Fixed(2)), field!("mechanisms", 0.., Array(&Text)),
+    ], []) },
+    Message { api: 18, flexible: 3, body: layout!(111, [
+        field!("error_code", 0.., Fixed(2)),
+        field!("api_keys", 0.., Array(&Struct(&layout!(30, [
+            field!("api_key", 0.., Fixed(2)), field!("min_version", 0.., Fixed(2)),
+            field!("max_version", 0.., Fixed(2)),
+        ], [])))),
+        field!("throttle_time_ms", 1.., Fixed(4)),
+    ], [
+        field!(0, "supported_features", 3.., Array(&Struct(&layout!(60, [
+            field!("name", 3.., Text), field!("min_version", 3.., Fixed(2)),
+            field!("max_version", 3.., Fixed(2)),
+        ], [])))),
+        field!(1, "finalized_features_epoch", 3.., Fixed(8)),
+        field!(2, "finalized_features", 3.., Array(&Struct(&layout!(60, [
+            field!("name", 3.., Text), field!("max_version_level", 3.., Fixed(2)),
+            field!("min_version_level", 3.., Fixed(2)),
+        ], [])))),
+        field!(3, "zk_migration_ready", 3.., Fixed(1)),
+    ]) },
+    Message { api: 19, flexible: 5, body: layout!(52, [
+        field!("throttle_time_ms", 2.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(138, [
+            field!("name", 0.., Text), field!("topic_id", 7.., Fixed(16)),
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 1.., Text),
+            field!("num_partitions", 5.., Fixed(4)), field!("replication_factor", 5.., Fixed(2)),
+            field!("configs", 5.., Array(&Struct(&layout!(91, [
+                field!("name", 5.., Text), field!("value", 5.., Text), field!("read_only", 5.., Fixed(1)),
+                field!("config_source", 5.., Fixed(1)), field!("is_sensitive", 5.., Fixed(1)),
+            ], [])))),
+        ], [
+            field!(0, "topic_config_error_code", 5.., Fixed(2)),
+        ])))),
+    ], []) },
+    Message { api: 20, flexible: 4, body: layout!(52, [
+        field!("throttle_time_ms", 1.., Fixed(4)),
+        field!("responses", 0.., Array(&Struct(&layout!(106, [
+            field!("name", 0.., Text), field!("topic_id", 6.., Fixed(16)),
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 5.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 21, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(38, [
+                field!("partition_index", 0.., Fixed(4)), field!("low_watermark", 0.., Fixed(8)),
+                field!("error_code", 0.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 22, flexible: 2, body: layout!(50, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("producer_id", 0.., Fixed(8)), field!("producer_epoch", 0.., Fixed(2)),
+        field!("ongoing_txn_producer_id", 6.., Fixed(8)), field!("ongoing_txn_producer_epoch", 6.., Fixed(2)),
+    ], []) },
+    Message { api: 23, flexible: 4, body: layout!(52, [
+        field!("throttle_time_ms", 2.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(42, [
+                field!("error_code", 0.., Fixed(2)), field!("partition", 0.., Fixed(4)),
+                field!("leader_epoch", 1.., Fixed(4)), field!("end_offset", 0.., Fixed(8)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 24, flexible: 3, body: layout!(78, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 4.., Fixed(2)),
+        field!("results_by_transaction", 4.., Array(&Struct(&layout!(80, [
+            field!("transactional_id", 4.., Text),
+            field!("topic_results", 4.., Array(&Struct(&layout!(80, [
+                field!("name", 0.., Text),
+                field!("results_by_partition", 0.., Array(&Struct(&layout!(30, [
+                    field!("partition_index", 0.., Fixed(4)), field!("partition_error_code", 0.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+        field!("results_by_topic_v3_and_below", 0..=3, Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("results_by_partition", 0.., Array(&Struct(&layout!(30, [
+                field!("partition_index", 0.., Fixed(4)), field!("partition_error_code", 0.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 25, flexible: 3, body: layout!(30, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+    ], []) },
+    Message { api: 26, flexible: 3, body: layout!(40, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("producer_id", 5.., Fixed(8)), field!("producer_epoch", 5.., Fixed(2)),
+    ], []) },
+    Message { api: 27, flexible: 1, body: layout!(48, [
+        field!("markers", 0.., Array(&Struct(&layout!(56, [
+            field!("producer_id", 0.., Fixed(8)),
+            field!("topics", 0.., Array(&Struct(&layout!(80, [
+                field!("name", 0.., Text),
+                field!("partitions", 0.., Array(&Struct(&layout!(30, [
+                    field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 28, flexible: 3, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(30, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 29, flexible: 2, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("resources", 0.., Array(&Struct(&layout!(82, [
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+            field!("pattern_type", 1.., Fixed(1)),
+            field!("acls", 0.., Array(&Struct(&layout!(90, [
+                field!("principal", 0.., Text), field!("host", 0.., Text), field!("operation", 0.., Fixed(1)),
+                field!("permission_type", 0.., Fixed(1)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 30, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("results", 0.., Array(&Struct(&layout!(58, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 31, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("filter_results", 0.., Array(&Struct(&layout!(82, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("matching_acls", 0.., Array(&Struct(&layout!(158, [
+                field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+                field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+                field!("pattern_type", 1.., Fixed(1)), field!("principal", 0.., Text),
+                field!("host", 0.., Text), field!("operation", 0.., Fixed(1)),
+                field!("permission_type", 0.., Fixed(1)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 32, flexible: 4, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("results", 0.., Array(&Struct(&layout!(115, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+            field!("configs", 0.., Array(&Struct(&layout!(148, [
+                field!("name", 0.., Text), field!("value", 0.., Text), field!("read_only", 0.., Fixed(1)),
+                field!("config_source", 1.., Fixed(1)), field!("is_sensitive", 0.., Fixed(1)),
+                field!("synonyms", 1.., Array(&Struct(&layout!(89, [
+                    field!("name", 1.., Text), field!("value", 1.., Text), field!("source", 1.., Fixed(1)),
+                ], [])))),
+                field!("config_type", 3.., Fixed(1)), field!("documentation", 3.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 33, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("responses", 0.., Array(&Struct(&layout!(91, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 34, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("results", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(30, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 35, flexible: 2, body: layout!(54, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 3.., Fixed(2)),
+        field!("results", 0.., Array(&Struct(&layout!(99, [
+            field!("error_code", 0.., Fixed(2)), field!("log_dir", 0.., Text),
+            field!("topics", 0.., Array(&Struct(&layout!(80, [
+                field!("name", 0.., Text),
+                field!("partitions", 0.., Array(&Struct(&layout!(45, [
+                    field!("partition_index", 0.., Fixed(4)), field!("partition_size", 0.., Fixed(8)),
+                    field!("offset_lag", 0.., Fixed(8)), field!("is_future_key", 0.., Fixed(1)),
+                ], [])))),
+            ], [])))),
+            field!("total_bytes", 4.., Fixed(8)), field!("usable_bytes", 4.., Fixed(8)),
+            field!("is_cordoned", 5.., Fixed(1)),
+        ], [])))),
+    ], []) },
+    Message { api: 36, flexible: 2, body: layout!(98, [
+        field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+        field!("auth_bytes", 0.., Bytes), field!("session_lifetime_ms", 1.., Fixed(8)),
+    ], []) },
+    Message { api: 37, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("results", 0.., Array(&Struct(&layout!(90, [
+            field!("name", 0.., Text), field!("error_code", 0.., Fixed(2)),
+            field!("error_message", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 38, flexible: 2, body: layout!(246, [
+        field!("error_code", 0.., Fixed(2)), field!("principal_type", 0.., Text),
+        field!("principal_name", 0.., Text), field!("token_requester_principal_type", 3.., Text),
+        field!("token_requester_principal_name", 3.., Text), field!("issue_timestamp_ms", 0.., Fixed(8)),
+        field!("expiry_timestamp_ms", 0.., Fixed(8)), field!("max_timestamp_ms", 0.., Fixed(8)),
+        field!("token_id", 0.., Text), field!("hmac", 0.., Bytes), field!("throttle_time_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 39, flexible: 2, body: layout!(38, [
+        field!("error_code", 0.., Fixed(2)), field!("expiry_timestamp_ms", 0.., Fixed(8)),
+        field!("throttle_time_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 40, flexible: 2, body: layout!(38, [
+        field!("error_code", 0.., Fixed(2)), field!("expiry_timestamp_ms", 0.., Fixed(8)),
+        field!("throttle_time_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 41, flexible: 2, body: layout!(54, [
+        field!("error_code", 0.., Fixed(2)),
+        field!("tokens", 0.., Array(&Struct(&layout!(264, [
+            field!("principal_type", 0.., Text), field!("principal_name", 0.., Text),
+            field!("token_requester_principal_type", 3.., Text),
+            field!("token_requester_principal_name", 3.., Text), field!("issue_timestamp", 0.., Fixed(8)),
+            field!("expiry_timestamp", 0.., Fixed(8)), field!("max_timestamp", 0.., Fixed(8)),
+            field!("token_id", 0.., Text), field!("hmac", 0.., Bytes),
+            field!("renewers", 0.., Array(&Struct(&layout!(88, [
+                field!("principal_type", 0.., Text), field!("principal_name", 0.., Text),
+            ], [])))),
+        ], [])))),
+        field!("throttle_time_ms", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 42, flexible: 2, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("results", 0.., Array(&Struct(&layout!(58, [
+            field!("group_id", 0.., Text), field!("error_code", 0.., Fixed(2)),
+        ], [])))),
+    ], []) },
+    Message { api: 43, flexible: 2, body: layout!(54, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 1.., Fixed(2)),
+        field!("replica_election_results", 0.., Array(&Struct(&layout!(80, [
+            field!("topic", 0.., Text),
+            field!("partition_result", 0.., Array(&Struct(&layout!(62, [
+                field!("partition_id", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 44, flexible: 1, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("responses", 0.., Array(&Struct(&layout!(91, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("resource_type", 0.., Fixed(1)), field!("resource_name", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 45, flexible: 0, body: layout!(87, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("allow_replication_factor_change", 1.., Fixed(1)),
+        field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+        field!("responses", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(62, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 46, flexible: 0, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(100, [
+                field!("partition_index", 0.., Fixed(4)), field!("replicas", 0.., Array(&Fixed(4))),
+                field!("adding_replicas", 0.., Array(&Fixed(4))),
+                field!("removing_replicas", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 47, flexible: 32767, body: layout!(54, [
+        field!("error_code", 0.., Fixed(2)), field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(30, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 48, flexible: 1, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("entries", 0.., Array(&Struct(&layout!(72, [
+            field!("entity", 0.., Array(&Struct(&layout!(88, [
+                field!("entity_type", 0.., Text), field!("entity_name", 0.., Text),
+            ], [])))),
+            field!("values", 0.., Array(&Struct(&layout!(64, [
+                field!("key", 0.., Text), field!("value", 0.., Fixed(8)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 49, flexible: 1, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("entries", 0.., Array(&Struct(&layout!(82, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("entity", 0.., Array(&Struct(&layout!(88, [
+                field!("entity_type", 0.., Text), field!("entity_name", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 50, flexible: 0, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("results", 0.., Array(&Struct(&layout!(114, [
+            field!("user", 0.., Text), field!("error_code", 0.., Fixed(2)),
+            field!("error_message", 0.., Text),
+            field!("credential_infos", 0.., Array(&Struct(&layout!(29, [
+                field!("mechanism", 0.., Fixed(1)), field!("iterations", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 51, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("results", 0.., Array(&Struct(&layout!(90, [
+            field!("user", 0.., Text), field!("error_code", 0.., Fixed(2)),
+            field!("error_message", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 52, flexible: 0, body: layout!(74, [
+        field!("error_code", 0.., Fixed(2)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(39, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                field!("vote_granted", 0.., Fixed(1)),
+            ], [])))),
+        ], [])))),
+    ], [
+        field!(0, "node_endpoints", 1.., Array(&Struct(&layout!(62, [
+            field!("node_id", 1.., Fixed(4)), field!("host", 1.., Text), field!("port", 1.., Fixed(2)),
+        ], [])))),
+    ]) },
+    Message { api: 53, flexible: 1, body: layout!(74, [
+        field!("error_code", 0.., Fixed(2)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(38, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], [
+        field!(0, "node_endpoints", 1.., Array(&Struct(&layout!(62, [
+            field!("node_id", 1.., Fixed(4)), field!("host", 1.., Text), field!("port", 1.., Fixed(2)),
+        ], [])))),
+    ]) },
+    Message { api: 54, flexible: 1, body: layout!(74, [
+        field!("error_code", 0.., Fixed(2)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(38, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], [
+        field!(0, "node_endpoints", 1.., Array(&Struct(&layout!(62, [
+            field!("node_id", 1.., Fixed(4)), field!("host", 1.., Text), field!("port", 1.., Fixed(2)),
+        ], [])))),
+    ]) },
+    Message { api: 55, flexible: 0, body: layout!(106, [
+        field!("error_code", 0.., Fixed(2)), field!("error_message", 2.., Text),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("topic_name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(126, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 2.., Text), field!("leader_id", 0.., Fixed(4)),
+                field!("leader_epoch", 0.., Fixed(4)), field!("high_watermark", 0.., Fixed(8)),
+                field!("current_voters", 0.., Array(&Struct(&layout!(68, [
+                    field!("replica_id", 0.., Fixed(4)), field!("replica_directory_id", 2.., Fixed(16)),
+                    field!("log_end_offset", 0.., Fixed(8)), field!("last_fetch_timestamp", 1.., Fixed(8)),
+                    field!("last_caught_up_timestamp", 1.., Fixed(8)),
+                ], [])))),
+                field!("observers", 0.., Array(&Struct(&layout!(68, [
+                    field!("replica_id", 0.., Fixed(4)), field!("replica_directory_id", 2.., Fixed(16)),
+                    field!("log_end_offset", 0.., Fixed(8)), field!("last_fetch_timestamp", 1.., Fixed(8)),
+                    field!("last_caught_up_timestamp", 1.., Fixed(8)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+        field!("nodes", 2.., Array(&Struct(&layout!(52, [
+            field!("node_id", 2.., Fixed(4)),
+            field!("listeners", 2.., Array(&Struct(&layout!(90, [
+                field!("name", 2.., Text), field!("host", 2.., Text), field!("port", 2.., Fixed(2)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 56, flexible: 0, body: layout!(54, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("topics", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 2.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(67, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                field!("isr", 0.., Array(&Fixed(4))), field!("leader_recovery_state", 1.., Fixed(1)),
+                field!("partition_epoch", 0.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 57, flexible: 0, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("results", 0..=1, Array(&Struct(&layout!(90, [
+            field!("feature", 0.., Text), field!("error_code", 0.., Fixed(2)),
+            field!("error_message", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 58, flexible: 0, body: layout!(58, [
+        field!("response_data", 0.., Bytes), field!("error_code", 0.., Fixed(2)),
+    ], []) },
+    Message { api: 59, flexible: 0, body: layout!(78, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(162, [
+                field!("index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("snapshot_id", 0.., Struct(&layout!(36, [
+                    field!("end_offset", 0.., Fixed(8)), field!("epoch", 0.., Fixed(4)),
+                ], []))),
+                field!("size", 0.., Fixed(8)), field!("position", 0.., Fixed(8)),
+                field!("unaligned_records", 0.., Bytes),
+            ], [
+                field!(0, "current_leader", 0.., Struct(&layout!(32, [
+                    field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                ], []))),
+            ])))),
+        ], [])))),
+    ], [
+        field!(0, "node_endpoints", 1.., Array(&Struct(&layout!(62, [
+            field!("node_id", 1.., Fixed(4)), field!("host", 1.., Text), field!("port", 1.., Fixed(2)),
+        ], [])))),
+    ]) },
+    Message { api: 60, flexible: 0, body: layout!(127, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text), field!("endpoint_type", 1.., Fixed(1)),
+        field!("cluster_id", 0.., Text), field!("controller_id", 0.., Fixed(4)),
+        field!("brokers", 0.., Array(&Struct(&layout!(97, [
+            field!("broker_id", 0.., Fixed(4)), field!("host", 0.., Text), field!("port", 0.., Fixed(4)),
+            field!("rack", 0.., Text), field!("is_fenced", 2.., Fixed(1)),
+        ], [])))),
+        field!("cluster_authorized_operations", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 61, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(80, [
+            field!("name", 0.., Text),
+            field!("partitions", 0.., Array(&Struct(&layout!(86, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+                field!("active_producers", 0.., Array(&Struct(&layout!(60, [
+                    field!("producer_id", 0.., Fixed(8)), field!("producer_epoch", 0.., Fixed(4)),
+                    field!("last_sequence", 0.., Fixed(4)), field!("last_timestamp", 0.., Fixed(8)),
+                    field!("coordinator_epoch", 0.., Fixed(4)),
+                    field!("current_txn_start_offset", 0.., Fixed(8)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 62, flexible: 0, body: layout!(38, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("broker_epoch", 0.., Fixed(8)),
+    ], []) },
+    Message { api: 63, flexible: 0, body: layout!(33, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("is_caught_up", 0.., Fixed(1)), field!("is_fenced", 0.., Fixed(1)),
+        field!("should_shut_down", 0.., Fixed(1)),
+    ], []) },
+    Message { api: 64, flexible: 0, body: layout!(62, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+    ], []) },
+    Message { api: 65, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("transaction_states", 0.., Array(&Struct(&layout!(136, [
+            field!("error_code", 0.., Fixed(2)), field!("transactional_id", 0.., Text),
+            field!("transaction_state", 0.., Text), field!("transaction_timeout_ms", 0.., Fixed(4)),
+            field!("transaction_start_time_ms", 0.., Fixed(8)), field!("producer_id", 0.., Fixed(8)),
+            field!("producer_epoch", 0.., Fixed(2)),
+            field!("topics", 0.., Array(&Struct(&layout!(80, [
+                field!("topic", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 66, flexible: 0, body: layout!(78, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("unknown_state_filters", 0.., Array(&Text)),
+        field!("transaction_states", 0.., Array(&Struct(&layout!(96, [
+            field!("transactional_id", 0.., Text), field!("producer_id", 0.., Fixed(8)),
+            field!("transaction_state", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 67, flexible: 0, body: layout!(42, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("producer_id_start", 0.., Fixed(8)), field!("producer_id_len", 0.., Fixed(4)),
+    ], []) },
+    Message { api: 68, flexible: 0, body: layout!(158, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text), field!("member_id", 0.., Text),
+        field!("member_epoch", 0.., Fixed(4)), field!("heartbeat_interval_ms", 0.., Fixed(4)),
+        field!("assignment", 0.., Optional(0, 32767, &layout!(48, [
+            field!("topic_partitions", 0.., Array(&Struct(&layout!(64, [
+                field!("topic_id", 0.., Fixed(16)), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], []))),
+    ], []) },
+    Message { api: 69, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("groups", 0.., Array(&Struct(&layout!(190, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("group_id", 0.., Text), field!("group_state", 0.., Text),
+            field!("group_epoch", 0.., Fixed(4)), field!("assignment_epoch", 0.., Fixed(4)),
+            field!("assignor_name", 0.., Text),
+            field!("members", 0.., Array(&Struct(&layout!(357, [
+                field!("member_id", 0.., Text), field!("instance_id", 0.., Text),
+                field!("rack_id", 0.., Text), field!("member_epoch", 0.., Fixed(4)),
+                field!("client_id", 0.., Text), field!("client_host", 0.., Text),
+                field!("subscribed_topic_names", 0.., Array(&Text)),
+                field!("subscribed_topic_regex", 0.., Text),
+                field!("assignment", 0.., Struct(&layout!(48, [
+                    field!("topic_partitions", 0.., Array(&Struct(&layout!(96, [
+                        field!("topic_id", 0.., Fixed(16)), field!("topic_name", 0.., Text),
+                        field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                ], []))),
+                field!("target_assignment", 0.., Struct(&layout!(48, [
+                    field!("topic_partitions", 0.., Array(&Struct(&layout!(96, [
+                        field!("topic_id", 0.., Fixed(16)), field!("topic_name", 0.., Text),
+                        field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                ], []))),
+                field!("member_type", 1.., Fixed(1)),
+            ], [])))),
+            field!("authorized_operations", 0.., Fixed(4)),
+        ], [])))),
+    ], []) },
+    Message { api: 70, flexible: 0, body: layout!(62, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+    ], []) },
+    Message { api: 71, flexible: 0, body: layout!(107, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("client_instance_id", 0.., Fixed(16)), field!("subscription_id", 0.., Fixed(4)),
+        field!("accepted_compression_types", 0.., Array(&Fixed(1))),
+        field!("push_interval_ms", 0.., Fixed(4)), field!("telemetry_max_bytes", 0.., Fixed(4)),
+        field!("delta_temporality", 0.., Fixed(1)), field!("requested_metrics", 0.., Array(&Text)),
+    ], []) },
+    Message { api: 72, flexible: 0, body: layout!(30, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+    ], []) },
+    Message { api: 73, flexible: 0, body: layout!(54, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("directories", 0.., Array(&Struct(&layout!(64, [
+            field!("id", 0.., Fixed(16)),
+            field!("topics", 0.., Array(&Struct(&layout!(64, [
+                field!("topic_id", 0.., Fixed(16)),
+                field!("partitions", 0.., Array(&Struct(&layout!(30, [
+                    field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 74, flexible: 0, body: layout!(54, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("config_resources", 0.., Array(&Struct(&layout!(57, [
+            field!("resource_name", 0.., Text), field!("resource_type", 1.., Fixed(1)),
+        ], [])))),
+    ], []) },
+    Message { api: 75, flexible: 0, body: layout!(120, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("topics", 0.., Array(&Struct(&layout!(103, [
+            field!("error_code", 0.., Fixed(2)), field!("name", 0.., Text),
+            field!("topic_id", 0.., Fixed(16)), field!("is_internal", 0.., Fixed(1)),
+            field!("partitions", 0.., Array(&Struct(&layout!(158, [
+                field!("error_code", 0.., Fixed(2)), field!("partition_index", 0.., Fixed(4)),
+                field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                field!("replica_nodes", 0.., Array(&Fixed(4))), field!("isr_nodes", 0.., Array(&Fixed(4))),
+                field!("eligible_leader_replicas", 0.., Array(&Fixed(4))),
+                field!("last_known_elr", 0.., Array(&Fixed(4))),
+                field!("offline_replicas", 0.., Array(&Fixed(4))),
+            ], [])))),
+            field!("topic_authorized_operations", 0.., Fixed(4)),
+        ], [])))),
+        field!("next_cursor", 0.., Optional(0, 32767, &layout!(60, [
+            field!("topic_name", 0.., Text), field!("partition_index", 0.., Fixed(4)),
+        ], []))),
+    ], []) },
+    Message { api: 76, flexible: 0, body: layout!(158, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text), field!("member_id", 0.., Text),
+        field!("member_epoch", 0.., Fixed(4)), field!("heartbeat_interval_ms", 0.., Fixed(4)),
+        field!("assignment", 0.., Optional(0, 32767, &layout!(48, [
+            field!("topic_partitions", 0.., Array(&Struct(&layout!(64, [
+                field!("topic_id", 0.., Fixed(16)), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], []))),
+    ], []) },
+    Message { api: 77, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("groups", 0.., Array(&Struct(&layout!(190, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("group_id", 0.., Text), field!("group_state", 0.., Text),
+            field!("group_epoch", 0.., Fixed(4)), field!("assignment_epoch", 0.., Fixed(4)),
+            field!("assignor_name", 0.., Text),
+            field!("members", 0.., Array(&Struct(&layout!(236, [
+                field!("member_id", 0.., Text), field!("rack_id", 0.., Text),
+                field!("member_epoch", 0.., Fixed(4)), field!("client_id", 0.., Text),
+                field!("client_host", 0.., Text), field!("subscribed_topic_names", 0.., Array(&Text)),
+                field!("assignment", 0.., Struct(&layout!(48, [
+                    field!("topic_partitions", 0.., Array(&Struct(&layout!(96, [
+                        field!("topic_id", 0.., Fixed(16)), field!("topic_name", 0.., Text),
+                        field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                ], []))),
+            ], [])))),
+            field!("authorized_operations", 0.., Fixed(4)),
+        ], [])))),
+    ], []) },
+    Message { api: 78, flexible: 0, body: layout!(114, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text), field!("acquisition_lock_timeout_ms", 1.., Fixed(4)),
+        field!("responses", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(192, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text), field!("acknowledge_error_code", 0.., Fixed(2)),
+                field!("acknowledge_error_message", 0.., Text),
+                field!("current_leader", 0.., Struct(&layout!(32, [
+                    field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                ], []))),
+                field!("records", 0.., Bytes),
+                field!("acquired_records", 0.., Array(&Struct(&layout!(42, [
+                    field!("first_offset", 0.., Fixed(8)), field!("last_offset", 0.., Fixed(8)),
+                    field!("delivery_count", 0.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+        field!("node_endpoints", 0.., Array(&Struct(&layout!(96, [
+            field!("node_id", 0.., Fixed(4)), field!("host", 0.., Text), field!("port", 0.., Fixed(4)),
+            field!("rack", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 79, flexible: 0, body: layout!(114, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text), field!("acquisition_lock_timeout_ms", 2.., Fixed(4)),
+        field!("responses", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(102, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+                field!("current_leader", 0.., Struct(&layout!(32, [
+                    field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+                ], []))),
+            ], [])))),
+        ], [])))),
+        field!("node_endpoints", 0.., Array(&Struct(&layout!(96, [
+            field!("node_id", 0.., Fixed(4)), field!("host", 0.., Text), field!("port", 0.., Fixed(4)),
+            field!("rack", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 80, flexible: 0, body: layout!(62, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+    ], []) },
+    Message { api: 81, flexible: 0, body: layout!(62, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+    ], []) },
+    Message { api: 82, flexible: 0, body: layout!(106, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+    ], [
+        field!(0, "current_leader", 0.., Struct(&layout!(68, [
+            field!("leader_id", 0.., Fixed(4)), field!("leader_epoch", 0.., Fixed(4)),
+            field!("host", 0.., Text), field!("port", 0.., Fixed(4)),
+        ], []))),
+    ]) },
+    Message { api: 83, flexible: 0, body: layout!(48, [
+        field!("results", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(62, [
+                field!("partition", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 84, flexible: 0, body: layout!(48, [
+        field!("results", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(98, [
+                field!("partition", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text), field!("state_epoch", 0.., Fixed(4)),
+                field!("start_offset", 0.., Fixed(8)),
+                field!("state_batches", 0.., Array(&Struct(&layout!(43, [
+                    field!("first_offset", 0.., Fixed(8)), field!("last_offset", 0.., Fixed(8)),
+                    field!("delivery_state", 0.., Fixed(1)), field!("delivery_count", 0.., Fixed(2)),
+                ], [])))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 85, flexible: 0, body: layout!(48, [
+        field!("results", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(62, [
+                field!("partition", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 86, flexible: 0, body: layout!(48, [
+        field!("results", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(62, [
+                field!("partition", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 87, flexible: 0, body: layout!(48, [
+        field!("results", 0.., Array(&Struct(&layout!(64, [
+            field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(82, [
+                field!("partition", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text), field!("state_epoch", 0.., Fixed(4)),
+                field!("leader_epoch", 0.., Fixed(4)), field!("start_offset", 0.., Fixed(8)),
+                field!("delivery_complete_count", 1.., Fixed(4)),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 88, flexible: 0, body: layout!(234, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text), field!("member_id", 0.., Text),
+        field!("member_epoch", 0.., Fixed(4)), field!("heartbeat_interval_ms", 0.., Fixed(4)),
+        field!("acceptable_recovery_lag", 0.., Fixed(4)), field!("task_offset_interval_ms", 0.., Fixed(4)),
+        field!("status", 0.., Array(&Struct(&layout!(57, [
+            field!("status_code", 0.., Fixed(1)), field!("status_detail", 0.., Text),
+        ], [])))),
+        field!("active_tasks", 0.., Array(&Struct(&layout!(80, [
+            field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("standby_tasks", 0.., Array(&Struct(&layout!(80, [
+            field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("warmup_tasks", 0.., Array(&Struct(&layout!(80, [
+            field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+        ], [])))),
+        field!("endpoint_information_epoch", 0.., Fixed(4)),
+        field!("partitions_by_user_endpoint", 0.., Array(&Struct(&layout!(138, [
+            field!("user_endpoint", 0.., Struct(&layout!(58, [
+                field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+            ], []))),
+            field!("active_partitions", 0.., Array(&Struct(&layout!(80, [
+                field!("topic", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+            field!("standby_partitions", 0.., Array(&Struct(&layout!(80, [
+                field!("topic", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 89, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("groups", 0.., Array(&Struct(&layout!(218, [
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+            field!("group_id", 0.., Text), field!("group_state", 0.., Text),
+            field!("group_epoch", 0.., Fixed(4)), field!("assignment_epoch", 0.., Fixed(4)),
+            field!("topology", 0.., Optional(0, 32767, &layout!(52, [
+                field!("epoch", 0.., Fixed(4)),
+                field!("subtopologies", 0.., Array(&Struct(&layout!(152, [
+                    field!("subtopology_id", 0.., Text), field!("source_topics", 0.., Array(&Text)),
+                    field!("repartition_sink_topics", 0.., Array(&Text)),
+                    field!("state_changelog_topics", 0.., Array(&Struct(&layout!(86, [
+                        field!("name", 0.., Text), field!("partitions", 0.., Fixed(4)),
+                        field!("replication_factor", 0.., Fixed(2)),
+                        field!("topic_configs", 0.., Array(&Struct(&layout!(88, [
+                            field!("key", 0.., Text), field!("value", 0.., Text),
+                        ], [])))),
+                    ], [])))),
+                    field!("repartition_source_topics", 0.., Array(&Struct(&layout!(86, [
+                        field!("name", 0.., Text), field!("partitions", 0.., Fixed(4)),
+                        field!("replication_factor", 0.., Fixed(2)),
+                        field!("topic_configs", 0.., Array(&Struct(&layout!(88, [
+                            field!("key", 0.., Text), field!("value", 0.., Text),
+                        ], [])))),
+                    ], [])))),
+                ], [])))),
+            ], []))),
+            field!("members", 0.., Array(&Struct(&layout!(571, [
+                field!("member_id", 0.., Text), field!("member_epoch", 0.., Fixed(4)),
+                field!("instance_id", 0.., Text), field!("rack_id", 0.., Text),
+                field!("client_id", 0.., Text), field!("client_host", 0.., Text),
+                field!("topology_epoch", 0.., Fixed(4)), field!("process_id", 0.., Text),
+                field!("user_endpoint", 0.., Optional(0, 32767, &layout!(58, [
+                    field!("host", 0.., Text), field!("port", 0.., Fixed(2)),
+                ], []))),
+                field!("client_tags", 0.., Array(&Struct(&layout!(88, [
+                    field!("key", 0.., Text), field!("value", 0.., Text),
+                ], [])))),
+                field!("task_offsets", 0.., Array(&Struct(&layout!(68, [
+                    field!("subtopology_id", 0.., Text), field!("partition", 0.., Fixed(4)),
+                    field!("offset", 0.., Fixed(8)),
+                ], [])))),
+                field!("task_end_offsets", 0.., Array(&Struct(&layout!(68, [
+                    field!("subtopology_id", 0.., Text), field!("partition", 0.., Fixed(4)),
+                    field!("offset", 0.., Fixed(8)),
+                ], [])))),
+                field!("assignment", 0.., Struct(&layout!(96, [
+                    field!("active_tasks", 0.., Array(&Struct(&layout!(80, [
+                        field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                    field!("standby_tasks", 0.., Array(&Struct(&layout!(80, [
+                        field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                    field!("warmup_tasks", 0.., Array(&Struct(&layout!(80, [
+                        field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                ], []))),
+                field!("target_assignment", 0.., Struct(&layout!(96, [
+                    field!("active_tasks", 0.., Array(&Struct(&layout!(80, [
+                        field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                    field!("standby_tasks", 0.., Array(&Struct(&layout!(80, [
+                        field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                    field!("warmup_tasks", 0.., Array(&Struct(&layout!(80, [
+                        field!("subtopology_id", 0.., Text), field!("partitions", 0.., Array(&Fixed(4))),
+                    ], [])))),
+                ], []))),
+                field!("is_classic", 0.., Fixed(1)),
+            ], [])))),
+            field!("authorized_operations", 0.., Fixed(4)),
+        ], [])))),
+    ], []) },
+    Message { api: 90, flexible: 0, body: layout!(52, [
+        field!("throttle_time_ms", 0.., Fixed(4)),
+        field!("groups", 0.., Array(&Struct(&layout!(114, [
+            field!("group_id", 0.., Text),
+            field!("topics", 0.., Array(&Struct(&layout!(96, [
+                field!("topic_name", 0.., Text), field!("topic_id", 0.., Fixed(16)),
+                field!("partitions", 0.., Array(&Struct(&layout!(82, [
+                    field!("partition_index", 0.., Fixed(4)), field!("start_offset", 0.., Fixed(8)),
+                    field!("leader_epoch", 0.., Fixed(4)), field!("lag", 1.., Fixed(8)),
+                    field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+                ], [])))),
+            ], [])))),
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+        ], [])))),
+    ], []) },
+    Message { api: 91, flexible: 0, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("responses", 0.., Array(&Struct(&layout!(96, [
+            field!("topic_name", 0.., Text), field!("topic_id", 0.., Fixed(16)),
+            field!("partitions", 0.., Array(&Struct(&layout!(62, [
+                field!("partition_index", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+                field!("error_message", 0.., Text),
+            ], [])))),
+        ], [])))),
+    ], []) },
+    Message { api: 92, flexible: 0, body: layout!(86, [
+        field!("throttle_time_ms", 0.., Fixed(4)), field!("error_code", 0.., Fixed(2)),
+        field!("error_message", 0.., Text),
+        field!("responses", 0.., Array(&Struct(&layout!(106, [
+            field!("topic_name", 0.., Text), field!("topic_id", 0.., Fixed(16)),
+            field!("error_code", 0.., Fixed(2)), field!("error_message", 0.., Text),
+        ], [])))),
+    ], []) },
 ];
