@@ -190,7 +190,7 @@ fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String,
     loop {
         match rest.next() {
             Some('\'') if rest.next_if_eq(&'\'').is_some() && !literal.is_empty() => {
-                literal.push('\'')
+                literal.push('\'');
             }
             Some('\'') => break,
             Some(other) => literal.push(other),
@@ -285,7 +285,7 @@ impl Seen {
             Field::Minute => self.minute = number,
             Field::Second => self.second = number,
             Field::Fraction(digits) => {
-                self.nano = number * 10_u32.pow(u32::try_from(9 - digits).ok()?)
+                self.nano = number * 10_u32.pow(u32::try_from(9 - digits).ok()?);
             }
             Field::Nano => self.nano = number,
         }

@@ -305,7 +305,7 @@ fn implied(json: &Json) -> Option<&'static str> {
     let has = |keyword: &&str| json.get(*keyword).is_some();
     let (kind, _) = KEYWORDS
         .iter()
-        .find(|(_, keywords)| keywords.iter().any(|keyword| has(&keyword)))?;
+        .find(|(_, keywords)| keywords.iter().any(&has))?;
     Some(kind)
 }
 
