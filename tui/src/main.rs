@@ -4,6 +4,7 @@
 
 mod actions;
 mod cli;
+mod commands;
 mod conn;
 mod contexts;
 mod demo;
@@ -11,9 +12,11 @@ mod editor;
 mod effect;
 mod headless;
 mod keys;
+mod layout;
 mod message;
 mod model;
 mod runtime;
+mod screen;
 mod terminal;
 mod text;
 mod theme;

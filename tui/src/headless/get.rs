@@ -14,9 +14,14 @@ use crate::model::Model;
 use crate::model::cluster::Connector;
 use crate::model::filter::Filter;
 use crate::model::health;
-use crate::model::screen::Screen;
 use crate::model::secrets::{self, PasswordKeys};
 use crate::model::table::TableId;
+use crate::screen::Screen;
+use crate::screen::connectors::Connectors;
+use crate::screen::lag::Lag;
+use crate::screen::rows::Rows;
+use crate::screen::tasks::Tasks;
+use crate::screen::workers::Workers;
 use crate::text::Text;
 use crate::update::{apply_update, settle};
 
@@ -42,13 +47,13 @@ pub(super) async fn get(
     if kind == Kind::Workers {
         probe(&mut model, client).await;
     }
-    let (screen, table) = match kind {
-        Kind::Connectors | Kind::Plugins => (Screen::Connectors, TableId::Connectors),
-        Kind::Tasks => (Screen::Tasks, TableId::Tasks),
-        Kind::Workers => (Screen::Workers, TableId::Workers),
-        Kind::Lag => (Screen::Lag, TableId::Lag),
+    let (screen, table): (&dyn Screen, TableId) = match kind {
+        Kind::Connectors | Kind::Plugins => (&Connectors, Connectors::ID),
+        Kind::Tasks => (&Tasks, Tasks::ID),
+        Kind::Workers => (&Workers, Workers::ID),
+        Kind::Lag => (&Lag, Lag::ID),
     };
-    model.nav.jump(screen);
+    model.nav.jump(screen.place());
     model.table_mut(table).faults = faults;
     model.stale_index = true;
     if let Some(filter) = filter {
@@ -67,7 +72,7 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
         Kind::Connectors | Kind::Plugins => {
             let found: Vec<ConnectorRow> = keys
                 .iter()
-                .filter_map(|key| model.cluster.connectors.get(key.connector()?))
+                .filter_map(|key| model.cluster.connectors.get(key.connector.as_ref()?))
                 .map(ConnectorRow::of)
                 .collect();
             (rows(&found, output), found.iter().any(|row| row.bad))
@@ -304,19 +309,13 @@ mod tests {
         let mut model = fixtures::failing();
         model.stale_index = true;
         settle(&mut model);
-        let report = listing(&model, Kind::Connectors, TableId::Connectors, Output::Table);
+        let report = listing(&model, Kind::Connectors, Connectors::ID, Output::Table);
         assert_eq!(report.code, UNHEALTHY);
         insta::assert_snapshot!("get_connectors", report.out);
         let mut healthy = fixtures::healthy();
         settle(&mut healthy);
         assert_eq!(
-            listing(
-                &healthy,
-                Kind::Connectors,
-                TableId::Connectors,
-                Output::Json
-            )
-            .code,
+            listing(&healthy, Kind::Connectors, Connectors::ID, Output::Json).code,
             FINE
         );
     }
@@ -325,7 +324,7 @@ mod tests {
     fn json_output_has_the_same_rows() {
         let mut model = fixtures::failing();
         settle(&mut model);
-        let report = listing(&model, Kind::Connectors, TableId::Connectors, Output::Json);
+        let report = listing(&model, Kind::Connectors, Connectors::ID, Output::Json);
         let parsed: Vec<serde_json::Value> = serde_json::from_str(&report.out).unwrap();
         assert_eq!(parsed.len(), model.cluster.connectors.len());
         assert_eq!(parsed[0]["health"], "UNHEALTHY");

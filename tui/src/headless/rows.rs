@@ -5,9 +5,13 @@ use sluice_protocol::State;
 
 use super::output::{Row, known};
 use crate::model::Model;
-use crate::model::cluster::{Connector, Worker, WorkerHealth};
+use crate::model::cluster::Connector;
 use crate::model::health;
 use crate::model::table::RowKey;
+use crate::screen::lag::Lag;
+use crate::screen::rows::Rows;
+use crate::screen::tasks::Tasks;
+use crate::screen::workers::{Workers, answer};
 use crate::text::Text;
 use crate::units;
 
@@ -99,14 +103,11 @@ pub(super) struct TaskRow {
 
 impl TaskRow {
     pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Task(name, id) = key else {
-            return None;
-        };
-        let connector = model.cluster.connectors.get(name)?;
-        let task = connector.tasks.get(id)?;
+        let row = Tasks::find(model, key)?;
+        let (connector, task) = (row.connector, row.task);
         Some(Self {
             connector: connector.label.to_string(),
-            task: *id,
+            task: task.id,
             state: task.state,
             lost: task.lost,
             worker_id: task.worker.to_string(),
@@ -149,19 +150,8 @@ pub(super) struct WorkerRow {
 
 impl WorkerRow {
     pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Worker(id) = key else { return None };
-        let worker: &Worker = model.cluster.workers.get(id)?;
-        let health = match (&worker.health, worker.member) {
-            (_, Some(false)) => "left".to_owned(),
-            (Some(WorkerHealth::Ok), _) => "ok".to_owned(),
-            (Some(WorkerHealth::Warns(warning)), _) => format!("ok, warns: {warning}"),
-            (Some(WorkerHealth::Answers), _) => "answers".to_owned(),
-            (Some(WorkerHealth::NotReady(why)), _) => format!("not ready: {why}"),
-            (Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)), _) => {
-                format!("no answer: {why}")
-            }
-            (None, _) => "n/a".to_owned(),
-        };
+        let worker = Workers::find(model, key)?;
+        let health = answer(worker).map_or_else(|| "n/a".to_owned(), |(_, text)| text);
         Some(Self {
             worker_id: worker.id.to_string(),
             kind: worker.kind.map(|kind| kind.as_str()),
@@ -211,17 +201,11 @@ pub(super) struct LagRow {
 
 impl LagRow {
     pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Partition(name, topic, partition) = key else {
-            return None;
-        };
-        let found = model
-            .cluster
-            .partitions
-            .get(&(name.clone(), topic.clone(), *partition))?;
+        let found = Lag::find(model, key)?;
         Some(Self {
-            connector: Text::name(name).to_string(),
-            topic: topic.to_string(),
-            partition: *partition,
+            connector: Text::name(&found.connector).to_string(),
+            topic: found.topic.to_string(),
+            partition: found.partition,
             end: found.end,
             committed: found.committed,
             lag: found.lag(),

@@ -120,6 +120,13 @@ impl Connector {
         })
     }
 
+    /// The topics of a sink as configured, or the topic of a source.
+    pub(crate) fn topics(&self) -> Option<&str> {
+        ["topics", "topics.regex", "topic"]
+            .into_iter()
+            .find_map(|key| self.config.text(key))
+    }
+
     /// The dead letter queue topic, if one is configured.
     pub(crate) fn dlq(&self) -> Option<&str> {
         self.config

@@ -31,7 +31,29 @@ enum Rule {
     Labels(Vec<(String, Regex)>),
 }
 
+impl<S: Subject> Subject for &S {
+    fn haystack(&self) -> String {
+        (**self).haystack()
+    }
+
+    fn label(&self, key: &str) -> Option<String> {
+        (**self).label(key)
+    }
+
+    fn also(&self, key: &str) -> Option<&'static str> {
+        (**self).also(key)
+    }
+}
+
 impl Filter {
+    /// The filter that every row passes.
+    pub(crate) const fn all() -> Self {
+        Self {
+            text: String::new(),
+            rule: Rule::All,
+        }
+    }
+
     /// Reads what was typed after `/`. Never fails: an incomplete expression is taken literally, so that filtering
     /// works while typing.
     pub(crate) fn parse(text: &str) -> Self {

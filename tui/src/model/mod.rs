@@ -10,8 +10,8 @@ pub(crate) mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod health;
+pub(crate) mod nav;
 pub(crate) mod prompt;
-pub(crate) mod screen;
 pub(crate) mod secrets;
 pub(crate) mod table;
 pub(crate) mod trace;
@@ -27,9 +27,9 @@ use cluster::Cluster;
 use demo::Demo;
 use dialog::{Dialog, EditSession};
 use event::Events;
+use nav::{Detail, Nav, TextState};
 use prompt::Prompt;
-use screen::{Detail, Nav, Screen};
-use table::{RowKey, TableId, TableState};
+use table::{TableId, TableState};
 
 /// What the screen needs to know of a context.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +74,9 @@ pub(crate) struct Flash {
     pub(crate) at: Millis,
 }
 
+static UNSEEN: TableState = TableState::new();
+static UNREAD: TextState = TextState::new();
+
 /// The state of the terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -97,17 +100,14 @@ pub(crate) struct Model {
     pub(crate) epoch: u64,
     /// Screens.
     pub(crate) nav: Nav,
-    tables: Vec<TableState>,
+    tables: BTreeMap<TableId, TableState>,
+    texts: BTreeMap<&'static str, TextState>,
+    /// Which of its tables has the focus on screens that have several, counted from 0.
+    pub(crate) focus: BTreeMap<&'static str, usize>,
     /// Connector screen.
     pub(crate) detail: Detail,
     /// Texts edited and not written, by connector; `None` is that of a new one.
     pub(crate) drafts: BTreeMap<Option<ConnectorName>, EditSession>,
-    /// First line of the help.
-    pub(crate) help_scroll: usize,
-    /// What lines of the help must contain.
-    pub(crate) help_filter: String,
-    /// Keys go to the rebalances, not to the workers.
-    pub(crate) rebalances_focused: bool,
     /// Events.
     pub(crate) events: Events,
     /// Line being typed.
@@ -153,12 +153,11 @@ impl Model {
             since: now,
             epoch: 0,
             nav: Nav::default(),
-            tables: TableId::ALL.iter().map(|id| TableState::new(*id)).collect(),
+            tables: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            focus: BTreeMap::new(),
             detail: Detail::default(),
             drafts: BTreeMap::new(),
-            help_scroll: 0,
-            help_filter: String::new(),
-            rebalances_focused: false,
             events: Events::default(),
             prompt: None,
             history: Vec::new(),
@@ -174,27 +173,29 @@ impl Model {
         }
     }
 
-    /// A table.
+    /// The state of a table; that of one never shown is empty.
     pub(crate) fn table(&self, id: TableId) -> &TableState {
-        &self.tables[id as usize]
+        self.tables.get(&id).unwrap_or(&UNSEEN)
     }
 
-    /// A table, to change it.
+    /// The state of a table, to change it.
     pub(crate) fn table_mut(&mut self, id: TableId) -> &mut TableState {
-        &mut self.tables[id as usize]
+        self.tables.entry(id).or_insert_with(TableState::new)
     }
 
-    /// The table that has the focus.
-    pub(crate) fn focused(&self) -> Option<TableId> {
-        match self.nav.current() {
-            Screen::Workers if self.rebalances_focused => Some(TableId::Rebalances),
-            Screen::Connector(_)
-                if self.detail.full || self.detail.focus != screen::Pane::Tasks =>
-            {
-                None
-            }
-            screen => screen.table(),
-        }
+    /// The states of all tables, to change them.
+    pub(crate) fn tables_mut(&mut self) -> impl Iterator<Item = &mut TableState> {
+        self.tables.values_mut()
+    }
+
+    /// The state of a screen's text.
+    pub(crate) fn text(&self, screen: &str) -> &TextState {
+        self.texts.get(screen).unwrap_or(&UNREAD)
+    }
+
+    /// The state of a screen's text, to change it.
+    pub(crate) fn text_mut(&mut self, screen: &'static str) -> &mut TextState {
+        self.texts.entry(screen).or_default()
     }
 
     /// The context on the screen.
@@ -218,16 +219,7 @@ impl Model {
 
     /// The connector whose screen is open.
     pub(crate) fn open_connector(&self) -> Option<&ConnectorName> {
-        match self.nav.current() {
-            Screen::Connector(name) => Some(name),
-            _ => None,
-        }
-    }
-
-    /// The row the cursor is on, on the present screen.
-    pub(crate) fn current_row(&self) -> Option<&RowKey> {
-        let id = self.focused().or_else(|| self.nav.current().table())?;
-        self.table(id).current()
+        self.nav.current().connector.as_ref()
     }
 
     /// Says something to the user.
@@ -244,11 +236,5 @@ impl Model {
         let number = self.next_number;
         self.next_number += 1;
         number
-    }
-
-    /// Rows of the screen between header and footer, or the guide of the demo above the footer.
-    pub(crate) fn body_height(&self) -> u16 {
-        let guide = u16::from(self.demo.is_some());
-        self.height.saturating_sub(3 + guide)
     }
 }

@@ -4,7 +4,6 @@ mod commands;
 mod data;
 mod dialogs;
 mod edit;
-mod index;
 mod line;
 mod telemetry;
 mod verbs;
@@ -14,10 +13,10 @@ use crate::message::{ActionNews, Message};
 use crate::model::Model;
 use crate::model::action::{Action, Outcome, Sight, Stage, Verb};
 use crate::model::event::{NewEvent, Severity};
+use crate::screen;
 use crate::text::Text;
 
 pub(crate) use edit::{errors as validation_errors, restarts_by_plan};
-pub(crate) use line::{COMMANDS, suggestion};
 
 /// Least age of a list before it is asked for again because of a connector it does not name.
 const RELIST_AFTER: i64 = 1_000;
@@ -39,7 +38,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             } else if model.dialog.is_some() {
                 dialogs::key(model, key)
             } else {
-                match crate::keys::lookup(model.nav.current(), model.demo.is_some(), key) {
+                match screen::current(model).command(model.demo.is_some(), key) {
                     Some(command) => commands::run(model, command),
                     None => {
                         let text = format!("{} does nothing here; ? shows the keys", key.name());
@@ -112,11 +111,33 @@ pub(crate) fn apply_update(model: &mut Model, news: crate::message::Update) {
 }
 
 /// Brings row indexes, selections and scroll positions up to date; called once before each frame.
+///
+/// Indexes are made only when data, filter or order changed; the view then formats visible rows only.
 pub(crate) fn settle(model: &mut Model) {
     if std::mem::take(&mut model.stale_index) {
-        index::rebuild(model);
+        rebuild(model);
     }
-    index::scroll(model);
+    let screen = screen::current(model);
+    for table in screen.tables() {
+        let height = screen.table_rows(model, table.id());
+        model.table_mut(table.id()).scroll_to_selection(height);
+    }
+}
+
+/// Makes the row indexes of the screen that is shown.
+fn rebuild(model: &mut Model) {
+    model.cluster.recount_workers();
+    telemetry::worker_rates(model);
+    for table in screen::current(model).tables() {
+        let index = table.index(model);
+        let worst_first = table.sort(model).column == table.order();
+        model.table_mut(table.id()).replace(index, worst_first);
+    }
+    for table in screen::ALL.iter().flat_map(|screen| screen.tables()) {
+        let mut marks = std::mem::take(&mut model.table_mut(table.id()).marks);
+        marks.retain(|key| table.contains(model, key));
+        model.table_mut(table.id()).marks = marks;
+    }
 }
 
 fn tick(model: &mut Model, now: i64) -> Vec<Effect> {

@@ -10,33 +10,21 @@ use crate::model::action::{Action, Outcome, RestartMode, Verb};
 use crate::model::cluster::Connector;
 use crate::model::dialog::{Choice, Dialog, Outcome as Choose, Planned, Tone, TypedName};
 use crate::model::health;
-use crate::model::screen::Screen;
-use crate::model::table::{RowKey, TableId};
+use crate::model::table::RowKey;
+use crate::screen::current;
 use crate::text::Text;
 use crate::units;
 
-/// What a verb acts on: the open connector, the marked rows, or the selected one.
-fn targets(model: &Model) -> Vec<RowKey> {
-    match model.nav.current() {
-        Screen::Connector(name) => vec![RowKey::Connector(name.clone())],
-        Screen::Connectors => model.table(TableId::Connectors).targets(),
-        Screen::Tasks => model.table(TableId::Tasks).targets(),
-        _ => Vec::new(),
-    }
-}
-
 /// `r`: failed only, all, connector only; the first has the focus. On tasks: the tasks themselves.
 pub(super) fn restart_dialog(model: &mut Model) {
-    let keys = targets(model);
+    let keys = current(model).targets(model);
     let tasks: Vec<Planned> = keys
         .iter()
-        .filter_map(|key| match key {
-            RowKey::Task(name, id) => Some(Planned {
-                connector: name.clone(),
-                verb: Verb::Restart(RestartMode::Task(*id)),
-                tasks: vec![*id],
-            }),
-            _ => None,
+        .filter_map(RowKey::task_id)
+        .map(|(name, id)| Planned {
+            connector: name.clone(),
+            verb: Verb::Restart(RestartMode::Task(id)),
+            tasks: vec![id],
         })
         .collect();
     if !tasks.is_empty() {
@@ -131,7 +119,7 @@ fn restart_tasks(model: &mut Model, plan: Vec<Planned>) {
 
 /// A dialog for a verb on the marked or selected connectors.
 pub(super) fn confirm(model: &mut Model, verb: &Verb) {
-    let keys = targets(model);
+    let keys = current(model).targets(model);
     confirm_on(model, verb, &keys);
 }
 
@@ -251,7 +239,10 @@ fn open(
 }
 
 fn connectors_of(keys: &[RowKey]) -> Vec<ConnectorName> {
-    let set: BTreeSet<ConnectorName> = keys.iter().filter_map(RowKey::connector).cloned().collect();
+    let set: BTreeSet<ConnectorName> = keys
+        .iter()
+        .filter_map(|key| key.connector.clone())
+        .collect();
     set.into_iter().collect()
 }
 
@@ -396,8 +387,9 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
         });
     }
     super::trim_actions(model);
-    model.table_mut(TableId::Connectors).marks.clear();
-    model.table_mut(TableId::Tasks).marks.clear();
+    for table in model.tables_mut() {
+        table.marks.clear();
+    }
     model.flash = None;
     effects
 }

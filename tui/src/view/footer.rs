@@ -4,9 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
+use crate::commands;
 use crate::model::Model;
 use crate::model::action::{Action, NOT_SENT, Outcome, RestartMode, Stage, UNANSWERED, Verb};
 use crate::model::dialog::Tone;
+use crate::screen;
 use crate::theme::Theme;
 use crate::units;
 
@@ -22,7 +24,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
             Span::raw(before.to_owned()),
             Span::raw(after.to_owned()),
         ];
-        if let Some(ghost) = crate::update::suggestion(model) {
+        if let Some(ghost) = commands::suggestion(model) {
             spans.push(Span::styled(ghost, theme.tone(Tone::Dim)));
         }
         let cursor = u16::try_from(1 + Line::raw(before).width()).unwrap_or(u16::MAX);
@@ -33,7 +35,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         ));
         return;
     }
-    let right = word(model, theme);
+    let right = word(model);
     let right_width = right.as_ref().map_or(0, |(_, text)| text.chars().count());
     let mut spans = vec![Span::raw(" ")];
     let crumbs: Vec<String> = model
@@ -44,12 +46,14 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         .collect();
     let width = usize::from(model.width);
     let mut text = crumbs.join(" ");
-    let marks = model.focused().map_or(0, |id| model.table(id).marks.len());
-    if marks > 0 {
-        text.push_str(&format!("  marked {marks}"));
-    }
-    if model.focused().is_some_and(|id| model.table(id).faults) {
-        text.push_str("  faults only");
+    if let Some(table) = screen::focused(model) {
+        let state = model.table(table.id());
+        if !state.marks.is_empty() {
+            text.push_str(&format!("  marked {}", state.marks.len()));
+        }
+        if state.faults {
+            text.push_str("  faults only");
+        }
     }
     let room = width.saturating_sub(right_width + 4).max(12.min(width));
     if text.chars().count() > room {
@@ -76,8 +80,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 }
 
 /// The one thing worth saying now: something fetched, an action under way, the word to the user, the last verdict.
-fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
-    let _ = theme;
+fn word(model: &Model) -> Option<(Tone, String)> {
     if let Some(busy) = &model.busy {
         return Some((Tone::Warn, format!("{busy} …")));
     }

@@ -11,7 +11,7 @@ use crate::keys;
 use crate::model::Model;
 use crate::model::cluster::{Cluster, Connector, Link};
 use crate::model::dialog::Tone;
-use crate::model::screen::Screen;
+use crate::screen;
 use crate::theme::Theme;
 use crate::units;
 
@@ -235,12 +235,12 @@ fn fit(parts: Vec<(String, Style)>, width: usize) -> Line<'static> {
 
 /// Keys of the screen, as many as fit; verbs are left out in read-only mode. Those that lead to all others always fit.
 fn key_line(model: &Model, theme: Theme) -> Line<'static> {
-    let screen = model.nav.current();
+    let screen = screen::current(model);
     let readonly = model.is_readonly();
     let mut seen: Vec<keys::Key> = Vec::new();
     let mut own: Vec<(String, &str)> = Vec::new();
     let mut everywhere: Vec<(String, &str)> = Vec::new();
-    for (group, bindings) in keys::groups(screen, model.demo.is_some()) {
+    for (group, bindings) in screen.groups(model.demo.is_some()) {
         for binding in bindings.iter().filter(|binding| binding.header) {
             if seen.contains(&binding.key) || (readonly && binding.command.writes()) {
                 continue;
@@ -254,9 +254,8 @@ fn key_line(model: &Model, theme: Theme) -> Line<'static> {
             }
         }
     }
-    if matches!(screen, Screen::Connector(_)) {
-        own.push(("1-6".to_owned(), "panes"));
-    }
+    let more = screen.more_keys();
+    own.extend(more.map(|(keys, word)| (keys.to_owned(), word)));
     let length = |(key, word): &(String, &str)| key.chars().count() + word.chars().count() + 3;
     // The two blanks behind the last word may fall off the edge.
     let mut room = usize::from(model.width) + 1;

@@ -8,13 +8,10 @@
 //! footer   breadcrumbs, or the line being typed, and the last word on actions
 //! ```
 
-mod cells;
-mod connector;
 mod dialog;
 mod footer;
 mod header;
-mod help;
-pub(crate) mod layout;
+mod part;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,19 +21,12 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use crate::layout;
 use crate::model::Model;
 use crate::model::cluster::Link;
 use crate::model::dialog::Tone;
-use crate::model::screen::Screen;
-use crate::model::table::TableId;
+use crate::screen;
 use crate::theme::Theme;
-
-pub(crate) use connector::{CONTINUED, lower_lines};
-
-/// How many lines the help of the screen below has.
-pub(crate) fn help_lines(model: &Model) -> usize {
-    help::lines(model).len()
-}
 
 /// Draws everything.
 pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
@@ -50,15 +40,8 @@ pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         return;
     }
     header::draw(model, theme, frame);
-    match model.nav.current() {
-        Screen::Connector(name) => connector::draw(model, theme, frame, name),
-        Screen::Workers => workers(model, theme, frame),
-        Screen::Help => help::draw(model, theme, frame),
-        screen => {
-            if let Some(id) = screen.table() {
-                table::draw(model, theme, frame, id, layout::body(model), true);
-            }
-        }
+    for part in screen::current(model).parts(model) {
+        part::draw(model, theme, frame, part);
     }
     footer::draw(model, theme, frame);
     guide(model, theme, frame);
@@ -82,29 +65,7 @@ fn guide(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     frame.render_widget(line, Rect::new(0, row, model.width, 1));
 }
 
-fn workers(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let (upper, lower) = layout::worker_panes(model);
-    table::draw(
-        model,
-        theme,
-        frame,
-        TableId::Workers,
-        upper,
-        !model.rebalances_focused,
-    );
-    if lower.height >= 3 {
-        table::draw(
-            model,
-            theme,
-            frame,
-            TableId::Rebalances,
-            lower,
-            model.rebalances_focused,
-        );
-    }
-}
-
-/// A screen too small for tables still tells the one number that matters.
+/// A screen too small for tables still shows the one number that matters.
 fn tiny(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let bad = model.cluster.bad();
     let total = model.cluster.connectors.len();

@@ -7,10 +7,18 @@ fn the_worst_connector_is_on_top_at_once() {
     let mut model = fixtures::failing();
     settle(&mut model);
     let order: Vec<Health> = model
-        .table(TableId::Connectors)
+        .table(Connectors::ID)
         .rows
         .iter()
-        .filter_map(|row| Some(model.cluster.connectors.get(row.connector()?)?.health))
+        .filter_map(|row| {
+            Some(
+                model
+                    .cluster
+                    .connectors
+                    .get(row.connector.as_ref()?)?
+                    .health,
+            )
+        })
         .collect();
     assert!(order.is_sorted());
     assert_eq!(order.first(), Some(&Health::Unhealthy));
@@ -48,7 +56,9 @@ fn sort_keys_choose_the_column_and_reverse_on_the_second_press() {
             shift: true,
         },
     );
-    assert_eq!(model.table(TableId::Connectors).sort.column, Column::Tasks);
+    let table: &dyn Table = &Connectors;
+    let sorted = table.headings()[table.sort(&model).column].title;
+    assert_eq!(sorted, "TASKS");
 }
 
 #[test]
@@ -92,12 +102,12 @@ fn commands_take_filters_names_and_short_forms() {
     type_in(&mut model, ":c health=bad\n");
     assert_eq!(names(&model).len(), 4);
     type_in(&mut model, ":t /jdbc\n");
-    assert_eq!(*model.nav.current(), Screen::Tasks);
-    assert_eq!(model.table(TableId::Tasks).rows.len(), 8);
+    assert_eq!(*model.nav.current(), Place::of("tasks"));
+    assert_eq!(model.table(Tasks::ID).rows.len(), 8);
     type_in(&mut model, ":c orders-s3-0042\n");
     assert_eq!(
         *model.nav.current(),
-        Screen::Connector("orders-s3-0042".into())
+        Place::connector(&"orders-s3-0042".into())
     );
     type_in(&mut model, ":nonsense\n");
     assert_eq!(flash(&model), "no command \"nonsense\" (? shows all)");
@@ -194,7 +204,7 @@ fn marks_make_one_plan_of_many() {
     press(&mut model, Key::plain(KeyCode::Char(' ')));
     type_in(&mut model, "j");
     press(&mut model, ctrl(' '));
-    assert_eq!(model.table(TableId::Connectors).marks.len(), 3);
+    assert_eq!(model.table(Connectors::ID).marks.len(), 3);
     type_in(&mut model, "s");
     let title = model.dialog.as_ref().map(|dialog| dialog.title.clone());
     assert_eq!(title.as_deref(), Some("stop: 3 selected"));
@@ -206,7 +216,7 @@ fn marks_make_one_plan_of_many() {
             .count(),
         3
     );
-    assert!(model.table(TableId::Connectors).marks.is_empty());
+    assert!(model.table(Connectors::ID).marks.is_empty());
     let plans: Vec<u64> = model.actions.iter().map(|action| action.plan).collect();
     assert!(plans.windows(2).all(|pair| pair[0] == pair[1]));
 }
@@ -339,23 +349,23 @@ fn navigation_goes_down_up_and_sideways() {
         Some(Effect::LoadPasswords { .. })
     ));
     assert_eq!(
-        model.table(TableId::ConnectorTasks).current(),
-        Some(&RowKey::Task("orders-s3-0042".into(), 1)),
+        model.table(OwnTasks::ID).current(),
+        Some(&RowKey::task(&"orders-s3-0042".into(), 1)),
         "the failed task is selected"
     );
     type_in(&mut model, "J");
-    assert_eq!(*model.nav.current(), Screen::Workers);
+    assert_eq!(*model.nav.current(), Place::of("workers"));
     assert_eq!(
-        model.table(TableId::Workers).current(),
-        Some(&RowKey::Worker(Text::line("w2:8083")))
+        model.table(Workers::ID).current(),
+        Some(&RowKey::named(&Text::line("w2:8083")))
     );
     type_in(&mut model, "\n");
-    assert_eq!(*model.nav.current(), Screen::Tasks);
-    assert!(model.table(TableId::Tasks).rows.len() < model.table(TableId::Tasks).total);
+    assert_eq!(*model.nav.current(), Place::of("tasks"));
+    assert!(model.table(Tasks::ID).rows.len() < model.table(Tasks::ID).total);
     for back in [
-        Screen::Workers,
-        Screen::Connector("orders-s3-0042".into()),
-        Screen::Connectors,
+        Place::of("workers"),
+        Place::connector(&"orders-s3-0042".into()),
+        Place::of("connectors"),
     ] {
         press(&mut model, esc());
         assert_eq!(
@@ -365,7 +375,7 @@ fn navigation_goes_down_up_and_sideways() {
         );
     }
     assert_eq!(
-        model.table(TableId::Connectors).filter.text(),
+        model.table(Connectors::ID).filter.text(),
         "orders-s3",
         "state survives going back"
     );
@@ -377,9 +387,7 @@ fn text_is_searched_copied_and_scrolled() {
     update(&mut model, Message::Resize(80, 24));
     type_in(&mut model, ":c orders-s3-0042\n");
     type_in(&mut model, "6/poll\n");
-    let line = crate::view::lower_lines(&model)[model.detail.scroll]
-        .1
-        .clone();
+    let line = lower::lines(&model)[model.text(CONNECTOR).scroll].1.clone();
     assert!(line.contains("poll"), "{line}");
     let effects = type_in(&mut model, "c");
     assert!(
@@ -407,19 +415,16 @@ fn offsets_are_fetched_when_their_pane_opens() {
         Text::line("{\"kafka_offset\":7}"),
     )];
     update(&mut model, Message::OffsetsLoaded(name, Ok(offsets)));
-    assert!(
-        crate::view::lower_lines(&model)[0]
-            .1
-            .contains("kafka_offset")
-    );
+    assert!(lower::lines(&model)[0].1.contains("kafka_offset"));
 }
 
 /// Everything a key can change that one sees.
 fn seen(model: &Model) -> String {
-    let tables: Vec<String> = TableId::ALL
+    let tables: Vec<String> = ALL
         .iter()
-        .map(|id| {
-            let t = model.table(*id);
+        .flat_map(|screen| screen.tables())
+        .map(|table| {
+            let t = model.table(table.id());
             format!(
                 "{} {} {:?} {} {:?} {:?}",
                 t.selected,
@@ -432,7 +437,7 @@ fn seen(model: &Model) -> String {
         })
         .collect();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {} {:?}",
         model.nav.current(),
         tables,
         model.detail,
@@ -441,37 +446,38 @@ fn seen(model: &Model) -> String {
         flash(model),
         model.wide,
         model.quitting,
-        model.help_scroll,
-        model.rebalances_focused,
+        model.text(HELP).scroll,
+        model.text(CONNECTOR).scroll,
+        model.focus,
     )
 }
 
 /// Each screen with rows, the cursor in their middle.
 fn on_every_screen() -> Vec<Model> {
     let screens = [
-        Screen::Connectors,
-        Screen::Connector("orders-s3-0042".into()),
-        Screen::Tasks,
-        Screen::Workers,
-        Screen::Lag,
-        Screen::Events,
-        Screen::Contexts,
-        Screen::Help,
+        Place::of("connectors"),
+        Place::connector(&"orders-s3-0042".into()),
+        Place::of("tasks"),
+        Place::of("workers"),
+        Place::of("lag"),
+        Place::of("events"),
+        Place::of("contexts"),
+        Place::of("help"),
     ];
-    let open = |screen: &Screen| {
+    let open = |screen: &Place| {
         let mut model = fixtures::failing();
-        model.nav.jump(Screen::Events);
-        if *screen != Screen::Events {
+        model.nav.jump(Place::of("events"));
+        if *screen != Place::of("events") {
             model.nav.push(screen.clone());
         }
         model.width = 140;
         model.height = 20;
         settle(&mut model);
-        if let Some(id) = model.focused() {
-            model.table_mut(id).move_by(1);
+        if let Some(table) = focused(&model) {
+            model.table_mut(table.id()).move_by(1);
         }
-        if *screen == Screen::Help {
-            model.help_scroll = 3;
+        if *screen == Place::of("help") {
+            model.text_mut(HELP).scroll = 3;
         }
         model
     };
@@ -483,7 +489,7 @@ fn on_every_screen() -> Vec<Model> {
 fn every_key_that_is_shown_does_something_or_says_why_not() {
     for start in on_every_screen() {
         let screen = start.nav.current().clone();
-        for (group, bindings) in crate::keys::groups(&screen, false) {
+        for (group, bindings) in at(&screen).groups(false) {
             for binding in bindings {
                 let mut model = start.clone();
                 let before = seen(&model);
@@ -528,9 +534,9 @@ fn a_slash_on_the_connector_screen_searches_the_pane_below() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":c orders-s3-0042\n");
     type_in(&mut model, "/uploadpart\n");
-    assert_eq!(model.detail.search, "uploadpart");
+    assert_eq!(model.text(CONNECTOR).needle, "uploadpart");
     assert!(
-        model.detail.scroll > 0 || flash(&model).is_empty(),
+        model.text(CONNECTOR).scroll > 0 || flash(&model).is_empty(),
         "{}",
         flash(&model)
     );
@@ -555,11 +561,11 @@ fn a_search_finds_what_a_broken_line_holds() {
     }
     model.width = 80;
     type_in(&mut model, ":c orders-s3-0042\n");
-    let lines = crate::view::lower_lines(&model);
+    let lines = lower::lines(&model);
     assert!(lines.len() > 5, "{lines:?}");
     let broken = lines
         .windows(2)
-        .find(|pair| pair[1].1.starts_with(crate::view::CONTINUED));
+        .find(|pair| pair[1].1.starts_with(lower::CONTINUED));
     let [(_, first), (_, second)] = broken.unwrap() else {
         panic!("two lines");
     };
@@ -574,18 +580,21 @@ fn a_search_finds_what_a_broken_line_holds() {
 fn help_contexts_and_rebalances_are_filtered() {
     let mut model = fixtures::failing();
     type_in(&mut model, "?");
-    let all = crate::view::help_lines(&model);
+    let all = at(&Place::of(HELP)).text(&model).0.len();
     type_in(&mut model, "/restart\n");
-    assert!(crate::view::help_lines(&model) < all && crate::view::help_lines(&model) > 0);
+    assert!(
+        at(&Place::of(HELP)).text(&model).0.len() < all
+            && !at(&Place::of(HELP)).text(&model).0.is_empty()
+    );
     press(&mut model, esc());
-    assert_eq!(crate::view::help_lines(&model), all);
+    assert_eq!(at(&Place::of(HELP)).text(&model).0.len(), all);
     type_in(&mut model, ":ctx\n/stag\n");
-    assert_eq!(model.table(TableId::Contexts).rows.len(), 1);
+    assert_eq!(model.table(Contexts::ID).rows.len(), 1);
     let mut model = fixtures::rebalancing();
     type_in(&mut model, ":w\n");
     press(&mut model, Key::plain(KeyCode::Tab));
     type_in(&mut model, "/back\n");
-    assert_eq!(model.table(TableId::Rebalances).rows.len(), 1);
+    assert_eq!(model.table(Rebalances::ID).rows.len(), 1);
 }
 
 /// A line typed while a dialog is open chooses nothing there.
@@ -611,7 +620,7 @@ fn a_line_goes_on_when_a_dialog_opens_by_itself() {
     model.dialog = dialog;
     assert_eq!(type_in(&mut model, "y\n"), []);
     assert!(model.actions.is_empty() && model.dialog.is_some());
-    assert_eq!(model.table(TableId::Connectors).filter.text(), "pay");
+    assert_eq!(model.table(Connectors::ID).filter.text(), "pay");
 }
 
 #[test]
@@ -657,7 +666,7 @@ fn a_filter_is_the_same_wherever_it_is_typed() {
     }
     let mut model = fixtures::failing();
     type_in(&mut model, ":t health=bad\n");
-    let tasks = model.table(TableId::Tasks);
+    let tasks = model.table(Tasks::ID);
     assert!(tasks.rows.len() > 4 && tasks.rows.len() < tasks.total);
 }
 
@@ -665,19 +674,19 @@ fn a_filter_is_the_same_wherever_it_is_typed() {
 fn a_filter_lives_as_long_as_its_visit() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":faults\n");
-    assert!(model.table(TableId::Tasks).faults);
+    assert!(model.table(Tasks::ID).faults);
     press(&mut model, esc());
     assert_eq!(names(&model).len(), 7, "home shows everything");
     type_in(&mut model, ":w\n\n");
-    assert_eq!(*model.nav.current(), Screen::Tasks);
+    assert_eq!(*model.nav.current(), Place::of("tasks"));
     press(&mut model, esc());
     assert_eq!(
         *model.nav.current(),
-        Screen::Workers,
+        Place::of("workers"),
         "back to where one came from"
     );
     type_in(&mut model, ":t\n");
-    let tasks = model.table(TableId::Tasks);
+    let tasks = model.table(Tasks::ID);
     assert_eq!(tasks.rows.len(), tasks.total);
     for name in ["orders-s3-0042", "ghost-es-0003", "orders-jdbc-0113"] {
         type_in(&mut model, &format!(":c {name}\n"));
@@ -707,11 +716,11 @@ fn the_cursor_stays_with_the_failures_when_its_row_gets_well() {
     };
     tell(&mut model, &[4, 5], NOW);
     type_in(&mut model, "jj");
-    let at = model.table(TableId::Connectors).selected;
+    let at = model.table(Connectors::ID).selected;
     tell(&mut model, &[2, 4, 5], NOW + 1_000);
-    let table = model.table(TableId::Connectors);
+    let table = model.table(Connectors::ID);
     assert_eq!(table.selected, at);
-    assert_eq!(table.current(), Some(&RowKey::Connector("c3".into())));
+    assert_eq!(table.current(), Some(&RowKey::connector(&"c3".into())));
 }
 
 /// Over a slow line several keys come between two frames.

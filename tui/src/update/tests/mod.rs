@@ -24,8 +24,15 @@ use crate::model::action::{RestartMode, Stage, Verb};
 use crate::model::cluster::Link;
 use crate::model::fixtures::{self, NOW};
 use crate::model::health::Health;
-use crate::model::screen::Screen;
-use crate::model::table::{Column, RowKey, TableId};
+use crate::model::nav::{CONNECTOR, HELP, Place};
+use crate::model::table::RowKey;
+use crate::screen::connector::{OwnTasks, lower};
+use crate::screen::connectors::Connectors;
+use crate::screen::contexts::Contexts;
+use crate::screen::rows::{Rows, Table};
+use crate::screen::tasks::Tasks;
+use crate::screen::workers::{Rebalances, Workers};
+use crate::screen::{ALL, at, focused};
 use crate::text::Text;
 
 fn ctrl(c: char) -> Key {
@@ -63,10 +70,10 @@ fn type_in(model: &mut Model, text: &str) -> Vec<Effect> {
 
 fn names(model: &Model) -> Vec<&str> {
     model
-        .table(TableId::Connectors)
+        .table(Connectors::ID)
         .rows
         .iter()
-        .filter_map(|row| row.connector())
+        .filter_map(|row| row.connector.as_ref())
         .map(ConnectorName::as_str)
         .collect()
 }

@@ -1,15 +1,75 @@
-//! Help for the screen below: keys from the key table, words from the command table, and what the columns mean.
+//! Help for the screen below: keys from the key tables, words from the table of commands, and what the columns mean.
 
-use ratatui::Frame;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use crossterm::event::KeyCode;
 
-use super::layout;
-use crate::keys;
+use super::part::{Content, Lines, Part};
+use super::{Group, Screen, Word, at};
+use crate::commands;
+use crate::keys::{Binding, Command, Key, more, show};
+use crate::layout;
 use crate::model::Model;
 use crate::model::dialog::Tone;
-use crate::model::screen::Screen;
-use crate::theme::Theme;
+use crate::model::nav::HELP;
+use crate::model::prompt::PromptKind;
+use crate::text::Text;
+
+/// The screen of keys, words and meanings.
+pub(crate) struct Help;
+
+const KEYS: &[Binding] = &[
+    show(Key::plain(KeyCode::Esc), Command::Back, "back"),
+    more(Key::ch('q'), Command::Back, "back"),
+];
+
+impl Screen for Help {
+    fn word(&self) -> Word {
+        Word::unlisted(HELP)
+    }
+
+    fn keys(&self) -> Vec<Group> {
+        vec![("here", KEYS)]
+    }
+
+    fn prompt(&self) -> PromptKind {
+        PromptKind::Filter
+    }
+
+    fn text(&self, model: &Model) -> (Vec<String>, usize) {
+        let lines = lines(model).into_iter();
+        let lines = lines.map(|(key, meaning)| format!("{key} {meaning}"));
+        (lines.collect(), layout::text_rows(layout::body(model)))
+    }
+
+    fn parts(&self, model: &Model) -> Vec<Part> {
+        let area = layout::body(model);
+        let state = model.text(HELP);
+        let title = match state.needle.as_str() {
+            "" => " help ".to_owned(),
+            needle => format!(" help /{}/ ", Text::line(needle)),
+        };
+        let lines = lines(model).into_iter().skip(state.scroll);
+        let lines = lines.take(layout::text_rows(area)).map(|(key, meaning)| {
+            if meaning.is_empty() {
+                vec![(Tone::Strong, key)]
+            } else {
+                vec![
+                    (Tone::Accent, format!("  {key:<14}")),
+                    (Tone::Plain, meaning),
+                ]
+            }
+        });
+        let lines = Lines {
+            title: (Tone::Plain, title),
+            lines: lines.collect(),
+            search: String::new(),
+        };
+        vec![Part {
+            area,
+            focused: true,
+            content: Content::Text(lines),
+        }]
+    }
+}
 
 /// Meaning of what the columns show and of what can't be known.
 const LEGEND: &[(&str, &str)] = &[
@@ -86,27 +146,18 @@ const LEGEND: &[(&str, &str)] = &[
 ];
 
 /// All lines: key or word, and meaning; a heading has no meaning.
-pub(super) fn lines(model: &Model) -> Vec<(String, String)> {
-    let stack = model.nav.stack();
-    let below = match model.nav.current() {
-        Screen::Help => stack
-            .len()
-            .checked_sub(2)
-            .and_then(|i| stack.get(i))
-            .unwrap_or(&Screen::Connectors),
-        screen => screen,
-    };
+fn lines(model: &Model) -> Vec<(String, String)> {
+    let stack = model.nav.stack().iter().rev();
+    let below = stack.map(at).find(|screen| screen.name() != HELP);
     let readonly = model.is_readonly();
     let mut lines = Vec::new();
     // The first binding of a key is the one that counts.
-    let mut seen: Vec<keys::Key> = Vec::new();
-    for (name, bindings) in keys::groups(below, model.demo.is_some()) {
+    let mut seen: Vec<Key> = Vec::new();
+    let groups = below.map(|screen| screen.groups(model.demo.is_some()));
+    for (name, bindings) in groups.into_iter().flatten() {
         lines.push((name.to_owned(), String::new()));
-        for binding in bindings
-            .iter()
-            .filter(|b| !(readonly && b.command.writes()))
-        {
-            if seen.contains(&binding.key) {
+        for binding in bindings {
+            if seen.contains(&binding.key) || (readonly && binding.command.writes()) {
                 continue;
             }
             seen.push(binding.key);
@@ -114,59 +165,26 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String)> {
         }
     }
     lines.push(("words after :".to_owned(), String::new()));
-    for (word, short, what) in crate::update::COMMANDS {
-        let word = match short.first() {
-            Some(short) => format!("{word}, {short}"),
-            None => (*word).to_owned(),
+    for (word, _) in commands::all() {
+        let names = match word.short.first() {
+            Some(short) => format!("{}, {short}", word.word),
+            None => word.word.to_owned(),
         };
-        lines.push((word, (*what).to_owned()));
+        lines.push((names, word.what.to_owned()));
     }
     lines.push(("what it means".to_owned(), String::new()));
-    for (word, meaning) in LEGEND {
-        lines.push(((*word).to_owned(), (*meaning).to_owned()));
-    }
+    let legend = LEGEND.iter();
+    lines.extend(legend.map(|(word, meaning)| ((*word).to_owned(), (*meaning).to_owned())));
     if !model.cluster.topic_notes.is_empty() {
         lines.push(("brokers".to_owned(), String::new()));
-        for note in &model.cluster.topic_notes {
-            lines.push((String::new(), note.to_string()));
-        }
+        let notes = model.cluster.topic_notes.iter();
+        lines.extend(notes.map(|note| (String::new(), note.to_string())));
     }
-    let needle = model.help_filter.to_lowercase();
+    let needle = model.text(HELP).needle.to_lowercase();
     if !needle.is_empty() {
         lines.retain(|(key, meaning)| {
             !meaning.is_empty() && format!("{key} {meaning}").to_lowercase().contains(&needle)
         });
     }
     lines
-}
-
-pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let area = layout::body(model);
-    let block =
-        Block::bordered()
-            .border_style(theme.border(true))
-            .title(if model.help_filter.is_empty() {
-                " help ".to_owned()
-            } else {
-                format!(" help /{}/ ", crate::text::Text::line(&model.help_filter))
-            });
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let all = lines(model);
-    let visible: Vec<Line<'_>> = all
-        .iter()
-        .skip(model.help_scroll)
-        .take(usize::from(inner.height))
-        .map(|(key, meaning)| {
-            if meaning.is_empty() {
-                Line::styled(key.as_str(), theme.tone(Tone::Strong))
-            } else {
-                Line::from(vec![
-                    Span::styled(format!("  {key:<14}"), theme.tone(Tone::Accent)),
-                    Span::raw(meaning.as_str()),
-                ])
-            }
-        })
-        .collect();
-    frame.render_widget(Paragraph::new(visible), inner);
 }
