@@ -104,7 +104,7 @@ pub(crate) fn find(typed: &str) -> Option<Does> {
 
 /// The rest of the best completion of the line being typed; `None` where there is none, or within the line.
 pub(crate) fn suggestion(model: &Model) -> Option<String> {
-    let prompt = model.prompt.as_ref()?;
+    let prompt = model.ui.prompt.as_ref()?;
     let (before, after) = prompt.split();
     if prompt.kind != PromptKind::Command || !after.is_empty() || before.is_empty() {
         return None;

@@ -207,16 +207,17 @@ pub(crate) const fn more(key: Key, command: Command, word: &'static str) -> Bind
     }
 }
 
+/// A line for a key that is not a character.
+pub(crate) const fn code(code: KeyCode, command: Command, word: &'static str) -> Binding {
+    more(Key::plain(code), command, word)
+}
+
 /// Keys that mean the same everywhere.
 pub(crate) const GLOBAL: &[Binding] = &[
     show(Key::ch('/'), Command::FilterLine, "filter"),
     show(Key::ch(':'), Command::OpenLine, "cmd"),
     show(Key::ch('?'), Command::Help, "help"),
-    more(
-        Key::plain(KeyCode::Esc),
-        Command::Back,
-        "clear filter, then up",
-    ),
+    code(KeyCode::Esc, Command::Back, "clear filter, then up"),
     more(Key::ch('['), Command::HistoryBack, "view before"),
     more(Key::ch(']'), Command::HistoryForward, "view after"),
     more(Key::ch('-'), Command::LastView, "last view"),
@@ -229,21 +230,17 @@ pub(crate) const GLOBAL: &[Binding] = &[
 /// Moving in tables and texts.
 pub(crate) const MOVES: &[Binding] = &[
     more(Key::ch('j'), Command::Down, "down"),
-    more(Key::plain(KeyCode::Down), Command::Down, "down"),
+    code(KeyCode::Down, Command::Down, "down"),
     more(Key::ch('k'), Command::Up, "up"),
-    more(Key::plain(KeyCode::Up), Command::Up, "up"),
+    code(KeyCode::Up, Command::Up, "up"),
     more(Key::ch('g'), Command::Top, "top"),
-    more(Key::plain(KeyCode::Home), Command::Top, "top"),
+    code(KeyCode::Home, Command::Top, "top"),
     more(Key::ch('G'), Command::Bottom, "bottom"),
-    more(Key::plain(KeyCode::End), Command::Bottom, "bottom"),
+    code(KeyCode::End, Command::Bottom, "bottom"),
     more(Key::ctrl('f'), Command::PageDown, "page down"),
-    more(
-        Key::plain(KeyCode::PageDown),
-        Command::PageDown,
-        "page down",
-    ),
+    code(KeyCode::PageDown, Command::PageDown, "page down"),
     more(Key::ctrl('b'), Command::PageUp, "page up"),
-    more(Key::plain(KeyCode::PageUp), Command::PageUp, "page up"),
+    code(KeyCode::PageUp, Command::PageUp, "page up"),
 ];
 
 /// Sorting of tables.

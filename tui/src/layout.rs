@@ -12,13 +12,21 @@ pub(crate) const MIN_HEIGHT: u16 = 8;
 
 /// Whether the screen has no room for tables.
 pub(crate) fn is_tiny(model: &Model) -> bool {
-    model.width < MIN_WIDTH || model.height < MIN_HEIGHT
+    let session = &model.session;
+    session.width < MIN_WIDTH || session.height < MIN_HEIGHT
 }
 
 /// The space between header and footer, or between header and the guide of the demo above the footer.
 pub(crate) fn body(model: &Model) -> Rect {
-    let guide = u16::from(model.demo.is_some());
-    Rect::new(0, 2, model.width, model.height.saturating_sub(3 + guide))
+    let session = &model.session;
+    let rest = 3 + u16::from(session.demo.is_some());
+    Rect::new(0, 2, session.width, session.height.saturating_sub(rest))
+}
+
+/// The last line of the screen.
+pub(crate) fn footer(model: &Model) -> Rect {
+    let session = &model.session;
+    Rect::new(0, session.height.saturating_sub(1), session.width, 1)
 }
 
 /// Lines of a bordered text that fit into `area`.

@@ -27,11 +27,12 @@ use crate::model::Model;
 use crate::model::cluster::Link;
 use crate::model::demo::Demo;
 use crate::model::dialog::EditSession;
+use crate::model::news::Update;
 use crate::model::secrets::PasswordKeys;
 use crate::terminal::Screen;
 use crate::text::Text;
 use crate::theme::Theme;
-use crate::update::{settle, update};
+use crate::update::{apply_update, settle, update};
 use crate::view::view;
 
 /// Shortest time between two frames.
@@ -148,17 +149,17 @@ pub(crate) async fn run(
         toggle_agent: None,
     };
     if let Some(demo) = demo {
-        runtime.model.demo = Some(demo.shown);
+        runtime.model.session.demo = Some(demo.shown);
         runtime.toggle_agent = Some(demo.toggle);
         tokio::spawn(tell_of_agents(demo.running, runtime.sender.clone()));
     }
     let (width, height) = crossterm::terminal::size()?;
-    runtime.model.width = width;
-    runtime.model.height = height;
+    runtime.model.session.width = width;
+    runtime.model.session.height = height;
     if let Some(path) = &runtime.surroundings.history {
-        runtime.model.history = editor::read_history(path);
+        runtime.model.session.history = editor::read_history(path);
     }
-    let context = runtime.model.context;
+    let context = runtime.model.session.context;
     runtime.connect(context, 0);
     runtime.input = Some(EventStream::new());
     runtime.turn(&mut signals).await
@@ -170,7 +171,7 @@ impl Runtime {
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_frame = Instant::now() - FRAME;
         let mut frame_due = true;
-        while !self.model.quitting {
+        while !self.model.session.quitting {
             let next_frame = last_frame + FRAME;
             let woken = {
                 let Some(input) = &mut self.input else {
@@ -408,15 +409,15 @@ impl Runtime {
         let client = match Client::new(context) {
             Ok(client) => client,
             Err(error) => {
-                self.model.cluster.rest = Link::Down {
+                let link = Link::Down {
                     error: shown(&error),
                     since: now(),
                     attempt: 1,
                 };
-                return;
+                return apply_update(&mut self.model, Update::Rest(link));
             }
         };
-        self.model.cluster.rest = Link::Connecting;
+        apply_update(&mut self.model, Update::Rest(Link::Connecting));
         let (wishes, listener) = watch::channel(Wish::default());
         let source = conn::open(context, client.clone(), &wishes);
         let feed = Feed::new(epoch, self.sender.clone());
@@ -438,8 +439,8 @@ impl Runtime {
         self.input = Some(EventStream::new());
         self.edited = Some(Instant::now());
         let (width, height) = crossterm::terminal::size()?;
-        self.model.width = width;
-        self.model.height = height;
+        self.model.session.width = width;
+        self.model.session.height = height;
         Ok(Message::EditorClosed(
             session,
             edited.map_err(|error| Text::line(&error.to_string())),

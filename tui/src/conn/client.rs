@@ -17,8 +17,8 @@ use sluice_protocol::rest::{
 use url::Url;
 
 use crate::contexts::{Context, shown_url};
-use crate::message::Update;
 use crate::model::cluster::{WorkerHealth, WorkerKind};
+use crate::model::news::Update;
 use crate::model::secrets::PasswordKeys;
 use crate::text::Text;
 

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use crate::contexts::Context;
-use crate::message::{Message, Update};
+use crate::message::Message;
+use crate::model::news::Update;
 use crate::units::Millis;
 use client::{CallError, Client};
 

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use super::client::Client;
 use super::{DataSource, Feed, Wish, backoff, now, shown};
-use crate::message::Update;
 use crate::model::cluster::Link;
+use crate::model::news::Update;
 use crate::text::Text;
 use crate::units::Millis;
 

@@ -21,9 +21,9 @@ use crate::conn::client::{CallError, Client};
 use crate::conn::now;
 use crate::conn::rest::Known;
 use crate::contexts::Context;
-use crate::message::Update;
 use crate::model::Model;
 use crate::model::action::{RestartMode, Verb};
+use crate::model::news::Update;
 use crate::text::Text;
 use crate::update::{apply_update, settle};
 
@@ -233,7 +233,7 @@ async fn patiently(client: &Client) -> Result<ExpandedConnectors, CallError> {
 /// Asks the workers named in states whether they are there, where the group can't be seen.
 async fn probe(model: &mut Model, client: &Client) {
     let workers: BTreeSet<String> = model
-        .cluster
+        .cluster()
         .workers
         .values()
         .filter(|worker| worker.member.is_none())

@@ -4,14 +4,10 @@ use serde::Serialize;
 use sluice_protocol::State;
 
 use super::output::{Row, known};
-use crate::model::Model;
-use crate::model::cluster::Connector;
+use crate::model::cluster::{Connector, PartitionLag, Worker};
 use crate::model::health;
-use crate::model::table::RowKey;
-use crate::screen::lag::Lag;
-use crate::screen::rows::Rows;
-use crate::screen::tasks::Tasks;
-use crate::screen::workers::{Workers, answer};
+use crate::screen::tasks;
+use crate::screen::workers::answer;
 use crate::text::Text;
 use crate::units;
 
@@ -102,10 +98,9 @@ pub(super) struct TaskRow {
 }
 
 impl TaskRow {
-    pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let row = Tasks::find(model, key)?;
+    pub(super) fn of(row: tasks::TaskRow<'_>) -> Self {
         let (connector, task) = (row.connector, row.task);
-        Some(Self {
+        Self {
             connector: connector.label.to_string(),
             task: task.id,
             state: task.state,
@@ -113,7 +108,7 @@ impl TaskRow {
             worker_id: task.worker.to_string(),
             lag: task.lag,
             root_cause: task.trace.as_ref().map(|trace| trace.root.to_string()),
-        })
+        }
     }
 }
 
@@ -149,18 +144,16 @@ pub(super) struct WorkerRow {
 }
 
 impl WorkerRow {
-    pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let worker = Workers::find(model, key)?;
-        let health = answer(worker).map_or_else(|| "n/a".to_owned(), |(_, text)| text);
-        Some(Self {
+    pub(super) fn of(worker: &Worker) -> Self {
+        Self {
             worker_id: worker.id.to_string(),
             kind: worker.kind.map(|kind| kind.as_str()),
             version: worker.version.as_ref().map(ToString::to_string),
             leader: worker.leader,
-            health,
+            health: answer(worker).map_or_else(|| "n/a".to_owned(), |(_, text)| text),
             connectors: worker.connectors,
             tasks: worker.tasks,
-        })
+        }
     }
 }
 
@@ -200,9 +193,8 @@ pub(super) struct LagRow {
 }
 
 impl LagRow {
-    pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let found = Lag::find(model, key)?;
-        Some(Self {
+    pub(super) fn of(found: &PartitionLag) -> Self {
+        Self {
             connector: Text::name(&found.connector).to_string(),
             topic: found.topic.to_string(),
             partition: found.partition,
@@ -210,7 +202,7 @@ impl LagRow {
             committed: found.committed,
             lag: found.lag(),
             task: found.task,
-        })
+        }
     }
 }
 

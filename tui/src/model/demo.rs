@@ -20,7 +20,7 @@ pub(crate) struct Demo {
 impl Demo {
     /// What can be tried now, most urgent first; short enough for 100 cells with the address before it.
     pub(crate) fn hint(&self, model: &Model) -> (Tone, String) {
-        let listed = &model.cluster.connectors;
+        let listed = &model.cluster().connectors;
         // Unhealthy alone is not worth a word: a connector whose tasks are about to start is that too.
         let failed = listed.values().find(|connector| {
             let mut tasks = connector.tasks.values();

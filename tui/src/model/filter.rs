@@ -46,14 +46,6 @@ impl<S: Subject> Subject for &S {
 }
 
 impl Filter {
-    /// The filter that every row passes.
-    pub(crate) const fn all() -> Self {
-        Self {
-            text: String::new(),
-            rule: Rule::All,
-        }
-    }
-
     /// Reads what was typed after `/`. Never fails: an incomplete expression is taken literally, so that filtering
     /// works while typing.
     pub(crate) fn parse(text: &str) -> Self {

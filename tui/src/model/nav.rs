@@ -247,16 +247,6 @@ pub(crate) struct TextState {
     pub(crate) needle: String,
 }
 
-impl TextState {
-    /// The beginning of a text, nothing searched for.
-    pub(crate) const fn new() -> Self {
-        Self {
-            scroll: 0,
-            needle: String::new(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

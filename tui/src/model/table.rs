@@ -88,8 +88,8 @@ pub(crate) struct Index {
     pub(crate) bad: BTreeSet<RowKey>,
 }
 
-/// State of one table.
-#[derive(Clone, Debug)]
+/// State of one table; at first without rows, without a filter and in the order of its own.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TableState {
     /// Rows that pass the filter, sorted.
     pub(crate) rows: Vec<RowKey>,
@@ -116,23 +116,6 @@ pub(crate) struct TableState {
 }
 
 impl TableState {
-    /// No rows, no filter, the table's own order.
-    pub(crate) const fn new() -> Self {
-        Self {
-            rows: Vec::new(),
-            total: 0,
-            selected: 0,
-            offset: 0,
-            marks: BTreeSet::new(),
-            anchor: None,
-            filter: Filter::all(),
-            given: Filter::all(),
-            faults: false,
-            sort: None,
-            bad: BTreeSet::new(),
-        }
-    }
-
     /// The selected row.
     pub(crate) fn current(&self) -> Option<&RowKey> {
         self.rows.get(self.selected)
@@ -239,7 +222,7 @@ mod tests {
     }
 
     fn table(names: &[&str]) -> TableState {
-        let mut table = TableState::new();
+        let mut table = TableState::default();
         table.replace(index(names), false);
         table
     }

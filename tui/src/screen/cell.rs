@@ -69,12 +69,12 @@ pub(crate) fn rate(rate: Option<f64>) -> Cell {
 
 /// How long ago something happened.
 pub(crate) fn ago(model: &Model, at: Option<Millis>) -> Cell {
-    at.map_or_else(unknown, |at| plain(&units::span(model.now - at)))
+    at.map_or_else(unknown, |at| plain(&units::span(model.now() - at)))
 }
 
 /// How long ago a state changed; `>5m` when it has not changed in the five minutes since the terminal began to watch.
 pub(crate) fn since(model: &Model, changed: Option<Millis>) -> Cell {
-    let watched = model.now - model.since;
+    let watched = model.now() - model.cluster().since;
     match changed {
         Some(_) => ago(model, changed),
         // The first minute says nothing, and a cell that counts seconds on every row is noise on a slow line.
@@ -95,7 +95,7 @@ pub(crate) fn lag(model: &Model, connector: &Connector, lag: Option<i64>) -> Cel
 /// A lag taken at `at`.
 pub(crate) fn aged(model: &Model, at: Option<Millis>, (tone, text): Cell) -> Cell {
     let number = text.starts_with(|c: char| c.is_ascii_digit());
-    if number && model.cluster.is_old_lag(at, model.now) {
+    if number && model.cluster().is_old_lag(at, model.now()) {
         (Tone::Dim, format!("{text}?"))
     } else {
         (tone, text)

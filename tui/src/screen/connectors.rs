@@ -7,7 +7,9 @@ use super::cell::{self, Cell, Scene, plain};
 use super::column::{Column, Rank};
 use super::rows::{Rows, Table};
 use super::{Go, Group, Screen, Word, contexts};
-use crate::keys::{Binding, CONNECTOR_LOOKS, CONNECTOR_VERBS, Command, FAULTS, Key, MARKS, more};
+use crate::keys::{
+    Binding, CONNECTOR_LOOKS, CONNECTOR_VERBS, Command, FAULTS, Key, MARKS, code, more,
+};
 use crate::model::Model;
 use crate::model::cluster::Connector;
 use crate::model::dialog::Tone;
@@ -21,7 +23,7 @@ use crate::{theme, units};
 pub(crate) struct Connectors;
 
 const KEYS: &[Binding] = &[
-    more(Key::plain(KeyCode::Enter), Command::Enter, "open connector"),
+    code(KeyCode::Enter, Command::Enter, "open connector"),
     more(Key::ch('a'), Command::New, "new connector"),
     FAULTS,
 ];
@@ -52,13 +54,13 @@ impl Screen for Connectors {
         if let Some(context) = rest.strip_prefix('@') {
             return contexts::Contexts.argument(model, context);
         }
-        let names = model.cluster.connectors.keys();
+        let names = model.cluster().connectors.keys();
         let found = names.into_iter().find(|name| name.as_str() == rest)?;
         Some(Go::connector(found))
     }
 
     fn completions(&self, model: &Model) -> Vec<String> {
-        let connectors = model.cluster.connectors.values();
+        let connectors = model.cluster().connectors.values();
         connectors.map(|c| c.label.to_string()).collect()
     }
 
@@ -135,7 +137,7 @@ impl Rows for Connectors {
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = &Connector> {
-        model.cluster.connectors.values()
+        model.cluster().connectors.values()
     }
 
     fn key(c: &Connector) -> RowKey {
@@ -143,7 +145,7 @@ impl Rows for Connectors {
     }
 
     fn find<'a>(model: &'a Model, key: &RowKey) -> Option<&'a Connector> {
-        model.cluster.connectors.get(key.connector.as_ref()?)
+        model.cluster().connectors.get(key.connector.as_ref()?)
     }
 
     fn is_fault(c: &Connector) -> bool {
@@ -155,7 +157,7 @@ impl Rows for Connectors {
     }
 
     fn is_active(model: &Model, c: &Connector) -> bool {
-        let mut actions = model.actions.iter().rev();
+        let mut actions = model.ui.actions.iter().rev();
         actions.any(|action| action.connector == c.name && !action.is_over())
     }
 
@@ -182,25 +184,25 @@ impl Rows for Connectors {
 
 /// The age of what the list of connectors says.
 pub(super) fn listed(model: &Model) -> String {
-    if model.cluster.live {
+    if model.cluster().live {
         "live ".to_owned()
     } else {
-        updated(model, model.cluster.listed)
+        updated(model, model.cluster().listed)
     }
 }
 
 /// The age of data that was looked at.
 pub(super) fn updated(model: &Model, at: Option<units::Millis>) -> String {
-    format!("upd {} ", units::age(model.now, at))
+    format!("upd {} ", units::age(model.now(), at))
 }
 
 /// The health. Where nobody answers any more it is STALE, but what was bad stays that.
 fn health<'a>(scene: Scene<'a>, c: &'a Connector) -> Cell {
     let model = scene.model;
-    if model.cluster.is_stale(model.now) && !c.health.is_bad() {
+    if model.cluster().is_stale(model.now()) && !c.health.is_bad() {
         return (Tone::Warn, "STALE".to_owned());
     }
-    if model.cluster.is_unsure(model.now) && !c.health.is_bad() {
+    if model.cluster().is_unsure(model.now()) && !c.health.is_bad() {
         return (Tone::Warn, format!("{}?", health::label(c)));
     }
     (theme::health(c.health), health::label(c))

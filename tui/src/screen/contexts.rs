@@ -37,7 +37,7 @@ impl Screen for Contexts {
         if rest.is_empty() {
             return None;
         }
-        let mut contexts = model.contexts.iter();
+        let mut contexts = model.session.contexts.iter();
         Some(match contexts.position(|c| c.name.as_str() == rest) {
             Some(place) => Go::Context(place),
             None => Go::Nowhere(Outcome::Bad, format!("no context \"{rest}\"")),
@@ -45,7 +45,12 @@ impl Screen for Contexts {
     }
 
     fn completions(&self, model: &Model) -> Vec<String> {
-        model.contexts.iter().map(|c| c.name.to_string()).collect()
+        model
+            .session
+            .contexts
+            .iter()
+            .map(|c| c.name.to_string())
+            .collect()
     }
 }
 
@@ -85,18 +90,18 @@ impl Rows for Contexts {
         })
         .drop(1),
         Col::left("MODE", 4, |s, r| {
-            let readonly = s.model.readonly || r.context.readonly;
+            let readonly = s.model.session.readonly || r.context.readonly;
             plain(&if readonly { "RO" } else { "RW" })
         }),
         Col::left("SEEN", 9, |s, r| {
             let seen = r.context.seen.as_ref();
-            cell::shown(seen.map(|seen| units::age(s.model.now, Some(seen.at))))
+            cell::shown(seen.map(|seen| units::age(s.model.now(), Some(seen.at))))
         })
         .drop(2),
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = ContextRow<'_>> {
-        let contexts = model.contexts.iter().enumerate();
+        let contexts = model.session.contexts.iter().enumerate();
         contexts.map(|(place, context)| ContextRow { place, context })
     }
 
@@ -106,12 +111,12 @@ impl Rows for Contexts {
 
     fn find<'a>(model: &'a Model, key: &RowKey) -> Option<ContextRow<'a>> {
         let place = key.place()?;
-        let context = model.contexts.get(place)?;
+        let context = model.session.contexts.get(place)?;
         Some(ContextRow { place, context })
     }
 
     fn is_active(model: &Model, row: ContextRow<'_>) -> bool {
-        row.place == model.context
+        row.place == model.session.context
     }
 
     fn notes(_: &Model) -> String {
@@ -128,7 +133,7 @@ impl Rows for Contexts {
 }
 
 fn name(scene: Scene<'_>, row: ContextRow<'_>) -> Cell {
-    let tone = if row.place == scene.model.context {
+    let tone = if row.place == scene.model.session.context {
         Tone::Accent
     } else {
         Tone::Plain
@@ -137,8 +142,8 @@ fn name(scene: Scene<'_>, row: ContextRow<'_>) -> Cell {
 }
 
 fn state(scene: Scene<'_>, row: ContextRow<'_>) -> Cell {
-    let (tone, text) = match &scene.model.cluster.rest {
-        _ if row.place != scene.model.context => (Tone::Dim, "not connected"),
+    let (tone, text) = match &scene.model.cluster().rest {
+        _ if row.place != scene.model.session.context => (Tone::Dim, "not connected"),
         Link::Up => (Tone::Good, "connected"),
         Link::Down { .. } => (Tone::Bad, "disconnected"),
         Link::Connecting | Link::Absent => (Tone::Warn, "connecting"),

@@ -147,13 +147,13 @@ const LEGEND: &[(&str, &str)] = &[
 
 /// All lines: key or word, and meaning; a heading has no meaning.
 fn lines(model: &Model) -> Vec<(String, String)> {
-    let stack = model.nav.stack().iter().rev();
+    let stack = model.ui.nav.stack().iter().rev();
     let below = stack.map(at).find(|screen| screen.name() != HELP);
     let readonly = model.is_readonly();
     let mut lines = Vec::new();
     // The first binding of a key is the one that counts.
     let mut seen: Vec<Key> = Vec::new();
-    let groups = below.map(|screen| screen.groups(model.demo.is_some()));
+    let groups = below.map(|screen| screen.groups(model.session.demo.is_some()));
     for (name, bindings) in groups.into_iter().flatten() {
         lines.push((name.to_owned(), String::new()));
         for binding in bindings {
@@ -175,9 +175,9 @@ fn lines(model: &Model) -> Vec<(String, String)> {
     lines.push(("what it means".to_owned(), String::new()));
     let legend = LEGEND.iter();
     lines.extend(legend.map(|(word, meaning)| ((*word).to_owned(), (*meaning).to_owned())));
-    if !model.cluster.topic_notes.is_empty() {
+    if !model.cluster().topic_notes.is_empty() {
         lines.push(("brokers".to_owned(), String::new()));
-        let notes = model.cluster.topic_notes.iter();
+        let notes = model.cluster().topic_notes.iter();
         lines.extend(notes.map(|note| (String::new(), note.to_string())));
     }
     let needle = model.text(HELP).needle.to_lowercase();

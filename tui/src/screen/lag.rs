@@ -77,7 +77,7 @@ impl Rows for Lag {
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = &PartitionLag> {
-        model.cluster.partitions.values()
+        model.cluster().partitions.values()
     }
 
     fn key(p: &PartitionLag) -> RowKey {
@@ -91,7 +91,7 @@ impl Rows for Lag {
     fn find<'a>(model: &'a Model, key: &RowKey) -> Option<&'a PartitionLag> {
         let partition = i32::try_from(key.number?).ok()?;
         let key = (key.connector.clone()?, key.name.clone()?, partition);
-        model.cluster.partitions.get(&key)
+        model.cluster().partitions.get(&key)
     }
 
     fn is_fault(p: &PartitionLag) -> bool {
@@ -99,11 +99,11 @@ impl Rows for Lag {
     }
 
     fn notes(model: &Model) -> String {
-        connectors::updated(model, model.cluster.lag_at)
+        connectors::updated(model, model.cluster().lag_at)
     }
 
     fn empty(model: &Model) -> String {
-        match &model.cluster.brokers {
+        match &model.cluster().brokers {
             _ if !model.has_brokers() => {
                 "n/a: lag is read from the brokers (--bootstrap-servers HOST:PORT)".to_owned()
             }
@@ -147,7 +147,7 @@ fn owner<'a>(scene: Scene<'a>, p: &'a PartitionLag) -> Cell {
     let Some(task) = p.task else {
         return cell::unknown();
     };
-    let known = scene.model.cluster.task(&p.connector, task);
+    let known = scene.model.cluster().task(&p.connector, task);
     let worker = known.map_or("", |task| task.worker.as_str());
     plain(&format!("task {task} {worker}"))
 }

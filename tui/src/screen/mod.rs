@@ -132,7 +132,7 @@ pub(crate) trait Screen: Sync {
     /// Which of its tables the keys act on; `None` when they act on a text.
     fn focus(&self, model: &Model) -> Option<usize> {
         let last = self.tables().len().checked_sub(1)?;
-        let focus = model.focus.get(self.word().word).copied().unwrap_or(0);
+        let focus = model.ui.focus.get(self.word().word).copied().unwrap_or(0);
         Some(focus.min(last))
     }
 
@@ -243,7 +243,7 @@ pub(crate) fn at(place: &Place) -> &'static dyn Screen {
 
 /// The screen that is shown.
 pub(crate) fn current(model: &Model) -> &'static dyn Screen {
-    at(model.nav.current())
+    at(model.ui.nav.current())
 }
 
 /// The table that has the focus.

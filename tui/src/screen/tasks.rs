@@ -7,7 +7,7 @@ use super::cell::{self, Cell, Scene, plain};
 use super::column::{Column, Rank};
 use super::rows::{Rows, Table};
 use super::{Go, Group, Screen, Word, connectors};
-use crate::keys::{Binding, Command, FAULTS, Key, MARKS, OWNER, more, show};
+use crate::keys::{Binding, Command, FAULTS, Key, MARKS, OWNER, code, more, show};
 use crate::model::Model;
 use crate::model::cluster::{Connector, Task, TaskFigures};
 use crate::model::dialog::Tone;
@@ -18,7 +18,7 @@ use crate::model::table::{RowKey, TableId};
 pub(crate) struct Tasks;
 
 const KEYS: &[Binding] = &[
-    more(Key::plain(KeyCode::Enter), Command::Enter, "open connector"),
+    code(KeyCode::Enter, Command::Enter, "open connector"),
     show(Key::ch('r'), Command::Restart, "restart"),
     show(Key::ch('l'), Command::Trace, "trace"),
     FAULTS,
@@ -91,7 +91,7 @@ impl Rows for Tasks {
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = TaskRow<'_>> {
-        model.cluster.connectors.values().flat_map(of)
+        model.cluster().connectors.values().flat_map(of)
     }
 
     fn key(row: TaskRow<'_>) -> RowKey {
@@ -100,7 +100,7 @@ impl Rows for Tasks {
 
     fn find<'a>(model: &'a Model, key: &RowKey) -> Option<TaskRow<'a>> {
         let (name, id) = key.task_id()?;
-        let connector = model.cluster.connectors.get(name)?;
+        let connector = model.cluster().connectors.get(name)?;
         let task = connector.tasks.get(&id)?;
         Some(TaskRow { connector, task })
     }
@@ -243,7 +243,7 @@ pub(super) fn partitions(scene: Scene<'_>, row: TaskRow<'_>) -> Cell {
             partitions.map(|(topic, p)| (topic.as_str(), *p)).collect()
         }
         None => {
-            let partitions = scene.model.cluster.partitions.values();
+            let partitions = scene.model.cluster().partitions.values();
             partitions
                 .filter(|p| p.connector == c.name && p.task == Some(task.id))
                 .map(|p| (p.topic.as_str(), p.partition))

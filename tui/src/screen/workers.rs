@@ -104,7 +104,7 @@ impl Rows for Workers {
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = &Worker> {
-        model.cluster.workers.values()
+        model.cluster().workers.values()
     }
 
     fn key(worker: &Worker) -> RowKey {
@@ -112,11 +112,11 @@ impl Rows for Workers {
     }
 
     fn find<'a>(model: &'a Model, key: &RowKey) -> Option<&'a Worker> {
-        model.cluster.workers.get(key.name.as_ref()?)
+        model.cluster().workers.get(key.name.as_ref()?)
     }
 
     fn notes(model: &Model) -> String {
-        let cluster = &model.cluster;
+        let cluster = model.cluster();
         let age = connectors::updated(model, cluster.group_at.or(cluster.listed));
         match &cluster.group {
             Some(group) => format!("{age}{} {} ", group.id, group.protocol),
@@ -173,7 +173,7 @@ pub(crate) fn answer(worker: &Worker) -> Option<Cell> {
 const SILENT_AFTER: Millis = 40_000;
 
 fn health<'a>(scene: Scene<'a>, worker: &'a Worker) -> Cell {
-    let silent = worker.seen.map(|at| scene.model.now - at);
+    let silent = worker.seen.map(|at| scene.model.now() - at);
     answer(worker).unwrap_or_else(|| match silent {
         Some(silent) if silent < SILENT_AFTER => (Tone::Good, "reports".to_owned()),
         Some(silent) => (Tone::Bad, format!("silent {}", units::span(silent))),
@@ -183,7 +183,7 @@ fn health<'a>(scene: Scene<'a>, worker: &'a Worker) -> Cell {
 
 /// Tasks above or below the mean of the members.
 fn delta<'a>(scene: Scene<'a>, worker: &'a Worker) -> Cell {
-    let workers = scene.model.cluster.workers.values();
+    let workers = scene.model.cluster().workers.values();
     let members: Vec<&Worker> = workers.filter(|w| w.member != Some(false)).collect();
     if members.len() < 2 || worker.member == Some(false) {
         return (Tone::Dim, String::new());
@@ -260,7 +260,7 @@ impl Rows for Rebalances {
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = RebalanceRow<'_>> {
-        let all = model.cluster.rebalances.iter().enumerate();
+        let all = model.cluster().rebalances.iter().enumerate();
         all.map(|(place, rebalance)| RebalanceRow { place, rebalance })
     }
 
@@ -270,16 +270,16 @@ impl Rows for Rebalances {
 
     fn find<'a>(model: &'a Model, key: &RowKey) -> Option<RebalanceRow<'a>> {
         let place = key.place()?;
-        let rebalance = model.cluster.rebalances.get(place)?;
+        let rebalance = model.cluster().rebalances.get(place)?;
         Some(RebalanceRow { place, rebalance })
     }
 
     fn notes(model: &Model) -> String {
-        reach(model, model.cluster.rebalances.back().map(|r| r.start))
+        reach(model, model.cluster().rebalances.back().map(|r| r.start))
     }
 
     fn empty(model: &Model) -> String {
-        let cluster = &model.cluster;
+        let cluster = model.cluster();
         let line = if matches!(cluster.brokers, Link::Down { .. }) {
             "n/a: the brokers do not answer"
         } else if model.has_brokers() && cluster.group.is_none() {
@@ -311,6 +311,8 @@ impl Subject for RebalanceRow<'_> {
 
 /// How far back a table goes: to when the terminal began to watch, or to the oldest that was read from before.
 pub(super) fn reach(model: &Model, oldest: Option<Millis>) -> String {
-    let start = oldest.map_or(model.since, |oldest| oldest.min(model.since));
+    let start = oldest.map_or(model.cluster().since, |oldest| {
+        oldest.min(model.cluster().since)
+    });
     format!("since {} UTC ", units::clock(start))
 }

@@ -25,27 +25,32 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         model.say(Outcome::Bad, "read-only: writes are off");
         return Vec::new();
     }
-    if model.dialog.is_none() {
-        model.flash = model
+    if model.ui.dialog.is_none() {
+        model.ui.flash = model
+            .ui
             .flash
             .take()
-            .filter(|flash| flash.outcome == Outcome::Bad && model.now - flash.at < 2_000);
+            .filter(|flash| flash.outcome == Outcome::Bad && model.now() - flash.at < 2_000);
     }
     match command {
-        Command::Quit => model.quitting = true,
+        Command::Quit => model.session.quitting = true,
         Command::Help => {
             *model.text_mut(HELP) = TextState::default();
-            model.nav.push(Place::of(HELP));
+            model.ui.nav.push(Place::of(HELP));
         }
-        Command::OpenLine => model.prompt = Some(Prompt::new(PromptKind::Command, "")),
+        Command::OpenLine => model.ui.prompt = Some(Prompt::new(PromptKind::Command, "")),
         Command::FilterLine => filter_line(model),
         Command::Enter => return follow(model, current(model).enter(model)),
         Command::Back => return back(model),
-        Command::HistoryBack => return revisit(model, "before this one", |model| model.nav.back()),
-        Command::HistoryForward => {
-            return revisit(model, "after this one", |model| model.nav.forward());
+        Command::HistoryBack => {
+            return revisit(model, "before this one", |model| model.ui.nav.back());
         }
-        Command::LastView => return revisit(model, "before this one", |model| model.nav.toggle()),
+        Command::HistoryForward => {
+            return revisit(model, "after this one", |model| model.ui.nav.forward());
+        }
+        Command::LastView => {
+            return revisit(model, "before this one", |model| model.ui.nav.toggle());
+        }
         Command::Refresh => {
             model.say(Outcome::Pending, "refreshing");
             return vec![Effect::Refresh];
@@ -53,6 +58,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Redraw => return vec![Effect::Redraw],
         Command::ToggleAgent => {
             let whole = model
+                .session
                 .demo
                 .as_ref()
                 .is_some_and(|demo| demo.running == demo.agents);
@@ -63,7 +69,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Wide => wide(model),
         Command::Faults => {
             with_table(model, |table| table.faults = !table.faults);
-            model.stale_index = true;
+            model.ui.stale_index = true;
         }
         Command::Up => step(model, -1),
         Command::Down => step(model, 1),
@@ -105,11 +111,11 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Reveal => reveal(model),
         Command::NextPane => return next_pane(model, 1),
         Command::PreviousPane => return next_pane(model, Pane::ALL.len() - 1),
-        Command::OpenPane(pane) if model.detail.focus == pane && !model.detail.full => {
+        Command::OpenPane(pane) if model.ui.detail.focus == pane && !model.ui.detail.full => {
             return nothing(model, "this pane has the focus already");
         }
         Command::OpenPane(pane) => return open_pane(model, pane),
-        Command::Full => model.detail.full = !model.detail.full,
+        Command::Full => model.ui.detail.full = !model.ui.detail.full,
         Command::NextMatch => search(model, true),
         Command::PreviousMatch => search(model, false),
     }
@@ -118,13 +124,13 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
 
 /// Goes to a screen by word.
 pub(super) fn jump(model: &mut Model, screen: &'static dyn Screen) -> Vec<Effect> {
-    moved(model, |model| model.nav.jump(screen.place()))
+    moved(model, |model| model.ui.nav.jump(screen.place()))
 }
 
 fn moved(model: &mut Model, go: impl FnOnce(&mut Model)) -> Vec<Effect> {
     let before = model.open_connector().cloned();
     go(model);
-    model.stale_index = true;
+    model.ui.stale_index = true;
     let after = model.open_connector().cloned();
     match after {
         Some(name) if before.as_ref() != Some(&name) => arrive(model, &name),
@@ -140,11 +146,11 @@ pub(super) fn open_connector(
     pane: Option<Pane>,
 ) -> Vec<Effect> {
     let mut effects = moved(model, |model| {
-        model.nav.push(Place::connector(name));
+        model.ui.nav.push(Place::connector(name));
     });
     super::rebuild(model);
     let task = task.or_else(|| {
-        let connector = model.cluster.connectors.get(name)?;
+        let connector = model.cluster().connectors.get(name)?;
         connector
             .tasks
             .values()
@@ -156,12 +162,12 @@ pub(super) fn open_connector(
         model.table_mut(OwnTasks::ID).select(&key);
     }
     let failed = model
-        .cluster
+        .cluster()
         .connectors
         .get(name)
         .is_some_and(|connector| connector.first_trace().is_some());
     if !failed {
-        model.detail.lower = Pane::Config;
+        model.ui.detail.lower = Pane::Config;
     }
     if let Some(pane) = pane {
         effects.extend(open_pane(model, pane));
@@ -170,10 +176,10 @@ pub(super) fn open_connector(
 }
 
 fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
-    model.detail = Detail::default();
+    model.ui.detail = Detail::default();
     *model.text_mut(CONNECTOR) = TextState::default();
-    *model.table_mut(OwnTasks::ID) = TableState::new();
-    let Some(connector) = model.cluster.connectors.get(name) else {
+    *model.table_mut(OwnTasks::ID) = TableState::default();
+    let Some(connector) = model.cluster().connectors.get(name) else {
         return Vec::new();
     };
     match connector.config.text("connector.class") {
@@ -199,9 +205,9 @@ fn nothing_to_sort(model: &mut Model) {
 }
 
 fn revisit(model: &mut Model, which: &str, go: impl FnOnce(&mut Model)) -> Vec<Effect> {
-    let before = model.nav.current().clone();
+    let before = model.ui.nav.current().clone();
     let effects = moved(model, go);
-    if *model.nav.current() == before {
+    if *model.ui.nav.current() == before {
         return nothing(model, &format!("no view {which}"));
     }
     effects
@@ -209,12 +215,12 @@ fn revisit(model: &mut Model, which: &str, go: impl FnOnce(&mut Model)) -> Vec<E
 
 /// Wide columns need a wide screen: where none has room the user reads that.
 fn wide(model: &mut Model) {
-    model.wide = !model.wide;
+    model.session.wide = !model.session.wide;
     let shown = |wide| {
-        let width = model.width.saturating_sub(3);
+        let width = model.session.width.saturating_sub(3);
         Some(focused(model)?.fitted(width, wide).len())
     };
-    let text = match (model.wide, shown(true) == shown(false)) {
+    let text = match (model.session.wide, shown(true) == shown(false)) {
         (true, true) => "wide columns: no room for more, or none here",
         (true, false) => "wide columns",
         (false, _) => "narrow columns",
@@ -237,34 +243,23 @@ pub(super) fn follow(model: &mut Model, go: Go) -> Vec<Effect> {
 }
 
 /// Switches to another context; everything known of the old one is dropped.
-pub(super) fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
-    let Some(context) = model.contexts.get(place) else {
+fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
+    let Some(context) = model.session.contexts.get(place) else {
         return Vec::new();
     };
-    let name = context.name.clone();
-    let old = std::mem::replace(model, Model::new(Vec::new(), place, false, 0));
-    model.contexts = old.contexts;
-    model.readonly = old.readonly;
-    model.now = old.now;
-    model.since = old.now;
-    model.width = old.width;
-    model.height = old.height;
-    model.history = old.history;
-    model.wide = old.wide;
-    model.next_number = old.next_number;
-    model.epoch = old.epoch + 1;
-    model.cluster.rest = crate::model::cluster::Link::Connecting;
-    model.say(Outcome::Pending, &format!("context {name}"));
+    let text = format!("context {}", context.name);
+    let epoch = model.switch(place);
+    model.say(Outcome::Pending, &text);
     vec![Effect::Connect {
         context: place,
-        epoch: model.epoch,
+        epoch,
     }]
 }
 
 /// Esc: closes what is open, innermost first, then clears the filter, then goes up.
 fn back(model: &mut Model) -> Vec<Effect> {
-    if model.open_connector().is_some() && model.detail.full {
-        model.detail.full = false;
+    if model.open_connector().is_some() && model.ui.detail.full {
+        model.ui.detail.full = false;
         return Vec::new();
     }
     let screen = current(model);
@@ -274,7 +269,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
             return Vec::new();
         }
     }
-    model.stale_index = true;
+    model.ui.stale_index = true;
     if let Some(table) = focused(model) {
         let table = model.table_mut(table.id());
         if table.filter.text() != table.given.text() {
@@ -283,7 +278,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
         }
     }
     let table = screen.tables().first();
-    if model.nav.pop() {
+    if model.ui.nav.pop() {
         // A filter lives as long as the visit.
         if let Some(table) = table {
             model.table_mut(table.id()).begin_visit(Filter::default());
@@ -303,7 +298,7 @@ fn visit(model: &mut Model, screen: &'static dyn Screen, filter: Filter) -> Vec<
     if let Some(table) = screen.tables().first() {
         model.table_mut(table.id()).begin_visit(filter);
     }
-    moved(model, |model| model.nav.push(screen.place()))
+    moved(model, |model| model.ui.nav.push(screen.place()))
 }
 
 fn with_table(model: &mut Model, change: impl FnOnce(&mut TableState)) {
@@ -316,7 +311,7 @@ fn with_table(model: &mut Model, change: impl FnOnce(&mut TableState)) {
 fn step(model: &mut Model, delta: isize) {
     if focused(model).is_some() {
         with_table(model, |table| table.move_by(delta));
-        if model.open_connector().is_some() && model.detail.lower == Pane::Trace {
+        if model.open_connector().is_some() && model.ui.detail.lower == Pane::Trace {
             model.text_mut(CONNECTOR).scroll = 0;
         }
         return;
@@ -354,7 +349,7 @@ fn sort_by(model: &mut Model, letter: char) {
 
 fn sort_again(model: &mut Model, table: &dyn Table, column: usize, reverse: bool) {
     model.table_mut(table.id()).sort = Some(Sort { column, reverse });
-    model.stale_index = true;
+    model.ui.stale_index = true;
 }
 
 /// Sorts by the next column to the left (-1) or right (1).
@@ -364,7 +359,8 @@ fn sort_step(model: &mut Model, step: isize) {
     };
     let headings = table.headings();
     let shown = headings.iter().enumerate();
-    let shown = shown.filter(|(_, heading)| heading.ranked && (model.wide || !heading.wide));
+    let shown =
+        shown.filter(|(_, heading)| heading.ranked && (model.session.wide || !heading.wide));
     let shown: Vec<usize> = shown.map(|(column, _)| column).collect();
     let sorted = table.sort(model).column;
     let at = shown.iter().position(|column| *column == sorted);
@@ -385,13 +381,13 @@ fn filter_line(model: &mut Model) {
     if model.open_connector().is_some() {
         // What one looks for on this screen is in the text below the tasks.
         if focused(model).is_some() {
-            model.detail.focus = model.detail.lower;
+            model.ui.detail.focus = model.ui.detail.lower;
         }
     } else if let Some(table) = focused(model) {
         kind = PromptKind::Filter;
         text = model.table(table.id()).filter.text().to_owned();
     }
-    model.prompt = Some(Prompt::new(kind, &text));
+    model.ui.prompt = Some(Prompt::new(kind, &text));
 }
 
 /// The connector under the cursor or open.
@@ -417,13 +413,13 @@ fn look(model: &mut Model, pane: Pane) -> Vec<Effect> {
 }
 
 fn open_pane(model: &mut Model, pane: Pane) -> Vec<Effect> {
-    model.detail.focus = pane;
+    model.ui.detail.focus = pane;
     if pane == Pane::Tasks {
-        model.detail.full = false;
+        model.ui.detail.full = false;
         return Vec::new();
     }
-    if model.detail.lower != pane {
-        model.detail.lower = pane;
+    if model.ui.detail.lower != pane {
+        model.ui.detail.lower = pane;
         *model.text_mut(CONNECTOR) = TextState::default();
     }
     if pane == Pane::Offsets
@@ -440,11 +436,11 @@ fn next_pane(model: &mut Model, step: usize) -> Vec<Effect> {
         let screen = current(model);
         if let Some(focus) = screen.focus(model) {
             let next = (focus + step) % screen.tables().len();
-            model.focus.insert(screen.name(), next);
+            model.ui.focus.insert(screen.name(), next);
         }
         return Vec::new();
     }
-    let focus = |pane: &Pane| *pane == model.detail.focus;
+    let focus = |pane: &Pane| *pane == model.ui.detail.focus;
     let at = Pane::ALL.iter().position(focus).unwrap_or(0);
     match Pane::ALL.get((at + step) % Pane::ALL.len()) {
         Some(pane) => open_pane(model, *pane),
@@ -464,21 +460,21 @@ fn filtered(model: &mut Model, screen: &'static dyn Screen) {
 
 fn owner(model: &mut Model) {
     let row = current_row(model).and_then(|(_, row)| row.task_id());
-    let Some(task) = row.and_then(|(name, id)| model.cluster.task(name, id)) else {
+    let Some(task) = row.and_then(|(name, id)| model.cluster().task(name, id)) else {
         let text = "no task under the cursor; 1 goes to the tasks";
         return model.say(Outcome::Pending, text);
     };
     let key = RowKey::named(&task.worker);
     let workers: &dyn Screen = &Workers;
-    model.focus.remove(workers.name());
-    model.nav.push(workers.place());
+    model.ui.focus.remove(workers.name());
+    model.ui.nav.push(workers.place());
     super::rebuild(model);
     model.table_mut(Workers::ID).select(&key);
 }
 
 fn reveal(model: &mut Model) {
-    if model.detail.lower == Pane::Config {
-        model.detail.reveal = !model.detail.reveal;
+    if model.ui.detail.lower == Pane::Config {
+        model.ui.detail.reveal = !model.ui.detail.reveal;
     } else {
         model.say(
             Outcome::Pending,
@@ -520,11 +516,11 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 /// `:abort`: what is asked for and not taken by the cluster yet is given up; what it has taken can't be called back.
 pub(super) fn abort(model: &mut Model) -> Vec<Effect> {
     let waiting = |action: &&Action| matches!(action.stage, Stage::Asked | Stage::Waiting { .. });
-    match model.actions.iter().filter(waiting).count() {
+    match model.ui.actions.iter().filter(waiting).count() {
         0 => nothing(model, "nothing waits to be sent"),
         // What came of each is said by the line of its plan.
         _ => {
-            model.flash = None;
+            model.ui.flash = None;
             vec![Effect::Abort]
         }
     }

@@ -19,11 +19,11 @@ use crate::screen::{Go, Screen, current, focused};
 /// Pasted text goes where one types.
 pub(super) fn paste(model: &mut Model, text: &str) {
     let first = text.lines().next().unwrap_or("");
-    if let Some(dialog) = &mut model.dialog {
+    if let Some(dialog) = &mut model.ui.dialog {
         if let Some(typed) = &mut dialog.typed {
             first.chars().for_each(|c| typed.line.insert(c));
         }
-    } else if let Some(prompt) = &mut model.prompt {
+    } else if let Some(prompt) = &mut model.ui.prompt {
         first.chars().for_each(|c| prompt.insert(c));
         live_filter(model);
     }
@@ -32,7 +32,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
 /// A key while the line is open.
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     let completion = suggestion(model);
-    let Some(prompt) = &mut model.prompt else {
+    let Some(prompt) = &mut model.ui.prompt else {
         return Vec::new();
     };
     match key.code {
@@ -60,7 +60,7 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
             }
         }
         KeyCode::Up | KeyCode::Down if prompt.kind == PromptKind::Command => {
-            prompt.recall(&model.history, key.code == KeyCode::Up);
+            prompt.recall(&model.session.history, key.code == KeyCode::Up);
         }
         KeyCode::Char(c) if !key.ctrl => prompt.insert(c),
         _ => {}
@@ -71,7 +71,9 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
 
 /// Filters and searches act while one types.
 fn live_filter(model: &mut Model) {
-    let Some(prompt) = &model.prompt else { return };
+    let Some(prompt) = &model.ui.prompt else {
+        return;
+    };
     let text = prompt.text().to_owned();
     match prompt.kind {
         PromptKind::Filter => set_filter(model, &text),
@@ -84,7 +86,7 @@ fn live_filter(model: &mut Model) {
 fn set_filter(model: &mut Model, text: &str) {
     if let Some(table) = focused(model) {
         model.table_mut(table.id()).filter = Filter::parse(text);
-        model.stale_index = true;
+        model.ui.stale_index = true;
     } else {
         *model.text_mut(current(model).name()) = TextState {
             scroll: 0,
@@ -94,7 +96,7 @@ fn set_filter(model: &mut Model, text: &str) {
 }
 
 fn cancel(model: &mut Model) -> Vec<Effect> {
-    if let Some(prompt) = model.prompt.take() {
+    if let Some(prompt) = model.ui.prompt.take() {
         match prompt.kind {
             PromptKind::Filter => set_filter(model, &prompt.before),
             PromptKind::Search => model.text_mut(CONNECTOR).needle = prompt.before,
@@ -105,7 +107,7 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
 }
 
 fn submit(model: &mut Model) -> Vec<Effect> {
-    let Some(prompt) = model.prompt.take() else {
+    let Some(prompt) = model.ui.prompt.take() else {
         return Vec::new();
     };
     match prompt.kind {
@@ -116,8 +118,8 @@ fn submit(model: &mut Model) -> Vec<Effect> {
             if line.is_empty() {
                 return Vec::new();
             }
-            model.history.retain(|old| *old != line);
-            model.history.push(line.clone());
+            model.session.history.retain(|old| *old != line);
+            model.session.history.push(line.clone());
             let mut effects = run(model, &line);
             effects.push(Effect::Remember(line));
             effects
@@ -154,7 +156,7 @@ fn open(model: &mut Model, screen: &'static dyn Screen, rest: &str) -> Vec<Effec
         return filtered(model, screen, rest);
     };
     if matches!(go, Go::Connector { .. }) {
-        model.nav.jump(screen.place());
+        model.ui.nav.jump(screen.place());
     }
     commands::follow(model, go)
 }
@@ -166,7 +168,7 @@ fn filtered(model: &mut Model, screen: &'static dyn Screen, rest: &str) -> Vec<E
         state.begin_visit(Filter::default());
         state.filter = Filter::parse(rest.strip_prefix('/').unwrap_or(rest));
     }
-    model.stale_index = true;
+    model.ui.stale_index = true;
     commands::jump(model, screen)
 }
 
@@ -207,7 +209,7 @@ fn bulk(model: &mut Model, rest: &str, verb: &Verb) {
     let filter = Filter::parse(rest.strip_prefix('/').unwrap_or(rest));
     let by_name = !rest.starts_with(['/', '-', '!']) && !rest.contains('=');
     let names: Vec<RowKey> = model
-        .cluster
+        .cluster()
         .connectors
         .values()
         .filter(|c| {

@@ -5,11 +5,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use crate::model::Model;
 use crate::model::dialog::{Dialog, Tone};
 use crate::theme::Theme;
+use crate::units;
 
-pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &Dialog) {
+pub(super) fn draw(theme: Theme, frame: &mut Frame<'_>, dialog: &Dialog) {
+    let screen = frame.area();
     let buttons: usize = dialog
         .choices
         .iter()
@@ -22,17 +23,23 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
         .chain([buttons, dialog.title.chars().count() + 4, 40])
         .max()
         .unwrap_or(40);
-    let most = usize::from(model.width.saturating_sub(4)).max(20);
+    let most = usize::from(screen.width.saturating_sub(4)).max(20);
     let width = (widest + 4).min(most);
     let text_width = width.saturating_sub(4).max(8);
-    let body = wrapped(dialog, text_width);
+    let body: Vec<(Tone, String)> = dialog
+        .lines()
+        .flat_map(|(tone, text)| {
+            let lines = units::wrapped(text.as_str(), text_width, "").into_iter();
+            lines.map(|line| (*tone, line))
+        })
+        .collect();
     let extra = 4 + if dialog.typed.is_some() { 1 } else { 0 };
-    let height = (body.len() + extra).min(usize::from(model.height.saturating_sub(2)).max(6));
-    let width = u16::try_from(width).unwrap_or(u16::MAX).min(model.width);
-    let height = u16::try_from(height).unwrap_or(u16::MAX).min(model.height);
+    let height = (body.len() + extra).min(usize::from(screen.height.saturating_sub(2)).max(6));
+    let width = u16::try_from(width).unwrap_or(u16::MAX).min(screen.width);
+    let height = u16::try_from(height).unwrap_or(u16::MAX).min(screen.height);
     let area = Rect::new(
-        (model.width - width) / 2,
-        (model.height - height) / 2,
+        (screen.width - width) / 2,
+        (screen.height - height) / 2,
         width,
         height,
     );
@@ -116,35 +123,6 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &
             ..inner
         },
     );
-}
-
-fn wrapped(dialog: &Dialog, width: usize) -> Vec<(Tone, String)> {
-    let mut out = Vec::new();
-    for (tone, text) in dialog.lines() {
-        let mut rest = text.as_str();
-        loop {
-            let mut used = 0;
-            let cut = rest
-                .char_indices()
-                .find(|(_, c)| {
-                    used += Line::raw(c.to_string()).width();
-                    used > width
-                })
-                .map(|(i, _)| i);
-            match cut.filter(|i| *i > 0) {
-                Some(i) => {
-                    let (head, tail) = rest.split_at(i);
-                    out.push((*tone, head.to_owned()));
-                    rest = tail;
-                }
-                None => {
-                    out.push((*tone, rest.to_owned()));
-                    break;
-                }
-            }
-        }
-    }
-    out
 }
 
 fn button_line(dialog: &Dialog, theme: Theme) -> Line<'static> {

@@ -1,10 +1,11 @@
 //! The last line: breadcrumbs, or what is being typed; on the right what became of actions.
 
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 use ratatui::text::{Line, Span};
 
 use crate::commands;
+use crate::layout;
 use crate::model::Model;
 use crate::model::action::{Action, NOT_SENT, Outcome, RestartMode, Stage, UNANSWERED, Verb};
 use crate::model::dialog::Tone;
@@ -16,8 +17,8 @@ use crate::units;
 const SHOWN_FOR: i64 = 15_000;
 
 pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let area = Rect::new(0, model.height.saturating_sub(1), model.width, 1);
-    if let Some(prompt) = &model.prompt {
+    let area = layout::footer(model);
+    if let Some(prompt) = &model.ui.prompt {
         let (before, after) = prompt.split();
         let mut spans = vec![
             Span::styled(prompt.sign().to_string(), theme.tone(Tone::Accent)),
@@ -30,7 +31,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         let cursor = u16::try_from(1 + Line::raw(before).width()).unwrap_or(u16::MAX);
         frame.render_widget(Line::from(spans), area);
         frame.set_cursor_position(Position::new(
-            cursor.min(model.width.saturating_sub(1)),
+            cursor.min(area.width.saturating_sub(1)),
             area.y,
         ));
         return;
@@ -39,12 +40,13 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let right_width = right.as_ref().map_or(0, |(_, text)| text.chars().count());
     let mut spans = vec![Span::raw(" ")];
     let crumbs: Vec<String> = model
+        .ui
         .nav
         .stack()
         .iter()
         .map(|s| format!("<{}>", s.crumb()))
         .collect();
-    let width = usize::from(model.width);
+    let width = usize::from(area.width);
     let mut text = crumbs.join(" ");
     if let Some(table) = screen::focused(model) {
         let state = model.table(table.id());
@@ -81,17 +83,18 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 
 /// The one thing worth saying now: something fetched, an action under way, the word to the user, the last verdict.
 fn word(model: &Model) -> Option<(Tone, String)> {
-    if let Some(busy) = &model.busy {
+    if let Some(busy) = &model.ui.busy {
         return Some((Tone::Warn, format!("{busy} …")));
     }
-    if let Some(flash) = &model.flash {
+    if let Some(flash) = &model.ui.flash {
         return Some((
             tone(flash.outcome),
             sign(flash.outcome, flash.text.as_str()),
         ));
     }
-    let last = model.actions.back()?;
+    let last = model.ui.actions.back()?;
     let plan: Vec<_> = model
+        .ui
         .actions
         .iter()
         .filter(|action| action.plan == last.plan)
@@ -106,7 +109,7 @@ fn word(model: &Model) -> Option<(Tone, String)> {
             .iter()
             .filter_map(|action| over_at(&action.stage))
             .max();
-        if ended == plan.len() && over_at.is_some_and(|at| model.now - at > SHOWN_FOR) {
+        if ended == plan.len() && over_at.is_some_and(|at| model.now() - at > SHOWN_FOR) {
             return None;
         }
         let verb = match last.verb {
@@ -127,7 +130,7 @@ fn word(model: &Model) -> Option<(Tone, String)> {
         let answered =
             |action: &&&&Action| !action.failed_as(NOT_SENT) && !action.failed_as(UNANSWERED);
         if let Some(first) = failed.iter().find(answered) {
-            let (count, why) = (failed.len() - unsent - unsure, first.line(model.now).1);
+            let (count, why) = (failed.len() - unsent - unsure, first.line(model.now()).1);
             text.push_str(&format!(", {count} not ({why})"));
         }
         let outcome = match (failed.is_empty(), ended == plan.len()) {
@@ -137,10 +140,10 @@ fn word(model: &Model) -> Option<(Tone, String)> {
         };
         return Some((tone(outcome), sign(outcome, &text)));
     }
-    if over_at(&last.stage).is_some_and(|at| model.now - at > SHOWN_FOR) {
+    if over_at(&last.stage).is_some_and(|at| model.now() - at > SHOWN_FOR) {
         return None;
     }
-    let (outcome, text) = last.line(model.now);
+    let (outcome, text) = last.line(model.now());
     Some((tone(outcome), sign(outcome, &text)))
 }
 

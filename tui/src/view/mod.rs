@@ -31,7 +31,7 @@ use crate::theme::Theme;
 /// Draws everything.
 pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
-    if area.width < model.width || area.height < model.height {
+    if area.width < model.session.width || area.height < model.session.height {
         // The screen shrank a moment ago; the message about it is on its way and brings a new frame.
         return;
     }
@@ -45,14 +45,16 @@ pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     }
     footer::draw(model, theme, frame);
     guide(model, theme, frame);
-    if let Some(dialog) = &model.dialog {
-        dialog::draw(model, theme, frame, dialog);
+    if let Some(dialog) = &model.ui.dialog {
+        dialog::draw(theme, frame, dialog);
     }
 }
 
 /// The demo's line: where its Kafka is, and what to try.
 fn guide(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let Some(demo) = &model.demo else { return };
+    let Some(demo) = &model.session.demo else {
+        return;
+    };
     let (tone, hint) = demo.hint(model);
     let line = Line::from(vec![
         Span::styled(
@@ -61,17 +63,17 @@ fn guide(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         ),
         Span::styled(hint, theme.tone(tone)),
     ]);
-    let row = model.height.saturating_sub(2);
-    frame.render_widget(line, Rect::new(0, row, model.width, 1));
+    let row = model.session.height.saturating_sub(2);
+    frame.render_widget(line, Rect::new(0, row, model.session.width, 1));
 }
 
 /// A screen too small for tables still shows the one number that matters.
 fn tiny(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let bad = model.cluster.bad();
-    let total = model.cluster.connectors.len();
-    let (tone, state) = match &model.cluster.rest {
+    let bad = model.cluster().bad();
+    let total = model.cluster().connectors.len();
+    let (tone, state) = match model.cluster().rest {
         Link::Down { .. } => (Tone::Bad, "disconnected".to_owned()),
-        _ if model.cluster.listed.is_none() => (Tone::Dim, "connecting".to_owned()),
+        _ if model.cluster().listed.is_none() => (Tone::Dim, "connecting".to_owned()),
         _ if bad > 0 => (Tone::Bad, format!("{bad} bad of {total}")),
         _ => (Tone::Good, format!("{total} connectors, none bad")),
     };

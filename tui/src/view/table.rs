@@ -65,7 +65,7 @@ impl Columns {
         Self {
             headings: table.headings(),
             // One cell in front for the sign of the row.
-            fitted: table.fitted(area.width.saturating_sub(1), model.wide),
+            fitted: table.fitted(area.width.saturating_sub(1), model.session.wide),
             area,
         }
     }
@@ -101,7 +101,7 @@ impl Columns {
         buffer: &mut Buffer,
     ) {
         let state = model.table(table.id());
-        let stale = table.is_of_cluster() && model.cluster.is_stale(model.now);
+        let stale = table.is_of_cluster() && model.cluster().is_stale(model.now());
         let mut base = Style::new();
         if stale {
             base = base.add_modifier(Modifier::DIM);
@@ -191,7 +191,7 @@ fn title(model: &Model, table: &'static dyn Table) -> String {
 
 /// What is shown instead of rows: why there are none and what one can do.
 fn instead(model: &Model, table: &'static dyn Table) -> Vec<(Tone, String)> {
-    let cluster = &model.cluster;
+    let cluster = model.cluster();
     let dim = |text: String| vec![(Tone::Dim, text)];
     if table.is_of_cluster() && cluster.listed.is_none() {
         match &cluster.rest {

@@ -11,7 +11,7 @@ use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT, lock};
 use crate::conn::now;
 use crate::conn::rest::Known;
-use crate::message::{GroupMember, GroupReport, Update};
+use crate::model::news::{GroupMember, GroupReport, Update};
 use crate::text::Text;
 
 /// Distance between searches for the group, which describe every group of the brokers: two seconds at first,

@@ -14,7 +14,7 @@ use rdkafka::message::BorrowedMessage;
 use sluice_protocol::{ConnectorName, offset_topic};
 
 use super::{Shared, tail};
-use crate::message::Update;
+use crate::model::news::Update;
 use crate::units::Millis;
 
 /// Records of the tail that are read at first, of all partitions together.

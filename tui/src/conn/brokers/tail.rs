@@ -19,7 +19,7 @@ use super::consumer::{BrokerConsumer, LastFailure};
 use super::topics::{Subjects, Topics};
 use super::{Shared, TIMEOUT};
 use crate::conn::now;
-use crate::message::{StatusChange, Update};
+use crate::model::news::{StatusChange, Update};
 use crate::text::Text;
 
 /// Records of a topic larger than this are passed over; a trace is a few KiB.
@@ -102,7 +102,7 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
             state: Some(status.state),
             worker: Text::line(&status.worker_id),
             trace: status.trace,
-            generation: status.generation.get(),
+            generation: Some(status.generation.get()).filter(|generation| *generation >= 0),
             version: status.version.as_deref().map(Text::line),
             at,
             old,
@@ -113,7 +113,7 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
             state: None,
             worker: Text::default(),
             trace: None,
-            generation: 0,
+            generation: None,
             version: None,
             at,
             old,

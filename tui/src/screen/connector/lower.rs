@@ -1,18 +1,18 @@
 //! The lower pane of a connector: trace, configuration, offsets, events or lag by partition.
 
-use ratatui::text::Line;
 use sluice_protocol::ConnectorType;
 
 use super::{OwnTasks, Subject, open, sink_fact};
 use crate::model::Model;
 use crate::model::cluster::PartitionLag;
 use crate::model::dialog::Tone;
+use crate::model::event::Event;
 use crate::model::nav::{CONNECTOR, Pane};
 use crate::model::secrets::{self, PasswordKeys};
 use crate::model::trace::Trace;
 use crate::screen::part::Lines;
 use crate::screen::rows::Rows;
-use crate::screen::{cell, lag};
+use crate::screen::{cell, events, lag};
 use crate::text::Text;
 use crate::units;
 
@@ -33,7 +33,7 @@ pub(super) fn shown(model: &Model, c: &Subject, rows: usize) -> Lines {
 }
 
 fn title(model: &Model, c: &Subject, lines: usize, rows: usize) -> String {
-    let detail = &model.detail;
+    let detail = &model.ui.detail;
     let state = model.text(CONNECTOR);
     let place = if lines > rows {
         format!(
@@ -83,7 +83,7 @@ pub(crate) fn lines(model: &Model) -> Vec<(Tone, String)> {
     let Some(c) = open(model) else {
         return Vec::new();
     };
-    match model.detail.lower {
+    match model.ui.detail.lower {
         Pane::Trace | Pane::Tasks => trace_lines(model, c),
         Pane::Config => config_lines(model, c),
         Pane::Offsets => offset_lines(model),
@@ -107,7 +107,6 @@ fn trace_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
         };
         return vec![(Tone::Dim, text)];
     };
-    let width = usize::from(model.width.saturating_sub(3)).max(20);
     let mut lines = Vec::new();
     for (i, line) in trace.lines.iter().enumerate() {
         let tone = if i == 0 {
@@ -117,7 +116,7 @@ fn trace_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
         } else {
             Tone::Plain
         };
-        wrap(line.as_str(), width, tone, &mut lines);
+        lines.extend(wrapped(model, line.as_str(), tone));
     }
     lines
 }
@@ -125,40 +124,11 @@ fn trace_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
 /// Stands before the rest of a line that was broken.
 pub(crate) const CONTINUED: &str = "      ";
 
-/// Breaks a long line, between words where that leaves no half-empty line; the rest is indented. All of it
-/// put together again is the line.
-fn wrap(line: &str, width: usize, tone: Tone, out: &mut Vec<(Tone, String)>) {
-    let mut rest: &str = line;
-    let mut indent = "";
-    loop {
-        let room = width - indent.len();
-        if Line::raw(rest).width() <= room {
-            out.push((tone, format!("{indent}{rest}")));
-            return;
-        }
-        let mut used = 0;
-        let mut cut = rest.len();
-        for (i, c) in rest.char_indices() {
-            used += Line::raw(c.to_string()).width();
-            if used > room {
-                cut = i;
-                break;
-            }
-        }
-        let words = rest.get(..cut).and_then(|head| head.rfind(' '));
-        let cut = words
-            .map(|space| space + 1)
-            .filter(|end| *end > cut / 2)
-            .unwrap_or(cut);
-        let cut = cut.max(rest.chars().next().map_or(1, char::len_utf8));
-        let (head, tail) = rest.split_at(cut);
-        out.push((tone, format!("{indent}{head}")));
-        if tail.is_empty() {
-            return;
-        }
-        rest = tail;
-        indent = CONTINUED;
-    }
+/// A line in the width of the screen, broken where it is too long.
+fn wrapped(model: &Model, line: &str, tone: Tone) -> impl Iterator<Item = (Tone, String)> {
+    let width = usize::from(model.session.width.saturating_sub(3)).max(20);
+    let lines = units::wrapped(line, width, CONTINUED);
+    lines.into_iter().map(move |line| (tone, line))
 }
 
 /// Whether this text, in lower case, begins in line `i`. It may go on in the lines that were broken off.
@@ -182,7 +152,7 @@ pub(crate) fn begins_in(lines: &[(Tone, String)], i: usize, needle: &str) -> boo
 
 fn config_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
     let none = PasswordKeys::new();
-    let passwords = model.detail.passwords.as_ref().unwrap_or(&none);
+    let passwords = model.ui.detail.passwords.as_ref().unwrap_or(&none);
     let mut keys: Vec<(&String, &Option<String>)> = c.config.iter().collect();
     keys.sort();
     let pad = keys
@@ -191,19 +161,18 @@ fn config_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
         .max()
         .unwrap_or(0)
         .min(48);
-    let width = usize::from(model.width.saturating_sub(3)).max(20);
     let mut lines = Vec::new();
     for (key, value) in keys {
         let raw = value.as_deref().unwrap_or("null");
         let secret = secrets::has_secret(key, raw, passwords);
-        let shown = if secret && !model.detail.reveal {
+        let shown = if secret && !model.ui.detail.reveal {
             secrets::shown(key, raw, passwords)
         } else {
             raw.into()
         };
         let tone = if secret { Tone::Warn } else { Tone::Plain };
         let line = format!("{:pad$}  {}", Text::line(key), Text::whole(&shown));
-        wrap(&line, width, tone, &mut lines);
+        lines.extend(wrapped(model, &line, tone));
     }
     if lines.is_empty() {
         lines.push((
@@ -215,7 +184,7 @@ fn config_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
 }
 
 fn offset_lines(model: &Model) -> Vec<(Tone, String)> {
-    match &model.detail.offsets {
+    match &model.ui.detail.offsets {
         None => vec![(Tone::Dim, "fetching …".to_owned())],
         Some(Err(error)) => vec![(Tone::Bad, error.to_string())],
         Some(Ok(offsets)) if offsets.is_empty() => {
@@ -236,30 +205,25 @@ fn offset_lines(model: &Model) -> Vec<(Tone, String)> {
     }
 }
 
+/// Most events that the pane lists.
+const EVENTS: usize = 500;
+
 fn event_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
-    let lines: Vec<(Tone, String)> = model
-        .events
-        .iter()
-        .rev()
-        .filter(|event| event.event.connector.as_ref() == Some(&c.name))
-        .take(500)
-        .map(|event| {
-            let e = &event.event;
-            (
-                cell::severity_tone(e.severity),
-                format!(
-                    "{} {:<9} {}  {}  ({})",
-                    units::clock(e.at),
-                    e.kind,
-                    e.object,
-                    e.what,
-                    e.by
-                ),
-            )
-        })
-        .collect();
+    let all = model.cluster().events.iter().rev();
+    let own = all.filter(|event| event.object.connector() == Some(&c.name));
+    let line = |event: &Event| {
+        let (at, kind) = (units::clock(event.at), events::kind(event));
+        let (object, what, by) = (
+            events::object(event),
+            events::what(event),
+            events::by(event),
+        );
+        let line = format!("{at} {kind:<9} {object}  {what}  ({by})");
+        (cell::severity_tone(event.severity), line)
+    };
+    let lines: Vec<(Tone, String)> = own.take(EVENTS).map(line).collect();
     if lines.is_empty() {
-        let since = units::clock(model.since);
+        let since = units::clock(model.cluster().since);
         return vec![(
             Tone::Dim,
             format!("nothing happened since {since} UTC, when this terminal began to watch"),
@@ -282,7 +246,7 @@ fn lag_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
             "TOPIC", "PART", "COMMITTED", "END", "LAG", "ETA", "TASK"
         ),
     )];
-    let own = model.cluster.partitions.values();
+    let own = model.cluster().partitions.values();
     let own = own.filter(|p| p.connector == c.name);
     lines.extend(own.map(lag_line));
     if lines.len() == 1 {

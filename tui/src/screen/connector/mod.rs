@@ -12,7 +12,9 @@ use super::part::{Chart, Content, Lines, Part, Spans};
 use super::rows::{Rows, Table};
 use super::tasks::{self, TaskRow};
 use super::{Go, Group, Screen, Word, connectors};
-use crate::keys::{Binding, CONNECTOR_LOOKS, CONNECTOR_VERBS, Command, Key, OWNER, more, show};
+use crate::keys::{
+    Binding, CONNECTOR_LOOKS, CONNECTOR_VERBS, Command, Key, OWNER, code, more, show,
+};
 use crate::layout;
 use crate::model::Model;
 use crate::model::action::Stage;
@@ -33,11 +35,7 @@ const fn pane(digit: char, pane: Pane, word: &'static str) -> Binding {
 }
 
 const KEYS: &[Binding] = &[
-    more(
-        Key::plain(KeyCode::Enter),
-        Command::Enter,
-        "trace of the task",
-    ),
+    code(KeyCode::Enter, Command::Enter, "trace of the task"),
     show(Key::plain(KeyCode::Tab), Command::NextPane, "pane"),
     more(
         Key::shifted(KeyCode::Tab),
@@ -84,7 +82,7 @@ impl Screen for Connector {
     }
 
     fn focus(&self, model: &Model) -> Option<usize> {
-        (!model.detail.full && model.detail.focus == Pane::Tasks).then_some(0)
+        (!model.ui.detail.full && model.ui.detail.focus == Pane::Tasks).then_some(0)
     }
 
     fn text(&self, model: &Model) -> (Vec<String>, usize) {
@@ -94,14 +92,14 @@ impl Screen for Connector {
 
     fn parts(&self, model: &Model) -> Vec<Part> {
         let areas = areas(model);
-        let tasks_focused = model.detail.focus == Pane::Tasks;
+        let tasks_focused = model.ui.detail.focus == Pane::Tasks;
         let part = |area, focused, content| Part {
             area,
             focused,
             content,
         };
         let Some(c) = open(model) else {
-            let text = match model.cluster.listed {
+            let text = match model.cluster().listed {
                 Some(_) => "this connector is gone; esc goes back",
                 None => "connecting …",
             };
@@ -136,7 +134,7 @@ impl Screen for Connector {
     }
 
     fn copy(&self, model: &Model) -> Option<String> {
-        let detail = &model.detail;
+        let detail = &model.ui.detail;
         let c = open(model);
         if detail.focus == Pane::Config && detail.lower == Pane::Config {
             let none = Default::default();
@@ -247,7 +245,7 @@ fn last_error(row: TaskRow<'_>) -> Cell {
 
 /// The connector that is open, if it still exists.
 fn open(model: &Model) -> Option<&Subject> {
-    model.cluster.connectors.get(model.open_connector()?)
+    model.cluster().connectors.get(model.open_connector()?)
 }
 
 /// The parts of the screen, one over the other; height 0 = not shown.
@@ -268,7 +266,7 @@ fn areas(model: &Model) -> Areas {
     let head = Rect::new(body.x, body.y, body.width, 1.min(body.height));
     let rest = body.height.saturating_sub(1);
     let top = body.y + 1;
-    if model.detail.full {
+    if model.ui.detail.full {
         return Areas {
             head,
             tasks: empty,
@@ -322,7 +320,7 @@ fn trend(model: &Model, c: &Subject) -> Chart {
         _ => ("records/s", "/s"),
     };
     let time = (c.trend.len() as i64 * TREND_EVERY).max(60_000);
-    let reported = model.has_brokers() || model.cluster.telemetry_at.is_some();
+    let reported = model.has_brokers() || model.cluster().telemetry_at.is_some();
     Chart {
         title: format!(" {word} ({}) ", units::span(time)),
         samples: c.trend.iter().copied().collect(),
@@ -338,7 +336,7 @@ fn trend(model: &Model, c: &Subject) -> Chart {
 /// What one wants to know before acting.
 fn facts(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
     let mut lines = vec![(theme::health(c.health), health::reason(c))];
-    if model.cluster.is_unsure(model.now) {
+    if model.cluster().is_unsure(model.now()) {
         let text = "the brokers do not answer: this is what the worker knew last";
         lines.push((Tone::Warn, text.to_owned()));
     }
@@ -350,7 +348,7 @@ fn facts(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
         lines.push((Tone::Plain, format!("asked for: {target}")));
     }
     if c.health == Health::Lost
-        && let Some(left) = model.cluster.waits(model.now)
+        && let Some(left) = model.cluster().waits(model.now())
     {
         let left = units::countdown(left);
         let text = format!("waits {left} for the worker to come back, then moves");
@@ -360,7 +358,7 @@ fn facts(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
     lines.push(match c.kind {
         ConnectorType::Sink => sink_fact(model, c),
         _ => plain(&match c.moved {
-            Some(at) => format!("an offset last moved {} ago", units::span(model.now - at)),
+            Some(at) => format!("an offset last moved {} ago", units::span(model.now() - at)),
             None => "offset age n/a (no offset of it seen in the offset topic)".to_owned(),
         }),
     });
@@ -380,9 +378,9 @@ fn facts(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
 
 /// The state asked for and not confirmed yet.
 fn asked(model: &Model, name: &str) -> Option<(Tone, String)> {
-    let mut actions = model.actions.iter().rev();
+    let mut actions = model.ui.actions.iter().rev();
     let action = actions.find(|action| action.connector.as_str() == name && !action.is_over())?;
-    let (_, line) = action.line(model.now);
+    let (_, line) = action.line(model.now());
     let line = line
         .split_once(": ")
         .map_or(line.as_str(), |(_, rest)| rest);
@@ -408,18 +406,18 @@ fn sink_fact(model: &Model, c: &Subject) -> (Tone, String) {
     let Some(lag) = c.lag else {
         let why = if !model.has_brokers() {
             "needs --bootstrap-servers"
-        } else if model.cluster.is_old_lag(None, model.now) {
+        } else if model.cluster().is_old_lag(None, model.now()) {
             "the brokers do not answer"
         } else {
             "not looked at yet, or nothing to read"
         };
         return (Tone::Dim, format!("lag n/a: {why}"));
     };
-    let own = model.cluster.partitions.values();
+    let own = model.cluster().partitions.values();
     let own = own.filter(|p| p.connector == c.name);
     let slope: Option<f64> = own.filter_map(|p| p.slope).reduce(|a, b| a + b);
-    let mut age = units::age(model.now, c.lag_at);
-    if model.cluster.is_old_lag(c.lag_at, model.now) {
+    let mut age = units::age(model.now(), c.lag_at);
+    if model.cluster().is_old_lag(c.lag_at, model.now()) {
         age.push_str(", brokers do not answer");
     }
     let count = units::count(lag);

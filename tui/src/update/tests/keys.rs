@@ -13,7 +13,7 @@ fn the_worst_connector_is_on_top_at_once() {
         .filter_map(|row| {
             Some(
                 model
-                    .cluster
+                    .cluster()
                     .connectors
                     .get(row.connector.as_ref()?)?
                     .health,
@@ -102,17 +102,17 @@ fn commands_take_filters_names_and_short_forms() {
     type_in(&mut model, ":c health=bad\n");
     assert_eq!(names(&model).len(), 4);
     type_in(&mut model, ":t /jdbc\n");
-    assert_eq!(*model.nav.current(), Place::of("tasks"));
+    assert_eq!(*model.ui.nav.current(), Place::of("tasks"));
     assert_eq!(model.table(Tasks::ID).rows.len(), 8);
     type_in(&mut model, ":c orders-s3-0042\n");
     assert_eq!(
-        *model.nav.current(),
+        *model.ui.nav.current(),
         Place::connector(&"orders-s3-0042".into())
     );
     type_in(&mut model, ":nonsense\n");
     assert_eq!(flash(&model), "no command \"nonsense\" (? shows all)");
     type_in(&mut model, ":q\n");
-    assert!(model.quitting);
+    assert!(model.session.quitting);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn tab_completes_words_and_names_and_up_recalls() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":ta");
     press(&mut model, Key::plain(KeyCode::Tab));
-    assert_eq!(model.prompt.as_ref().map(|p| p.text()), Some("tasks"));
+    assert_eq!(model.ui.prompt.as_ref().map(|p| p.text()), Some("tasks"));
     type_in(&mut model, "\n");
     type_in(&mut model, ":c ghost");
     press(&mut model, Key::plain(KeyCode::Tab));
@@ -132,7 +132,7 @@ fn tab_completes_words_and_names_and_up_recalls() {
     type_in(&mut model, ":");
     press(&mut model, Key::plain(KeyCode::Up));
     assert_eq!(
-        model.prompt.as_ref().map(|p| p.text()),
+        model.ui.prompt.as_ref().map(|p| p.text()),
         Some("c ghost-es-0003")
     );
 }
@@ -162,7 +162,7 @@ fn a_verb_needs_more_than_enter() {
     let mut model = fixtures::failing();
     type_in(&mut model, "p");
     assert!(type_in(&mut model, "\n").is_empty(), "Cancel has the focus");
-    assert!(model.dialog.is_none() && model.actions.is_empty());
+    assert!(model.ui.dialog.is_none() && model.ui.actions.is_empty());
     type_in(&mut model, "p");
     let effects = type_in(&mut model, "y");
     assert!(matches!(
@@ -172,7 +172,7 @@ fn a_verb_needs_more_than_enter() {
             ..
         })
     ));
-    assert_eq!(model.actions.len(), 1);
+    assert_eq!(model.ui.actions.len(), 1);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn delete_wants_the_name_typed() {
     press(&mut model, ctrl('d'));
     assert!(type_in(&mut model, "ghost-es-000").is_empty());
     assert!(
-        type_in(&mut model, "\n").is_empty() && model.dialog.is_some(),
+        type_in(&mut model, "\n").is_empty() && model.ui.dialog.is_some(),
         "a wrong name does nothing"
     );
     type_in(&mut model, "3");
@@ -206,7 +206,7 @@ fn marks_make_one_plan_of_many() {
     press(&mut model, ctrl(' '));
     assert_eq!(model.table(Connectors::ID).marks.len(), 3);
     type_in(&mut model, "s");
-    let title = model.dialog.as_ref().map(|dialog| dialog.title.clone());
+    let title = model.ui.dialog.as_ref().map(|dialog| dialog.title.clone());
     assert_eq!(title.as_deref(), Some("stop: 3 selected"));
     let effects = type_in(&mut model, "y");
     assert_eq!(
@@ -217,7 +217,7 @@ fn marks_make_one_plan_of_many() {
         3
     );
     assert!(model.table(Connectors::ID).marks.is_empty());
-    let plans: Vec<u64> = model.actions.iter().map(|action| action.plan).collect();
+    let plans: Vec<u64> = model.ui.actions.iter().map(|action| action.plan).collect();
     assert!(plans.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
@@ -225,7 +225,7 @@ fn marks_make_one_plan_of_many() {
 fn bulk_restart_by_expression_counts_only_what_failed() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":restart failed /orders\n");
-    let dialog = model.dialog.clone().unwrap();
+    let dialog = model.ui.dialog.clone().unwrap();
     assert_eq!(dialog.title, "restart failed: 2 selected");
     let body: Vec<&str> = dialog.body.iter().map(|(_, line)| line.as_str()).collect();
     assert!(body[2].contains("1 other"), "{body:?}");
@@ -277,7 +277,7 @@ fn tasks_are_restarted_one_by_one_from_the_tasks_screen() {
 #[test]
 fn read_only_refuses_and_says_so() {
     let mut model = fixtures::failing();
-    model.readonly = true;
+    model.session.readonly = true;
     for keys in ["r", "p", "s", "e", "a", ":delete\n", ":pause /x\n"] {
         let effects = type_in(&mut model, keys);
         assert!(
@@ -286,7 +286,7 @@ fn read_only_refuses_and_says_so() {
                 .all(|effect| matches!(effect, Effect::Remember(_))),
             "{keys}"
         );
-        assert!(model.dialog.is_none(), "{keys}");
+        assert!(model.ui.dialog.is_none(), "{keys}");
         assert_eq!(flash(&model), "read-only: writes are off");
     }
 }
@@ -294,9 +294,9 @@ fn read_only_refuses_and_says_so() {
 #[test]
 fn stop_is_refused_on_a_server_that_has_no_stop() {
     let mut model = fixtures::failing();
-    model.cluster.version = Some(Text::line("3.4.1"));
+    model.cluster_mut().version = Some(Text::line("3.4.1"));
     type_in(&mut model, "s");
-    assert!(model.dialog.is_none() && flash(&model).contains("needs 3.5"));
+    assert!(model.ui.dialog.is_none() && flash(&model).contains("needs 3.5"));
     assert!(crate::update::restarts_by_plan("3.0.0") && !crate::update::restarts_by_plan("2.8.2"));
     assert!(
         crate::update::restarts_by_plan("0.1.0"),
@@ -311,14 +311,14 @@ fn an_action_waits_out_a_rebalance_is_accepted_and_then_confirmed() {
     listed(&mut model, NOW, &[("c", Running, &[Running, Running])]);
     type_in(&mut model, "p");
     type_in(&mut model, "y");
-    let id = model.actions[0].id;
+    let id = model.ui.actions[0].id;
     let waiting = ActionNews::Waiting {
         reason: Text::line("rebalance"),
         retry_at: NOW + 2_000,
     };
     update(&mut model, Message::Action(id, waiting));
     assert_eq!(
-        model.actions[0].line(NOW).1,
+        model.ui.actions[0].line(NOW).1,
         "pause c: waits for rebalance, again in 2s"
     );
     update(&mut model, Message::Now(NOW + 2_000));
@@ -329,14 +329,14 @@ fn an_action_waits_out_a_rebalance_is_accepted_and_then_confirmed() {
         &[("c", Paused, &[Running, Paused])],
     );
     assert!(
-        matches!(model.actions[0].stage, Stage::Accepted { .. }),
+        matches!(model.ui.actions[0].stage, Stage::Accepted { .. }),
         "one task still runs"
     );
     let effects = listed(&mut model, NOW + 3_000, &[("c", Paused, &[Paused, Paused])]);
-    assert!(matches!(model.actions[0].stage, Stage::Confirmed { .. }));
+    assert!(matches!(model.ui.actions[0].stage, Stage::Confirmed { .. }));
     assert_eq!(effects, [Effect::Pace(false)]);
-    let last = model.events.iter().next_back().unwrap();
-    assert_eq!(last.event.kind, "action");
+    let last = model.cluster().events.iter().next_back().unwrap();
+    assert_eq!(events::kind(last), "action");
 }
 
 #[test]
@@ -354,13 +354,13 @@ fn navigation_goes_down_up_and_sideways() {
         "the failed task is selected"
     );
     type_in(&mut model, "J");
-    assert_eq!(*model.nav.current(), Place::of("workers"));
+    assert_eq!(*model.ui.nav.current(), Place::of("workers"));
     assert_eq!(
         model.table(Workers::ID).current(),
         Some(&RowKey::named(&Text::line("w2:8083")))
     );
     type_in(&mut model, "\n");
-    assert_eq!(*model.nav.current(), Place::of("tasks"));
+    assert_eq!(*model.ui.nav.current(), Place::of("tasks"));
     assert!(model.table(Tasks::ID).rows.len() < model.table(Tasks::ID).total);
     for back in [
         Place::of("workers"),
@@ -369,7 +369,7 @@ fn navigation_goes_down_up_and_sideways() {
     ] {
         press(&mut model, esc());
         assert_eq!(
-            *model.nav.current(),
+            *model.ui.nav.current(),
             back,
             "the filter ends with the visit it came with"
         );
@@ -438,17 +438,17 @@ fn seen(model: &Model) -> String {
         .collect();
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {} {:?}",
-        model.nav.current(),
+        model.ui.nav.current(),
         tables,
-        model.detail,
-        model.prompt.as_ref().map(|p| p.text()),
-        model.dialog.as_ref().map(|d| &d.title),
+        model.ui.detail,
+        model.ui.prompt.as_ref().map(|p| p.text()),
+        model.ui.dialog.as_ref().map(|d| &d.title),
         flash(model),
-        model.wide,
-        model.quitting,
+        model.session.wide,
+        model.session.quitting,
         model.text(HELP).scroll,
         model.text(CONNECTOR).scroll,
-        model.focus,
+        model.ui.focus,
     )
 }
 
@@ -466,12 +466,12 @@ fn on_every_screen() -> Vec<Model> {
     ];
     let open = |screen: &Place| {
         let mut model = fixtures::failing();
-        model.nav.jump(Place::of("events"));
+        model.ui.nav.jump(Place::of("events"));
         if *screen != Place::of("events") {
-            model.nav.push(screen.clone());
+            model.ui.nav.push(screen.clone());
         }
-        model.width = 140;
-        model.height = 20;
+        model.session.width = 140;
+        model.session.height = 20;
         settle(&mut model);
         if let Some(table) = focused(&model) {
             model.table_mut(table.id()).move_by(1);
@@ -488,7 +488,7 @@ fn on_every_screen() -> Vec<Model> {
 #[test]
 fn every_key_that_is_shown_does_something_or_says_why_not() {
     for start in on_every_screen() {
-        let screen = start.nav.current().clone();
+        let screen = start.ui.nav.current().clone();
         for (group, bindings) in at(&screen).groups(false) {
             for binding in bindings {
                 let mut model = start.clone();
@@ -520,11 +520,15 @@ fn what_is_typed_after_a_slash_never_runs_as_keys() {
     for start in on_every_screen() {
         for word in ["refused", "replay", "Jackson", "yes", "q"] {
             let mut model = start.clone();
-            let screen = model.nav.current().clone();
+            let screen = model.ui.nav.current().clone();
             let effects = type_in(&mut model, &format!("/{word}\n"));
             assert_eq!(effects, [], "{screen:?} /{word}");
-            assert_eq!(*model.nav.current(), screen, "/{word}");
-            assert!(model.dialog.is_none() && model.actions.is_empty() && model.prompt.is_none());
+            assert_eq!(*model.ui.nav.current(), screen, "/{word}");
+            assert!(
+                model.ui.dialog.is_none()
+                    && model.ui.actions.is_empty()
+                    && model.ui.prompt.is_none()
+            );
         }
     }
 }
@@ -552,14 +556,14 @@ fn a_search_finds_what_a_broken_line_holds() {
         "one two three ".repeat(40)
     );
     let mut model = fixtures::failing();
-    for connector in model.cluster.connectors.values_mut() {
+    for connector in model.cluster_mut().connectors.values_mut() {
         for task in connector.tasks.values_mut() {
             task.trace = Some(std::sync::Arc::new(crate::model::trace::Trace::parse(
                 &long,
             )));
         }
     }
-    model.width = 80;
+    model.session.width = 80;
     type_in(&mut model, ":c orders-s3-0042\n");
     let lines = lower::lines(&model);
     assert!(lines.len() > 5, "{lines:?}");
@@ -603,9 +607,12 @@ fn a_dialog_swallows_a_line() {
     for line in ["/refused\n", ":yes\n", "/ly\n"] {
         let mut model = fixtures::failing();
         type_in(&mut model, "r");
-        assert!(model.dialog.is_some());
+        assert!(model.ui.dialog.is_some());
         assert_eq!(type_in(&mut model, line), [], "{line}");
-        assert!(model.dialog.is_some() && model.actions.is_empty(), "{line}");
+        assert!(
+            model.ui.dialog.is_some() && model.ui.actions.is_empty(),
+            "{line}"
+        );
         assert!(flash(&model).contains("a dialog is open"));
     }
 }
@@ -615,11 +622,11 @@ fn a_dialog_swallows_a_line() {
 fn a_line_goes_on_when_a_dialog_opens_by_itself() {
     let mut model = fixtures::failing();
     type_in(&mut model, "p");
-    let dialog = model.dialog.take();
+    let dialog = model.ui.dialog.take();
     type_in(&mut model, "/pa");
-    model.dialog = dialog;
+    model.ui.dialog = dialog;
     assert_eq!(type_in(&mut model, "y\n"), []);
-    assert!(model.actions.is_empty() && model.dialog.is_some());
+    assert!(model.ui.actions.is_empty() && model.ui.dialog.is_some());
     assert_eq!(model.table(Connectors::ID).filter.text(), "pay");
 }
 
@@ -627,12 +634,12 @@ fn a_line_goes_on_when_a_dialog_opens_by_itself() {
 fn a_careful_context_wants_the_name_typed_for_every_verb() {
     for keys in ["r", "p", "u", "s", ":restart all\n", ":t\nr"] {
         let mut model = fixtures::failing();
-        model.contexts[0].careful = true;
+        model.session.contexts[0].careful = true;
         type_in(&mut model, keys);
-        let dialog = model.dialog.as_ref().unwrap();
+        let dialog = model.ui.dialog.as_ref().unwrap();
         let expected = dialog.typed.as_ref().unwrap().expected.clone();
         assert!(type_in(&mut model, "\n").is_empty(), "{keys}: enter alone");
-        assert!(model.actions.is_empty());
+        assert!(model.ui.actions.is_empty());
         type_in(
             &mut model,
             if keys.ends_with('r') && keys.len() > 1 {
@@ -643,7 +650,7 @@ fn a_careful_context_wants_the_name_typed_for_every_verb() {
         );
         type_in(&mut model, &expected);
         type_in(&mut model, "\n");
-        assert_eq!(model.actions.len(), 1, "{keys}: with {expected:?}");
+        assert_eq!(model.ui.actions.len(), 1, "{keys}: with {expected:?}");
     }
 }
 
@@ -662,7 +669,7 @@ fn a_filter_is_the_same_wherever_it_is_typed() {
     ] {
         let mut model = fixtures::failing();
         type_in(&mut model, line);
-        assert!(model.dialog.is_some(), "{line}: {}", flash(&model));
+        assert!(model.ui.dialog.is_some(), "{line}: {}", flash(&model));
     }
     let mut model = fixtures::failing();
     type_in(&mut model, ":t health=bad\n");
@@ -678,10 +685,10 @@ fn a_filter_lives_as_long_as_its_visit() {
     press(&mut model, esc());
     assert_eq!(names(&model).len(), 7, "home shows everything");
     type_in(&mut model, ":w\n\n");
-    assert_eq!(*model.nav.current(), Place::of("tasks"));
+    assert_eq!(*model.ui.nav.current(), Place::of("tasks"));
     press(&mut model, esc());
     assert_eq!(
-        *model.nav.current(),
+        *model.ui.nav.current(),
         Place::of("workers"),
         "back to where one came from"
     );
@@ -691,7 +698,7 @@ fn a_filter_lives_as_long_as_its_visit() {
     for name in ["orders-s3-0042", "ghost-es-0003", "orders-jdbc-0113"] {
         type_in(&mut model, &format!(":c {name}\n"));
     }
-    assert_eq!(model.nav.stack().len(), 2);
+    assert_eq!(model.ui.nav.stack().len(), 2);
 }
 
 #[test]

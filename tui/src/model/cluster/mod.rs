@@ -1,13 +1,19 @@
-//! What is known about one Connect cluster: connectors, tasks, workers, group, lag. Plain data, no opinion.
+//! What is known about one Connect cluster: connectors, tasks, workers, group, lag, events. Built from
+//! [news](super::news::Update) alone: the same news at the same times make the same cluster.
 //!
 //! `None` always means "not known"; it is never shown as 0. Times are wall-clock milliseconds from the data or from
 //! the moment of observation.
+
+mod apply;
+mod figures;
+mod group;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorType, State, TargetState};
 
+use super::event::Events;
 use super::health::{self, Health, STALL_AFTER, TaskCounts};
 use super::trace::Trace;
 use crate::text::Text;
@@ -349,7 +355,7 @@ impl Worker {
 }
 
 /// The Connect group as the coordinator describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     /// Group id.
     pub(crate) id: Text,
@@ -456,9 +462,18 @@ pub(crate) enum Link {
     },
 }
 
-/// Everything known about the cluster on the screen.
+/// Partitions by connector, topic and number.
+pub(crate) type Partitions = BTreeMap<(ConnectorName, Text, i32), PartitionLag>;
+
+/// Everything known about a cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cluster {
+    /// When the terminal began to watch it.
+    pub(crate) since: Millis,
+    /// Number of the connection that reports it; news of others are not about it.
+    pub(crate) epoch: u64,
+    /// What happened in it.
+    pub(crate) events: Events,
     /// Connectors by name.
     pub(crate) connectors: BTreeMap<ConnectorName, Connector>,
     /// Workers by id.
@@ -468,7 +483,7 @@ pub(crate) struct Cluster {
     /// Rebalances, newest first.
     pub(crate) rebalances: VecDeque<Rebalance>,
     /// Partitions read by sinks.
-    pub(crate) partitions: BTreeMap<(ConnectorName, Text, i32), PartitionLag>,
+    pub(crate) partitions: Partitions,
     /// REST.
     pub(crate) rest: Link,
     /// Brokers.
@@ -477,8 +492,6 @@ pub(crate) struct Cluster {
     pub(crate) brokers_seen: bool,
     /// When the list was asked for that has not been answered for some seconds.
     pub(crate) waiting: Option<Millis>,
-    /// A connector that no list has named yet was told of: the list is to be asked for again.
-    pub(crate) relist: bool,
     /// Topics or group that were chosen without proof that they are this cluster's, for the header.
     pub(crate) guessed: Option<Text>,
     /// URL that answers at the moment.
@@ -504,6 +517,15 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// A cluster of which nothing is known yet, watched since then by this connection.
+    pub(crate) fn new(since: Millis, epoch: u64) -> Self {
+        Self {
+            since,
+            epoch,
+            ..Self::default()
+        }
+    }
+
     /// The task with this number.
     pub(crate) fn task(&self, connector: &str, task: u32) -> Option<&Task> {
         self.connectors.get(connector)?.tasks.get(&task)
