@@ -1,5 +1,5 @@
-//! Keys and the commands they stand for. Screens have tables of them, from which header, help and dispatch are made, so
-//! that these can't contradict each other; here are the tables that several share.
+//! Keys and the commands they stand for. Screens have tables of them, from which header, help and dispatch
+//! are made, so that these can't contradict each other; here are the tables that several share.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -8,16 +8,14 @@ use crate::model::nav::Pane;
 /// A key as the table names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The key.
     pub(crate) code: KeyCode,
-    /// With ctrl.
     pub(crate) ctrl: bool,
-    /// With shift; only kept for keys that are no characters.
+    /// With shift; only kept for keys that are not characters.
     pub(crate) shift: bool,
 }
 
 impl Key {
-    /// A plain key.
+    /// A key without ctrl and shift.
     pub(crate) const fn plain(code: KeyCode) -> Self {
         Self {
             code,
@@ -49,8 +47,8 @@ impl Key {
         }
     }
 
-    /// Brings what terminals send into one form: `shift` is part of a character, ctrl-space may come as NUL, ctrl-4
-    /// as ctrl-\.
+    /// Brings what terminals send into one form: `shift` is part of a character, ctrl-space may come as
+    /// NUL, ctrl-4 as ctrl-\.
     pub(crate) fn from_event(event: KeyEvent) -> Self {
         let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
         let shift = event.modifiers.contains(KeyModifiers::SHIFT);
@@ -177,9 +175,7 @@ impl Command {
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
-    /// Key.
     pub(crate) key: Key,
-    /// What it does.
     pub(crate) command: Command,
     /// One or two words for header and help.
     pub(crate) word: &'static str,
@@ -243,18 +239,13 @@ pub(crate) const MOVES: &[Binding] = &[
     code(KeyCode::PageUp, Command::PageUp, "page up"),
 ];
 
-/// Sorting of tables.
+const LEFT: Key = Key::shifted(KeyCode::Left);
+const RIGHT: Key = Key::shifted(KeyCode::Right);
+
+/// Keys that sort tables.
 pub(crate) const SORTS: &[Binding] = &[
-    more(
-        Key::shifted(KeyCode::Left),
-        Command::SortLeft,
-        "sort column left",
-    ),
-    more(
-        Key::shifted(KeyCode::Right),
-        Command::SortRight,
-        "sort column right",
-    ),
+    more(LEFT, Command::SortLeft, "sort column left"),
+    more(RIGHT, Command::SortRight, "sort column right"),
     more(Key::ch('O'), Command::SortReverse, "reverse order"),
     more(Key::ch('N'), Command::SortBy('N'), "sort name"),
     more(Key::ch('H'), Command::SortBy('H'), "sort health"),
@@ -265,14 +256,14 @@ pub(crate) const SORTS: &[Binding] = &[
     more(Key::ch('S'), Command::SortBy('S'), "sort state"),
 ];
 
-/// Marks.
+/// Keys that mark rows.
 pub(crate) const MARKS: &[Binding] = &[
     more(Key::ch(' '), Command::Mark, "mark"),
     more(Key::ctrl(' '), Command::MarkRange, "mark range"),
     more(Key::ctrl('\\'), Command::Unmark, "clear marks"),
 ];
 
-/// Verbs on connectors.
+/// Keys for the verbs on connectors.
 pub(crate) const CONNECTOR_VERBS: &[Binding] = &[
     show(Key::ch('r'), Command::Restart, "restart"),
     show(Key::ch('p'), Command::Pause, "pause"),

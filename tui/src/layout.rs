@@ -1,5 +1,5 @@
-//! Where things are on the screen, computed from the model alone, so that `update` can keep the selection visible and
-//! `view` draws at the same places.
+//! Where things are on the screen, computed from the model alone, so that `update` can keep the selection
+//! visible and `view` draws at the same places.
 
 use ratatui::layout::Rect;
 

@@ -17,7 +17,6 @@ pub(crate) enum Message {
     Now(Millis),
     /// A key was pressed.
     Key(Key),
-    /// Text was pasted.
     Paste(String),
     /// The screen has this size now.
     Resize(u16, u16),

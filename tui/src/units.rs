@@ -62,7 +62,8 @@ pub(crate) fn duration(millis: Millis) -> String {
     }
 }
 
-/// The age of data for a table title: `now` below five seconds, so that an idle screen does not change each second.
+/// The age of data for a table title: `now` below five seconds, so that an idle screen does not change each
+/// second.
 pub(crate) fn age(now: Millis, at: Option<Millis>) -> String {
     match at {
         None => "never".to_owned(),
@@ -80,8 +81,8 @@ pub(crate) fn countdown(millis: Millis) -> String {
     }
 }
 
-/// A text in at most `width` cells: its middle gives way, since the end of a message is its reason and the end of a name
-/// what tells it from others.
+/// A text in at most `width` cells: its middle gives way, since the end of a message is its reason and the
+/// end of a name what distinguishes it from others.
 pub(crate) fn middle(text: &str, width: usize) -> String {
     let cells = |text: &str| ratatui::text::Line::raw(text).width();
     if cells(text) <= width {
@@ -112,8 +113,8 @@ pub(crate) fn middle(text: &str, width: usize) -> String {
     format!("{head}…{}", text.get(start..).unwrap_or(""))
 }
 
-/// A line broken into lines of at most `width` cells, between words where that leaves no half-empty line; all but the
-/// first begin with `indent`. Without that, all of them put together are the line again.
+/// A line broken into lines of at most `width` cells, between words where that leaves no half-empty line;
+/// all but the first begin with `indent`. Without that, all of them put together are the line again.
 pub(crate) fn wrapped(line: &str, width: usize, indent: &str) -> Vec<String> {
     let cells = |text: &str| ratatui::text::Line::raw(text).width();
     let mut lines = Vec::new();
@@ -153,7 +154,7 @@ pub(crate) fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{s}", grouped(n))
 }
 
-/// Bytes: `61M`, `3.8G`.
+/// A size in bytes: `61M`, `3.8G`.
 pub(crate) fn bytes(n: u64) -> String {
     match n {
         0..=1_023 => format!("{n}B"),

@@ -372,7 +372,7 @@ fn of_states(connector: &Connector) -> Vec<Finding> {
     found
 }
 
-/// What runs nowhere is in nobody's way, but will be when it is resumed.
+/// What runs nowhere is in no one's way, but will be when it is resumed.
 fn unless_stopped(finding: Finding, stopped: bool) -> Finding {
     if !stopped {
         return finding;

@@ -25,7 +25,7 @@ use crate::screen::workers::Workers;
 use crate::text::Text;
 use crate::update::{apply_update, settle};
 
-/// Lists things.
+/// Lists things of one kind, those that pass a filter.
 pub(super) async fn get(
     session: &Session<'_>,
     client: &Client,
@@ -105,7 +105,7 @@ pub(super) fn listing(model: &Model, kind: Kind, output: Output) -> Report {
     }
 }
 
-/// All workers with their health, also those of which the group has told that they are members.
+/// All workers with their health, also those that the group names as members.
 async fn probe(model: &mut Model, client: &Client) {
     let workers = model.cluster().workers.keys().map(ToString::to_string);
     for update in client.probe_all(workers.collect()).await {

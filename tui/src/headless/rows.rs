@@ -1,4 +1,4 @@
-//! Rows of `get`: what is told of each thing, for people and for programs.
+//! Rows of `get`: what is shown of each thing, for people and for programs.
 
 use serde::Serialize;
 use sluice_protocol::State;
@@ -11,7 +11,6 @@ use crate::screen::workers::answer;
 use crate::text::Text;
 use crate::units;
 
-/// A connector.
 #[derive(Serialize)]
 pub(super) struct ConnectorRow {
     name: String,
@@ -62,15 +61,7 @@ impl ConnectorRow {
 }
 
 impl Row for ConnectorRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "HEALTH",
-        "NAME",
-        "TYPE",
-        "TASKS",
-        "LAG",
-        "CLASS",
-        "ROOT-CAUSE",
-    ];
+    const HEADINGS: &'static str = "HEALTH NAME TYPE TASKS LAG CLASS ROOT-CAUSE";
     fn cells(&self) -> Vec<String> {
         vec![
             self.label.clone(),
@@ -84,7 +75,6 @@ impl Row for ConnectorRow {
     }
 }
 
-/// A task.
 #[derive(Serialize)]
 pub(super) struct TaskRow {
     connector: String,
@@ -113,8 +103,7 @@ impl TaskRow {
 }
 
 impl Row for TaskRow {
-    const HEADINGS: &'static [&'static str] =
-        &["STATE", "CONNECTOR", "TASK", "WORKER", "LAG", "ROOT-CAUSE"];
+    const HEADINGS: &'static str = "STATE CONNECTOR TASK WORKER LAG ROOT-CAUSE";
     fn cells(&self) -> Vec<String> {
         vec![
             if self.lost {
@@ -131,7 +120,6 @@ impl Row for TaskRow {
     }
 }
 
-/// A worker.
 #[derive(Serialize)]
 pub(super) struct WorkerRow {
     worker_id: String,
@@ -158,15 +146,7 @@ impl WorkerRow {
 }
 
 impl Row for WorkerRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "WORKER",
-        "KIND",
-        "VERSION",
-        "LEADER",
-        "HEALTH",
-        "CONNECTORS",
-        "TASKS",
-    ];
+    const HEADINGS: &'static str = "WORKER KIND VERSION LEADER HEALTH CONNECTORS TASKS";
     fn cells(&self) -> Vec<String> {
         vec![
             self.worker_id.clone(),
@@ -207,15 +187,7 @@ impl LagRow {
 }
 
 impl Row for LagRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "CONNECTOR",
-        "TOPIC",
-        "PARTITION",
-        "COMMITTED",
-        "END",
-        "LAG",
-        "TASK",
-    ];
+    const HEADINGS: &'static str = "CONNECTOR TOPIC PARTITION COMMITTED END LAG TASK";
     fn cells(&self) -> Vec<String> {
         vec![
             self.connector.clone(),
@@ -229,7 +201,6 @@ impl Row for LagRow {
     }
 }
 
-/// A plugin.
 #[derive(Serialize)]
 pub(super) struct PluginRow {
     pub(super) class: String,
@@ -239,7 +210,7 @@ pub(super) struct PluginRow {
 }
 
 impl Row for PluginRow {
-    const HEADINGS: &'static [&'static str] = &["TYPE", "CLASS", "VERSION"];
+    const HEADINGS: &'static str = "TYPE CLASS VERSION";
     fn cells(&self) -> Vec<String> {
         vec![
             self.kind.clone(),

@@ -23,8 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Least time for the cluster to do something, beside that for watching it.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// Names to act on; every one of them must exist, and a filter must match something. A filter sees what `get` sees: with
-/// brokers also what is lost or stalled.
+/// Names to act on; every one of them must exist, and a filter must match something. A filter sees what
+/// `get` sees: with brokers also what is lost or stalled.
 pub(super) async fn targets(
     session: &Session<'_>,
     client: &Client,
@@ -66,7 +66,7 @@ pub(super) fn watched() -> Model {
     Model::new(Vec::new(), 0, false, now())
 }
 
-/// One more list.
+/// Takes over one more list of all connectors.
 pub(super) async fn listed(model: &mut Model, client: &Client) -> Result<(), CommandError> {
     let asked = now();
     let list = Box::new(patiently(client).await?);

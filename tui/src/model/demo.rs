@@ -11,9 +11,9 @@ use crate::text::Text;
 pub(crate) struct Demo {
     /// Address of its brokers, for other clients.
     pub(crate) bootstrap: Text,
-    /// Agents that run.
+    /// How many of its agents run.
     pub(crate) running: usize,
-    /// Agents there are.
+    /// How many agents it has.
     pub(crate) agents: usize,
 }
 

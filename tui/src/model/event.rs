@@ -1,5 +1,5 @@
-//! Things that happened in a cluster, newest last, in a ring of fixed size. What they are called on the screen is said
-//! in `screen/events.rs`.
+//! Things that happened in a cluster, newest last, in a ring of fixed size. What they are called on the
+//! screen is said in `screen/events.rs`.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,6 @@ use crate::units::Millis;
 /// How bad an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
-    /// Worth knowing.
     Info,
     /// Should be looked at.
     Warn,
@@ -64,7 +63,7 @@ impl Object {
     }
 }
 
-/// What happened.
+/// What happened to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ClusterEvent {
     /// A connector instance or a task has another state.
@@ -142,7 +141,7 @@ pub(crate) enum By {
     Caller(Text, Option<Text>),
 }
 
-/// One event.
+/// Something that happened in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     /// Number within its cluster, counted from 0; [`Events::push`] gives it.

@@ -46,8 +46,8 @@ impl<S: Subject> Subject for &S {
 }
 
 impl Filter {
-    /// Reads what was typed after `/`. Never fails: an incomplete expression is taken literally, so that filtering
-    /// works while typing.
+    /// Reads what was typed after `/`. Never fails: an incomplete expression is taken literally, so that
+    /// filtering works while typing.
     pub(crate) fn parse(text: &str) -> Self {
         let trimmed = text.trim_start();
         let rule = if trimmed.trim_end().is_empty() {
@@ -78,7 +78,7 @@ impl Filter {
         }
     }
 
-    /// What was typed.
+    /// The filter as it was typed.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -104,7 +104,8 @@ impl Filter {
     }
 }
 
-/// `health=bad,type=sink` is short for a label filter: keys are words, and no expression one would type looks like it.
+/// `health=bad,type=sink` is short for a label filter: keys are words, and no expression one would type
+/// looks like it.
 fn is_labels(text: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     text.split(',').all(|pair| {

@@ -14,7 +14,7 @@ use super::{ContextSummary, Model};
 use crate::text::Text;
 use crate::units::Millis;
 
-/// 2026-11-22 14:07:02 UTC.
+/// The time of all fixtures, 2026-11-22 14:07:02 UTC.
 pub(crate) const NOW: Millis = 1_795_356_422_000;
 
 const TRACE: &str = "org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.\n\
@@ -143,13 +143,13 @@ fn rates(connector: &mut Connector, rate: f64) {
             batch_avg: Some(500.0),
             commit_ms: Some(21.4),
             errors: Some(0),
-            last_error: None,
             partitions: vec![
                 (Text::line("orders"), task.id as i32),
                 (Text::line("orders"), task.id as i32 + 4),
             ],
             committed_at: Some(NOW - 2_000),
             at: NOW - 900,
+            ..TaskFigures::default()
         }));
     }
 }
@@ -191,7 +191,7 @@ fn add(model: &mut Model, mut connector: Connector) {
         .insert(connector.name.clone(), connector);
 }
 
-/// Everything runs.
+/// A cluster in which everything runs.
 pub(crate) fn healthy() -> Model {
     use State::Running;
     let mut model = empty();
@@ -397,7 +397,7 @@ pub(crate) fn rebalancing() -> Model {
     model
 }
 
-/// As failing, and nobody answers any more.
+/// As failing, and neither REST nor the brokers answer any more.
 pub(crate) fn disconnected() -> Model {
     let mut model = failing();
     model.cluster_mut().rest = Link::Down {

@@ -1,5 +1,5 @@
-//! The state of the terminal. Changed by `update` only, read by `view`; holds the time, the size of the screen, the
-//! selection and the scroll position, so that neither of the two needs anything else.
+//! The state of the terminal. Changed by `update` only, read by `view`; holds the time, the size of the
+//! screen, the selection and the scroll position, so that neither of the two needs anything else.
 
 pub(crate) mod action;
 pub(crate) mod cluster;
@@ -39,7 +39,6 @@ pub(crate) struct ContextSummary {
     pub(crate) name: Text,
     /// URLs of its workers.
     pub(crate) urls: Text,
-    /// Brokers, if configured.
     pub(crate) bootstrap: Option<Text>,
     /// Whether verbs are off.
     pub(crate) readonly: bool,
@@ -69,7 +68,6 @@ pub(crate) struct Seen {
 pub(crate) struct Flash {
     /// Whether it is good or bad news.
     pub(crate) outcome: Outcome,
-    /// What it says.
     pub(crate) text: Text,
     /// When it was shown first.
     pub(crate) at: Millis,
@@ -102,7 +100,8 @@ pub(crate) struct Session {
     next_number: u64,
 }
 
-/// What the user has open and under way on the cluster of the screen; a switch to another begins with an empty one.
+/// What the user has open and under way on the cluster of the screen; a switch to another begins with an
+/// empty one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ui {
     /// Which screen is open.
@@ -119,7 +118,6 @@ pub(crate) struct Ui {
     pub(crate) prompt: Option<Prompt>,
     /// The dialog that is open.
     pub(crate) dialog: Option<Dialog>,
-    /// Actions, oldest first.
     pub(crate) actions: VecDeque<Action>,
     /// Message to the user.
     pub(crate) flash: Option<Flash>,
@@ -127,7 +125,8 @@ pub(crate) struct Ui {
     pub(crate) busy: Option<Text>,
     /// Whether row indexes must be made anew.
     pub(crate) stale_index: bool,
-    /// Whether a state of a connector that no list has named yet was reported: the list is to be asked for again.
+    /// Whether a state of a connector that no list has named yet was reported: the list is to be asked for
+    /// again.
     pub(crate) relist: bool,
 }
 
@@ -196,7 +195,8 @@ impl Model {
         self.clusters.entry(self.session.context).or_default()
     }
 
-    /// Leaves the cluster on the screen for that of another context; answers with the number of its connection.
+    /// Leaves the cluster on the screen for that of another context; answers with the number of its
+    /// connection.
     pub(crate) fn switch(&mut self, context: usize) -> u64 {
         let epoch = self.cluster().epoch + 1;
         let cluster = Cluster::new(self.session.now, epoch);

@@ -54,11 +54,11 @@ pub(crate) struct Nav {
     stack: Vec<Place>,
     /// Screens visited, oldest first, for `[` and `]`.
     visits: Vec<Place>,
-    /// Place in `visits`.
+    /// Place of the present one in `visits`.
     at: usize,
 }
 
-/// Visits remembered.
+/// How many visits are remembered.
 const VISITS: usize = 50;
 
 impl Default for Nav {
@@ -72,7 +72,7 @@ impl Default for Nav {
 }
 
 impl Nav {
-    /// The screen shown.
+    /// The place that is shown.
     pub(crate) fn current(&self) -> &Place {
         self.stack.last().unwrap_or(&AT_HOME)
     }
@@ -172,9 +172,7 @@ impl Nav {
 pub(crate) enum Pane {
     /// The table of tasks.
     Tasks,
-    /// Lag by partition.
     Lag,
-    /// Configuration.
     Config,
     /// Offsets as the worker reports them.
     Offsets,
@@ -217,7 +215,7 @@ pub(crate) struct Detail {
     pub(crate) lower: Pane,
     /// The lower pane fills the screen.
     pub(crate) full: bool,
-    /// Secrets are shown.
+    /// Whether secrets are shown.
     pub(crate) reveal: bool,
     /// Partition and offset as JSON, or why they can't be fetched; `None` until the answer is there.
     pub(crate) offsets: Option<Result<Vec<(Text, Text)>, Text>>,

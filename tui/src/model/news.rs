@@ -1,5 +1,5 @@
-//! What is heard of a cluster: the events that a [`Cluster`](super::cluster::Cluster) is built from, whatever reports
-//! them.
+//! What is heard of a cluster: the events that a [`Cluster`](super::cluster::Cluster) is built from,
+//! whatever reports them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,6 @@ use crate::units::Millis;
 /// News of the cluster from a data source.
 #[derive(Debug)]
 pub(crate) enum Update {
-    /// Whether REST answers.
     Rest(Link),
     /// The list was asked for at this time, and there is no answer yet though some seconds passed.
     Waiting(Millis),
@@ -55,11 +54,10 @@ pub(crate) enum Update {
     Config(ConnectorName, Option<ConfigMap>),
     /// A worker answered (or not) to a health request.
     WorkerHealth {
-        /// `host:port`.
+        /// `host:port` of its REST URL.
         worker: Text,
-        /// How it answered.
         health: WorkerHealth,
-        /// Version it reported.
+        /// Version, where it reports one.
         version: Option<Text>,
         /// Kind, where it shows.
         kind: Option<WorkerKind>,

@@ -1,4 +1,5 @@
-//! State of a table: sorted row index, selection, marks, filter. Everything a view needs to draw only visible rows.
+//! State of a table: sorted row index, selection, marks, filter. Everything a view needs to draw only
+//! visible rows.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +12,8 @@ use crate::text::Text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TableId(pub(crate) &'static str);
 
-/// What identifies a row of a table while the data around it changes. Rows of equal rank stand in the order of their
-/// keys.
+/// What identifies a row of a table while the data around it changes. Rows of equal rank stand in the order
+/// of their keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RowKey {
     /// The connector that the row belongs to; `None` where rows belong to none.
@@ -80,7 +81,7 @@ pub(crate) struct Sort {
 /// The rows of a table that pass its filter.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    /// Their keys, sorted.
+    /// Keys of the rows, sorted.
     pub(crate) rows: Vec<RowKey>,
     /// How many rows there are before filtering.
     pub(crate) total: usize,
@@ -93,39 +94,39 @@ pub(crate) struct Index {
 pub(crate) struct TableState {
     /// Rows that pass the filter, sorted.
     pub(crate) rows: Vec<RowKey>,
-    /// Rows before filtering.
+    /// How many rows there are before filtering.
     pub(crate) total: usize,
     /// Place of the selected row in `rows`.
     pub(crate) selected: usize,
     /// First row on the screen.
     pub(crate) offset: usize,
-    /// Marked rows.
     pub(crate) marks: BTreeSet<RowKey>,
     /// Where the last mark was set; start of a range.
     pub(crate) anchor: Option<RowKey>,
-    /// Filter.
+    /// What rows have to pass.
     pub(crate) filter: Filter,
-    /// The filter a visit began with: that of a look from another screen. Esc leaves the screen when it stands.
+    /// The filter a visit began with: that of a look from another screen. Esc leaves the screen when it
+    /// stands.
     pub(crate) given: Filter,
     /// Only what is not well.
     pub(crate) faults: bool,
     /// Sort order the user chose; `None` leaves the table's own.
     pub(crate) sort: Option<Sort>,
-    /// Which rows were bad when the rows were last put in order.
+    /// Which rows were bad when the rows were last sorted.
     pub(crate) bad: BTreeSet<RowKey>,
 }
 
 impl TableState {
-    /// The selected row.
+    /// The key of the selected row.
     pub(crate) fn current(&self) -> Option<&RowKey> {
         self.rows.get(self.selected)
     }
 
-    /// Replaces the rows. A selection that was moved follows its row; one that still rests on the first row stays on
-    /// top, so that the worst is what one sees.
+    /// Replaces the rows. A selection that was moved follows its row; one that still rests on the first row
+    /// stays on top, so that the worst is what one sees.
     ///
-    /// One works down a list of failures: where the worst come first, a row that gets well leaves the top, and the
-    /// selection stays with the failures.
+    /// One works down a list of failures: where the worst come first, a row that gets well leaves the top,
+    /// and the selection stays with the failures.
     pub(crate) fn replace(&mut self, index: Index, worst_first: bool) {
         let moved = self.current().filter(|_| self.selected > 0);
         let well = |key: &RowKey| self.bad.contains(key) && !index.bad.contains(key);

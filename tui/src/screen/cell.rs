@@ -72,7 +72,8 @@ pub(crate) fn ago(model: &Model, at: Option<Millis>) -> Cell {
     at.map_or_else(unknown, |at| plain(&units::span(model.now() - at)))
 }
 
-/// How long ago a state changed; `>5m` when it has not changed in the five minutes since the terminal began to watch.
+/// How long ago a state changed; `>5m` when it has not changed in the five minutes since the terminal began
+/// to watch.
 pub(crate) fn since(model: &Model, changed: Option<Millis>) -> Cell {
     let watched = model.now() - model.cluster().since;
     match changed {
@@ -83,8 +84,8 @@ pub(crate) fn since(model: &Model, changed: Option<Millis>) -> Cell {
     }
 }
 
-/// The lag of a connector or of one of its tasks, taken with that of the connector. One that is known to be old is dim
-/// and has a question mark.
+/// The lag of a connector or of one of its tasks, taken with that of the connector. One that is known to be
+/// old is dim and has a question mark.
 pub(crate) fn lag(model: &Model, connector: &Connector, lag: Option<i64>) -> Cell {
     match connector.kind {
         ConnectorType::Source => never(),

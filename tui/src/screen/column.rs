@@ -85,10 +85,10 @@ impl<T: Rows> Column<T> {
         self
     }
 
-    /// Only in wide mode, and there the first to go.
-    pub(crate) const fn wide(mut self) -> Self {
+    /// Only in wide mode, and there the first to go; takes this share of the space that is left.
+    pub(crate) const fn wide(mut self, grow: u16) -> Self {
         self.heading.wide = true;
-        self.drop(9)
+        self.grow(grow).drop(9)
     }
 
     /// Rows can be sorted by it, at once by these keys.

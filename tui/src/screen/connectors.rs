@@ -1,7 +1,6 @@
 //! Home: all connectors of the cluster, the worst on top.
 
 use crossterm::event::KeyCode;
-use sluice_protocol::ConnectorType;
 
 use super::cell::{self, Cell, Scene, plain};
 use super::column::{Column, Rank};
@@ -83,7 +82,7 @@ impl Rows for Connectors {
             .rank("N", |_, c| Rank::smallest(&c.label)),
         Col::left("TYPE", 6, |_, c| plain(&c.kind))
             .drop(3)
-            .rank("", |_, c| Rank::smallest(kind(c.kind))),
+            .rank("", |_, c| Rank::smallest(c.kind.to_string())),
         Col::left("TASKS", 7, |_, c| (counts(c), c.counts.label()))
             .rank("T", |_, c| Rank::largest(c.counts.total)),
         Col::right("LAG", 5, |s, c| cell::lag(s.model, c, c.lag))
@@ -107,32 +106,27 @@ impl Rows for Connectors {
             .drop(2)
             .rank("A", |_, c| Rank::largest(c.changed)),
         Col::left("CLASS", 20, |_, c| plain(&c.class()))
-            .grow(2)
-            .wide()
+            .wide(2)
             .rank("", |_, c| Rank::smallest(c.config.text("connector.class"))),
         Col::left("VERSION", 8, |_, c| cell::shown(c.version.as_ref()))
-            .wide()
+            .wide(0)
             .rank("", |_, c| Rank::smallest(c.version.as_ref())),
         Col::left("WORKER", 15, |_, c| plain(&c.worker))
-            .grow(1)
-            .wide()
+            .wide(1)
             .rank("", |_, c| Rank::smallest(&c.worker)),
         Col::left("TOPICS", 12, |_, c| cell::raw(c.topics(), cell::unknown))
-            .grow(2)
-            .wide()
+            .wide(2)
             .rank("", |_, c| Rank::smallest(c.topics())),
         Col::left("DLQ", 10, |_, c| cell::raw(c.dlq(), cell::never))
-            .grow(1)
-            .wide()
+            .wide(1)
             .rank("", |_, c| Rank::smallest(c.dlq())),
         Col::left("GROUP", 14, |_, c| {
             cell::raw(c.group().as_deref(), cell::never)
         })
-        .grow(1)
-        .wide()
+        .wide(1)
         .rank("", |_, c| Rank::smallest(c.group())),
         Col::left("OFFSET-AGE", 10, |s, c| cell::ago(s.model, c.moved))
-            .wide()
+            .wide(0)
             .rank("", |_, c| Rank::smallest(c.moved)),
     ];
 
@@ -196,7 +190,7 @@ pub(super) fn updated(model: &Model, at: Option<units::Millis>) -> String {
     format!("upd {} ", units::age(model.now(), at))
 }
 
-/// The health. Where nobody answers any more it is STALE, but what was bad stays that.
+/// The health. Where neither REST nor the brokers answer any more it is STALE, but what was bad stays that.
 fn health<'a>(scene: Scene<'a>, c: &'a Connector) -> Cell {
     let model = scene.model;
     if model.cluster().is_stale(model.now()) && !c.health.is_bad() {
@@ -213,14 +207,6 @@ fn counts(c: &Connector) -> Tone {
         Tone::Bad
     } else {
         Tone::Plain
-    }
-}
-
-const fn kind(kind: ConnectorType) -> &'static str {
-    match kind {
-        ConnectorType::Sink => "sink",
-        ConnectorType::Source => "source",
-        ConnectorType::Unknown => "unknown",
     }
 }
 

@@ -131,7 +131,7 @@ impl Subject for Event {
     }
 }
 
-/// The KIND column.
+/// The text of the KIND column.
 pub(crate) const fn kind(event: &Event) -> &'static str {
     use ClusterEvent as E;
     match event.what {

@@ -1,10 +1,10 @@
-//! Help for the screen below: keys from the key tables, words from the table of commands, and what the columns mean.
+//! Help for the screen below: keys from the key tables, words from the table of commands, and what the
+//! columns mean.
 
 use crossterm::event::KeyCode;
 
 use super::part::{Content, Lines, Part};
-use super::{Group, Screen, Word, at};
-use crate::commands;
+use super::{Group, Screen, Word, at, words};
 use crate::keys::{Binding, Command, Key, more, show};
 use crate::layout;
 use crate::model::Model;
@@ -71,79 +71,31 @@ impl Screen for Help {
     }
 }
 
-/// Meaning of what the columns show and of what can't be known.
-const LEGEND: &[(&str, &str)] = &[
-    (
-        "UNHEALTHY",
-        "connector failed, all tasks failed, or it has no tasks at all",
-    ),
-    ("DEGRADED", "some tasks failed"),
-    (
-        "LOST",
-        "said to run on a worker that is gone: nobody does this work until it is moved",
-    ),
-    (
-        "STALE",
-        "nobody answers: it was well when it was last seen, see the age in the header",
-    ),
-    ("STARTING", "new, and has no tasks yet"),
-    ("RESTARTING", "connector or tasks are being started again"),
-    (
-        "RESUME, STOP",
-        "RESUME n/m: n of m tasks run again; STOP -n: n tasks are not gone yet",
-    ),
-    (
-        "OFFSET-AGE",
-        "time since a committed offset moved, not since the last commit",
-    ),
-    (
-        "ERR",
-        "records that failed, were skipped or went to the dead letters",
-    ),
-    (
-        "HEALTHY?",
-        "the brokers do not answer any more: this is what the worker knew last",
-    ),
-    (
-        "STALLED",
-        "sink says RUNNING, has lag, and no offset moved for 60 s",
-    ),
-    ("REBALANCE", "tasks or the connector belong to no worker"),
-    ("PAUSED n/m", "asked to pause, n of m tasks have"),
-    (
-        "TASKS",
-        "running/all; F failed, L lost, U unassigned, R restarting, P paused",
-    ),
-    (
-        "n/a",
-        "can't be known: no brokers configured, or the worker writes no telemetry",
-    ),
-    (
-        "LAG",
-        "end minus committed offsets of the sink's consumer group",
-    ),
-    (
-        "REC/S ERR",
-        "from telemetry, which agents write and JVM workers don't",
-    ),
-    (
-        "CHG, SINCE",
-        "since the last change of state; >5m: no change in the 5 min we watch",
-    ),
-    (
-        "RST",
-        "restarts of the task restarted most, since this terminal watches (status topic)",
-    ),
-    (
-        "~3 (header)",
-        "changes of the group seen; coordinators don't tell generations",
-    ),
-    ("* and ›", "marked; an action on it is not confirmed yet"),
-    (
-        "/ filter",
-        "re, !re, -l key=value (config key, health, type, worker), -f fuzzy",
-    ),
-];
+/// Meaning of what the columns show and of what can't be known: a line for each, the word before the first
+/// colon.
+const LEGEND: &str = "\
+UNHEALTHY: connector failed, all tasks failed, or it has no tasks at all
+DEGRADED: some tasks failed
+LOST: said to run on a worker that is gone: nobody does this work until it is moved
+STALE: nobody answers: it was well when it was last seen, see the age in the header
+STARTING: new, and has no tasks yet
+RESTARTING: connector or tasks are being started again
+RESUME, STOP: RESUME n/m: n of m tasks run again; STOP -n: n tasks are not gone yet
+OFFSET-AGE: time since a committed offset moved, not since the last commit
+ERR: records that failed, were skipped or went to the dead letters
+HEALTHY?: the brokers do not answer any more: this is what the worker knew last
+STALLED: sink says RUNNING, has lag, and no offset moved for 60 s
+REBALANCE: tasks or the connector belong to no worker
+PAUSED n/m: asked to pause, n of m tasks have
+TASKS: running/all; F failed, L lost, U unassigned, R restarting, P paused
+n/a: can't be known: no brokers configured, or the worker writes no telemetry
+LAG: end minus committed offsets of the sink's consumer group
+REC/S ERR: from telemetry, which agents write and JVM workers don't
+CHG, SINCE: since the last change of state; >5m: no change in the 5 min we watch
+RST: restarts of the task restarted most, since this terminal watches (status topic)
+~3 (header): changes of the group seen; coordinators don't tell generations
+* and ›: marked; an action on it is not confirmed yet
+/ filter: re, !re, -l key=value (config key, health, type, worker), -f fuzzy";
 
 /// All lines: key or word, and meaning; a heading has no meaning.
 fn lines(model: &Model) -> Vec<(String, String)> {
@@ -165,7 +117,7 @@ fn lines(model: &Model) -> Vec<(String, String)> {
         }
     }
     lines.push(("words after :".to_owned(), String::new()));
-    for (word, _) in commands::all() {
+    for (word, _) in words::all() {
         let names = match word.short.first() {
             Some(short) => format!("{}, {short}", word.word),
             None => word.word.to_owned(),
@@ -173,8 +125,8 @@ fn lines(model: &Model) -> Vec<(String, String)> {
         lines.push((names, word.what.to_owned()));
     }
     lines.push(("what it means".to_owned(), String::new()));
-    let legend = LEGEND.iter();
-    lines.extend(legend.map(|(word, meaning)| ((*word).to_owned(), (*meaning).to_owned())));
+    let legend = LEGEND.lines().filter_map(|line| line.split_once(": "));
+    lines.extend(legend.map(|(word, meaning)| (word.to_owned(), meaning.to_owned())));
     if !model.cluster().topic_notes.is_empty() {
         lines.push(("brokers".to_owned(), String::new()));
         let notes = model.cluster().topic_notes.iter();

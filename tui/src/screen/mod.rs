@@ -1,12 +1,14 @@
 //! Screens, each in a file of its own: its rows and columns, its keys, its word after `:`, and what it shows.
 //!
-//! A screen only reads the model: `update` moves between screens by what their keys and words lead to ([`Go`]), and
-//! `view` draws what they consist of ([`Part`]). Adding one is its file and its line in [`ALL`].
+//! A screen only reads the model: `update` moves between screens by what their keys and words lead to
+//! ([`Go`]), and `view` draws what they consist of ([`Part`]). Adding one is its file and its line in
+//! [`ALL`].
 
 pub(crate) mod cell;
 pub(crate) mod column;
 pub(crate) mod part;
 pub(crate) mod rows;
+pub(crate) mod words;
 
 pub(crate) mod connector;
 pub(crate) mod connectors;
@@ -200,16 +202,11 @@ impl dyn Screen {
         Place::of(self.name())
     }
 
-    /// Its table of this name with the space it has.
-    fn area(&self, model: &Model, table: TableId) -> Option<Rect> {
-        let place = self.tables().iter().position(|own| own.id() == table)?;
-        self.areas(model).get(place).copied()
-    }
-
-    /// Rows of its table that fit on the screen.
+    /// Rows of its table of this name that fit on the screen.
     pub(crate) fn table_rows(&self, model: &Model, table: TableId) -> usize {
-        let height = self.area(model, table).map_or(0, |area| area.height);
-        usize::from(height.saturating_sub(3))
+        let mut tables = self.tables().iter().zip(self.areas(model));
+        let area = tables.find(|(own, _)| own.id() == table);
+        usize::from(area.map_or(0, |(_, area)| area.height.saturating_sub(3)))
     }
 
     /// All of its keys, in the demo or not: heading and lines.
@@ -238,7 +235,7 @@ impl dyn Screen {
 /// The screen at a place.
 pub(crate) fn at(place: &Place) -> &'static dyn Screen {
     let found = ALL.iter().find(|screen| screen.name() == place.screen);
-    *found.unwrap_or(&(&connectors::Connectors as &dyn Screen))
+    *found.unwrap_or(&ALL[0])
 }
 
 /// The screen that is shown.

@@ -1,4 +1,5 @@
-//! Tables: what a screen says of one ([`Rows`]), and how the rest of the terminal uses any of them ([`Table`]).
+//! Tables: what a screen says of one ([`Rows`]), and how the rest of the terminal uses any of them
+//! ([`Table`]).
 
 use super::Go;
 use super::cell::{Cell, Scene, unknown};
@@ -33,7 +34,8 @@ pub(crate) trait Rows: Sync + Sized + 'static {
     fn is_fault(_row: Self::Row<'_>) -> bool {
         true
     }
-    /// Whether the row is one of a list that one works down: when it leaves the top, the selection does not follow it.
+    /// Whether the row is one of a list that one works down: when it leaves the top, the selection does not
+    /// follow it.
     fn is_bad(_row: Self::Row<'_>) -> bool {
         false
     }
@@ -41,8 +43,8 @@ pub(crate) trait Rows: Sync + Sized + 'static {
     fn is_active(_model: &Model, _row: Self::Row<'_>) -> bool {
         false
     }
-    /// What stands in the title behind the order: the age of the data, and what else is to be known of all rows. Ends
-    /// with a blank unless it is empty.
+    /// What stands in the title behind the order: the age of the data, and what else is to be known of all
+    /// rows. Ends with a blank unless it is empty.
     fn notes(model: &Model) -> String;
     /// The lines that are shown when there are no rows: why, and what one can do.
     fn empty(model: &Model) -> String;

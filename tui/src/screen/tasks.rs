@@ -82,12 +82,12 @@ impl Rows for Tasks {
         Col::right("SINCE", 6, |s, r| cell::since(s.model, r.task.changed))
             .drop(2)
             .rank("A", |_, r| Rank::largest(r.task.changed)),
-        // Wide enough to tell one cause from another: that is what this table is read for.
+        // Wide enough to distinguish one cause from another: that is what this table is read for.
         Col::left("ROOT-CAUSE", 28, |_, r| root_cause(r))
             .grow(5)
             .drop(1)
             .rank("", |_, r| Rank::smallest(r.root())),
-        Col::left("PARTITIONS", 12, partitions).grow(2).wide(),
+        Col::left("PARTITIONS", 12, partitions).wide(2),
     ];
 
     fn rows(model: &Model) -> impl Iterator<Item = TaskRow<'_>> {

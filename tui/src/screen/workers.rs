@@ -309,7 +309,8 @@ impl Subject for RebalanceRow<'_> {
     }
 }
 
-/// How far back a table goes: to when the terminal began to watch, or to the oldest that was read from before.
+/// How far back a table goes: to when the terminal began to watch, or to the oldest that was read from
+/// before.
 pub(super) fn reach(model: &Model, oldest: Option<Millis>) -> String {
     let start = oldest.map_or(model.cluster().since, |oldest| {
         oldest.min(model.cluster().since)

@@ -2,7 +2,7 @@
 
 use sluice_protocol::ConnectorName;
 
-use super::{edit, verbs};
+use super::{edit, said, verbs};
 use crate::effect::Effect;
 use crate::keys::Command;
 use crate::model::Model;
@@ -22,8 +22,7 @@ use crate::screen::{Go, Screen, current, current_row, focused};
 /// Runs a command on the present screen.
 pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     if command.writes() && model.is_readonly() {
-        model.say(Outcome::Bad, "read-only: writes are off");
-        return Vec::new();
+        return said(model, Outcome::Bad, "read-only: writes are off");
     }
     if model.ui.dialog.is_none() {
         model.ui.flash = model
@@ -193,8 +192,7 @@ fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
 
 /// Says why a key does nothing here.
 fn nothing(model: &mut Model, why: &str) -> Vec<Effect> {
-    model.say(Outcome::Pending, why);
-    Vec::new()
+    said(model, Outcome::Pending, why)
 }
 
 fn nothing_to_sort(model: &mut Model) {
@@ -235,10 +233,7 @@ pub(super) fn follow(model: &mut Model, go: Go) -> Vec<Effect> {
         Go::Pane(pane) => open_pane(model, pane),
         Go::Rows(screen, filter) => visit(model, screen, filter),
         Go::Context(place) => connect(model, place),
-        Go::Nowhere(outcome, why) => {
-            model.say(outcome, &why);
-            Vec::new()
-        }
+        Go::Nowhere(outcome, why) => said(model, outcome, &why),
     }
 }
 
@@ -513,7 +508,8 @@ fn copy(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// `:abort`: what is asked for and not taken by the cluster yet is given up; what it has taken can't be called back.
+/// `:abort`: what is asked for and not taken by the cluster yet is given up; what it has taken can't be
+/// called back.
 pub(super) fn abort(model: &mut Model) -> Vec<Effect> {
     let waiting = |action: &&Action| matches!(action.stage, Stage::Asked | Stage::Waiting { .. });
     match model.ui.actions.iter().filter(waiting).count() {

@@ -1,4 +1,5 @@
-//! Keys while a dialog is open: arrows and digits choose, enter does, esc leaves, letters go into the name to type.
+//! Keys while a dialog is open: arrows and digits choose, enter does, esc leaves, letters go into the name
+//! to type.
 
 use crossterm::event::KeyCode;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluice_protocol::rest::ConfigInfos;
 use sluice_protocol::{ConfigMap, ConnectorName};
 
-use super::{commands, verbs};
+use super::{commands, said, verbs};
 use crate::effect::Effect;
 use crate::model::Model;
 use crate::model::action::{Outcome, Verb};
@@ -26,10 +26,7 @@ const TEMPLATE: &str = r#"{
 pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
     match commands::current_connector(model) {
         Some(name) => begin_or_go_on(model, Some(name)),
-        None => {
-            model.say(Outcome::Bad, "nothing selected");
-            Vec::new()
-        }
+        None => said(model, Outcome::Bad, "nothing selected"),
     }
 }
 
@@ -97,10 +94,7 @@ pub(super) fn loaded(
             passwords,
             merged: None,
         }))],
-        Err(error) => {
-            model.say(Outcome::Bad, &format!("edit {connector}: {error}"));
-            Vec::new()
-        }
+        Err(error) => said(model, Outcome::Bad, &format!("edit {connector}: {error}")),
     }
 }
 
@@ -118,13 +112,11 @@ pub(super) fn closed(
     let text = match text {
         Ok(text) => text,
         Err(error) => {
-            model.say(Outcome::Bad, &format!("editor: {error}"));
-            return Vec::new();
+            return said(model, Outcome::Bad, &format!("editor: {error}"));
         }
     };
     if text.trim().is_empty() || (session.connector.is_none() && text == TEMPLATE) {
-        model.say(Outcome::Pending, "nothing changed, nothing written");
-        return Vec::new();
+        return said(model, Outcome::Pending, "nothing changed, nothing written");
     }
     session.text = text;
     model

@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 
 use super::{commands, verbs};
-use crate::commands::{Does, find, suggestion};
+
 use crate::effect::Effect;
 use crate::keys::{Command, Key};
 use crate::model::Model;
@@ -14,6 +14,7 @@ use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::table::RowKey;
 use crate::screen::rows::Rows;
 use crate::screen::tasks::Tasks;
+use crate::screen::words::{Does, find, suggestion};
 use crate::screen::{Go, Screen, current, focused};
 
 /// Pasted text goes where one types.

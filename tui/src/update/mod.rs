@@ -23,14 +23,14 @@ const FLASH_FOR: i64 = 8_000;
 /// Actions remembered after they are over.
 const ACTIONS_KEPT: usize = 200;
 
-/// Applies one message.
+/// Applies one message; answers with what it wants done.
 pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Now(now) => tick(model, now),
         Message::Key(key) => {
             // Keys may come faster than frames: each acts on the rows that the ones before it left.
             settle(model);
-            // A dialog may open by itself while a line is being typed: what is typed goes on to the line.
+            // A dialog may open by itself while a line is being typed: what is typed still goes to the line.
             if model.ui.prompt.is_some() {
                 line::key(model, key)
             } else if model.ui.dialog.is_some() {
@@ -101,6 +101,12 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
+/// Shows a message to the user, and wants nothing done.
+fn said(model: &mut Model, outcome: Outcome, text: &str) -> Vec<Effect> {
+    model.say(outcome, text);
+    Vec::new()
+}
+
 /// Applies news of the cluster alone, for commands.
 pub(crate) fn apply_update(model: &mut Model, news: Update) {
     let now = model.now();
@@ -162,8 +168,8 @@ fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
     effects
 }
 
-/// Asks for the list again when a state of something unlisted was reported; at most once a second, since the topic
-/// followed may be busy with connectors that no list will ever name.
+/// Asks for the list again when a state of something unlisted was reported; at most once a second, since
+/// the topic followed may be busy with connectors that no list will ever name.
 fn relist(model: &mut Model) -> Option<Effect> {
     let now = model.now();
     let listed = model.cluster().listed;

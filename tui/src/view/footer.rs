@@ -4,12 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Position;
 use ratatui::text::{Line, Span};
 
-use crate::commands;
 use crate::layout;
 use crate::model::Model;
 use crate::model::action::{Action, NOT_SENT, Outcome, RestartMode, Stage, UNANSWERED, Verb};
 use crate::model::dialog::Tone;
-use crate::screen;
+use crate::screen::{self, words};
 use crate::theme::Theme;
 use crate::units;
 
@@ -25,7 +24,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
             Span::raw(before.to_owned()),
             Span::raw(after.to_owned()),
         ];
-        if let Some(ghost) = commands::suggestion(model) {
+        if let Some(ghost) = words::suggestion(model) {
             spans.push(Span::styled(ghost, theme.tone(Tone::Dim)));
         }
         let cursor = u16::try_from(1 + Line::raw(before).width()).unwrap_or(u16::MAX);
@@ -81,7 +80,8 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     frame.render_widget(Line::from(spans), area);
 }
 
-/// The one thing worth saying now: something fetched, an action under way, the word to the user, the last verdict.
+/// The one thing worth saying now: something fetched, an action under way, the word to the user, the last
+/// verdict.
 fn word(model: &Model) -> Option<(Tone, String)> {
     if let Some(busy) = &model.ui.busy {
         return Some((Tone::Warn, format!("{busy} …")));
@@ -118,7 +118,7 @@ fn word(model: &Model) -> Option<(Tone, String)> {
         };
         let done = ended - failed.len();
         let mut text = format!("{verb}: {done} of {} done", plan.len());
-        // What was given up is told apart: what was never sent has certainly not happened.
+        // What was given up is counted apart: what was never sent has certainly not happened.
         let of = |why: &str| failed.iter().filter(|action| action.failed_as(why)).count();
         let (unsent, unsure) = (of(NOT_SENT), of(UNANSWERED));
         if unsent > 0 {

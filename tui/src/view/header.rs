@@ -25,7 +25,8 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 /// From this time on silence is an outage.
 const OUTAGE_AFTER: units::Millis = 15_000;
 
-/// Parts of the status line, in the order in which they are given up last to first: what is wrong comes first.
+/// Parts of the status line, in the order in which they are given up last to first: what is wrong comes
+/// first.
 fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     let cluster = model.cluster();
     let plain = Style::new();
@@ -189,7 +190,8 @@ fn members(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     parts
 }
 
-/// The lag of all sinks. Where that of some is not known the rest is a lower bound, and none at all is not zero.
+/// The lag of all sinks. Where that of some is not known the rest is a lower bound, and none at all is not
+/// zero.
 fn lag(model: &Model, theme: Theme) -> (String, Style) {
     let cluster = model.cluster();
     let dim = theme.tone(Tone::Dim);
@@ -233,7 +235,8 @@ fn fit(parts: Vec<(String, Style)>, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Keys of the screen, as many as fit; verbs are left out in read-only mode. Those that lead to all others always fit.
+/// Keys of the screen, as many as fit; verbs are left out in read-only mode. Those that lead to all others
+/// always fit.
 fn key_line(model: &Model, theme: Theme) -> Line<'static> {
     let screen = screen::current(model);
     let readonly = model.is_readonly();

@@ -1,4 +1,5 @@
-//! Draws the model. Pure: no I/O, no clock, no change of the model; only rows that are on the screen are formatted.
+//! Draws the model. Pure: no I/O, no clock, no change of the model; only rows that are on the screen are
+//! formatted.
 //!
 //! ```text
 //! header   cluster, workers, group, counts, age of the data
@@ -18,7 +19,7 @@ mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::layout;
@@ -28,7 +29,7 @@ use crate::model::dialog::Tone;
 use crate::screen;
 use crate::theme::Theme;
 
-/// Draws everything.
+/// Draws the whole screen.
 pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
     if area.width < model.session.width || area.height < model.session.height {
@@ -56,13 +57,8 @@ fn guide(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         return;
     };
     let (tone, hint) = demo.hint(model);
-    let line = Line::from(vec![
-        Span::styled(
-            format!(" kafka {}  ", demo.bootstrap),
-            theme.tone(Tone::Accent),
-        ),
-        Span::styled(hint, theme.tone(tone)),
-    ]);
+    let kafka = format!(" kafka {}  ", demo.bootstrap);
+    let line = part::line(theme, vec![(Tone::Accent, kafka), (tone, hint)]);
     let row = model.session.height.saturating_sub(2);
     frame.render_widget(line, Rect::new(0, row, model.session.width, 1));
 }

@@ -23,7 +23,8 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, part: Par
     }
 }
 
-fn line(theme: Theme, spans: Spans) -> Line<'static> {
+/// A line from pieces with their tones.
+pub(super) fn line(theme: Theme, spans: Spans) -> Line<'static> {
     let spans = spans.into_iter();
     spans
         .map(|(tone, text)| Span::styled(text, theme.tone(tone)))

@@ -7,7 +7,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Widget, Wrap};
 
-use crate::contexts::NOBODY_NAMED_ONE;
+use crate::contexts::NAME_A_CLUSTER;
 use crate::model::cluster::Link;
 use crate::model::dialog::Tone;
 use crate::model::table::RowKey;
@@ -129,8 +129,8 @@ impl Columns {
         }
     }
 
-    /// Highlights the name in a row. The whole row would be three times the bytes on each key, which a slow line feels,
-    /// and would hide the colour of the health.
+    /// Highlights the name in a row. The whole row would be three times the bytes on each key, which a slow
+    /// line feels, and would hide the colour of the health.
     fn highlight(&self, theme: Theme, y: u16, buffer: &mut Buffer) {
         let name = self.iter().find(|(_, _, _, heading)| heading.grow > 0);
         if let Some((_, x, width, _)) = name {
@@ -198,7 +198,7 @@ fn instead(model: &Model, table: &'static dyn Table) -> Vec<(Tone, String)> {
             Link::Down { error, attempt, .. } => {
                 let assumed = |context: &ContextSummary| context.assumed;
                 let next = if model.current_context().is_some_and(assumed) {
-                    NOBODY_NAMED_ONE
+                    NAME_A_CLUSTER
                 } else {
                     ":ctx shows other clusters"
                 };

@@ -1,9 +1,9 @@
 //! Lag of sinks: end offsets minus what their consumer group committed, and who reads which partition.
 //!
-//! All groups are asked about at once, see [`super::group_offsets`]. With security settings that only librdkafka has, each
-//! group has a client of its own, since librdkafka asks for committed offsets under the group id of the client. None
-//! joins a group. What telemetry reports counts while all tasks of a sink run; of those that do not, the lag
-//! grows unseen by their workers.
+//! All groups are asked about at once, see [`super::group_offsets`]. With security settings that only
+//! librdkafka has, each group has a client of its own, since librdkafka asks for committed offsets under
+//! the group id of the client. None joins a group. What telemetry reports counts while all tasks of a sink
+//! run; of those that do not, the lag grows unseen by their workers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -39,7 +39,8 @@ const REPORTED_FOR: Duration = Duration::from_secs(5);
 pub(super) struct LagWatch {
     clients: HashMap<String, BrokerConsumer>,
     looked: HashMap<String, Instant>,
-    /// How the brokers are asked for many groups at once; `Some(None)` when the client properties allow no such way.
+    /// How the brokers are asked for many groups at once; `Some(None)` when the client properties allow no
+    /// such way.
     offsets: Option<Option<GroupOffsets>>,
     /// How long the last look took.
     took: Duration,

@@ -1,8 +1,8 @@
 //! Topics and REST together: REST for the list and for writes, the brokers for everything that REST does not
 //! report.
 //!
-//! Threads of their own, because librdkafka blocks: one per followed topic (status, config, telemetry) and one that
-//! looks at the group and at the lag of sinks. They only read, join no group and commit nothing.
+//! Threads of their own, because librdkafka blocks: one per followed topic (status, config, telemetry) and
+//! one that looks at the group and at the lag of sinks. They only read, join no group and commit nothing.
 
 mod consumer;
 mod group;
@@ -28,7 +28,7 @@ use tokio::sync::watch;
 
 use self::consumer::{BrokerConsumer, LastFailure, explain};
 use super::rest::{Known, RestSource};
-use super::{DataSource, Feed, Wish, now};
+use super::{DataSource, Feed, Pacing, now};
 use crate::contexts::Context;
 use crate::model::cluster::{Link, PartitionLag};
 use crate::model::news::{GroupReport, Update};
@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     bootstrap: String,
     wanted: Wanted,
     known: watch::Receiver<Arc<Known>>,
-    wishes: watch::Sender<Wish>,
+    pacing: watch::Sender<Pacing>,
     feed: Feed,
     ended: AtomicBool,
     status_followed: AtomicBool,
@@ -86,7 +86,7 @@ impl Shared {
         config: BTreeMap<String, String>,
         bootstrap: String,
         known: watch::Receiver<Arc<Known>>,
-        wishes: watch::Sender<Wish>,
+        pacing: watch::Sender<Pacing>,
         feed: Feed,
     ) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Shared {
             bootstrap,
             wanted: Wanted::default(),
             known,
-            wishes,
+            pacing,
             feed,
             ended: AtomicBool::new(false),
             status_followed: AtomicBool::new(false),
@@ -203,7 +203,7 @@ pub(crate) struct TopicsAndRest {
     bootstrap: String,
     wanted: Wanted,
     rest: RestSource,
-    wishes: watch::Sender<Wish>,
+    pacing: watch::Sender<Pacing>,
 }
 
 impl TopicsAndRest {
@@ -212,7 +212,7 @@ impl TopicsAndRest {
         context: &Context,
         bootstrap: &str,
         rest: RestSource,
-        wishes: watch::Sender<Wish>,
+        pacing: watch::Sender<Pacing>,
     ) -> Self {
         Self {
             config: context.client.clone(),
@@ -225,7 +225,7 @@ impl TopicsAndRest {
                 offsets: context.offset_topic.clone(),
             },
             rest,
-            wishes,
+            pacing,
         }
     }
 }
@@ -241,7 +241,7 @@ impl Drop for EndOnDrop {
 
 #[async_trait]
 impl DataSource for TopicsAndRest {
-    async fn run(self: Box<Self>, feed: Feed, wishes: watch::Receiver<Wish>) {
+    async fn run(self: Box<Self>, feed: Feed, pacing: watch::Receiver<Pacing>) {
         let (publish, known) = watch::channel(Arc::default());
         let shared = Shared {
             wanted: self.wanted,
@@ -249,7 +249,7 @@ impl DataSource for TopicsAndRest {
                 self.config,
                 self.bootstrap,
                 known,
-                self.wishes,
+                self.pacing,
                 feed.clone(),
             )
         };
@@ -263,23 +263,24 @@ impl DataSource for TopicsAndRest {
         let discover = Arc::clone(&shared);
         spawn("sluice-topics", move || topics::follow(&discover));
         Box::new(self.rest.publishing(publish))
-            .run(feed, wishes)
+            .run(feed, pacing)
             .await;
     }
 }
 
-/// Looks once at the group and at the lag of all sinks; blocks. For commands, which have no use for a stream of news.
+/// Looks once at the group and at the lag of all sinks; blocks. For commands, which have no use for a
+/// stream of news.
 pub(crate) fn look_once(
     context: &Context,
     bootstrap: &str,
     known: Known,
 ) -> Result<(Option<GroupReport>, Vec<PartitionLag>), Text> {
     let (_publish, known) = watch::channel(Arc::new(known));
-    let (wishes, _) = watch::channel(Wish::default());
+    let (pacing, _) = watch::channel(Pacing::default());
     let (sender, _news) = tokio::sync::mpsc::channel(64);
     let feed = Feed::new(0, sender);
     let config = context.client.clone();
-    let mut shared = Shared::new(config, bootstrap.to_owned(), known, wishes, feed);
+    let mut shared = Shared::new(config, bootstrap.to_owned(), known, pacing, feed);
     shared.wanted.group = context.group.clone();
     let fail = |error: rdkafka::error::KafkaError| Text::line(&format!("{bootstrap}: {error}"));
     let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
@@ -366,7 +367,7 @@ fn watch_brokers(shared: &Shared) {
         if reported_live != Some(live) {
             reported_live = Some(live);
             shared.feed.send_blocking(Update::Live(live));
-            shared.wishes.send_modify(|wish| wish.live = live);
+            shared.pacing.send_modify(|pacing| pacing.live = live);
         }
         let listed = shared.known.borrow().listed;
         shared.pause(match (listed, group.is_unsettled()) {

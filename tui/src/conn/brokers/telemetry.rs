@@ -136,7 +136,8 @@ fn worker_report(worker: Text, at: Millis, report: &WorkerTelemetry) -> WorkerRe
 
 fn task_report(worker: Text, at: Millis, report: &TaskTelemetry) -> TaskReport {
     let metrics = &report.metrics;
-    // Only what runs sees its partitions grow, and has rates; older agents repeat the last figures of what does not.
+    // Only what runs sees its partitions grow, and has rates; older agents repeat the last figures of what
+    // does not.
     let runs = report.state == State::Running;
     let partitions: Vec<PartitionLag> = report
         .sink_positions
@@ -219,7 +220,8 @@ fn rebalance(report: &RebalanceEvent, worker: &Text) -> Rebalance {
     }
 }
 
-/// The news in an event. States come from the status topic where that is followed, so they are not reported twice.
+/// The news in an event. States come from the status topic where that is followed, so they are not reported
+/// twice.
 fn event(shared: &Shared, worker: &Text, at: Millis, event: EventTelemetry) -> Option<Update> {
     use telemetry::Event as E;
     let followed = shared.status_followed.load(Ordering::Relaxed);

@@ -19,8 +19,8 @@ const CLOCKS_DIFFER: Millis = 2_000;
 const KEYS_NAMED: usize = 5;
 
 impl Cluster {
-    /// Whether this reports the state of a connector that no list has named yet: its class and configuration come from
-    /// REST.
+    /// Whether this reports the state of a connector that no list has named yet: its class and
+    /// configuration come from REST.
     pub(crate) fn is_unlisted(&self, update: &Update) -> bool {
         let unlisted = |change: &StatusChange| {
             change.state.is_some() && !self.connectors.contains_key(&change.connector)
@@ -242,8 +242,8 @@ impl Cluster {
         changed.is_some_and(|at| at >= change.at - CLOCKS_DIFFER)
     }
 
-    /// Takes over one state. What REST does not list is not shown: it may belong to another cluster on the same brokers,
-    /// or be gone.
+    /// Takes over one state. What REST does not list is not shown: it may belong to another cluster on the
+    /// same brokers, or be gone.
     fn status(&mut self, now: Millis, change: &StatusChange) {
         let Some(state) = change.state else {
             return self.remove(now, change);
@@ -374,37 +374,24 @@ fn changes(
     old: bool,
     texts: &mut Shared,
 ) -> Vec<StatusChange> {
-    let mut change = |task, state, worker: &str, version: Option<String>, trace| StatusChange {
-        connector: name.clone(),
-        task,
-        state: Some(state),
-        worker: texts.share(worker),
-        trace,
-        generation: None,
-        version: version.map(|version| texts.share(&version)),
-        at,
-        old,
-    };
-    let mut changes = Vec::with_capacity(states.tasks.len() + 1);
-    for task in states.tasks {
-        let id = Some(task.id);
-        changes.push(change(
-            id,
-            task.state,
-            &task.worker_id,
-            task.version,
-            task.trace,
-        ));
-    }
     let own = states.connector;
-    changes.push(change(
-        None,
-        own.state,
-        &own.worker_id,
-        own.version,
-        own.trace,
-    ));
-    changes
+    let own = (None, own.state, own.worker_id, own.version, own.trace);
+    let tasks = states.tasks.into_iter();
+    tasks
+        .map(|t| (Some(t.id), t.state, t.worker_id, t.version, t.trace))
+        .chain([own])
+        .map(|(task, state, worker, version, trace)| StatusChange {
+            connector: name.clone(),
+            task,
+            state: Some(state),
+            worker: texts.share(&worker),
+            trace,
+            generation: None,
+            version: version.map(|version| texts.share(&version)),
+            at,
+            old,
+        })
+        .collect()
 }
 
 /// Takes over the state of a connector instance; answers with the state before and whether none was known.
@@ -434,7 +421,8 @@ fn instance_state(
     (from, is_first)
 }
 
-/// Takes over the state of a task; as [`instance_state`], and `None` for a state that a newer one has replaced.
+/// Takes over the state of a task; as [`instance_state`], and `None` for a state that a newer one has
+/// replaced.
 fn task_state(
     connector: &mut Connector,
     id: u32,

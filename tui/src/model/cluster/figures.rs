@@ -48,8 +48,8 @@ impl Cluster {
         self.lag_at = self.lag_at.max(Some(at));
     }
 
-    /// Takes over when offsets of sources moved, by the offset topic. Names that are not sources of this cluster are
-    /// passed over: what was deleted stays in that topic.
+    /// Takes over when offsets of sources moved, by the offset topic. Names that are not sources of this
+    /// cluster are passed over: what was deleted stays in that topic.
     pub(super) fn sources_moved(&mut self, now: Millis, moved: BTreeMap<ConnectorName, Millis>) {
         for (name, at) in moved {
             if let Some(connector) = self.connectors.get_mut(&name)
@@ -182,8 +182,8 @@ impl Task {
 }
 
 impl Connector {
-    /// Notes whether offsets of a sink moved. Nothing to read counts as moving, else the first record after a quiet hour
-    /// would look like a stall.
+    /// Notes whether offsets of a sink moved. Nothing to read counts as moving, else the first record after
+    /// a quiet hour would look like a stall.
     fn lag_moved(&mut self, at: Millis, moved: bool) {
         if moved || self.lag == Some(0) || self.moved.is_none() {
             self.moved = Some(at);

@@ -48,8 +48,8 @@ impl Cluster {
         group.id = report.id.clone();
         group.state = report.state.clone();
         group.protocol = report.protocol.clone();
-        // A coordinator that starts again knows its members only after they have joined it: one empty look proves
-        // nothing.
+        // A coordinator that starts again knows its members only after they have joined it: one empty look
+        // proves nothing.
         let settled = report.state.as_str() == "Stable" || (is_empty(&report.state) && was_empty);
         if settled {
             self.settled(now, &mut group, report);
@@ -121,11 +121,11 @@ impl Cluster {
         Some(ids.map(|worker| worker.id.clone()).collect())
     }
 
-    /// Takes over a rebalance that an agent reports; every member reports the same one, and the leader who the members
-    /// are.
+    /// Takes over a rebalance that an agent reports; every member reports the same one, and the leader who
+    /// the members are.
     ///
-    /// Who joined and left is what differs from the members of the generation before. A new leader does not know them,
-    /// and what it then reports is not shown.
+    /// Who joined and left is what differs from the members of the generation before. A new leader does not
+    /// know them, and what it then reports is not shown.
     pub(super) fn rebalance(&mut self, mut new: Rebalance) {
         match new.cause.as_str() {
             HEARD => new.cause = Text::from(ASKED),
@@ -307,7 +307,7 @@ fn who(before: &BTreeSet<Text>, after: &BTreeSet<Text>, leader: Option<&Text>) -
 
 /// The cause that a member reports which did not begin a rebalance.
 const HEARD: &str = "group is rebalancing";
-/// What that means.
+/// What that cause means to a reader.
 const ASKED: &str = "another member asked for it";
 
 /// Works out who joined and left from the members of each generation and the one before it.

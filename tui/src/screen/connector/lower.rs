@@ -131,7 +131,7 @@ fn wrapped(model: &Model, line: &str, tone: Tone) -> impl Iterator<Item = (Tone,
     lines.into_iter().map(move |line| (tone, line))
 }
 
-/// Whether this text, in lower case, begins in line `i`. It may go on in the lines that were broken off.
+/// Whether this text, in lower case, begins in line `i`. It may continue in the lines that were broken off.
 pub(crate) fn begins_in(lines: &[(Tone, String)], i: usize, needle: &str) -> bool {
     let Some((_, first)) = lines.get(i) else {
         return false;
@@ -177,7 +177,7 @@ fn config_lines(model: &Model, c: &Subject) -> Vec<(Tone, String)> {
     if lines.is_empty() {
         lines.push((
             Tone::Dim,
-            "configuration n/a: the server has not told it yet".to_owned(),
+            "configuration n/a: the server has not sent it yet".to_owned(),
         ));
     }
     lines

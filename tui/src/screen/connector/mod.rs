@@ -193,15 +193,14 @@ impl Rows for OwnTasks {
             .grow(2)
             .drop(6),
         Col::left("LAST-ERR", 16, |_, r| last_error(r))
-            .grow(2)
-            .wide()
+            .wide(2)
             .rank("", |_, r| {
                 let figures = r.task.figures.as_ref();
                 let error = figures.and_then(|f| f.last_error.as_ref());
                 Rank::smallest(error.map(|error| error.as_str()))
             }),
         Col::left("GEN", 4, |_, r| cell::shown(r.task.generation))
-            .wide()
+            .wide(0)
             .rank("", |_, r| Rank::smallest(r.task.generation)),
     ];
 
@@ -249,6 +248,7 @@ fn open(model: &Model) -> Option<&Subject> {
 }
 
 /// The parts of the screen, one over the other; height 0 = not shown.
+#[derive(Default)]
 struct Areas {
     /// One line on what it is.
     head: Rect,
@@ -262,17 +262,14 @@ struct Areas {
 
 fn areas(model: &Model) -> Areas {
     let body = layout::body(model);
-    let empty = Rect::new(0, 0, 0, 0);
     let head = Rect::new(body.x, body.y, body.width, 1.min(body.height));
     let rest = body.height.saturating_sub(1);
     let top = body.y + 1;
     if model.ui.detail.full {
         return Areas {
             head,
-            tasks: empty,
-            lag: empty,
-            facts: empty,
             lower: Rect::new(body.x, top, body.width, rest),
+            ..Areas::default()
         };
     }
     let count = u16::try_from(model.table(OwnTasks::ID).total).unwrap_or(u16::MAX);

@@ -24,7 +24,7 @@ use crate::model::fixtures::{self, NOW};
 use crate::model::health::Health;
 use crate::model::nav::{CONNECTOR, HELP, Place};
 use crate::model::news::{GroupMember, GroupReport, StatusChange, Update};
-use crate::model::table::RowKey;
+use crate::model::table::{RowKey, Sort};
 use crate::screen::connector::{OwnTasks, lower};
 use crate::screen::connectors::Connectors;
 use crate::screen::contexts::Contexts;

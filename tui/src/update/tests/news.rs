@@ -485,6 +485,53 @@ fn news_of_the_cluster_before_are_dropped_after_a_switch() {
     assert!(model.cluster().connectors.is_empty());
 }
 
+/// The switch copied field by field, and the demo was not among them.
+#[test]
+fn a_switch_keeps_the_session_and_nothing_of_the_cluster() {
+    let mut model = fixtures::failing();
+    model.session.demo = Some(crate::model::demo::Demo {
+        bootstrap: Text::line("localhost:9092"),
+        running: 2,
+        agents: 2,
+    });
+    model.session.wide = true;
+    type_in(&mut model, ":t /jdbc\n");
+    type_in(&mut model, ":ctx staging\n");
+    let session = &model.session;
+    assert!(session.demo.is_some() && session.wide && session.context == 1);
+    assert_eq!(session.history, ["t /jdbc", "ctx staging"]);
+    assert_eq!(model.clusters.keys().collect::<Vec<_>>(), [&1]);
+    assert_eq!(model.cluster().events.iter().count(), 0);
+    assert_eq!(*model.ui.nav.current(), Place::of("connectors"));
+    assert!(model.table(Tasks::ID).filter.is_empty());
+    let effects = type_in(&mut model, "K");
+    assert_eq!(effects, [Effect::ToggleAgent], "the demo's keys still act");
+}
+
+/// Columns without a rank of their own sorted by name, or by time, without a word.
+#[test]
+fn every_column_sorts_by_what_it_shows() {
+    let mut model = fixtures::failing();
+    model.session.wide = true;
+    let table: &dyn Table = &Connectors;
+    let headings = table.headings();
+    let column = headings.iter().position(|h| h.title == "TOPICS");
+    let sort = Sort {
+        column: column.unwrap(),
+        reverse: false,
+    };
+    model.table_mut(Connectors::ID).sort = Some(sort);
+    model.ui.stale_index = true;
+    settle(&mut model);
+    assert_eq!(
+        names(&model).first(),
+        Some(&"audit-s3-0005"),
+        "audit, clicks, ghost, orders"
+    );
+    assert_eq!(names(&model).get(1), Some(&"clicks-hdfs-0009"));
+    assert_eq!(names(&model).last(), Some(&"inv-dbz-0007"), "it has none");
+}
+
 #[test]
 fn names_from_outside_can_not_write_to_the_terminal() {
     let mut model = fixtures::empty();

@@ -1,10 +1,11 @@
-//! Words after `:`. Screens bring their own; here are those that do something, and how all are found and completed.
+//! Words after `:`. Screens bring their own; here are those that do something, and how all are found and
+//! completed.
 
+use super::{ALL, Screen, Word};
 use crate::keys::Command;
 use crate::model::Model;
 use crate::model::action::Verb;
 use crate::model::prompt::PromptKind;
-use crate::screen::{ALL, Screen, Word};
 
 /// What a word does.
 #[derive(Clone, Copy)]
