@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(plural(1, "task"), "1 task");
     }
 
-    /// Dialogs broke words: "geheimnis" may not be found in "geheim" and "nis".
+    /// Dialogs broke their lines anywhere.
     #[test]
     fn lines_are_broken_between_words_and_only_long_words_within() {
         let lines = |line, width, indent| wrapped(line, width, indent);

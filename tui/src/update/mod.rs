@@ -7,6 +7,7 @@ mod line;
 mod verbs;
 
 use crate::effect::Effect;
+use crate::keys::Key;
 use crate::message::{ActionNews, Message};
 use crate::model::action::{Action, Outcome, Sight, Stage, Verb};
 use crate::model::event::{By, ClusterEvent, Object, Severity};
@@ -27,25 +28,7 @@ const ACTIONS_KEPT: usize = 200;
 pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Now(now) => tick(model, now),
-        Message::Key(key) => {
-            // Keys may come faster than frames: each acts on the rows that the ones before it left.
-            settle(model);
-            // A dialog may open by itself while a line is being typed: what is typed still goes to the line.
-            if model.ui.prompt.is_some() {
-                line::key(model, key)
-            } else if model.ui.dialog.is_some() {
-                dialogs::key(model, key)
-            } else {
-                match screen::current(model).command(model.session.demo.is_some(), key) {
-                    Some(command) => commands::run(model, command),
-                    None => {
-                        let text = format!("{} does nothing here; ? shows the keys", key.name());
-                        model.say(Outcome::Pending, &text);
-                        Vec::new()
-                    }
-                }
-            }
-        }
+        Message::Key(key) => press(model, key),
         Message::Paste(text) => {
             line::paste(model, &text);
             Vec::new()
@@ -97,6 +80,26 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
                 Err(error) => model.say(Outcome::Bad, error.as_str()),
             }
             Vec::new()
+        }
+    }
+}
+
+/// A key: into the line or the dialog that is open, else a command of the screen.
+fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+    // Keys may come faster than frames: each acts on the rows that the ones before it left.
+    settle(model);
+    // A dialog may open by itself while a line is being typed: what is typed still goes to the line.
+    if model.ui.prompt.is_some() {
+        return line::key(model, key);
+    }
+    if model.ui.dialog.is_some() {
+        return dialogs::key(model, key);
+    }
+    match screen::current(model).command(model.session.demo.is_some(), key) {
+        Some(command) => commands::run(model, command),
+        None => {
+            let text = format!("{} does nothing here; ? shows the keys", key.name());
+            said(model, Outcome::Pending, &text)
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use ratatui::Frame;
 use ratatui::layout::Position;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
+use super::part;
 use crate::layout;
 use crate::model::Model;
 use crate::model::action::{Action, NOT_SENT, Outcome, RestartMode, Stage, UNANSWERED, Verb};
@@ -15,37 +16,54 @@ use crate::units;
 /// How long the end of an action stays in the footer.
 const SHOWN_FOR: i64 = 15_000;
 
+/// Draws the line at the bottom of the screen.
 pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = layout::footer(model);
     if let Some(prompt) = &model.ui.prompt {
         let (before, after) = prompt.split();
-        let mut spans = vec![
-            Span::styled(prompt.sign().to_string(), theme.tone(Tone::Accent)),
-            Span::raw(before.to_owned()),
-            Span::raw(after.to_owned()),
+        let completion = words::suggestion(model).unwrap_or_default();
+        let spans = vec![
+            (Tone::Accent, prompt.sign().to_string()),
+            (Tone::Plain, format!("{before}{after}")),
+            (Tone::Dim, completion),
         ];
-        if let Some(ghost) = words::suggestion(model) {
-            spans.push(Span::styled(ghost, theme.tone(Tone::Dim)));
-        }
+        frame.render_widget(part::line(theme, spans), area);
         let cursor = u16::try_from(1 + Line::raw(before).width()).unwrap_or(u16::MAX);
-        frame.render_widget(Line::from(spans), area);
-        frame.set_cursor_position(Position::new(
-            cursor.min(area.width.saturating_sub(1)),
-            area.y,
-        ));
+        let cursor = cursor.min(area.width.saturating_sub(1));
+        frame.set_cursor_position(Position::new(cursor, area.y));
         return;
     }
     let right = word(model);
-    let right_width = right.as_ref().map_or(0, |(_, text)| text.chars().count());
-    let mut spans = vec![Span::raw(" ")];
-    let crumbs: Vec<String> = model
-        .ui
-        .nav
-        .stack()
-        .iter()
-        .map(|s| format!("<{}>", s.crumb()))
-        .collect();
+    let length = |text: &str| text.chars().count();
+    let right_width = right.as_ref().map_or(0, |(_, text)| length(text));
     let width = usize::from(area.width);
+    let room = width.saturating_sub(right_width + 4).max(12.min(width));
+    let mut left = crumbs(model);
+    if length(&left) > room {
+        let skip = length(&left) - room + 1;
+        left = std::iter::once('…')
+            .chain(left.chars().skip(skip))
+            .collect();
+    }
+    let left_width = length(&left) + 1;
+    let mut spans = vec![(Tone::Plain, " ".to_owned()), (Tone::Accent, left)];
+    if let Some((tone, text)) = right {
+        let room = width.saturating_sub(left_width + 2);
+        let text = match length(&text) > room {
+            true => units::middle(&text, room),
+            false => text,
+        };
+        let gap = width.saturating_sub(left_width + length(&text) + 1).max(1);
+        spans.push((Tone::Plain, " ".repeat(gap)));
+        spans.push((tone, text));
+    }
+    frame.render_widget(part::line(theme, spans), area);
+}
+
+/// The way to the screen that is open, and what is particular to its table.
+fn crumbs(model: &Model) -> String {
+    let stack = model.ui.nav.stack().iter();
+    let crumbs: Vec<String> = stack.map(|place| format!("<{}>", place.crumb())).collect();
     let mut text = crumbs.join(" ");
     if let Some(table) = screen::focused(model) {
         let state = model.table(table.id());
@@ -56,28 +74,7 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
             text.push_str("  faults only");
         }
     }
-    let room = width.saturating_sub(right_width + 4).max(12.min(width));
-    if text.chars().count() > room {
-        let skip = text.chars().count() - room + 1;
-        text = std::iter::once('…')
-            .chain(text.chars().skip(skip))
-            .collect();
-    }
-    let left_width = text.chars().count() + 1;
-    spans.push(Span::styled(text, theme.tone(Tone::Accent)));
-    if let Some((tone, text)) = right {
-        let room = width.saturating_sub(left_width + 2);
-        let mut text = text;
-        if text.chars().count() > room {
-            text = units::middle(&text, room);
-        }
-        let gap = width
-            .saturating_sub(left_width + text.chars().count() + 1)
-            .max(1);
-        spans.push(Span::raw(" ".repeat(gap)));
-        spans.push(Span::styled(text, theme.tone(tone)));
-    }
-    frame.render_widget(Line::from(spans), area);
+    text
 }
 
 /// The one thing worth saying now: something fetched, an action under way, the word to the user, the last
