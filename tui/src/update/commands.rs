@@ -85,13 +85,12 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::SortBy(letter) => sort_by(model, letter),
         Command::SortLeft => sort_step(model, -1),
         Command::SortRight => sort_step(model, 1),
-        Command::SortReverse => match focused(model) {
-            Some(table) => {
+        Command::SortReverse => {
+            if let Some(table) = sortable(model) {
                 let sort = table.sort(model);
                 sort_again(model, table, sort.column, !sort.reverse);
             }
-            None => nothing_to_sort(model),
-        },
+        }
         Command::Restart => verbs::restart_dialog(model),
         Command::Pause => verbs::confirm(model, &Verb::Pause),
         Command::Resume => verbs::confirm(model, &Verb::Resume),
@@ -193,13 +192,6 @@ fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
 /// Says why a key does nothing here.
 fn nothing(model: &mut Model, why: &str) -> Vec<Effect> {
     said(model, Outcome::Pending, why)
-}
-
-fn nothing_to_sort(model: &mut Model) {
-    model.say(
-        Outcome::Pending,
-        "no table has the focus here; 1 goes to the tasks",
-    );
 }
 
 fn revisit(model: &mut Model, which: &str, go: impl FnOnce(&mut Model)) -> Vec<Effect> {
@@ -328,11 +320,21 @@ fn page(model: &mut Model, direction: isize) {
     step(model, direction * rows);
 }
 
+/// The table that has the focus; where that can't be sorted the user reads why.
+fn sortable(model: &mut Model) -> Option<&'static dyn Table> {
+    let table = focused(model);
+    let why = match table {
+        None => "no table has the focus here; 1 goes to the tasks",
+        Some(table) if !table.headings().iter().any(|h| h.ranked) => "this table keeps its order",
+        Some(_) => return table,
+    };
+    model.say(Outcome::Pending, why);
+    None
+}
+
 /// Sorts by the column that has this letter, or against its order if that is so already.
 fn sort_by(model: &mut Model, letter: char) {
-    let Some(table) = focused(model) else {
-        return nothing_to_sort(model);
-    };
+    let Some(table) = sortable(model) else { return };
     let headings = table.headings();
     let mut columns = headings.iter();
     let Some(column) = columns.position(|heading| heading.letters.contains(letter)) else {
@@ -349,9 +351,7 @@ fn sort_again(model: &mut Model, table: &dyn Table, column: usize, reverse: bool
 
 /// Sorts by the next column to the left (-1) or right (1).
 fn sort_step(model: &mut Model, step: isize) {
-    let Some(table) = focused(model) else {
-        return nothing_to_sort(model);
-    };
+    let Some(table) = sortable(model) else { return };
     let headings = table.headings();
     let shown = headings.iter().enumerate();
     let shown =

@@ -62,6 +62,18 @@ fn sort_keys_choose_the_column_and_reverse_on_the_second_press() {
 }
 
 #[test]
+fn a_table_with_an_order_of_its_own_says_so() {
+    let mut model = fixtures::failing();
+    type_in(&mut model, ":ctx\n");
+    for key in ["N", "O", "H"] {
+        model.ui.flash = None;
+        type_in(&mut model, key);
+        assert_eq!(flash(&model), "this table keeps its order", "{key}");
+        assert_eq!(model.table(Contexts::ID).sort, None);
+    }
+}
+
+#[test]
 fn the_faults_toggle_shows_only_what_is_not_well() {
     let mut model = fixtures::failing();
     press(&mut model, ctrl('z'));
