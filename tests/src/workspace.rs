@@ -238,6 +238,102 @@ fn only_main_and_demo_of_the_terminal_name_the_agent() {
     }
 }
 
+/// The modules of the terminal, each below those that may name it.
+const TERMINAL_MODULES: [&str; 20] = [
+    "text", "units", "cli", "terminal", "editor", "model", "keys", "layout", "theme", "effect",
+    "contexts", "message", "screen", "conn", "update", "view", "actions", "headless", "runtime",
+    "demo",
+];
+
+#[test]
+fn modules_of_the_terminal_name_only_those_below_them() {
+    let mut files = Vec::new();
+    files_with(&root().join("tui/src"), &["rs"], &mut files);
+    let mut arrows = 0;
+    for file in files {
+        let own = file.strip_prefix(root().join("tui/src")).expect("below it");
+        let own = own.to_str().expect("a path in ASCII");
+        // Tests may name all of it, and `main` does.
+        if own == "main.rs" || own.contains("tests") || own.contains("fixtures") {
+            continue;
+        }
+        let module = own.split(['/', '.']).next().unwrap_or_default();
+        let place = |name: &str| TERMINAL_MODULES.iter().position(|other| *other == name);
+        let above = place(module).unwrap_or_else(|| panic!("{module} is not in the list"));
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        let code = text.split("#[cfg(test)]\nmod tests {").next();
+        let code = code.unwrap_or_default();
+        for named in named_in_crate(code) {
+            // Items of `main.rs` itself are none of these.
+            let Some(below) = place(named) else { continue };
+            arrows += 1;
+            assert!(below <= above, "{own} names {named}, which is above it");
+            // What is drawn depends on the model alone, and what a key does not on how that is drawn.
+            assert!((module, named) != ("view", "update"), "{own} names {named}");
+        }
+    }
+    assert!(arrows > 100, "found only {arrows} arrows");
+}
+
+/// The modules that paths with `crate::` name, those in braces included.
+fn named_in_crate(code: &str) -> Vec<&str> {
+    let mut named = Vec::new();
+    for (at, start) in code.match_indices("crate::") {
+        let rest = &code[at + start.len()..];
+        let list = rest.strip_prefix('{').and_then(|list| list.split_once('}'));
+        let paths = list.map_or(vec![rest], |(list, _)| list.split(',').collect());
+        for path in paths {
+            let path = path.trim_start();
+            let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+            named.push(&path[..end.unwrap_or(path.len())]);
+        }
+    }
+    named
+}
+
+/// `CONTRIBUTING.md` promises it. Beside its file and its line in the list a screen is named only
+/// by what leads to it: keys, words, commands for scripts and other screens.
+#[test]
+fn a_screen_is_a_file_and_a_line() {
+    const SHARED: [&str; 6] = ["mod", "cell", "column", "part", "rows", "words"];
+    const LEADS: [&str; 4] = [
+        "update/commands.rs",
+        "update/line.rs",
+        "headless/get.rs",
+        "headless/rows.rs",
+    ];
+    let source = root().join("tui/src");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a source file");
+    let list = read(&source.join("screen/mod.rs"));
+    let list = list.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut files = Vec::new();
+    files_with(&source, &["rs"], &mut files);
+    let outside = files.iter().filter(|file| {
+        let own = file.strip_prefix(&source).expect("below it");
+        let own = own.to_str().expect("a path in ASCII");
+        !own.starts_with("screen") && !own.contains("tests") && !LEADS.contains(&own)
+    });
+    let outside: Vec<(&PathBuf, String)> = outside.map(|file| (file, read(file))).collect();
+    let entries = std::fs::read_dir(source.join("screen")).expect("a folder");
+    let mut seen = 0;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.expect("a name in ASCII");
+        if SHARED.contains(&name) {
+            continue;
+        }
+        let line = format!("&{name}::");
+        assert_eq!(list.matches(&line).count(), 1, "{line} in the list");
+        assert_eq!(list.matches(&format!("{name}::")).count(), 1, "{name}");
+        for (file, text) in &outside {
+            let named = text.contains(&format!("screen::{name}"));
+            assert!(!named, "{} names the screen {name}", file.display());
+        }
+        seen += 1;
+    }
+    assert!(seen >= 8, "found only {seen} screens");
+}
+
 #[test]
 fn the_lock_file_stays_small() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");

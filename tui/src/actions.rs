@@ -1,4 +1,4 @@
-//! Does what the user asked for: sends the request, waits out a rebalance by itself, tells each step.
+//! Does what the user asked for: sends the request, waits out a rebalance by itself, reports each step.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,9 +24,7 @@ const AT_ONCE: usize = 4;
 /// One request of the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// Connector.
     pub(crate) connector: String,
-    /// Verb.
     pub(crate) verb: Verb,
     /// Failed tasks, for servers without restart by plan.
     pub(crate) failed_tasks: Vec<u32>,
@@ -63,7 +61,7 @@ impl Executor {
         let executor = self.clone();
         tokio::spawn(async move {
             let aborted = executor.aborted.clone();
-            // What is given up frees slots: nobody who waits may then be sent.
+            // What is given up frees slots: no request that waits may then be sent.
             let slot = tokio::select! {
                 biased;
                 () = aborted.cancelled() => {
@@ -80,7 +78,7 @@ impl Executor {
                 let out = out.clone();
                 async move {
                     let news = ActionNews::Waiting { reason, retry_at };
-                    // Nobody listening means the terminal has ended; there is nobody to tell.
+                    // A closed channel means that the terminal has ended.
                     let _ = out.send(Message::Action(id, news)).await;
                 }
             };
@@ -133,7 +131,7 @@ pub(crate) async fn run<F: Future<Output = ()>>(
     }
 }
 
-/// One try.
+/// Sends the request once, whatever comes of it.
 async fn once(client: &Client, request: &Request) -> Result<Option<ConnectorStateInfo>, CallError> {
     let name = request.connector.as_str();
     match &request.verb {

@@ -92,7 +92,8 @@ pub(crate) struct Waiting {
     /// Longest time to wait for it to be done, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
-    /// How long what was started is watched before it counts as running, in seconds: many tasks fail at their first record.
+    /// How long what was started is watched before it counts as running, in seconds: many tasks fail at
+    /// their first record.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) watch: u64,
 }
@@ -153,8 +154,9 @@ pub(crate) struct Broker {
     /// Host that clients are told to connect to, if it is not the one listened on.
     #[arg(long, value_name = "HOST")]
     pub(crate) advertised_host: Option<String>,
-    /// When data is forced to the disk: always (before each acknowledgement), never (when the system likes), or at most
-    /// every so many milliseconds. What was acknowledged survives a kill of the process in any case.
+    /// When data is forced to the disk: always (before each acknowledgement), never (when the system
+    /// likes), or at most every so many milliseconds. What was acknowledged survives a kill of the process
+    /// in any case.
     #[arg(long, value_name = "POLICY", default_value = "1000", value_parser = fsync_policy)]
     pub(crate) fsync: FsyncPolicy,
     /// How it logs.
@@ -223,17 +225,18 @@ pub(crate) enum Command {
     },
     /// Check a worker's file, connectors in files, or a running cluster, without changing anything.
     ///
-    /// Of a worker's file it says what `sluice agent` would refuse or warn about, and which connectors in the
-    /// config topic of its cluster an agent could not run. Connectors in files (-f) are checked by the definitions
-    /// of this build and, with --connect, by the cluster. With --connect or --context alone, or with nothing, the
-    /// connectors of that cluster are checked: what is not well, and what an agent could not run.
+    /// Of a worker's file it says what `sluice agent` would refuse or warn about, and which connectors in
+    /// the config topic of its cluster an agent could not run. Connectors in files (-f) are checked by the
+    /// definitions of this build and, with --connect, by the cluster. With --connect or --context alone, or
+    /// with nothing, the connectors of that cluster are checked: what is not well, and what an agent could
+    /// not run.
     ///
     /// Exit status: 0 no errors (there may be warnings), 1 something could not be checked, 2 errors were
     /// found.
     ///
     /// JSON: {"findings": [{"level": "error" or "warning", "subject", "key", "value", "text"}], "summary":
-    /// {"checked", "errors", "warnings", "unchecked"}}; unchecked is a list of texts, key and value are null where
-    /// there is none or it is secret.
+    /// {"checked", "errors", "warnings", "unchecked"}}; unchecked is a list of texts, key and value are
+    /// null where there is none or it is secret.
     Check(Check),
     /// Pause connectors.
     Pause(Names),
@@ -264,8 +267,8 @@ pub(crate) enum Command {
     },
     /// Run a worker of a Connect cluster (an agent), with the file of connect-distributed.
     ///
-    /// With bootstrap.servers=embedded:DIR the broker of `sluice broker` runs in its process: one node, no replication, no
-    /// users and no ACLs, on the loopback interface unless embedded.host says otherwise.
+    /// With bootstrap.servers=embedded:DIR the broker of `sluice broker` runs in its process: one node, no
+    /// replication, no users and no ACLs, on the loopback interface unless embedded.host says otherwise.
     Agent {
         /// Worker properties.
         worker: PathBuf,
@@ -287,13 +290,15 @@ pub(crate) enum Command {
     },
     /// Run a Kafka broker for this machine: one node, no replication, no users and no ACLs.
     ///
-    /// Any Kafka client can use it. Whoever reaches its port may do everything, so it listens on the loopback interface
-    /// unless --host says otherwise. A worker with bootstrap.servers=embedded:DIR runs the same broker in its process.
+    /// Any Kafka client can use it. Whoever reaches its port may do everything, so it listens on the
+    /// loopback interface unless --host says otherwise. A worker with bootstrap.servers=embedded:DIR runs
+    /// the same broker in its process.
     Broker(Broker),
     /// Show three agents and five pipelines at work, on a Kafka of its own or on --bootstrap-servers.
     ///
-    /// Its own Kafka is the one of `sluice broker`: one node, no replication, no users and no ACLs, on the loopback
-    /// interface; any client can look at it. Everything is taken back at exit, unless --dir keeps it.
+    /// Its own Kafka is the one of `sluice broker`: one node, no replication, no users and no ACLs, on the
+    /// loopback interface; any client can look at it. Everything is taken back at exit, unless --dir keeps
+    /// it.
     Demo {
         /// Keep the data of the demo's own Kafka in this folder, and go on with it next time.
         #[arg(long, value_name = "DIR")]

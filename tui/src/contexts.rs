@@ -27,33 +27,28 @@ use crate::text::Text;
 /// One cluster and how to reach it. `Debug` shows no credentials.
 #[derive(Clone)]
 pub(crate) struct Context {
-    /// Name.
     pub(crate) name: String,
     /// REST URLs, tried in this order.
     pub(crate) urls: Vec<Url>,
     /// Brokers; without them there is no lag, no group and no live tail.
     pub(crate) bootstrap: Option<String>,
-    /// librdkafka properties.
+    /// Client properties of librdkafka, by their names.
     pub(crate) client: BTreeMap<String, String>,
     /// Group id of the Connect cluster.
     pub(crate) group: Option<String>,
-    /// Status topic.
     pub(crate) status_topic: Option<String>,
-    /// Config topic.
     pub(crate) config_topic: Option<String>,
-    /// Offset topic.
     pub(crate) offset_topic: Option<String>,
-    /// Telemetry topic.
     pub(crate) telemetry_topic: Option<String>,
-    /// No writes.
+    /// Whether verbs are off.
     pub(crate) readonly: bool,
     /// Every verb wants the name typed.
     pub(crate) careful: bool,
-    /// Skin.
+    /// Name of a theme; an unknown one is the default.
     pub(crate) skin: Option<String>,
     /// PEM file with the authority that signed the workers' certificates.
     pub(crate) ca_file: Option<PathBuf>,
-    /// Nobody named it: it is the worker that may be on this machine.
+    /// Whether no configuration names it: it is the worker that may be on this machine.
     pub(crate) assumed: bool,
 }
 
@@ -100,33 +95,23 @@ pub(crate) enum ConfigError {
     /// The file can't be read.
     #[error("configuration {path}: {source}")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// The file is not what it should be.
     #[error("configuration {path}: {source}")]
     Parse {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: Box<toml::de::Error>,
     },
     /// A URL is none.
     #[error("\"{url}\" is no REST URL of a Connect worker, such as http://localhost:8083: {why}")]
-    Url {
-        /// As given.
-        url: String,
-        /// Why.
-        why: String,
-    },
-    /// No such context.
+    Url { url: String, why: String },
+    /// The file has no context of this name.
     #[error("no context \"{name}\" (there are: {known})")]
     Unknown {
-        /// As given.
         name: String,
-        /// Those there are.
+        /// Names of the contexts that exist.
         known: String,
     },
     /// A context without a URL.
@@ -180,7 +165,6 @@ enum OneOrMany {
 /// Contexts and which of them to begin with.
 #[derive(Clone, Debug)]
 pub(crate) struct Contexts {
-    /// All of them.
     pub(crate) all: Vec<Context>,
     /// The one to begin with.
     pub(crate) current: usize,
@@ -191,13 +175,10 @@ pub(crate) struct Contexts {
 /// What the command line says about contexts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
-    /// `--connect`.
     pub(crate) connect: Vec<String>,
-    /// `--bootstrap-servers`.
     pub(crate) bootstrap: Option<String>,
-    /// `--context`.
     pub(crate) context: Option<String>,
-    /// `--readonly`.
+    /// Whether verbs are off.
     pub(crate) readonly: bool,
     /// The file; absent is fine unless it was named.
     pub(crate) file: Option<PathBuf>,
@@ -205,8 +186,8 @@ pub(crate) struct Wanted {
     pub(crate) file_required: bool,
 }
 
-/// What to do when the worker of this machine, which nobody named, is not there.
-pub(crate) const NOBODY_NAMED_ONE: &str = "no cluster was named: give --connect URL, or name contexts in \
+/// What to do when the worker of this machine, which no configuration names, is not there.
+pub(crate) const NAME_A_CLUSTER: &str = "no cluster was named: give --connect URL, or name contexts in \
      ~/.config/sluice/config.toml; `sluice demo` shows one at work";
 
 /// Puts file and command line together. Without any of them: a worker on this machine, port 8083.

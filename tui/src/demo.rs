@@ -1,8 +1,10 @@
-//! `sluice demo`: three agents in this process, five pipelines on them, and the terminal to watch and steer it all.
+//! `sluice demo`: three agents in this process, five pipelines on them, and the terminal to watch and steer
+//! it all.
 //!
-//! By default on a Kafka of its own, the embedded broker, in a temporary folder or in one that is kept. On somebody's
-//! brokers everything lives in topics and groups of its own and is taken back at exit. One pipeline fails now and then, one
-//! falls behind because whoever reads its output is slow; agents can be killed and started.
+//! By default on a Kafka of its own, the embedded broker, in a temporary folder or in one that is kept. On
+//! the brokers everything lives in topics and groups of its own and is taken back at exit. One pipeline
+//! fails now and then, one falls behind because its output is read slowly; agents can be killed and
+//! started.
 
 mod agents;
 mod pipelines;
@@ -27,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::agents::Agents;
 use self::pipelines::{PIPELINES, Pipeline, drain_slowly};
 use crate::contexts::{Context, Contexts};
-use crate::runtime::{self, DemoControls, Surroundings};
+use crate::runtime::{self, DemoControls, TerminalSettings};
 use crate::text::Text;
 
 const AGENTS: usize = 3;
@@ -37,13 +39,13 @@ const FIRST_SIGHT: Duration = Duration::from_secs(2);
 /// How long brokers may take for their first answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// How long a person waits for the prompt without being told why.
+/// How long a person waits for the prompt before a message says why.
 const SILENCE: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// Which Kafka the demo works on.
 pub(crate) enum Place {
-    /// Somebody's brokers.
+    /// Brokers that exist already; everything is taken back from them.
     Brokers(String),
     /// A broker of its own in this process.
     Embedded {
@@ -56,20 +58,20 @@ pub(crate) enum Place {
 
 /// Runs the demo until the terminal is left, then takes everything back that is not to stay.
 ///
-/// A signal while it starts ends it in the same good order; one while it takes things back leaves them where they are.
-/// `say` tells a person what is being waited for.
+/// A signal while it starts ends it in the same good order; one while it takes things back leaves them
+/// where they are. `say` shows a person what is being waited for.
 ///
-/// # Errors
-/// When Kafka does not answer, an agent or connector does not start, or something of the demo stays on the brokers.
+/// # Errors When Kafka does not answer, an agent or connector does not start, or something of the demo
+/// stays on the brokers.
 pub(crate) async fn run(
     place: Place,
-    surroundings: Surroundings,
+    settings: TerminalSettings,
     say: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<()> {
     // From here on a signal is noted, so that nothing is left behind by one that comes early.
     let signalled = signalled()?;
     let (demo, broker) = Demo::prepare(place).await?;
-    let ended = demo.run(surroundings, signalled, say).await;
+    let ended = demo.run(settings, signalled, say).await;
     if let Some(broker) = broker {
         broker.shutdown().await;
     }
@@ -98,7 +100,7 @@ struct Demo {
     output: PathBuf,
     /// Everything that does not stay is in it.
     _temporary: TempDir,
-    /// The brokers are somebody's: topics and groups are to be taken back.
+    /// Whether the brokers existed before: topics and groups are to be taken back.
     takes_back: bool,
     admin: AdminClient<DefaultClientContext>,
 }
@@ -142,7 +144,7 @@ impl Demo {
 
     async fn run(
         &self,
-        surroundings: Surroundings,
+        settings: TerminalSettings,
         signalled_early: impl Future<Output = ()>,
         say: &(dyn Fn(&str) + Sync),
     ) -> anyhow::Result<()> {
@@ -161,7 +163,7 @@ impl Demo {
         };
         let shown = match started {
             Ok(true) => {
-                self.show(&mut agents, surroundings, signalled_early, &stop)
+                self.show(&mut agents, settings, signalled_early, &stop)
                     .await
             }
             Ok(false) => Ok(()),
@@ -197,11 +199,12 @@ impl Demo {
             .with_context(|| format!("on {}", self.bootstrap))
     }
 
-    /// Shows the terminal until it is left, creates the pipelines meanwhile, kills and starts agents when asked to.
+    /// Shows the terminal until it is left, creates the pipelines meanwhile, kills and starts agents when
+    /// asked to.
     async fn show(
         &self,
         agents: &mut Agents,
-        surroundings: Surroundings,
+        settings: TerminalSettings,
         signalled_early: impl Future<Output = ()>,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
@@ -217,7 +220,7 @@ impl Demo {
             toggle,
             running: seen,
         };
-        let terminal = runtime::run(self.contexts(&urls)?, surroundings, Some(controls));
+        let terminal = runtime::run(self.contexts(&urls)?, settings, Some(controls));
         let pipelines = self.create_pipelines(&urls, stop);
         tokio::pin!(terminal, pipelines);
         let mut creating = tokio::select! {
@@ -291,7 +294,7 @@ impl Demo {
             ("offset.storage.partitions", "1".to_owned()),
             ("status.storage.partitions", "1".to_owned()),
             ("offset.flush.interval.ms", "1000".to_owned()),
-            // Quick, so that somebody who watches sees a killed agent's work move.
+            // Quick, so that a viewer sees a killed agent's work move.
             ("heartbeat.interval.ms", "300".to_owned()),
             ("session.timeout.ms", "6000".to_owned()),
             ("scheduled.rebalance.max.delay.ms", "5000".to_owned()),
@@ -327,7 +330,7 @@ impl Demo {
             if let (Some(records), Some(source)) = (one.fails_after, source.as_object_mut()) {
                 source.insert("fail.after".to_owned(), json!(records));
             }
-            // The usual group, named after the connector alone, may be somebody's on these brokers.
+            // The usual group, named after the connector alone, may already be used on these brokers.
             let sink = json!({
                 "connector.class": "FileStreamSink",
                 "topics": topic,
@@ -419,7 +422,7 @@ impl Demo {
         say: &(dyn Fn(&str) + Sync),
     ) -> anyhow::Result<()> {
         let work = async {
-            // Agents that still wait for a broker have had their time; deleting tells whether it is there.
+            // Agents that still wait for a broker have had their time; deleting shows whether it is there.
             let _ = tokio::time::timeout(STOP_LIMIT, agents.stopped(say)).await;
             if !self.takes_back {
                 return Ok(());

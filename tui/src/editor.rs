@@ -6,13 +6,13 @@ use std::process::{Child, Command, ExitStatus};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
-/// Commands remembered.
+/// How many commands are remembered.
 const HISTORY: usize = 200;
 /// Largest text taken back from an editor.
 const TEXT_CAP: u64 = 4 << 20;
 
-/// Opens `text` in the editor and returns what it became. The file is readable by its owner only, because a new
-/// secret may be typed into it, and is removed at once.
+/// Opens `text` in the editor and returns what it became. The file is readable by its owner only, because a
+/// new secret may be typed into it, and is removed at once.
 pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
     let mut file = tempfile::Builder::new()
         .prefix("sluice-")
@@ -44,8 +44,9 @@ pub(crate) async fn edit(command: &str, text: &str) -> io::Result<String> {
     std::fs::read_to_string(&path)
 }
 
-/// Waits for the editor. When it is stopped (ctrl-z), this process stops too, as git and kubectl do: the shell then has the
-/// terminal again, and `fg` continues both. Without a shell to continue them the editor goes on at once.
+/// Waits for the editor. When it is stopped (ctrl-z), this process stops too, as git and kubectl do: the
+/// shell then has the terminal again, and `fg` continues both. Without a shell to continue them the editor
+/// continues at once.
 fn wait(mut child: Child) -> io::Result<ExitStatus> {
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let Some(id) = id else {
@@ -63,7 +64,7 @@ fn wait(mut child: Child) -> io::Result<ExitStatus> {
             return Ok(ExitStatus::from_raw(status.as_raw()));
         }
         if has_job_control() {
-            // Does not return before somebody continues us.
+            // Does not return before this process is continued.
             signal_hook::low_level::emulate_default_handler(libc::SIGTSTP)?;
         }
         // A shell continues the whole job; anybody else may have continued us alone.
@@ -71,7 +72,8 @@ fn wait(mut child: Child) -> io::Result<ExitStatus> {
     }
 }
 
-/// Whether the parent is a shell that will continue a stopped job: of the same session, in another process group.
+/// Whether the parent is a shell that will continue a stopped job: of the same session, in another process
+/// group.
 fn has_job_control() -> bool {
     let Some(parent) = rustix::process::getppid() else {
         return false;
@@ -130,7 +132,8 @@ pub(crate) fn keep_draft(
 ) -> io::Result<PathBuf> {
     let path = draft_path(folder, connector);
     std::fs::create_dir_all(folder)?;
-    // A file of its own, which then takes the place: whoever made one there before keeps no hold of it.
+    // A file of its own, which then takes the place: a process that made one there before keeps no hold of
+    // it.
     let mut file = tempfile::Builder::new()
         .prefix(".draft-")
         .tempfile_in(folder)?;

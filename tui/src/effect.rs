@@ -14,9 +14,7 @@ pub(crate) enum Effect {
     Act {
         /// Number of the action.
         id: u64,
-        /// Connector.
         connector: ConnectorName,
-        /// Verb.
         verb: Verb,
         /// Failed tasks, for servers that can't restart by plan.
         failed_tasks: Vec<u32>,
@@ -35,24 +33,20 @@ pub(crate) enum Effect {
     LoadConfig(ConnectorName),
     /// Fetch the PASSWORD keys of a plugin, for the configuration pane.
     LoadPasswords {
-        /// Connector.
         connector: ConnectorName,
-        /// Plugin class.
         class: String,
     },
     /// Fetch the offsets of a connector.
     LoadOffsets(ConnectorName),
-    /// Open the editor.
+    /// Open the editor with the text of this edit.
     Edit(Box<EditSession>),
-    /// Keep a copy of an edited text, which has no secrets, for whoever loses this terminal.
+    /// Keep a copy of an edited text, which has no secrets, in case this terminal is lost.
     KeepDraft(Option<ConnectorName>, String),
-    /// Remove that copy.
+    /// Remove the copy that was kept.
     DropDraft(Option<ConnectorName>),
     /// Validate an edited configuration.
     Validate {
-        /// The edit.
         session: Box<EditSession>,
-        /// What to validate.
         config: Arc<ConfigMap>,
     },
     /// Put a text on the clipboard of the terminal (OSC 52).
@@ -64,8 +58,8 @@ pub(crate) enum Effect {
         /// Number for its messages.
         epoch: u64,
     },
-    /// Draw everything anew.
+    /// Draw everything anew, whatever is on the screen.
     Redraw,
-    /// Remember a command.
+    /// Add a command to the history.
     Remember(String),
 }

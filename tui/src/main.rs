@@ -1,6 +1,7 @@
 //! Sluice: the terminal for Kafka Connect clusters, and the commands for scripts.
 //!
-//! This file puts the parts together. It is the only one that reads the environment and decides the exit status.
+//! This file puts the parts together. It is the only one that reads the environment and decides the exit
+//! status.
 
 mod actions;
 mod cli;
@@ -11,9 +12,11 @@ mod editor;
 mod effect;
 mod headless;
 mod keys;
+mod layout;
 mod message;
 mod model;
 mod runtime;
+mod screen;
 mod terminal;
 mod text;
 mod theme;
@@ -31,7 +34,7 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
-use runtime::Surroundings;
+use runtime::TerminalSettings;
 use sluice_agent::causes::with_causes;
 use sluice_agent::check::Checker;
 use sluice_agent::process::{Environment, LogOptions, Role};
@@ -71,7 +74,8 @@ fn complain(text: &str) {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    // reqwest is built without a crypto provider of its own; a second installation would only say "already there".
+    // reqwest is built without a crypto provider of its own; a second installation would only say "already
+    // there".
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
         Some(Command::Agent { worker, log }) => {
@@ -102,13 +106,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 ),
                 (None, dir) => demo::Place::Embedded { dir, port },
             };
-            let surroundings = surroundings()?;
+            let settings = terminal_settings()?;
             let say = |text: &str| {
-                // The terminal may be gone; then nobody is left to be told.
+                // The terminal may be gone; then there is no reader.
                 let _ = writeln!(std::io::stderr(), "sluice demo: {text}");
             };
             runtime
-                .block_on(demo::run(place, surroundings, &say))
+                .block_on(demo::run(place, settings, &say))
                 .map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {
@@ -170,7 +174,7 @@ async fn headless(command: Command, contexts: &Contexts, named: bool) -> anyhow:
     progress("");
     let report = match report {
         Err(error) if context.assumed && error.is_unreachable() => {
-            anyhow::bail!("{error}; {}", contexts::NOBODY_NAMED_ONE)
+            anyhow::bail!("{error}; {}", contexts::NAME_A_CLUSTER)
         }
         report => report?,
     };
@@ -235,7 +239,7 @@ fn run_broker(options: &cli::Broker) -> ExitCode {
         .map_err(|error: String| error)
         .and_then(|log| {
             sluice_agent::process::run_broker(broker_config(options), &log, |bootstrap| {
-                // Nobody may be reading.
+                // There may be no reader.
                 let _ = writeln!(std::io::stdout().lock(), "{bootstrap}");
             })
             .map_err(|error| with_causes(&error))
@@ -265,12 +269,12 @@ fn broker_config(options: &cli::Broker) -> BrokerConfig {
 }
 
 async fn open_terminal(contexts: Contexts) -> anyhow::Result<ExitCode> {
-    runtime::run(contexts, surroundings()?, None).await?;
+    runtime::run(contexts, terminal_settings()?, None).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What the terminal needs to know of where it runs.
-fn surroundings() -> anyhow::Result<Surroundings> {
+fn terminal_settings() -> anyhow::Result<TerminalSettings> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         anyhow::bail!(
@@ -285,7 +289,7 @@ fn surroundings() -> anyhow::Result<Surroundings> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| home.map(|home| home.join(".local/state")));
-    Ok(Surroundings {
+    Ok(TerminalSettings {
         editor: ["VISUAL", "EDITOR"]
             .into_iter()
             .filter_map(|name| std::env::var(name).ok())

@@ -1,7 +1,8 @@
-//! The loop: waits for keys, signals, news and the clock; lets `update` change the model; does its effects; draws.
+//! The loop: waits for keys, signals, news and the clock; lets `update` change the model; does its effects;
+//! draws.
 //!
-//! Draws only after something happened, at most 60 times a second. The channel of news is bounded and drained before
-//! each frame, so a slow terminal never has more than one frame waiting.
+//! Draws only after something happened, at most 60 times a second. The channel of news is bounded and
+//! drained before each frame, so a slow terminal never has more than one frame waiting.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::actions::{Executor, Request};
 use crate::conn::client::Client;
-use crate::conn::{self, Feed, Wish, now, shown};
+use crate::conn::{self, Feed, Pacing, now, shown};
 use crate::contexts::Contexts;
 use crate::editor;
 use crate::effect::Effect;
@@ -27,11 +28,12 @@ use crate::model::Model;
 use crate::model::cluster::Link;
 use crate::model::demo::Demo;
 use crate::model::dialog::EditSession;
+use crate::model::news::Update;
 use crate::model::secrets::PasswordKeys;
 use crate::terminal::Screen;
 use crate::text::Text;
 use crate::theme::Theme;
-use crate::update::{settle, update};
+use crate::update::{apply_update, settle, update};
 use crate::view::view;
 
 /// Shortest time between two frames.
@@ -41,14 +43,14 @@ const CHANNEL: usize = 256;
 /// News read before keys and signals are looked at again.
 const BATCH: usize = 256;
 
-/// What the process knows of its surroundings; gathered in `main`.
+/// What the environment of the process sets for the terminal; read in `main` alone.
 #[derive(Clone, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct TerminalSettings {
     /// Command of the editor, with arguments.
     pub(crate) editor: String,
-    /// Inside tmux.
+    /// Whether it runs inside tmux, which passes on OSC 52 only in a wrapper.
     pub(crate) tmux: bool,
-    /// No colours.
+    /// Whether `NO_COLOR` is set.
     pub(crate) no_color: bool,
     /// Where commands typed are remembered.
     pub(crate) history: Option<PathBuf>,
@@ -70,7 +72,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     stop: Signal,
-    go_on: Signal,
+    resume: Signal,
 }
 
 impl Signals {
@@ -80,13 +82,13 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
-            go_on: signal(SignalKind::from_raw(libc::SIGCONT))?,
+            resume: signal(SignalKind::from_raw(libc::SIGCONT))?,
         })
     }
 }
 
 /// What woke the loop.
-enum Woken {
+enum Wakeup {
     Input(Option<io::Result<Event>>),
     News(Option<Message>),
     Clock,
@@ -100,15 +102,15 @@ enum Woken {
 struct Connection {
     client: Client,
     executor: Executor,
-    wishes: watch::Sender<Wish>,
+    pacing: watch::Sender<Pacing>,
     source: AbortHandle,
 }
 
-/// The terminal program.
+/// The terminal program with all it holds.
 pub(crate) struct Runtime {
     model: Model,
     contexts: Contexts,
-    surroundings: Surroundings,
+    settings: TerminalSettings,
     screen: Screen,
     input: Option<EventStream>,
     sender: mpsc::Sender<Message>,
@@ -122,7 +124,7 @@ pub(crate) struct Runtime {
 /// Runs the terminal until the user leaves or the terminal goes away.
 pub(crate) async fn run(
     contexts: Contexts,
-    surroundings: Surroundings,
+    settings: TerminalSettings,
     demo: Option<DemoControls>,
 ) -> io::Result<()> {
     let summaries = contexts
@@ -137,7 +139,7 @@ pub(crate) async fn run(
     let mut runtime = Runtime {
         model,
         contexts,
-        surroundings,
+        settings,
         screen,
         input: None,
         sender,
@@ -148,17 +150,17 @@ pub(crate) async fn run(
         toggle_agent: None,
     };
     if let Some(demo) = demo {
-        runtime.model.demo = Some(demo.shown);
+        runtime.model.session.demo = Some(demo.shown);
         runtime.toggle_agent = Some(demo.toggle);
-        tokio::spawn(tell_of_agents(demo.running, runtime.sender.clone()));
+        tokio::spawn(pass_on_agents(demo.running, runtime.sender.clone()));
     }
     let (width, height) = crossterm::terminal::size()?;
-    runtime.model.width = width;
-    runtime.model.height = height;
-    if let Some(path) = &runtime.surroundings.history {
-        runtime.model.history = editor::read_history(path);
+    runtime.model.session.width = width;
+    runtime.model.session.height = height;
+    if let Some(path) = &runtime.settings.history {
+        runtime.model.session.history = editor::read_history(path);
     }
-    let context = runtime.model.context;
+    let context = runtime.model.session.context;
     runtime.connect(context, 0);
     runtime.input = Some(EventStream::new());
     runtime.turn(&mut signals).await
@@ -170,46 +172,46 @@ impl Runtime {
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_frame = Instant::now() - FRAME;
         let mut frame_due = true;
-        while !self.model.quitting {
+        while !self.model.session.quitting {
             let next_frame = last_frame + FRAME;
-            let woken = {
+            let wakeup = {
                 let Some(input) = &mut self.input else {
                     return Ok(());
                 };
                 tokio::select! {
                     biased;
-                    _ = signals.hangup.recv() => Woken::End,
-                    _ = signals.terminate.recv() => Woken::End,
+                    _ = signals.hangup.recv() => Wakeup::End,
+                    _ = signals.terminate.recv() => Wakeup::End,
                     _ = signals.interrupt.recv() => {
                         // ctrl-c in the editor reaches us too; it was not meant for us.
                         if self.edited.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
-                            Woken::Frame
+                            Wakeup::Frame
                         } else {
-                            Woken::End
+                            Wakeup::End
                         }
                     }
                     _ = signals.stop.recv() => {
                         // So does the ctrl-z of an editor, which has stopped us already.
                         if self.edited.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
-                            Woken::Frame
+                            Wakeup::Frame
                         } else {
-                            Woken::Suspend
+                            Wakeup::Suspend
                         }
                     }
-                    _ = signals.go_on.recv() => Woken::Resumed,
-                    event = input.next() => Woken::Input(event),
-                    () = tokio::time::sleep_until(next_frame), if frame_due => Woken::Frame,
-                    news = self.news.recv() => Woken::News(news),
-                    _ = clock.tick() => Woken::Clock,
+                    _ = signals.resume.recv() => Wakeup::Resumed,
+                    event = input.next() => Wakeup::Input(event),
+                    () = tokio::time::sleep_until(next_frame), if frame_due => Wakeup::Frame,
+                    news = self.news.recv() => Wakeup::News(news),
+                    _ = clock.tick() => Wakeup::Clock,
                 }
             };
-            match woken {
-                Woken::End => break,
+            match wakeup {
+                Wakeup::End => break,
                 // The terminal is gone: the window was closed, the connection broke.
-                Woken::Input(None | Some(Err(_))) => break,
-                Woken::Input(Some(Ok(event))) => frame_due |= self.input(event).await?,
-                Woken::News(None) => break,
-                Woken::News(Some(message)) => {
+                Wakeup::Input(None | Some(Err(_))) => break,
+                Wakeup::Input(Some(Ok(event))) => frame_due |= self.input(event).await?,
+                Wakeup::News(None) => break,
+                Wakeup::News(Some(message)) => {
                     self.apply(message).await?;
                     for _ in 0..BATCH {
                         match self.news.try_recv() {
@@ -219,19 +221,19 @@ impl Runtime {
                     }
                     frame_due = true;
                 }
-                Woken::Clock => {
+                Wakeup::Clock => {
                     self.apply(Message::Now(now())).await?;
                     frame_due = true;
                 }
-                Woken::Suspend => {
+                Wakeup::Suspend => {
                     self.suspend()?;
                     frame_due = true;
                 }
-                Woken::Resumed => {
+                Wakeup::Resumed => {
                     self.screen.retake()?;
                     frame_due = true;
                 }
-                Woken::Frame => {
+                Wakeup::Frame => {
                     self.frame()?;
                     last_frame = Instant::now();
                     frame_due = false;
@@ -309,8 +311,8 @@ impl Runtime {
                     let _ = toggle.try_send(());
                 }
             }
-            Effect::Refresh => self.wish(|wish| wish.refreshes += 1),
-            Effect::Pace(fast) => self.wish(|wish| wish.fast = fast),
+            Effect::Refresh => self.pace(|pacing| pacing.refreshes += 1),
+            Effect::Pace(fast) => self.pace(|pacing| pacing.fast = fast),
             Effect::LoadConfig(connector) => self.ask(|client| async move {
                 let loaded = load_config(&client, &connector).await;
                 Message::ConfigLoaded(connector, loaded)
@@ -354,14 +356,14 @@ impl Runtime {
             Effect::Copy(text) => {
                 let copied = self
                     .screen
-                    .copy(&text, self.surroundings.tmux)
+                    .copy(&text, self.settings.tmux)
                     .map_err(|error| Text::line(&error.to_string()));
                 return Ok(Some(Message::Copied(copied)));
             }
             Effect::Connect { context, epoch } => self.connect(context, epoch),
             Effect::Redraw => self.screen.redraw()?,
             Effect::Remember(line) => {
-                if let Some(path) = &self.surroundings.history {
+                if let Some(path) = &self.settings.history {
                     editor::remember(path, &line);
                 }
             }
@@ -371,13 +373,13 @@ impl Runtime {
 
     /// Folder for copies of texts that were not written, beside the history.
     fn drafts(&self) -> Option<PathBuf> {
-        let history = self.surroundings.history.as_ref()?;
+        let history = self.settings.history.as_ref()?;
         Some(history.parent()?.join("drafts"))
     }
 
-    fn wish(&self, change: impl FnOnce(&mut Wish)) {
+    fn pace(&self, change: impl FnOnce(&mut Pacing)) {
         if let Some(connection) = &self.connection {
-            connection.wishes.send_modify(change);
+            connection.pacing.send_modify(change);
         }
     }
 
@@ -390,7 +392,7 @@ impl Runtime {
             let answer = question(connection.client.clone());
             let sender = self.sender.clone();
             tokio::spawn(async move {
-                // Nobody listening means the terminal has ended.
+                // A closed channel means that the terminal has ended.
                 let _ = sender.send(answer.await).await;
             });
         }
@@ -404,27 +406,27 @@ impl Runtime {
         let Some(context) = self.contexts.all.get(place) else {
             return;
         };
-        self.theme = Theme::choose(context.skin.as_deref(), self.surroundings.no_color);
+        self.theme = Theme::choose(context.skin.as_deref(), self.settings.no_color);
         let client = match Client::new(context) {
             Ok(client) => client,
             Err(error) => {
-                self.model.cluster.rest = Link::Down {
+                let link = Link::Down {
                     error: shown(&error),
                     since: now(),
                     attempt: 1,
                 };
-                return;
+                return apply_update(&mut self.model, Update::Rest(link));
             }
         };
-        self.model.cluster.rest = Link::Connecting;
-        let (wishes, listener) = watch::channel(Wish::default());
-        let source = conn::open(context, client.clone(), &wishes);
+        apply_update(&mut self.model, Update::Rest(Link::Connecting));
+        let (pacing, listener) = watch::channel(Pacing::default());
+        let source = conn::open(context, client.clone(), &pacing);
         let feed = Feed::new(epoch, self.sender.clone());
         let task = tokio::spawn(source.run(feed, listener));
         self.connection = Some(Connection {
             executor: Executor::new(client.clone()),
             client,
-            wishes,
+            pacing,
             source: task.abort_handle(),
         });
     }
@@ -433,13 +435,13 @@ impl Runtime {
     async fn edit(&mut self, session: Box<EditSession>) -> io::Result<Message> {
         self.input = None;
         self.screen.leave();
-        let edited = editor::edit(&self.surroundings.editor, &session.text).await;
+        let edited = editor::edit(&self.settings.editor, &session.text).await;
         self.screen.retake()?;
         self.input = Some(EventStream::new());
         self.edited = Some(Instant::now());
         let (width, height) = crossterm::terminal::size()?;
-        self.model.width = width;
-        self.model.height = height;
+        self.model.session.width = width;
+        self.model.session.height = height;
         Ok(Message::EditorClosed(
             session,
             edited.map_err(|error| Text::line(&error.to_string())),
@@ -455,7 +457,7 @@ impl Runtime {
 }
 
 /// Passes on how many agents of the demo run.
-async fn tell_of_agents(mut running: watch::Receiver<usize>, sender: mpsc::Sender<Message>) {
+async fn pass_on_agents(mut running: watch::Receiver<usize>, sender: mpsc::Sender<Message>) {
     while running.changed().await.is_ok() {
         let count = *running.borrow_and_update();
         if sender.send(Message::AgentsRun(count)).await.is_err() {
@@ -464,8 +466,8 @@ async fn tell_of_agents(mut running: watch::Receiver<usize>, sender: mpsc::Sende
     }
 }
 
-/// The stored configuration and which of its keys are passwords. A server without the endpoint for definitions
-/// (before 3.2), or a plugin it can't load, leaves the names to tell.
+/// The stored configuration and which of its keys are passwords. A server without the endpoint for
+/// definitions (before 3.2), or a plugin it can't load, leaves that to the names.
 async fn load_config(
     client: &Client,
     connector: &ConnectorName,

@@ -81,8 +81,8 @@ impl Drop for Screen {
     }
 }
 
-/// A cleared screen and a terminal that knows it is clear. `Terminal::clear` asks the terminal for its cursor, and the
-/// answer would go to the reader of keys.
+/// A cleared screen and a terminal that knows it is clear. `Terminal::clear` asks the terminal for its
+/// cursor, and the answer would go to the reader of keys.
 fn blank() -> io::Result<Terminal<Quiet>> {
     execute!(io::stdout(), Clear(ClearType::All))?;
     Terminal::new(Quiet {
@@ -91,8 +91,8 @@ fn blank() -> io::Result<Terminal<Quiet>> {
     })
 }
 
-/// A backend that writes nothing when nothing changed. The one below ends each frame with a reset of all styles and
-/// hides the cursor again and again, which on an idle screen is all that goes over the line.
+/// A backend that writes nothing when nothing changed. The one below ends each frame with a reset of all
+/// styles and hides the cursor again and again, which on an idle screen is all that goes over the line.
 struct Quiet {
     inner: CrosstermBackend<Stdout>,
     cursor_hidden: Option<bool>,
@@ -179,7 +179,8 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// The OSC 52 sequence; tmux gets it plain (for its own buffer) and passed through (for the terminal outside).
+/// The OSC 52 sequence; tmux gets it plain (for its own buffer) and passed through (for the terminal
+/// outside).
 fn osc52(text: &str, tmux: bool) -> io::Result<String> {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text);
     if encoded.len() > CLIPBOARD_CAP {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use sluice_protocol::visible::is_plain;
 
-/// Largest single-line text kept, in bytes. Of longer input the middle is left out: the end of a message is its reason.
+/// Largest single-line text kept, in bytes. Of longer input the middle is left out: the end of a message is
+/// its reason.
 const LINE_CAP: usize = 1_024;
 /// Largest multi-line text (a stack trace, a configuration value) kept, in bytes.
 const BLOCK_CAP: usize = 64 * 1_024;
@@ -34,8 +35,8 @@ impl Text {
         Self(Arc::from(cleaned(raw)))
     }
 
-    /// Sanitizes a name into one line. What a line would drop is shown by its code (`\u{200b}`), since names that
-    /// differ by an invisible character are different things.
+    /// Sanitizes a name into one line. What a line would drop is shown by its code (`\u{200b}`), since
+    /// names that differ by an invisible character are different things.
     pub(crate) fn name(raw: &str) -> Self {
         if raw.len() <= LINE_CAP && raw.chars().all(is_plain) {
             return Self(Arc::from(raw));
@@ -51,7 +52,7 @@ impl Text {
         Self::line(&shown)
     }
 
-    /// The text itself.
+    /// The text, safe to draw.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -117,8 +118,8 @@ fn floor(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// Sanitizes a block of text into lines; tabs become four spaces. Of a block larger than 64 KiB the middle is left out:
-/// a stack trace has its outermost exception first and the reason last.
+/// Sanitizes a block of text into lines; tabs become four spaces. Of a block larger than 64 KiB the middle
+/// is left out: a stack trace has its outermost exception first and the reason last.
 pub(crate) fn lines(raw: &str) -> Vec<Text> {
     if raw.len() <= BLOCK_CAP {
         return block(raw);
@@ -147,7 +148,8 @@ fn block(raw: &str) -> Vec<Text> {
     out
 }
 
-/// Characters of a text without its ECMA-48 escape sequences, so that `ESC[31mred` leaves `red`, not `[31mred`.
+/// Characters of a text without its ECMA-48 escape sequences, so that `ESC[31mred` leaves `red`, not
+/// `[31mred`.
 struct Escapes<'a> {
     rest: std::str::Chars<'a>,
 }

@@ -1,5 +1,5 @@
-//! Colours. The default uses the terminal's own 16 colours and leaves the background alone, so that it is readable
-//! on any scheme; with `NO_COLOR` meaning is carried by bold, dim and reverse only.
+//! Colours. The default uses the terminal's own 16 colours and leaves the background alone, so that it is
+//! readable on any scheme; with `NO_COLOR` meaning is carried by bold, dim and reverse only.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -9,11 +9,10 @@ use crate::model::health::Health;
 /// A set of styles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Theme {
-    /// 16 colours.
+    /// The 16 colours of the terminal.
     Default,
     /// As the default, with a red block and red frames: a warning on production.
     Red,
-    /// No colours.
     Plain,
 }
 
@@ -50,8 +49,8 @@ impl Theme {
         }
     }
 
-    /// The name of the context at the left end of the header. The rest of the header has no ground of its own: figures in
-    /// red must be readable there.
+    /// The name of the context at the left end of the header. The rest of the header has no ground of its
+    /// own: figures in red must be readable there.
     pub(crate) fn context(self) -> Style {
         let bold = Style::new().add_modifier(Modifier::BOLD);
         match self {
@@ -60,7 +59,7 @@ impl Theme {
         }
     }
 
-    /// The selected row.
+    /// The style of the selected row.
     pub(crate) fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }

@@ -62,7 +62,8 @@ pub(crate) fn duration(millis: Millis) -> String {
     }
 }
 
-/// The age of data for a table title: `now` below five seconds, so that an idle screen does not change each second.
+/// The age of data for a table title: `now` below five seconds, so that an idle screen does not change each
+/// second.
 pub(crate) fn age(now: Millis, at: Option<Millis>) -> String {
     match at {
         None => "never".to_owned(),
@@ -80,8 +81,8 @@ pub(crate) fn countdown(millis: Millis) -> String {
     }
 }
 
-/// A text in at most `width` cells: its middle gives way, since the end of a message is its reason and the end of a name
-/// what tells it from others.
+/// A text in at most `width` cells: its middle gives way, since the end of a message is its reason and the
+/// end of a name what distinguishes it from others.
 pub(crate) fn middle(text: &str, width: usize) -> String {
     let cells = |text: &str| ratatui::text::Line::raw(text).width();
     if cells(text) <= width {
@@ -112,13 +113,48 @@ pub(crate) fn middle(text: &str, width: usize) -> String {
     format!("{head}…{}", text.get(start..).unwrap_or(""))
 }
 
+/// A line broken into lines of at most `width` cells, between words where that leaves no half-empty line;
+/// all but the first begin with `indent`. Without that, all of them put together are the line again.
+pub(crate) fn wrapped(line: &str, width: usize, indent: &str) -> Vec<String> {
+    let cells = |text: &str| ratatui::text::Line::raw(text).width();
+    let mut lines = Vec::new();
+    let mut before = "";
+    let mut rest = line;
+    loop {
+        let room = width.saturating_sub(before.len());
+        if cells(rest) <= room {
+            lines.push(format!("{before}{rest}"));
+            return lines;
+        }
+        let mut used = 0;
+        let too_far = rest.char_indices().find(|(_, c)| {
+            used += cells(c.encode_utf8(&mut [0; 4]));
+            used > room
+        });
+        let cut = too_far.map_or(rest.len(), |(i, _)| i);
+        let words = rest.get(..cut).and_then(|head| head.rfind(' '));
+        let words = words.map(|space| space + 1).filter(|end| *end > cut / 2);
+        // A character that is wider than the room stands alone.
+        let cut = words
+            .unwrap_or(cut)
+            .max(rest.chars().next().map_or(1, char::len_utf8));
+        let (head, tail) = rest.split_at(cut);
+        lines.push(format!("{before}{head}"));
+        if tail.is_empty() {
+            return lines;
+        }
+        rest = tail;
+        before = indent;
+    }
+}
+
 /// A number with its noun: `1 task`, `3 tasks`.
 pub(crate) fn plural(n: usize, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(n))
 }
 
-/// Bytes: `61M`, `3.8G`.
+/// A size in bytes: `61M`, `3.8G`.
 pub(crate) fn bytes(n: u64) -> String {
     match n {
         0..=1_023 => format!("{n}B"),
@@ -196,6 +232,20 @@ mod tests {
         assert_eq!(middle("abc", 0), "");
         assert_eq!(countdown(252_000), "4:12");
         assert_eq!(plural(1, "task"), "1 task");
+    }
+
+    /// Dialogs broke their lines anywhere.
+    #[test]
+    fn lines_are_broken_between_words_and_only_long_words_within() {
+        let lines = |line, width, indent| wrapped(line, width, indent);
+        assert_eq!(lines("one two", 7, ""), ["one two"]);
+        assert_eq!(lines("one two three", 9, ""), ["one two ", "three"]);
+        assert_eq!(
+            lines("a longlonglong", 6, "  "),
+            ["a long", "  long", "  long"]
+        );
+        assert_eq!(lines("漢字漢", 1, ""), ["漢", "字", "漢"]);
+        assert_eq!(lines("", 4, ""), [""]);
     }
 
     #[test]

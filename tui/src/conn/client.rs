@@ -17,8 +17,8 @@ use sluice_protocol::rest::{
 use url::Url;
 
 use crate::contexts::{Context, shown_url};
-use crate::message::Update;
 use crate::model::cluster::{WorkerHealth, WorkerKind};
+use crate::model::news::Update;
 use crate::model::secrets::PasswordKeys;
 use crate::text::Text;
 
@@ -32,7 +32,7 @@ const QUICK_TIMEOUT: Duration = Duration::from_secs(5);
 const LONG_LIST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Answer of that many bytes from which on a list counts as long: about a thousand connectors.
 const LONG_LIST: usize = 400_000;
-/// How a time limit that is over is told.
+/// The message for a time limit that is over.
 const NO_ANSWER: &str = "no answer in time";
 /// How long a question waits for a rebalance to end.
 const REBALANCE_PATIENCE: Duration = Duration::from_secs(60);
@@ -47,16 +47,15 @@ pub(crate) enum CallError {
     /// The worker answered with an error.
     #[error("{message} (status {status})")]
     Refused {
-        /// HTTP status.
         status: u16,
-        /// The worker's words.
+        /// What the worker answers, in its own words.
         message: Text,
     },
     /// No worker answered; the same call may work later.
     #[error("{0}")]
     Unreachable(Text),
     /// What is stored is no longer what the edit began with.
-    #[error("the configuration was changed by somebody else meanwhile; nothing written")]
+    #[error("the configuration was changed by another client meanwhile; nothing written")]
     Changed,
     /// A worker answered, but not with what was expected.
     #[error("unexpected answer: {0}")]
@@ -172,7 +171,8 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&B>,
     ) -> Result<(StatusCode, Vec<u8>), CallError> {
-        // A URL can't hold such a segment, whatever it is escaped to; without it the call would mean something else.
+        // A URL can't hold such a segment, whatever it is escaped to; without it the call would mean
+        // something else.
         if let Some(dots) = path.iter().find(|part| matches!(**part, "." | ".." | "")) {
             return Err(CallError::Refused {
                 status: 400,
@@ -257,7 +257,7 @@ impl Client {
         };
         let message = match serde_json::from_slice::<ErrorMessage>(&bytes) {
             Ok(_) => message,
-            // Not Connect's words: the address tells whose they are.
+            // Not Connect's words: the address says whose they are.
             Err(_) => format!("{host}: {message}"),
         };
         Err(CallError::Refused {
@@ -279,7 +279,7 @@ impl Client {
         parse(&self.url(), bytes)
     }
 
-    /// `GET /`.
+    /// `GET /`: version and Kafka cluster of the worker that answers.
     pub(crate) async fn server(&self) -> Result<ServerInfo, CallError> {
         let nothing: [&str; 0] = [];
         let (_, bytes) = self
@@ -288,8 +288,8 @@ impl Client {
         self.parse(&bytes)
     }
 
-    /// Fails while the worker is still reading its topics: until then it answers as if there were no connectors. Workers
-    /// before 3.9, which have no health request, are believed.
+    /// Fails while the worker is still reading its topics: until then it answers as if there were no
+    /// connectors. Workers before 3.9, which have no health request, are believed.
     async fn ready(&self) -> Result<(), CallError> {
         let answer = self
             .call_within::<()>(QUICK_TIMEOUT, Method::GET, &["health"], &[], None)
@@ -366,7 +366,8 @@ impl Client {
         self.get(&["connectors", name, "status"], &[]).await
     }
 
-    /// Configuration of one connector. A worker with a rebalance ahead refuses to tell it; that is waited out.
+    /// Configuration of one connector. A worker with a rebalance ahead refuses to give it; that is waited
+    /// out.
     pub(crate) async fn config(&self, name: &str) -> Result<ConfigMap, CallError> {
         let began = Instant::now();
         let mut attempt = 0;
@@ -408,7 +409,7 @@ impl Client {
             .collect())
     }
 
-    /// Validates a configuration.
+    /// Validates a configuration; faults in it are part of the answer.
     pub(crate) async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, CallError> {
         let class = config.text("connector.class").unwrap_or("");
         if class.is_empty() {
@@ -454,7 +455,7 @@ impl Client {
             .map(|_| ())
     }
 
-    /// Restarts by plan; the answer tells what is in it.
+    /// Restarts by plan; the answer says what is in it.
     pub(crate) async fn restart(
         &self,
         name: &str,
@@ -480,7 +481,6 @@ impl Client {
         Ok(None)
     }
 
-    /// Restarts one task.
     pub(crate) async fn restart_task(&self, name: &str, task: u32) -> Result<(), CallError> {
         let task = task.to_string();
         self.call::<()>(
@@ -493,7 +493,6 @@ impl Client {
         .map(|_| ())
     }
 
-    /// Deletes a connector.
     pub(crate) async fn delete(&self, name: &str) -> Result<(), CallError> {
         self.call::<()>(Method::DELETE, &["connectors", name], &[], None)
             .await
@@ -514,8 +513,8 @@ impl Client {
             .collect()
     }
 
-    /// Asks each worker how it is. When none can be reached under the address it advertises although REST answers, the
-    /// addresses are not for us (a container network), and nothing is said about health.
+    /// Asks each worker how it is. When none can be reached under the address it advertises although REST
+    /// answers, the addresses are not for us (a container network), and nothing is said about health.
     pub(crate) async fn probe_all(&self, workers: BTreeSet<String>) -> Vec<Update> {
         let looks = workers
             .into_iter()
@@ -535,16 +534,17 @@ impl Client {
         if !answers.iter().any(|(_, health, ..)| reached(health)) {
             return Vec::new();
         }
-        let told = |(worker, health, version, kind): (String, _, _, _)| Update::WorkerHealth {
+        let news = |(worker, health, version, kind): (String, _, _, _)| Update::WorkerHealth {
             worker: Text::line(&worker),
             health,
             version,
             kind,
         };
-        answers.into_iter().map(told).collect()
+        answers.into_iter().map(news).collect()
     }
 
-    /// Asks one worker, by its id, how it is: health if it has that, its version, and what kind of process it is.
+    /// Asks one worker, by its id, how it is: health if it has that, its version, and what kind of process
+    /// it is.
     pub(crate) async fn probe(
         &self,
         worker: &str,
@@ -606,8 +606,8 @@ impl Client {
     }
 }
 
-/// What kind of worker answers, by the header `Server` and the commit. JVM workers run on Jetty and say so. Agents name
-/// themselves in the header; those of before had no header, and their name as the commit.
+/// What kind of worker answers, by the header `Server` and the commit. JVM workers run on Jetty and say so.
+/// Agents name themselves in the header; those of before had no header, and their name as the commit.
 fn kind_of(server: &[u8], commit: &str) -> Option<WorkerKind> {
     if server.starts_with(b"Jetty") {
         Some(WorkerKind::Jvm)

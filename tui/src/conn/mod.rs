@@ -1,5 +1,6 @@
-//! Where the data comes from. Every source stands behind [`DataSource`] and sends [`Update`]s; no other part knows
-//! that the network can fail. Reconnecting and waiting are the source's own business and are told as `Link`s.
+//! Where the data comes from. Every source stands behind [`DataSource`] and sends [`Update`]s; no other
+//! part knows that the network can fail. Reconnecting and waiting are done by the source itself and
+//! reported as `Link`s.
 
 pub(crate) mod brokers;
 pub(crate) mod client;
@@ -11,13 +12,14 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use crate::contexts::Context;
-use crate::message::{Message, Update};
+use crate::message::Message;
+use crate::model::news::Update;
 use crate::units::Millis;
 use client::{CallError, Client};
 
-/// What the terminal wishes of a source.
+/// How often a source is to look at the cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct Pacing {
     /// Counts requests to look now.
     pub(crate) refreshes: u64,
     /// Look often: an action is under way.
@@ -26,7 +28,8 @@ pub(crate) struct Wish {
     pub(crate) live: bool,
 }
 
-/// Where a source sends its news. The channel is bounded: a terminal that can't keep up slows the source down.
+/// Where a source sends its news. The channel is bounded: a terminal that can't keep up slows the source
+/// down.
 #[derive(Clone)]
 pub(crate) struct Feed {
     epoch: u64,
@@ -39,7 +42,7 @@ impl Feed {
         Self { epoch, sender }
     }
 
-    /// Sends; false when nobody listens any more.
+    /// Sends; false when the terminal has ended.
     pub(crate) async fn send(&self, update: Update) -> bool {
         self.sender
             .send(Message::Data(self.epoch, Box::new(update)))
@@ -54,7 +57,7 @@ impl Feed {
             .is_ok()
     }
 
-    /// Whether nobody listens any more.
+    /// Whether the terminal has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
@@ -64,14 +67,14 @@ impl Feed {
 #[async_trait]
 pub(crate) trait DataSource: Send + Sync {
     /// Sends news until the feed is closed or the task is dropped.
-    async fn run(self: Box<Self>, feed: Feed, wishes: watch::Receiver<Wish>);
+    async fn run(self: Box<Self>, feed: Feed, pacing: watch::Receiver<Pacing>);
 }
 
 /// The source for a context: REST alone, or topics and REST when brokers are known.
 pub(crate) fn open(
     context: &Context,
     client: Client,
-    wishes: &watch::Sender<Wish>,
+    pacing: &watch::Sender<Pacing>,
 ) -> Box<dyn DataSource> {
     let rest = rest::RestSource::new(client);
     match &context.bootstrap {
@@ -80,12 +83,12 @@ pub(crate) fn open(
             context,
             bootstrap,
             rest,
-            wishes.clone(),
+            pacing.clone(),
         )),
     }
 }
 
-/// Wall-clock time.
+/// Wall-clock time in milliseconds since the epoch.
 pub(crate) fn now() -> Millis {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

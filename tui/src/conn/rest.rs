@@ -10,13 +10,13 @@ use sluice_protocol::{ConnectorName, ConnectorType};
 use tokio::sync::watch;
 
 use super::client::Client;
-use super::{DataSource, Feed, Wish, backoff, now, shown};
-use crate::message::Update;
+use super::{DataSource, Feed, Pacing, backoff, now, shown};
 use crate::model::cluster::Link;
+use crate::model::news::Update;
 use crate::text::Text;
 use crate::units::Millis;
 
-/// Usual pace.
+/// Pause between two lists while nothing is under way.
 const PACE: Duration = Duration::from_secs(2);
 /// Pace while an action is under way.
 const FAST: Duration = Duration::from_millis(400);
@@ -42,7 +42,6 @@ pub(crate) struct RestSource {
 pub(crate) struct Known {
     /// Whether the list was read at all.
     pub(crate) listed: bool,
-    /// Names of connectors.
     pub(crate) connectors: BTreeSet<String>,
     /// Worker ids found in states.
     pub(crate) workers: BTreeSet<String>,
@@ -55,20 +54,18 @@ pub(crate) struct Known {
 /// A sink and what it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sink {
-    /// Connector.
     pub(crate) connector: ConnectorName,
-    /// Consumer group.
     pub(crate) group: String,
-    /// Topics named.
+    /// Topics that its configuration names.
     pub(crate) topics: Vec<String>,
-    /// Topics by expression.
+    /// The expression that topics match instead.
     pub(crate) topics_regex: Option<String>,
     /// Whether it begins at the start of a partition of which nothing is committed, Connect's default.
     pub(crate) from_start: bool,
 }
 
 impl Known {
-    /// What a list tells.
+    /// What is known from a list.
     pub(crate) fn of(list: &ExpandedConnectors, client: &Client) -> Self {
         let workers = list
             .values()
@@ -128,7 +125,7 @@ impl RestSource {
         }
     }
 
-    /// Also tells the brokers' threads what it learns.
+    /// Also passes what it learns to the threads that read the brokers.
     pub(crate) fn publishing(mut self, publish: watch::Sender<Arc<Known>>) -> Self {
         self.publish = Some(publish);
         self
@@ -137,7 +134,7 @@ impl RestSource {
 
 #[async_trait]
 impl DataSource for RestSource {
-    async fn run(self: Box<Self>, feed: Feed, mut wishes: watch::Receiver<Wish>) {
+    async fn run(self: Box<Self>, feed: Feed, mut pacing: watch::Receiver<Pacing>) {
         let mut attempt = 0;
         let mut down_since = None;
         let mut greeted: Option<Text> = None;
@@ -194,10 +191,10 @@ impl DataSource for RestSource {
                             }
                         });
                     }
-                    let wish = *wishes.borrow_and_update();
-                    if wish.fast {
+                    let wanted = *pacing.borrow_and_update();
+                    if wanted.fast {
                         FAST.max(took.min(PACE))
-                    } else if wish.live {
+                    } else if wanted.live {
                         LIVE
                     } else {
                         PACE.max((took * SHARE).min(SLOWEST))
@@ -217,10 +214,10 @@ impl DataSource for RestSource {
                     backoff(attempt)
                 }
             };
-            // A wish cuts the pause short, but not below a moment: a burst of wishes is one look.
+            // A request cuts the pause short, but not below a moment: a burst of requests is one look.
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                changed = wishes.changed() => {
+                changed = pacing.changed() => {
                     if changed.is_err() {
                         return;
                     }

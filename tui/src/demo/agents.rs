@@ -1,5 +1,5 @@
-//! The agents of the demo, each on a runtime of its own, so that one can be killed as a process would be: at once, without
-//! leaving the group.
+//! The agents of the demo, each on a runtime of its own, so that one can be killed as a process would be:
+//! at once, without leaving the group.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A runtime that ends at once when it is dropped, with everything on it; a plain one must not be dropped by a task.
+/// A runtime that ends at once when it is dropped, with everything on it; a plain one must not be dropped
+/// by a task.
 struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
@@ -60,7 +61,7 @@ impl Agents {
         }
     }
 
-    /// Starts so many agents at the same time and waits until all answer.
+    /// Starts this many agents at the same time and waits until all answer.
     ///
     /// # Errors
     /// Why one did not start.
@@ -86,7 +87,7 @@ impl Agents {
         Ok(())
     }
 
-    /// How many run.
+    /// How many agents run now.
     pub(super) fn running(&self) -> usize {
         self.places.iter().flatten().count()
     }
@@ -102,7 +103,7 @@ impl Agents {
         self.stop.cancel();
     }
 
-    /// Waits until all have stopped; tells of those that failed.
+    /// Waits until all have stopped; answers with those that failed.
     pub(super) async fn stopped(&mut self, say: &(dyn Fn(&str) + Sync)) {
         for mut agent in self.places.drain(..).flatten() {
             if let Ok(Err(error)) = (&mut agent.ended).await {
@@ -121,7 +122,7 @@ impl Agents {
             };
             let (ready, url) = oneshot::channel();
             let ready = Box::new(move |url: &str| {
-                // Nobody waits any more when the demo is given up meanwhile.
+                // There is no one waiting when the demo is given up meanwhile.
                 let _ = ready.send(url.to_owned());
             });
             let loggers = Arc::new(Loggers::detached());

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Pipeline {
     /// Name; connectors are `NAME-source` and `NAME-sink`.
     pub(super) name: &'static str,
-    /// Generator of Datagen.
+    /// Name of a generator of the Datagen connector.
     pub(super) generator: &'static str,
-    /// Records per second.
+    /// Records per second, as a setting.
     pub(super) rate: &'static str,
     /// Partitions of the topic.
     pub(super) partitions: i32,
-    /// The source fails after so many records.
+    /// The source fails after this many records.
     pub(super) fails_after: Option<&'static str>,
     /// The output is a pipe that is read at this many bytes per second.
     pub(super) drained_at: Option<usize>,
@@ -71,7 +71,7 @@ pub(super) const PIPELINES: [Pipeline; 5] = [
 /// How long a pipe is read to its end when the demo ends: as long as a task is given to stop.
 const LAST_READS: Duration = Duration::from_secs(5);
 
-/// Makes a named pipe and reads it at a limited rate, so that whoever writes it falls behind.
+/// Makes a named pipe and reads it at a limited rate, so that its writer falls behind.
 pub(super) fn drain_slowly(
     path: &Path,
     bytes_per_second: usize,
@@ -85,7 +85,7 @@ pub(super) fn drain_slowly(
         0,
     );
     match made {
-        // A demo that is gone on with has it already.
+        // A resumed demo already has it.
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => {
             return Err(error).with_context(|| format!("cannot make the pipe {}", path.display()));
@@ -110,7 +110,8 @@ pub(super) fn drain_slowly(
                 () = stop.cancelled() => break,
             }
         }
-        // A writer that waits for room has to get on, or its task could not stop; there may be a whole batch to come.
+        // A writer that waits for room has to get on, or its task could not stop; there may be a whole
+        // batch to come.
         let until = tokio::time::Instant::now() + LAST_READS;
         while tokio::time::Instant::now() < until {
             match pipe.read(&mut buffer) {

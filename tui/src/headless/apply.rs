@@ -19,9 +19,8 @@ use crate::update::validation_errors;
 /// A connector as a file wants it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// Name.
     pub(super) name: String,
-    /// Configuration, `name` included.
+    /// Configuration, with its `name`.
     pub(super) config: ConfigMap,
 }
 
@@ -32,7 +31,7 @@ struct Step {
     passwords: PasswordKeys,
 }
 
-/// Applies files.
+/// Creates or updates what the files say.
 pub(super) async fn apply(
     session: &Session<'_>,
     client: &Client,
@@ -278,8 +277,8 @@ async fn write(
     Ok(())
 }
 
-/// Reads JSON or YAML (any number of documents): `{name, config}`, a flat configuration with `name`, a list of
-/// those, or a map from name to configuration.
+/// Reads JSON or YAML (any number of documents): `{name, config}`, a flat configuration with `name`, a list
+/// of those, or a map from name to configuration.
 pub(super) fn parse(text: &str) -> Result<Vec<Wanted>, String> {
     let documents: Vec<Value> = if text.trim_start().starts_with(['{', '[']) {
         serde_json::Deserializer::from_str(text)
@@ -330,7 +329,7 @@ fn one(value: Value) -> Result<Wanted, String> {
     let name = map
         .remove("name")
         .and_then(|name| name.as_str().map(str::to_owned));
-    // What `GET /connectors/NAME` tells besides may stay in the file; anything else would be silently lost.
+    // What else `GET /connectors/NAME` answers may stay in the file; anything else would be silently lost.
     if let Some(key) = map
         .keys()
         .find(|key| !matches!(key.as_str(), "tasks" | "type"))

@@ -192,8 +192,8 @@ impl Findings {
             self.unchecked(&complaint);
         }
         self.add(of_workers(&model), &ConfigMap::new());
-        self.summary.checked += model.cluster.workers.len() + model.cluster.connectors.len();
-        for connector in model.cluster.connectors.values() {
+        self.summary.checked += model.cluster().workers.len() + model.cluster().connectors.len();
+        for connector in model.cluster().connectors.values() {
             self.add(of_states(connector), &connector.config);
             let subject = subject(connector);
             let findings = agent.connector(&subject, &connector.config, false).await;
@@ -202,7 +202,7 @@ impl Findings {
             let findings = findings.into_iter().map(|one| unless_stopped(one, stopped));
             self.add(findings.collect(), &connector.config);
         }
-        let all = model.cluster.connectors.values();
+        let all = model.cluster().connectors.values();
         let all = all.map(|c| (c.name.as_str(), c.config.as_ref())).collect();
         self.validated(session, client, all).await;
         Ok(())
@@ -332,7 +332,7 @@ fn connectors_of(path: &Path, bytes: &[u8], agent: &dyn LocalAgent) -> Result<Ve
 
 /// Workers that warn, or do not answer as they should.
 fn of_workers(model: &Model) -> Vec<Finding> {
-    let workers = model.cluster.workers.values();
+    let workers = model.cluster().workers.values();
     let found = workers.filter_map(|worker| {
         let subject = format!("worker {}", worker.id);
         match &worker.health {
@@ -372,7 +372,7 @@ fn of_states(connector: &Connector) -> Vec<Finding> {
     found
 }
 
-/// What runs nowhere is in nobody's way, but will be when it is resumed.
+/// What runs nowhere is in no one's way, but will be when it is resumed.
 fn unless_stopped(finding: Finding, stopped: bool) -> Finding {
     if !stopped {
         return finding;

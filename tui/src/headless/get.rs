@@ -14,13 +14,18 @@ use crate::model::Model;
 use crate::model::cluster::Connector;
 use crate::model::filter::Filter;
 use crate::model::health;
-use crate::model::screen::Screen;
 use crate::model::secrets::{self, PasswordKeys};
 use crate::model::table::TableId;
+use crate::screen::Screen;
+use crate::screen::connectors::Connectors;
+use crate::screen::lag::Lag;
+use crate::screen::rows::Rows;
+use crate::screen::tasks::Tasks;
+use crate::screen::workers::Workers;
 use crate::text::Text;
 use crate::update::{apply_update, settle};
 
-/// Lists things.
+/// Lists things of one kind, those that pass a filter.
 pub(super) async fn get(
     session: &Session<'_>,
     client: &Client,
@@ -42,50 +47,46 @@ pub(super) async fn get(
     if kind == Kind::Workers {
         probe(&mut model, client).await;
     }
-    let (screen, table) = match kind {
-        Kind::Connectors | Kind::Plugins => (Screen::Connectors, TableId::Connectors),
-        Kind::Tasks => (Screen::Tasks, TableId::Tasks),
-        Kind::Workers => (Screen::Workers, TableId::Workers),
-        Kind::Lag => (Screen::Lag, TableId::Lag),
+    let (screen, table): (&dyn Screen, TableId) = match kind {
+        Kind::Connectors | Kind::Plugins => (&Connectors, Connectors::ID),
+        Kind::Tasks => (&Tasks, Tasks::ID),
+        Kind::Workers => (&Workers, Workers::ID),
+        Kind::Lag => (&Lag, Lag::ID),
     };
-    model.nav.jump(screen);
+    model.ui.nav.jump(screen.place());
     model.table_mut(table).faults = faults;
-    model.stale_index = true;
+    model.ui.stale_index = true;
     if let Some(filter) = filter {
         model.table_mut(table).filter = Filter::parse(filter);
     }
     settle(&mut model);
-    let mut report = listing(&model, kind, table, output);
+    let mut report = listing(&model, kind, output);
     report.complaints = complaints;
     Ok(report)
 }
 
-/// The rows of a table in the form asked for; pure.
-pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output) -> Report {
-    let keys = &model.table(table).rows;
+/// What the rows of a table that pass its filter are made into, in their order.
+fn made<'a, T: Rows, R>(model: &'a Model, make: impl Fn(T::Row<'a>) -> R) -> Vec<R> {
+    let keys = model.table(T::ID).rows.iter();
+    keys.filter_map(|key| T::find(model, key).map(&make))
+        .collect()
+}
+
+/// The rows of a table in the requested form; pure.
+pub(super) fn listing(model: &Model, kind: Kind, output: Output) -> Report {
     let (out, unhealthy) = match kind {
         Kind::Connectors | Kind::Plugins => {
-            let found: Vec<ConnectorRow> = keys
-                .iter()
-                .filter_map(|key| model.cluster.connectors.get(key.connector()?))
-                .map(ConnectorRow::of)
-                .collect();
+            let found = made::<Connectors, _>(model, ConnectorRow::of);
             (rows(&found, output), found.iter().any(|row| row.bad))
         }
         Kind::Tasks => {
-            let found: Vec<TaskRow> = keys
-                .iter()
-                .filter_map(|key| TaskRow::of(model, key))
-                .collect();
+            let found = made::<Tasks, _>(model, TaskRow::of);
             let bad =
                 |row: &TaskRow| row.lost || matches!(row.state, State::Failed | State::Unassigned);
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Workers => {
-            let found: Vec<WorkerRow> = keys
-                .iter()
-                .filter_map(|key| WorkerRow::of(model, key))
-                .collect();
+            let found = made::<Workers, _>(model, WorkerRow::of);
             let well = |health: &str| {
                 matches!(health, "ok" | "answers" | "n/a") || health.starts_with("ok, warns: ")
             };
@@ -93,10 +94,7 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
             (rows(&found, output), found.iter().any(bad))
         }
         Kind::Lag => {
-            let found: Vec<LagRow> = keys
-                .iter()
-                .filter_map(|key| LagRow::of(model, key))
-                .collect();
+            let found = made::<Lag, _>(model, LagRow::of);
             (rows(&found, output), false)
         }
     };
@@ -107,9 +105,9 @@ pub(super) fn listing(model: &Model, kind: Kind, table: TableId, output: Output)
     }
 }
 
-/// All workers with their health, also those of which the group has told that they are members.
+/// All workers with their health, also those that the group names as members.
 async fn probe(model: &mut Model, client: &Client) {
-    let workers = model.cluster.workers.keys().map(ToString::to_string);
+    let workers = model.cluster().workers.keys().map(ToString::to_string);
     for update in client.probe_all(workers.collect()).await {
         apply_update(model, update);
     }
@@ -178,7 +176,7 @@ pub(super) async fn describe(
 ) -> Result<Report, CommandError> {
     let (model, complaints) = look(session, client, true).await?;
     let connector = model
-        .cluster
+        .cluster()
         .connectors
         .get(name)
         .ok_or_else(|| CommandError::NoConnector(Text::name(name)))?;
@@ -302,32 +300,23 @@ mod tests {
     #[test]
     fn unhealthy_connectors_give_exit_status_2() {
         let mut model = fixtures::failing();
-        model.stale_index = true;
+        model.ui.stale_index = true;
         settle(&mut model);
-        let report = listing(&model, Kind::Connectors, TableId::Connectors, Output::Table);
+        let report = listing(&model, Kind::Connectors, Output::Table);
         assert_eq!(report.code, UNHEALTHY);
         insta::assert_snapshot!("get_connectors", report.out);
         let mut healthy = fixtures::healthy();
         settle(&mut healthy);
-        assert_eq!(
-            listing(
-                &healthy,
-                Kind::Connectors,
-                TableId::Connectors,
-                Output::Json
-            )
-            .code,
-            FINE
-        );
+        assert_eq!(listing(&healthy, Kind::Connectors, Output::Json).code, FINE);
     }
 
     #[test]
     fn json_output_has_the_same_rows() {
         let mut model = fixtures::failing();
         settle(&mut model);
-        let report = listing(&model, Kind::Connectors, TableId::Connectors, Output::Json);
+        let report = listing(&model, Kind::Connectors, Output::Json);
         let parsed: Vec<serde_json::Value> = serde_json::from_str(&report.out).unwrap();
-        assert_eq!(parsed.len(), model.cluster.connectors.len());
+        assert_eq!(parsed.len(), model.cluster().connectors.len());
         assert_eq!(parsed[0]["health"], "UNHEALTHY");
     }
 

@@ -21,20 +21,19 @@ use crate::conn::client::{CallError, Client};
 use crate::conn::now;
 use crate::conn::rest::Known;
 use crate::contexts::Context;
-use crate::message::Update;
 use crate::model::Model;
 use crate::model::action::{RestartMode, Verb};
+use crate::model::news::Update;
 use crate::text::Text;
 use crate::update::{apply_update, settle};
 
 /// What a command has to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// For standard output.
+    /// Text for standard output.
     pub(crate) out: String,
-    /// For standard error.
+    /// Lines for standard error.
     pub(crate) complaints: Vec<String>,
-    /// Exit status.
     pub(crate) code: u8,
 }
 
@@ -50,7 +49,7 @@ impl Report {
 /// How long a worker that is busy or still starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Everything was fine.
+/// Exit status when nothing is wrong.
 pub(crate) const FINE: u8 = 0;
 /// Something did not work.
 pub(crate) const ERROR: u8 = 1;
@@ -66,23 +65,18 @@ pub(crate) enum CommandError {
     /// The brokers said nothing.
     #[error("{0}")]
     Brokers(Text),
-    /// Brokers are needed.
+    /// Lag was asked for where no brokers are configured.
     #[error("lag is read from the brokers: give --bootstrap-servers HOST:PORT")]
     NoBrokers,
-    /// No such connector.
+    /// The cluster has no connector of this name.
     #[error("no connector \"{0}\"")]
     NoConnector(Text),
-    /// Read-only.
+    /// A verb was asked for in read-only mode.
     #[error("read-only: this context allows no writes")]
     ReadOnly,
     /// A file can't be read or understood.
     #[error("{file}: {why}")]
-    File {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        why: String,
-    },
+    File { file: String, why: String },
     /// A file can't be read; the text names it.
     #[error("{0}")]
     Unreadable(Text),
@@ -103,19 +97,18 @@ impl CommandError {
 
 /// What a command works with.
 pub(crate) struct Session<'a> {
-    /// The cluster.
     pub(crate) context: &'a Context,
-    /// No writes.
+    /// Whether verbs are off.
     pub(crate) readonly: bool,
-    /// Hears of progress.
+    /// Shows how far a command got, over the line before.
     pub(crate) progress: &'a (dyn Fn(&str) + Sync),
-    /// Asks a question on the terminal; `None` when there is nobody to ask.
+    /// Asks a question on the terminal; `None` without a person to ask.
     pub(crate) confirm: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
-    /// Reads standard input.
+    /// Reads standard input to its end.
     pub(crate) stdin: &'a (dyn Fn() -> std::io::Result<String> + Sync),
 }
 
-/// Runs a command.
+/// Runs one command for scripts.
 pub(crate) async fn run(command: Command, session: &Session<'_>) -> Result<Report, CommandError> {
     let client = Client::new(session.context)?;
     match command {
@@ -233,7 +226,7 @@ async fn patiently(client: &Client) -> Result<ExpandedConnectors, CallError> {
 /// Asks the workers named in states whether they are there, where the group can't be seen.
 async fn probe(model: &mut Model, client: &Client) {
     let workers: BTreeSet<String> = model
-        .cluster
+        .cluster()
         .workers
         .values()
         .filter(|worker| worker.member.is_none())

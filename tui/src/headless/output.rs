@@ -6,8 +6,8 @@ use crate::cli::Output;
 
 /// A row that knows its columns.
 pub(super) trait Row: Serialize {
-    /// Headings.
-    const HEADINGS: &'static [&'static str];
+    /// Headings of the columns, separated by blanks.
+    const HEADINGS: &'static str;
     /// Cells, in the order of the headings.
     fn cells(&self) -> Vec<String>;
 }
@@ -15,10 +15,10 @@ pub(super) trait Row: Serialize {
 /// Rows in the form asked for, with a line break at the end.
 pub(super) fn rows<R: Row>(rows: &[R], output: Output) -> String {
     match output {
-        Output::Table => table(
-            R::HEADINGS,
-            &rows.iter().map(Row::cells).collect::<Vec<_>>(),
-        ),
+        Output::Table => {
+            let headings: Vec<&str> = R::HEADINGS.split(' ').collect();
+            table(&headings, &rows.iter().map(Row::cells).collect::<Vec<_>>())
+        }
         Output::Json | Output::Yaml => data(&rows, output),
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     impl Row for One {
-        const HEADINGS: &'static [&'static str] = &["NAME", "LAG"];
+        const HEADINGS: &'static str = "NAME LAG";
         fn cells(&self) -> Vec<String> {
             vec![self.name.clone(), known(self.lag)]
         }

@@ -1,17 +1,16 @@
-//! Rows of `get`: what is told of each thing, for people and for programs.
+//! Rows of `get`: what is shown of each thing, for people and for programs.
 
 use serde::Serialize;
 use sluice_protocol::State;
 
 use super::output::{Row, known};
-use crate::model::Model;
-use crate::model::cluster::{Connector, Worker, WorkerHealth};
+use crate::model::cluster::{Connector, PartitionLag, Worker};
 use crate::model::health;
-use crate::model::table::RowKey;
+use crate::screen::tasks;
+use crate::screen::workers::answer;
 use crate::text::Text;
 use crate::units;
 
-/// A connector.
 #[derive(Serialize)]
 pub(super) struct ConnectorRow {
     name: String,
@@ -62,15 +61,7 @@ impl ConnectorRow {
 }
 
 impl Row for ConnectorRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "HEALTH",
-        "NAME",
-        "TYPE",
-        "TASKS",
-        "LAG",
-        "CLASS",
-        "ROOT-CAUSE",
-    ];
+    const HEADINGS: &'static str = "HEALTH NAME TYPE TASKS LAG CLASS ROOT-CAUSE";
     fn cells(&self) -> Vec<String> {
         vec![
             self.label.clone(),
@@ -84,7 +75,6 @@ impl Row for ConnectorRow {
     }
 }
 
-/// A task.
 #[derive(Serialize)]
 pub(super) struct TaskRow {
     connector: String,
@@ -98,27 +88,22 @@ pub(super) struct TaskRow {
 }
 
 impl TaskRow {
-    pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Task(name, id) = key else {
-            return None;
-        };
-        let connector = model.cluster.connectors.get(name)?;
-        let task = connector.tasks.get(id)?;
-        Some(Self {
+    pub(super) fn of(row: tasks::TaskRow<'_>) -> Self {
+        let (connector, task) = (row.connector, row.task);
+        Self {
             connector: connector.label.to_string(),
-            task: *id,
+            task: task.id,
             state: task.state,
             lost: task.lost,
             worker_id: task.worker.to_string(),
             lag: task.lag,
             root_cause: task.trace.as_ref().map(|trace| trace.root.to_string()),
-        })
+        }
     }
 }
 
 impl Row for TaskRow {
-    const HEADINGS: &'static [&'static str] =
-        &["STATE", "CONNECTOR", "TASK", "WORKER", "LAG", "ROOT-CAUSE"];
+    const HEADINGS: &'static str = "STATE CONNECTOR TASK WORKER LAG ROOT-CAUSE";
     fn cells(&self) -> Vec<String> {
         vec![
             if self.lost {
@@ -135,7 +120,6 @@ impl Row for TaskRow {
     }
 }
 
-/// A worker.
 #[derive(Serialize)]
 pub(super) struct WorkerRow {
     worker_id: String,
@@ -148,42 +132,21 @@ pub(super) struct WorkerRow {
 }
 
 impl WorkerRow {
-    pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Worker(id) = key else { return None };
-        let worker: &Worker = model.cluster.workers.get(id)?;
-        let health = match (&worker.health, worker.member) {
-            (_, Some(false)) => "left".to_owned(),
-            (Some(WorkerHealth::Ok), _) => "ok".to_owned(),
-            (Some(WorkerHealth::Warns(warning)), _) => format!("ok, warns: {warning}"),
-            (Some(WorkerHealth::Answers), _) => "answers".to_owned(),
-            (Some(WorkerHealth::NotReady(why)), _) => format!("not ready: {why}"),
-            (Some(WorkerHealth::Unreachable(why) | WorkerHealth::Refused(why)), _) => {
-                format!("no answer: {why}")
-            }
-            (None, _) => "n/a".to_owned(),
-        };
-        Some(Self {
+    pub(super) fn of(worker: &Worker) -> Self {
+        Self {
             worker_id: worker.id.to_string(),
             kind: worker.kind.map(|kind| kind.as_str()),
             version: worker.version.as_ref().map(ToString::to_string),
             leader: worker.leader,
-            health,
+            health: answer(worker).map_or_else(|| "n/a".to_owned(), |(_, text)| text),
             connectors: worker.connectors,
             tasks: worker.tasks,
-        })
+        }
     }
 }
 
 impl Row for WorkerRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "WORKER",
-        "KIND",
-        "VERSION",
-        "LEADER",
-        "HEALTH",
-        "CONNECTORS",
-        "TASKS",
-    ];
+    const HEADINGS: &'static str = "WORKER KIND VERSION LEADER HEALTH CONNECTORS TASKS";
     fn cells(&self) -> Vec<String> {
         vec![
             self.worker_id.clone(),
@@ -210,36 +173,21 @@ pub(super) struct LagRow {
 }
 
 impl LagRow {
-    pub(super) fn of(model: &Model, key: &RowKey) -> Option<Self> {
-        let RowKey::Partition(name, topic, partition) = key else {
-            return None;
-        };
-        let found = model
-            .cluster
-            .partitions
-            .get(&(name.clone(), topic.clone(), *partition))?;
-        Some(Self {
-            connector: Text::name(name).to_string(),
-            topic: topic.to_string(),
-            partition: *partition,
+    pub(super) fn of(found: &PartitionLag) -> Self {
+        Self {
+            connector: Text::name(&found.connector).to_string(),
+            topic: found.topic.to_string(),
+            partition: found.partition,
             end: found.end,
             committed: found.committed,
             lag: found.lag(),
             task: found.task,
-        })
+        }
     }
 }
 
 impl Row for LagRow {
-    const HEADINGS: &'static [&'static str] = &[
-        "CONNECTOR",
-        "TOPIC",
-        "PARTITION",
-        "COMMITTED",
-        "END",
-        "LAG",
-        "TASK",
-    ];
+    const HEADINGS: &'static str = "CONNECTOR TOPIC PARTITION COMMITTED END LAG TASK";
     fn cells(&self) -> Vec<String> {
         vec![
             self.connector.clone(),
@@ -253,7 +201,6 @@ impl Row for LagRow {
     }
 }
 
-/// A plugin.
 #[derive(Serialize)]
 pub(super) struct PluginRow {
     pub(super) class: String,
@@ -263,7 +210,7 @@ pub(super) struct PluginRow {
 }
 
 impl Row for PluginRow {
-    const HEADINGS: &'static [&'static str] = &["TYPE", "CLASS", "VERSION"];
+    const HEADINGS: &'static str = "TYPE CLASS VERSION";
     fn cells(&self) -> Vec<String> {
         vec![
             self.kind.clone(),

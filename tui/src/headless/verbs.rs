@@ -9,10 +9,10 @@ use crate::actions::{self, Request};
 use crate::cli::Names;
 use crate::conn::client::Client;
 use crate::conn::{now, shown};
-use crate::message::Update;
 use crate::model::Model;
 use crate::model::action::{Action, RestartMode, Sight, Stage, Verb};
 use crate::model::filter::Filter;
+use crate::model::news::Update;
 use crate::text::Text;
 use crate::update::apply_update;
 
@@ -23,8 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Least time for the cluster to do something, beside that for watching it.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// Names to act on; every one of them must exist, and a filter must match something. A filter sees what `get` sees: with
-/// brokers also what is lost or stalled.
+/// Names to act on; every one of them must exist, and a filter must match something. A filter sees what
+/// `get` sees: with brokers also what is lost or stalled.
 pub(super) async fn targets(
     session: &Session<'_>,
     client: &Client,
@@ -36,7 +36,7 @@ pub(super) async fn targets(
             complaints.iter().for_each(|text| (session.progress)(text));
             let filter = Filter::parse(text);
             let found: Vec<String> = model
-                .cluster
+                .cluster()
                 .connectors
                 .values()
                 .filter(|c| filter.accepts(*c))
@@ -51,7 +51,7 @@ pub(super) async fn targets(
             let mut model = watched();
             listed(&mut model, client).await?;
             for name in &names.names {
-                if !model.cluster.connectors.contains_key(name.as_str()) {
+                if !model.cluster().connectors.contains_key(name.as_str()) {
                     // One without a status record yet is not in the list.
                     client.config(name).await?;
                 }
@@ -66,11 +66,11 @@ pub(super) fn watched() -> Model {
     Model::new(Vec::new(), 0, false, now())
 }
 
-/// One more list.
+/// Takes over one more list of all connectors.
 pub(super) async fn listed(model: &mut Model, client: &Client) -> Result<(), CommandError> {
     let asked = now();
     let list = Box::new(patiently(client).await?);
-    model.now = now();
+    model.session.now = now();
     apply_update(model, Update::Listed { asked, list });
     Ok(())
 }
@@ -141,7 +141,7 @@ async fn one(
     before: &Model,
     pace: Pace,
 ) -> Action {
-    let connector = before.cluster.connectors.get(name);
+    let connector = before.cluster().connectors.get(name);
     let tasks = |failed: bool| -> Vec<u32> {
         connector
             .iter()
@@ -200,11 +200,11 @@ async fn wait(
             continue;
         }
         let sight = Sight {
-            listed: model.cluster.listed.unwrap_or(0),
+            listed: model.cluster().listed.unwrap_or(0),
             live: false,
         };
         for action in actions.iter_mut().filter(|action| !action.is_over()) {
-            let connector = model.cluster.connectors.get(&action.connector);
+            let connector = model.cluster().connectors.get(&action.connector);
             action.settle(connector, sight, now());
         }
         let left = actions.iter().filter(|action| !action.is_over()).count();

@@ -1,8 +1,8 @@
 //! What was asked of the cluster and how far it got: asked for, waiting, accepted, confirmed.
 //!
-//! The server accepting a request is not the cluster having done it, so the two are kept apart: an action is
-//! confirmed only by what was heard after it was asked for. What it starts is then watched for some seconds, since
-//! many tasks fail at their first record, and only then called running.
+//! The server accepting a request is not the cluster having done it, so the two are kept apart: an action
+//! is confirmed only by what was heard after it was asked for. What it starts is then watched for some
+//! seconds, since many tasks fail at their first record, and only then called running.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,26 +25,20 @@ pub(crate) enum RestartMode {
     All,
     /// The connector instance alone.
     ConnectorOnly,
-    /// One task.
     Task(u32),
 }
 
-/// A verb.
+/// What can be asked of a connector.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verb {
-    /// Pause.
     Pause,
-    /// Resume.
     Resume,
     /// Stop; frees the tasks.
     Stop,
-    /// Restart.
     Restart(RestartMode),
-    /// Delete the connector.
     Delete,
     /// Write a configuration; the base it was made from guards against a change in between.
     PutConfig {
-        /// What to write.
         config: Arc<ConfigMap>,
         /// What was stored when the edit began; `None` creates.
         base: Option<Arc<ConfigMap>>,
@@ -76,7 +70,7 @@ pub(crate) const UNANSWERED: &str = "given up while it was asked for; it may hav
 /// How far an action got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// On its way.
+    /// On its way to the cluster.
     Asked,
     /// The server can't do it right now; tried again by itself.
     Waiting {
@@ -86,32 +80,24 @@ pub(crate) enum Stage {
         retry_at: Millis,
     },
     /// The server said yes.
-    Accepted {
-        /// When.
-        at: Millis,
-    },
+    Accepted { at: Millis },
     /// The cluster has done it.
     Confirmed {
-        /// When.
         at: Millis,
         /// What came of it.
         verdict: Text,
     },
     /// It did not work.
-    Failed {
-        /// When.
-        at: Millis,
-        /// Why.
-        error: Text,
-    },
+    Failed { at: Millis, error: Text },
 }
 
-/// What was known of a connector when a verb was asked for, so that only what happens afterwards proves anything.
+/// What was known of a connector when a verb was asked for, so that only what happens afterwards proves
+/// anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Before {
     /// [`Connector::heard`] of the instance.
     instance: u64,
-    /// [`Task::heard`](super::cluster::Task::heard) by task.
+    /// The same of its tasks, by number.
     tasks: BTreeMap<u32, u64>,
     /// Tasks that were FAILED.
     failed: BTreeSet<u32>,
@@ -152,17 +138,14 @@ pub(crate) struct Action {
     pub(crate) id: u64,
     /// Number shared by the actions of one plan.
     pub(crate) plan: u64,
-    /// The verb.
     pub(crate) verb: Verb,
-    /// The connector.
     pub(crate) connector: ConnectorName,
     /// When it was asked for.
     pub(crate) asked_at: Millis,
-    /// Progress.
     pub(crate) stage: Stage,
     /// Tasks in the plan of a restart, by number; empty when not known.
     pub(crate) tasks: Vec<u32>,
-    /// Whether the server told that the connector instance is part of the plan of a restart.
+    /// Whether the server reported that the connector instance is part of the plan of a restart.
     pub(crate) instance: bool,
     /// What was known when it was asked for.
     pub(crate) before: Before,
@@ -182,8 +165,8 @@ struct Part<'a> {
     root: Option<&'a Text>,
 }
 
-/// How long what was started is watched: a sink joins its group within some three seconds of its start, and fails at
-/// its first record only then.
+/// How long what was started is watched: a sink joins its group within some three seconds of its start, and
+/// fails at its first record only then.
 pub(crate) const WATCH: Millis = 10_000;
 /// After this time without any sign a failed task counts as failed again.
 const VERDICT_AFTER: Millis = 10_000;
@@ -223,7 +206,7 @@ impl Action {
         self.taken
     }
 
-    /// How it stands.
+    /// Whether it went well, as far as it got.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.stage {
             Stage::Confirmed { .. } => Outcome::Good,
@@ -242,7 +225,7 @@ impl Action {
         matches!(self.stage, Stage::Confirmed { .. } | Stage::Failed { .. })
     }
 
-    /// The server said yes; a restart by plan comes with the states the server then told.
+    /// The server said yes; a restart by plan comes with the states the server then reported.
     pub(crate) fn accepted(&mut self, plan: Option<&ConnectorStateInfo>, now: Millis) {
         self.stage = Stage::Accepted { at: now };
         self.taken = true;
@@ -263,7 +246,7 @@ impl Action {
         }
     }
 
-    /// Looks at the states known at `now`, and settles the action if they tell its end.
+    /// Looks at the states known at `now`, and settles the action if they show its end.
     pub(crate) fn settle(&mut self, connector: Option<&Connector>, sight: Sight, now: Millis) {
         let Stage::Accepted { at } = self.stage else {
             return;
@@ -505,7 +488,8 @@ impl Action {
         }
     }
 
-    /// What became of parts that were started: nothing to say yet, since when they run, or how many failed and why.
+    /// What became of parts that were started: nothing to say yet, since when they run, or how many failed
+    /// and why.
     fn run(
         &mut self,
         parts: &[Part<'_>],
@@ -572,7 +556,8 @@ impl Action {
     }
 }
 
-/// How far a pause got; `None` while tasks still run. A failed task can't be paused, and is no reason to wait.
+/// How far a pause got; `None` while tasks still run. A failed task can't be paused, and is no reason to
+/// wait.
 fn paused(c: &Connector, waited: Millis) -> Option<String> {
     let stands = |state: State| matches!(state, State::Paused | State::Failed);
     if !c.tasks.values().all(|task| stands(task.state)) {
@@ -597,11 +582,8 @@ fn paused(c: &Connector, waited: Millis) -> Option<String> {
 /// How a line of the footer is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Done.
     Good,
-    /// Went wrong.
     Bad,
-    /// Under way.
     Pending,
 }
 

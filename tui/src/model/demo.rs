@@ -11,16 +11,16 @@ use crate::text::Text;
 pub(crate) struct Demo {
     /// Address of its brokers, for other clients.
     pub(crate) bootstrap: Text,
-    /// Agents that run.
+    /// How many of its agents run.
     pub(crate) running: usize,
-    /// Agents there are.
+    /// How many agents it has.
     pub(crate) agents: usize,
 }
 
 impl Demo {
     /// What can be tried now, most urgent first; short enough for 100 cells with the address before it.
     pub(crate) fn hint(&self, model: &Model) -> (Tone, String) {
-        let listed = &model.cluster.connectors;
+        let listed = &model.cluster().connectors;
         // Unhealthy alone is not worth a word: a connector whose tasks are about to start is that too.
         let failed = listed.values().find(|connector| {
             let mut tasks = connector.tasks.values();

@@ -12,29 +12,24 @@ use crate::text::Text;
 /// How a line of a dialog or text is meant; the theme gives it a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Plain.
     #[default]
     Plain,
     /// Less important, or not known.
     Dim,
     /// A heading or key.
     Strong,
-    /// Fine.
     Good,
     /// On the way, or to be looked at.
     Warn,
-    /// Broken.
     Bad,
-    /// Names and links.
+    /// Names and what can be opened.
     Accent,
 }
 
 /// One verb on one connector, planned but not asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Planned {
-    /// The connector.
     pub(crate) connector: ConnectorName,
-    /// The verb.
     pub(crate) verb: Verb,
     /// Tasks a restart is about, by number.
     pub(crate) tasks: Vec<u32>,
@@ -43,7 +38,7 @@ pub(crate) struct Planned {
 /// What a choice leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// Nothing.
+    /// Nothing is done.
     Cancel,
     /// Ask the cluster for all of these.
     Act(Vec<Planned>),
@@ -62,12 +57,10 @@ impl Outcome {
     }
 }
 
-/// A button.
+/// A choice of a dialog, drawn as a button.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
-    /// Text on it.
     pub(crate) label: &'static str,
-    /// What it does.
     pub(crate) outcome: Outcome,
     /// Explanation shown while it has the focus.
     pub(crate) hint: String,
@@ -97,7 +90,6 @@ pub(crate) struct TypedName {
 }
 
 impl TypedName {
-    /// Nothing typed yet.
     pub(crate) fn new(expected: &str) -> Self {
         Self {
             expected: expected.to_owned(),
@@ -111,22 +103,20 @@ impl TypedName {
     }
 }
 
-/// A dialog.
+/// A question over the screen, with choices.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialog {
-    /// Title.
     pub(crate) title: String,
     /// Text above the choices.
     pub(crate) body: Vec<(Tone, Text)>,
     /// First line of the body shown.
     pub(crate) scroll: usize,
-    /// Name to type.
+    /// A name that must be typed before anything happens.
     pub(crate) typed: Option<TypedName>,
-    /// Buttons.
     pub(crate) choices: Vec<Choice>,
     /// Which has the focus.
     pub(crate) selected: usize,
-    /// Somebody types a line as if no dialog were open: nothing counts until its end.
+    /// Whether a line is being typed as if no dialog were open: nothing counts until its end.
     pub(crate) swallows: bool,
 }
 

@@ -31,9 +31,23 @@ enum Rule {
     Labels(Vec<(String, Regex)>),
 }
 
+impl<S: Subject> Subject for &S {
+    fn haystack(&self) -> String {
+        (**self).haystack()
+    }
+
+    fn label(&self, key: &str) -> Option<String> {
+        (**self).label(key)
+    }
+
+    fn also(&self, key: &str) -> Option<&'static str> {
+        (**self).also(key)
+    }
+}
+
 impl Filter {
-    /// Reads what was typed after `/`. Never fails: an incomplete expression is taken literally, so that filtering
-    /// works while typing.
+    /// Reads what was typed after `/`. Never fails: an incomplete expression is taken literally, so that
+    /// filtering works while typing.
     pub(crate) fn parse(text: &str) -> Self {
         let trimmed = text.trim_start();
         let rule = if trimmed.trim_end().is_empty() {
@@ -64,7 +78,7 @@ impl Filter {
         }
     }
 
-    /// What was typed.
+    /// The filter as it was typed.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -90,7 +104,8 @@ impl Filter {
     }
 }
 
-/// `health=bad,type=sink` is short for a label filter: keys are words, and no expression one would type looks like it.
+/// `health=bad,type=sink` is short for a label filter: keys are words, and no expression one would type
+/// looks like it.
 fn is_labels(text: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     text.split(',').all(|pair| {

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use sluice_protocol::{ConfigMap, ConnectorType, State};
+use sluice_protocol::{ConfigMap, ConnectorType, State, TargetState};
 
 use super::cluster::{
     Connector, Group, Link, PartitionLag, Rebalance, Task, TaskFigures, Worker, WorkerHealth,
     WorkerKind,
 };
-use super::event::{NewEvent, Severity};
+use super::event::{By, ClusterEvent, Object, Severity};
 use super::trace::Trace;
 use super::{ContextSummary, Model};
 use crate::text::Text;
 use crate::units::Millis;
 
-/// 2026-11-22 14:07:02 UTC.
+/// The time of all fixtures, 2026-11-22 14:07:02 UTC.
 pub(crate) const NOW: Millis = 1_795_356_422_000;
 
 const TRACE: &str = "org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.\n\
@@ -71,19 +71,19 @@ fn context() -> Vec<ContextSummary> {
 /// Nothing heard of yet.
 pub(crate) fn connecting() -> Model {
     let mut model = Model::new(context(), 0, false, NOW - 300_000);
-    model.now = NOW;
-    model.cluster.rest = Link::Connecting;
+    model.session.now = NOW;
+    model.cluster_mut().rest = Link::Connecting;
     model
 }
 
 /// A cluster without connectors.
 pub(crate) fn empty() -> Model {
     let mut model = connecting();
-    model.cluster.rest = Link::Up;
-    model.cluster.brokers = Link::Up;
-    model.cluster.listed = Some(NOW - 400);
-    model.cluster.version = Some(Text::line("4.3.0"));
-    model.stale_index = true;
+    model.cluster_mut().rest = Link::Up;
+    model.cluster_mut().brokers = Link::Up;
+    model.cluster_mut().listed = Some(NOW - 400);
+    model.cluster_mut().version = Some(Text::line("4.3.0"));
+    model.ui.stale_index = true;
     model
 }
 
@@ -109,9 +109,9 @@ fn workers(model: &mut Model) {
             worker.started = Some(NOW - 7_200_000);
             worker.seen = Some(NOW - 900);
         }
-        model.cluster.workers.insert(id, worker);
+        model.cluster_mut().workers.insert(id, worker);
     }
-    model.cluster.group = Some(Group {
+    model.cluster_mut().group = Some(Group {
         id: Text::line("connect-prod"),
         state: Text::line("Stable"),
         protocol: Text::line("sessioned"),
@@ -122,7 +122,7 @@ fn workers(model: &mut Model) {
         assigned: Default::default(),
         changes: 0,
     });
-    model.cluster.group_at = Some(NOW - 800);
+    model.cluster_mut().group_at = Some(NOW - 800);
 }
 
 fn rates(connector: &mut Connector, rate: f64) {
@@ -143,13 +143,13 @@ fn rates(connector: &mut Connector, rate: f64) {
             batch_avg: Some(500.0),
             commit_ms: Some(21.4),
             errors: Some(0),
-            last_error: None,
             partitions: vec![
                 (Text::line("orders"), task.id as i32),
                 (Text::line("orders"), task.id as i32 + 4),
             ],
             committed_at: Some(NOW - 2_000),
             at: NOW - 900,
+            ..TaskFigures::default()
         }));
     }
 }
@@ -182,16 +182,16 @@ fn add(model: &mut Model, mut connector: Connector) {
                 at: NOW - 1_000,
             };
             let key = (connector.name.clone(), place.topic.clone(), partition);
-            model.cluster.partitions.insert(key, place);
+            model.cluster_mut().partitions.insert(key, place);
         }
     }
     model
-        .cluster
+        .cluster_mut()
         .connectors
         .insert(connector.name.clone(), connector);
 }
 
-/// Everything runs.
+/// A cluster in which everything runs.
 pub(crate) fn healthy() -> Model {
     use State::Running;
     let mut model = empty();
@@ -226,10 +226,10 @@ pub(crate) fn healthy() -> Model {
     rates(&mut audit, 0.0);
     lagging(&mut audit, 77_000);
     add(&mut model, audit);
-    model.cluster.live = true;
-    model.cluster.lag_at = Some(NOW - 1_000);
-    model.cluster.telemetry_at = Some(NOW - 900);
-    model.stale_index = true;
+    model.cluster_mut().live = true;
+    model.cluster_mut().lag_at = Some(NOW - 1_000);
+    model.cluster_mut().telemetry_at = Some(NOW - 900);
+    model.ui.stale_index = true;
     model
 }
 
@@ -286,40 +286,34 @@ pub(crate) fn failing() -> Model {
     lagging(&mut stalled, 9_800);
     stalled.moved = Some(NOW - 2_280_000);
     add(&mut model, stalled);
-    for (at, severity, kind, object, what) in [
+    let denied = || ClusterEvent::State {
+        from: Some(Running),
+        to: Failed,
+        root: Some(Text::line("AmazonS3Exception: Access Denied")),
+    };
+    let task = |connector: &str, id| Object::Task(connector.into(), id);
+    let jdbc = Object::Connector("orders-jdbc-0001".into());
+    let paused = ClusterEvent::Target(TargetState::Paused);
+    for (ago, severity, object, what) in [
         (
-            NOW - 660_000,
+            660_000,
             Severity::Error,
-            "task",
-            "orders-s3-0042-1",
-            "RUNNING -> FAILED: AmazonS3Exception: Access Denied",
+            task("orders-s3-0042", 1),
+            denied(),
         ),
         (
-            NOW - 120_000,
+            120_000,
             Severity::Error,
-            "task",
-            "orders-jdbc-0113-2",
-            "RUNNING -> FAILED: AmazonS3Exception: Access Denied",
+            task("orders-jdbc-0113", 2),
+            denied(),
         ),
-        (
-            NOW - 60_000,
-            Severity::Info,
-            "config",
-            "orders-jdbc-0001",
-            "asked to be PAUSED",
-        ),
+        (60_000, Severity::Info, jdbc, paused),
     ] {
-        model.events.push(NewEvent {
-            at,
-            severity,
-            kind,
-            object: Text::line(object),
-            what: Text::line(what),
-            by: Text::line("w2:8083"),
-            connector: Some(object.get(..object.len() - 2).unwrap_or(object).into()),
-        });
+        let by = By::Worker(Text::line("w2:8083"));
+        let cluster = model.cluster_mut();
+        cluster.record(NOW - ago, severity, by, object, what);
     }
-    model.stale_index = true;
+    model.ui.stale_index = true;
     model
 }
 
@@ -360,12 +354,12 @@ pub(crate) fn rebalancing() -> Model {
     );
     pausing.changed = Some(NOW - 9_000);
     add(&mut model, pausing);
-    if let Some(worker) = model.cluster.workers.get_mut(&Text::line("w2:8083")) {
+    if let Some(worker) = model.cluster_mut().workers.get_mut(&Text::line("w2:8083")) {
         worker.member = Some(false);
         worker.leader = None;
         worker.health = Some(WorkerHealth::Unreachable(Text::line("connection refused")));
     }
-    if let Some(group) = &mut model.cluster.group {
+    if let Some(group) = &mut model.cluster_mut().group {
         group.state = Text::line("PreparingRebalance");
         group.delay = Some(240_000);
         group.delay_until = Some(NOW + 240_000);
@@ -384,7 +378,7 @@ pub(crate) fn rebalancing() -> Model {
         ),
         (41, NOW - 3_100, 3_100, "w2:8083 left", 0, 1, 0, 300_000),
     ] {
-        model.cluster.rebalances.push_front(Rebalance {
+        model.cluster_mut().rebalances.push_front(Rebalance {
             generation: Some(generation),
             start,
             duration: Some(duration),
@@ -398,38 +392,38 @@ pub(crate) fn rebalancing() -> Model {
             leader: None,
         });
     }
-    model.cluster.mark_lost(NOW);
-    model.stale_index = true;
+    model.cluster_mut().mark_lost(NOW);
+    model.ui.stale_index = true;
     model
 }
 
-/// As failing, and nobody answers any more.
+/// As failing, and neither REST nor the brokers answer any more.
 pub(crate) fn disconnected() -> Model {
     let mut model = failing();
-    model.cluster.rest = Link::Down {
+    model.cluster_mut().rest = Link::Down {
         error: Text::line("http://w1:8083: Connection refused (os error 111)"),
         since: NOW - 42_000,
         attempt: 9,
     };
-    model.cluster.brokers = Link::Down {
+    model.cluster_mut().brokers = Link::Down {
         error: Text::line("k1:9092: all broker connections are down"),
         since: NOW - 40_000,
         attempt: 8,
     };
-    model.cluster.live = false;
-    model.cluster.listed = Some(NOW - 43_000);
-    model.stale_index = true;
+    model.cluster_mut().live = false;
+    model.cluster_mut().listed = Some(NOW - 43_000);
+    model.ui.stale_index = true;
     model
 }
 
 /// Never connected, and it does not work.
 pub(crate) fn unreachable() -> Model {
     let mut model = connecting();
-    model.cluster.rest = Link::Down {
+    model.cluster_mut().rest = Link::Down {
         error: Text::line("http://w1:8083: Connection refused (os error 111)"),
         since: NOW - 5_000,
         attempt: 3,
     };
-    model.stale_index = true;
+    model.ui.stale_index = true;
     model
 }

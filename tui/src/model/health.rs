@@ -1,7 +1,7 @@
 //! The one computed HEALTH of a connector, from the states of the connector and all of its tasks.
 //!
-//! `RUNNING` of the connector instance says nothing about its tasks, so nothing here trusts it alone: zero tasks are
-//! as bad as failed ones, and a connector asked to pause is `PAUSED` only once every task is.
+//! `RUNNING` of the connector instance says nothing about its tasks, so nothing here trusts it alone: zero
+//! tasks are as bad as failed ones, and a connector asked to pause is `PAUSED` only once every task is.
 
 use sluice_protocol::{State, TargetState};
 
@@ -18,9 +18,8 @@ pub(crate) const START_GRACE: Millis = 10_000;
 pub(crate) enum Health {
     /// The connector failed, or all of its tasks did, or it has none.
     Unhealthy,
-    /// Said to run by a worker that is gone: nobody does the work until it is given to another one.
+    /// Said to run by a worker that is gone: no worker does the work until it is given to another one.
     Lost,
-    /// Some tasks failed.
     Degraded,
     /// Says RUNNING, but offsets stand still although there is input.
     Stalled,
@@ -75,17 +74,11 @@ impl Health {
 /// How many tasks are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TaskCounts {
-    /// All tasks known.
     pub(crate) total: usize,
-    /// RUNNING.
     pub(crate) running: usize,
-    /// FAILED.
     pub(crate) failed: usize,
-    /// UNASSIGNED.
     pub(crate) unassigned: usize,
-    /// PAUSED.
     pub(crate) paused: usize,
-    /// RESTARTING.
     pub(crate) restarting: usize,
     /// RUNNING or RESTARTING on a worker that is gone; counted in no other state.
     pub(crate) lost: usize,
@@ -195,7 +188,8 @@ fn started(connector: &Connector, now: Millis) -> Health {
     Health::Healthy
 }
 
-/// The state asked for: the target state when the config topic is read, else what the connector instance says.
+/// The state asked for: the target state when the config topic is read, else what the connector instance
+/// says.
 pub(crate) fn asked_for(connector: &Connector) -> TargetState {
     connector.target.unwrap_or(match connector.state {
         State::Paused => TargetState::Paused,

@@ -1,5 +1,5 @@
-//! The state of the terminal. Changed by `update` only, read by `view`; holds the time, the size of the screen, the
-//! selection and the scroll position, so that neither of the two needs anything else.
+//! The state of the terminal. Changed by `update` only, read by `view`; holds the time, the size of the
+//! screen, the selection and the scroll position, so that neither of the two needs anything else.
 
 pub(crate) mod action;
 pub(crate) mod cluster;
@@ -10,13 +10,15 @@ pub(crate) mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod health;
+pub(crate) mod nav;
+pub(crate) mod news;
 pub(crate) mod prompt;
-pub(crate) mod screen;
 pub(crate) mod secrets;
 pub(crate) mod table;
 pub(crate) mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 
 use sluice_protocol::ConnectorName;
 
@@ -26,57 +28,54 @@ use action::{Action, Outcome};
 use cluster::Cluster;
 use demo::Demo;
 use dialog::{Dialog, EditSession};
-use event::Events;
+use nav::{Detail, Nav, TextState};
 use prompt::Prompt;
-use screen::{Detail, Nav, Screen};
-use table::{RowKey, TableId, TableState};
+use table::{TableId, TableState};
 
 /// What the screen needs to know of a context.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ContextSummary {
-    /// Name.
+    /// Name in the configuration.
     pub(crate) name: Text,
-    /// REST URLs.
+    /// URLs of its workers.
     pub(crate) urls: Text,
-    /// Brokers, if configured.
     pub(crate) bootstrap: Option<Text>,
-    /// No writes.
+    /// Whether verbs are off.
     pub(crate) readonly: bool,
     /// Every verb needs the connector's name typed.
     pub(crate) careful: bool,
-    /// Nobody named it: it is the worker that may be on this machine.
+    /// Whether no configuration names it: it is the worker that may be on this machine.
     pub(crate) assumed: bool,
-    /// Last picture of it: version, connectors, bad ones, and when.
+    /// What was last known of it, since the start of the terminal.
     pub(crate) seen: Option<Seen>,
 }
 
 /// What was last known of a context.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// Server version.
+    /// Version of the worker that answered.
     pub(crate) version: Option<Text>,
-    /// Connectors.
+    /// How many connectors it has.
     pub(crate) connectors: usize,
-    /// Bad ones.
+    /// How many of them are bad.
     pub(crate) bad: usize,
-    /// When.
+    /// When this was seen.
     pub(crate) at: Millis,
 }
 
-/// A short word to the user.
+/// A short message to the user, in the footer.
 #[derive(Clone, Debug)]
 pub(crate) struct Flash {
-    /// How it is meant.
+    /// Whether it is good or bad news.
     pub(crate) outcome: Outcome,
-    /// The word.
     pub(crate) text: Text,
-    /// When it was said.
+    /// When it was shown first.
     pub(crate) at: Millis,
 }
 
-/// The state of the terminal.
+/// What holds for the whole run, whichever cluster is on the screen.
 #[derive(Clone, Debug)]
-pub(crate) struct Model {
+pub(crate) struct Session {
     /// Wall-clock time as of the last message.
     pub(crate) now: Millis,
     /// Width of the screen in cells.
@@ -87,51 +86,71 @@ pub(crate) struct Model {
     pub(crate) contexts: Vec<ContextSummary>,
     /// Which of them is on the screen.
     pub(crate) context: usize,
-    /// Read-only for the whole run.
+    /// Whether verbs are off for the whole run.
     pub(crate) readonly: bool,
-    /// The cluster.
-    pub(crate) cluster: Cluster,
-    /// When we began to watch this cluster.
-    pub(crate) since: Millis,
-    /// Counts connections, so that news of an old one is told apart.
-    pub(crate) epoch: u64,
-    /// Screens.
+    /// Commands typed, oldest first.
+    pub(crate) history: Vec<String>,
+    /// Whether wide columns are shown.
+    pub(crate) wide: bool,
+    /// What the demo shows beside the cluster.
+    pub(crate) demo: Option<Demo>,
+    /// Whether the terminal is about to end.
+    pub(crate) quitting: bool,
+    /// Number for the next action or plan.
+    next_number: u64,
+}
+
+/// What the user has open and under way on the cluster of the screen; a switch to another begins with an
+/// empty one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ui {
+    /// Which screen is open.
     pub(crate) nav: Nav,
-    tables: Vec<TableState>,
-    /// Connector screen.
+    tables: BTreeMap<TableId, TableState>,
+    texts: BTreeMap<&'static str, TextState>,
+    /// Which of its tables has the focus on screens that have several, counted from 0.
+    pub(crate) focus: BTreeMap<&'static str, usize>,
+    /// State of the connector screen.
     pub(crate) detail: Detail,
     /// Texts edited and not written, by connector; `None` is that of a new one.
     pub(crate) drafts: BTreeMap<Option<ConnectorName>, EditSession>,
-    /// First line of the help.
-    pub(crate) help_scroll: usize,
-    /// What lines of the help must contain.
-    pub(crate) help_filter: String,
-    /// Keys go to the rebalances, not to the workers.
-    pub(crate) rebalances_focused: bool,
-    /// Events.
-    pub(crate) events: Events,
-    /// Line being typed.
+    /// The line being typed.
     pub(crate) prompt: Option<Prompt>,
-    /// Commands typed, oldest first.
-    pub(crate) history: Vec<String>,
-    /// Dialogs, the topmost last.
+    /// The dialog that is open.
     pub(crate) dialog: Option<Dialog>,
-    /// Actions, oldest first.
     pub(crate) actions: VecDeque<Action>,
-    /// Number for the next action or plan.
-    pub(crate) next_number: u64,
-    /// Word to the user.
+    /// Message to the user.
     pub(crate) flash: Option<Flash>,
     /// Something is being fetched that the user waits for.
     pub(crate) busy: Option<Text>,
-    /// Wide columns.
-    pub(crate) wide: bool,
-    /// Row indexes must be made anew.
+    /// Whether row indexes must be made anew.
     pub(crate) stale_index: bool,
-    /// What the demo shows beside the cluster.
-    pub(crate) demo: Option<Demo>,
-    /// The terminal is to end.
-    pub(crate) quitting: bool,
+    /// Whether a state of a connector that no list has named yet was reported: the list is to be asked for
+    /// again.
+    pub(crate) relist: bool,
+}
+
+impl Ui {
+    /// Home, and nothing under way.
+    fn new() -> Self {
+        Self {
+            stale_index: true,
+            ..Self::default()
+        }
+    }
+}
+
+static UNSEEN: LazyLock<TableState> = LazyLock::new(TableState::default);
+static UNREAD: LazyLock<TextState> = LazyLock::new(TextState::default);
+static UNKNOWN: LazyLock<Cluster> = LazyLock::new(Cluster::default);
+
+/// The state of the terminal.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(crate) session: Session,
+    /// What is known of clusters, by the place of their contexts in the configuration.
+    pub(crate) clusters: BTreeMap<usize, Cluster>,
+    pub(crate) ui: Ui,
 }
 
 impl Model {
@@ -143,74 +162,89 @@ impl Model {
         now: Millis,
     ) -> Self {
         Self {
-            now,
-            width: 80,
-            height: 24,
-            contexts,
-            context,
-            readonly,
-            cluster: Cluster::default(),
-            since: now,
-            epoch: 0,
-            nav: Nav::default(),
-            tables: TableId::ALL.iter().map(|id| TableState::new(*id)).collect(),
-            detail: Detail::default(),
-            drafts: BTreeMap::new(),
-            help_scroll: 0,
-            help_filter: String::new(),
-            rebalances_focused: false,
-            events: Events::default(),
-            prompt: None,
-            history: Vec::new(),
-            dialog: None,
-            actions: VecDeque::new(),
-            next_number: 1,
-            flash: None,
-            busy: None,
-            wide: false,
-            stale_index: true,
-            demo: None,
-            quitting: false,
+            session: Session {
+                now,
+                width: 80,
+                height: 24,
+                contexts,
+                context,
+                readonly,
+                history: Vec::new(),
+                wide: false,
+                demo: None,
+                quitting: false,
+                next_number: 1,
+            },
+            clusters: BTreeMap::from([(context, Cluster::new(now, 0))]),
+            ui: Ui::new(),
         }
     }
 
-    /// A table.
+    /// Wall-clock time as of the last message.
+    pub(crate) const fn now(&self) -> Millis {
+        self.session.now
+    }
+
+    /// What is known of the cluster on the screen.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        self.clusters.get(&self.session.context).unwrap_or(&UNKNOWN)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn cluster_mut(&mut self) -> &mut Cluster {
+        self.clusters.entry(self.session.context).or_default()
+    }
+
+    /// Leaves the cluster on the screen for that of another context; answers with the number of its
+    /// connection.
+    pub(crate) fn switch(&mut self, context: usize) -> u64 {
+        let epoch = self.cluster().epoch + 1;
+        let cluster = Cluster::new(self.session.now, epoch);
+        self.clusters = BTreeMap::from([(context, cluster)]);
+        self.session.context = context;
+        self.ui = Ui::new();
+        epoch
+    }
+
+    /// The state of a table; that of one never shown is empty.
     pub(crate) fn table(&self, id: TableId) -> &TableState {
-        &self.tables[id as usize]
+        self.ui.tables.get(&id).unwrap_or(&UNSEEN)
     }
 
-    /// A table, to change it.
+    /// The state of a table, to change it.
     pub(crate) fn table_mut(&mut self, id: TableId) -> &mut TableState {
-        &mut self.tables[id as usize]
+        self.ui.tables.entry(id).or_default()
     }
 
-    /// The table that has the focus.
-    pub(crate) fn focused(&self) -> Option<TableId> {
-        match self.nav.current() {
-            Screen::Workers if self.rebalances_focused => Some(TableId::Rebalances),
-            Screen::Connector(_)
-                if self.detail.full || self.detail.focus != screen::Pane::Tasks =>
-            {
-                None
-            }
-            screen => screen.table(),
-        }
+    /// The states of all tables, to change them.
+    pub(crate) fn tables_mut(&mut self) -> impl Iterator<Item = &mut TableState> {
+        self.ui.tables.values_mut()
+    }
+
+    /// The state of a screen's text.
+    pub(crate) fn text(&self, screen: &str) -> &TextState {
+        self.ui.texts.get(screen).unwrap_or(&UNREAD)
+    }
+
+    /// The state of a screen's text, to change it.
+    pub(crate) fn text_mut(&mut self, screen: &'static str) -> &mut TextState {
+        self.ui.texts.entry(screen).or_default()
     }
 
     /// The context on the screen.
     pub(crate) fn current_context(&self) -> Option<&ContextSummary> {
-        self.contexts.get(self.context)
+        self.session.contexts.get(self.session.context)
     }
 
-    /// Whether verbs are off.
+    /// Whether verbs are off on this cluster.
     pub(crate) fn is_readonly(&self) -> bool {
-        self.readonly
+        self.session.readonly
             || self
                 .current_context()
                 .is_some_and(|context| context.readonly)
     }
 
-    /// Whether brokers are configured.
+    /// Whether its context names brokers.
     pub(crate) fn has_brokers(&self) -> bool {
         self.current_context()
             .is_some_and(|context| context.bootstrap.is_some())
@@ -218,37 +252,22 @@ impl Model {
 
     /// The connector whose screen is open.
     pub(crate) fn open_connector(&self) -> Option<&ConnectorName> {
-        match self.nav.current() {
-            Screen::Connector(name) => Some(name),
-            _ => None,
-        }
+        self.ui.nav.current().connector.as_ref()
     }
 
-    /// The row the cursor is on, on the present screen.
-    pub(crate) fn current_row(&self) -> Option<&RowKey> {
-        let id = self.focused().or_else(|| self.nav.current().table())?;
-        self.table(id).current()
-    }
-
-    /// Says something to the user.
+    /// Shows a message to the user.
     pub(crate) fn say(&mut self, outcome: Outcome, text: &str) {
-        self.flash = Some(Flash {
+        self.ui.flash = Some(Flash {
             outcome,
             text: Text::line(text),
-            at: self.now,
+            at: self.session.now,
         });
     }
 
     /// The next free number.
     pub(crate) fn take_number(&mut self) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
+        let number = self.session.next_number;
+        self.session.next_number += 1;
         number
-    }
-
-    /// Rows of the screen between header and footer, or the guide of the demo above the footer.
-    pub(crate) fn body_height(&self) -> u16 {
-        let guide = u16::from(self.demo.is_some());
-        self.height.saturating_sub(3 + guide)
     }
 }

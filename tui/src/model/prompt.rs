@@ -3,7 +3,7 @@
 /// What the line is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PromptKind {
-    /// `:`
+    /// After `:`, to be run.
     Command,
     /// `/` over a table.
     Filter,
@@ -14,7 +14,6 @@ pub(crate) enum PromptKind {
 /// A line being edited.
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
-    /// Purpose.
     pub(crate) kind: PromptKind,
     text: String,
     /// Cursor as a byte place on a character border.
@@ -56,7 +55,7 @@ impl Prompt {
         self.cursor = self.text.len();
     }
 
-    /// Types a character.
+    /// Types a character at the cursor.
     pub(crate) fn insert(&mut self, c: char) {
         if !c.is_control() && self.text.len() + c.len_utf8() <= CAP {
             self.text.insert(self.cursor, c);

@@ -1,11 +1,12 @@
-//! Secrets in connector configurations: which values or parts of values are hidden, and how an edited text becomes a
-//! configuration again without ever writing a mask.
+//! Secrets in connector configurations: which values or parts of values are hidden, and how an edited text
+//! becomes a configuration again without ever writing a mask.
 //!
-//! A value is secret as a whole when its key has type PASSWORD in the plugin's ConfigDef or a name that says so. In any
-//! other value the parts that are secrets by their form are hidden: passwords in URLs, parameters such as
-//! `password=` and `api_key=`, tokens after `Bearer`, headers such as `Authorization:`. What is only a reference
-//! (`${provider:path:key}`) is never hidden. In the editor [`MASK`] stands for a value and [`PART`] for a part of one;
-//! what comes back with them at the same place keeps what is stored, and a mask anywhere else is refused.
+//! A value is secret as a whole when its key has type PASSWORD in the plugin's ConfigDef or a name that
+//! says so. In any other value the parts that are secrets by their form are hidden: passwords in URLs,
+//! parameters such as `password=` and `api_key=`, tokens after `Bearer`, headers such as `Authorization:`.
+//! What is only a reference (`${provider:path:key}`) is never hidden. In the editor [`MASK`] stands for a
+//! value and [`PART`] for a part of one; what comes back with them at the same place keeps what is stored,
+//! and a mask anywhere else is refused.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ static USER_INFO: LazyLock<Option<Regex>> =
 /// The same with a password that holds what a URL would escape.
 static ODD_USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"://[^/\s:@?#]*:([^\s@]*)@").ok());
-/// `jdbc:oracle:thin:user/password@host`.
+/// A user and password as in `jdbc:oracle:thin:user/password@host`.
 static ORACLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i):(?:thin|oci):[^/\s:@]+/([^@\s]+)@").ok());
 /// A name that may carry a secret and its value: `;password=x`, `&api_key=x`, `"token": "x"`, `X-Api-Key: x`.
@@ -51,7 +52,7 @@ static PARAMETER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static AUTHORIZATION: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"(?i)authorization["']?\s*[=:]\s*["']?(?:[A-Za-z-]+\s+)?([^\s,|;"'&]+)"#).ok()
 });
-/// `Bearer eyJhbGciOi`.
+/// A token as in `Authorization: Bearer eyJhbGciOi`.
 static BEARER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\bbearer\s+([A-Za-z0-9._~+/=•-]{4,})").ok());
 
@@ -107,8 +108,8 @@ fn names_a_place(key: &str) -> bool {
 /// A secret within a value: what it belongs to (the name of a parameter, or a form), and where it is.
 type Part = (String, Range<usize>);
 
-/// All secret parts of a value, in their order, none within another. In prose a colon is no assignment: what follows it is
-/// most often the reason of an error.
+/// All secret parts of a value, in their order, none within another. In prose a colon is no assignment:
+/// what follows it is most often the reason of an error.
 fn find_parts(value: &str, prose: bool) -> Vec<Part> {
     // No form does without one of these.
     if !value.contains(['=', ':', '@']) && !value.contains(' ') {
@@ -203,7 +204,8 @@ fn without(value: &str, parts: Vec<Part>) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Puts the stored parts back where their masks still stand; `None` when a mask stands for nothing that is stored.
+/// Puts the stored parts back where their masks still stand; `None` when a mask stands for nothing that is
+/// stored.
 fn unmasked(edited: &str, stored: &str) -> Option<String> {
     let mut known: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (label, place) in parts(stored) {
@@ -250,14 +252,11 @@ pub(crate) enum EditError {
     Json(String),
     /// A mask at a place where no secret is stored, or with other text around it.
     #[error("{key}: the mask {PART} stands for a stored value and can't be part of a new one")]
-    Masked {
-        /// The key.
-        key: String,
-    },
+    Masked { key: String },
 }
 
 /// An edited text as it may be kept in a file: whatever of it is or may be a secret is masked, also where it
-/// is no JSON.
+/// is not JSON.
 pub(crate) fn draft_text(text: &str, passwords: &PasswordKeys) -> String {
     let lines = text.lines().map(|line| {
         let mut masked = String::with_capacity(line.len());
@@ -301,7 +300,7 @@ pub(crate) fn merge(text: &str, stored: &ConfigMap) -> Result<ConfigMap, EditErr
     Ok(edited)
 }
 
-/// One changed key.
+/// A key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Only in the new configuration.

@@ -1,8 +1,8 @@
 //! Stack traces, with the root cause first.
 //!
-//! A Java trace names the outermost exception first and the reason last ("Caused by"); an operator wants the reason.
-//! The chain is turned round: the last cause, its frames, then what it led to. Text without frames (an agent's chain
-//! of causes, one `caused by:` a line) is treated the same.
+//! A Java trace names the outermost exception first and the reason last ("Caused by"); an operator wants
+//! the reason. The chain is turned round: the last cause, its frames, then what it led to. Text without
+//! frames (an agent's chain of causes, one `caused by:` a line) is treated the same.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -18,7 +18,7 @@ pub(crate) struct Trace {
     pub(crate) lines: Vec<Text>,
     /// All lines as they were written.
     original: Vec<Text>,
-    /// Fingerprint of the text it was read from, to tell the same trace again without reading it.
+    /// Fingerprint of the text it was read from, to recognise the same trace without reading it.
     source: u64,
 }
 

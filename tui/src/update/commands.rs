@@ -2,44 +2,54 @@
 
 use sluice_protocol::ConnectorName;
 
-use super::{edit, verbs};
+use super::{edit, said, verbs};
 use crate::effect::Effect;
 use crate::keys::Command;
 use crate::model::Model;
-use crate::model::action::{Action, Outcome, Stage};
+use crate::model::action::{Action, Outcome, Stage, Verb};
 use crate::model::filter::Filter;
+use crate::model::nav::{CONNECTOR, Detail, HELP, Pane, Place, TextState};
 use crate::model::prompt::{Prompt, PromptKind};
-use crate::model::screen::{Detail, Pane, Screen};
-use crate::model::table::{Column, RowKey, TableId, columns};
+use crate::model::table::{RowKey, Sort, TableState};
+use crate::screen::connector::{OwnTasks, lower};
+use crate::screen::connectors::Connectors;
+use crate::screen::events::Events;
+use crate::screen::lag::Lag;
+use crate::screen::rows::{Rows, Table};
+use crate::screen::workers::Workers;
+use crate::screen::{Go, Screen, current, current_row, focused};
 
 /// Runs a command on the present screen.
 pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     if command.writes() && model.is_readonly() {
-        model.say(Outcome::Bad, "read-only: writes are off");
-        return Vec::new();
+        return said(model, Outcome::Bad, "read-only: writes are off");
     }
-    if model.dialog.is_none() {
-        model.flash = model
+    if model.ui.dialog.is_none() {
+        model.ui.flash = model
+            .ui
             .flash
             .take()
-            .filter(|flash| flash.outcome == Outcome::Bad && model.now - flash.at < 2_000);
+            .filter(|flash| flash.outcome == Outcome::Bad && model.now() - flash.at < 2_000);
     }
     match command {
-        Command::Quit => model.quitting = true,
+        Command::Quit => model.session.quitting = true,
         Command::Help => {
-            model.help_scroll = 0;
-            model.help_filter.clear();
-            model.nav.push(Screen::Help);
+            *model.text_mut(HELP) = TextState::default();
+            model.ui.nav.push(Place::of(HELP));
         }
-        Command::OpenLine => model.prompt = Some(Prompt::new(PromptKind::Command, "")),
+        Command::OpenLine => model.ui.prompt = Some(Prompt::new(PromptKind::Command, "")),
         Command::FilterLine => filter_line(model),
-        Command::Enter => return enter(model),
+        Command::Enter => return follow(model, current(model).enter(model)),
         Command::Back => return back(model),
-        Command::HistoryBack => return revisit(model, "before this one", |model| model.nav.back()),
-        Command::HistoryForward => {
-            return revisit(model, "after this one", |model| model.nav.forward());
+        Command::HistoryBack => {
+            return revisit(model, "before this one", |model| model.ui.nav.back());
         }
-        Command::LastView => return revisit(model, "before this one", |model| model.nav.toggle()),
+        Command::HistoryForward => {
+            return revisit(model, "after this one", |model| model.ui.nav.forward());
+        }
+        Command::LastView => {
+            return revisit(model, "before this one", |model| model.ui.nav.toggle());
+        }
         Command::Refresh => {
             model.say(Outcome::Pending, "refreshing");
             return vec![Effect::Refresh];
@@ -47,6 +57,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Redraw => return vec![Effect::Redraw],
         Command::ToggleAgent => {
             let whole = model
+                .session
                 .demo
                 .as_ref()
                 .is_some_and(|demo| demo.running == demo.agents);
@@ -57,7 +68,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Wide => wide(model),
         Command::Faults => {
             with_table(model, |table| table.faults = !table.faults);
-            model.stale_index = true;
+            model.ui.stale_index = true;
         }
         Command::Up => step(model, -1),
         Command::Down => step(model, 1),
@@ -71,40 +82,38 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             with_table(model, |table| table.marks.clear());
             model.say(Outcome::Pending, "no marks");
         }
-        Command::SortBy(column) => sort_by(model, column),
+        Command::SortBy(letter) => sort_by(model, letter),
         Command::SortLeft => sort_step(model, -1),
         Command::SortRight => sort_step(model, 1),
-        Command::SortReverse => match model.focused() {
-            Some(id) => {
-                let sort = &mut model.table_mut(id).sort;
-                sort.reverse = !sort.reverse;
-                model.stale_index = true;
+        Command::SortReverse => {
+            if let Some(table) = sortable(model) {
+                let sort = table.sort(model);
+                sort_again(model, table, sort.column, !sort.reverse);
             }
-            None => nothing_to_sort(model),
-        },
+        }
         Command::Restart => verbs::restart_dialog(model),
-        Command::Pause => verbs::confirm(model, &crate::model::action::Verb::Pause),
-        Command::Resume => verbs::confirm(model, &crate::model::action::Verb::Resume),
-        Command::Stop => verbs::confirm(model, &crate::model::action::Verb::Stop),
-        Command::Delete => verbs::confirm(model, &crate::model::action::Verb::Delete),
+        Command::Pause => verbs::confirm(model, &Verb::Pause),
+        Command::Resume => verbs::confirm(model, &Verb::Resume),
+        Command::Stop => verbs::confirm(model, &Verb::Stop),
+        Command::Delete => verbs::confirm(model, &Verb::Delete),
         Command::Edit => return edit::begin(model),
         Command::New => return edit::begin_new(model),
         Command::Copy => return copy(model),
         Command::Trace => return look(model, Pane::Trace),
         Command::Config => return look(model, Pane::Config),
         Command::Offsets => return look(model, Pane::Offsets),
-        Command::Topics => filtered(model, Screen::Lag, TableId::Lag, "connector"),
-        Command::EventsOfRow => filtered(model, Screen::Events, TableId::Events, "connector"),
-        Command::Workers => return jump(model, Screen::Workers),
+        Command::Topics => filtered(model, &Lag),
+        Command::EventsOfRow => filtered(model, &Events),
+        Command::Workers => return jump(model, &Workers),
         Command::OwnerWorker => owner(model),
         Command::Reveal => reveal(model),
         Command::NextPane => return next_pane(model, 1),
         Command::PreviousPane => return next_pane(model, Pane::ALL.len() - 1),
-        Command::OpenPane(pane) if model.detail.focus == pane && !model.detail.full => {
+        Command::OpenPane(pane) if model.ui.detail.focus == pane && !model.ui.detail.full => {
             return nothing(model, "this pane has the focus already");
         }
         Command::OpenPane(pane) => return open_pane(model, pane),
-        Command::Full => model.detail.full = !model.detail.full,
+        Command::Full => model.ui.detail.full = !model.ui.detail.full,
         Command::NextMatch => search(model, true),
         Command::PreviousMatch => search(model, false),
     }
@@ -112,20 +121,14 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
 }
 
 /// Goes to a screen by word.
-pub(super) fn jump(model: &mut Model, screen: Screen) -> Vec<Effect> {
-    moved(model, |model| {
-        if screen == Screen::Help {
-            model.nav.push(screen);
-        } else {
-            model.nav.jump(screen);
-        }
-    })
+pub(super) fn jump(model: &mut Model, screen: &'static dyn Screen) -> Vec<Effect> {
+    moved(model, |model| model.ui.nav.jump(screen.place()))
 }
 
 fn moved(model: &mut Model, go: impl FnOnce(&mut Model)) -> Vec<Effect> {
     let before = model.open_connector().cloned();
     go(model);
-    model.stale_index = true;
+    model.ui.stale_index = true;
     let after = model.open_connector().cloned();
     match after {
         Some(name) if before.as_ref() != Some(&name) => arrive(model, &name),
@@ -141,11 +144,11 @@ pub(super) fn open_connector(
     pane: Option<Pane>,
 ) -> Vec<Effect> {
     let mut effects = moved(model, |model| {
-        model.nav.push(Screen::Connector(name.clone()));
+        model.ui.nav.push(Place::connector(name));
     });
-    super::index::rebuild(model);
+    super::rebuild(model);
     let task = task.or_else(|| {
-        let connector = model.cluster.connectors.get(name)?;
+        let connector = model.cluster().connectors.get(name)?;
         connector
             .tasks
             .values()
@@ -153,16 +156,16 @@ pub(super) fn open_connector(
             .map(|task| task.id)
     });
     if let Some(task) = task {
-        let key = RowKey::Task(name.clone(), task);
-        model.table_mut(TableId::ConnectorTasks).select(&key);
+        let key = RowKey::task(name, task);
+        model.table_mut(OwnTasks::ID).select(&key);
     }
     let failed = model
-        .cluster
+        .cluster()
         .connectors
         .get(name)
         .is_some_and(|connector| connector.first_trace().is_some());
     if !failed {
-        model.detail.lower = Pane::Config;
+        model.ui.detail.lower = Pane::Config;
     }
     if let Some(pane) = pane {
         effects.extend(open_pane(model, pane));
@@ -171,10 +174,10 @@ pub(super) fn open_connector(
 }
 
 fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
-    model.detail = Detail::default();
-    *model.table_mut(TableId::ConnectorTasks) =
-        crate::model::table::TableState::new(TableId::ConnectorTasks);
-    let Some(connector) = model.cluster.connectors.get(name) else {
+    model.ui.detail = Detail::default();
+    *model.text_mut(CONNECTOR) = TextState::default();
+    *model.table_mut(OwnTasks::ID) = TableState::default();
+    let Some(connector) = model.cluster().connectors.get(name) else {
         return Vec::new();
     };
     match connector.config.text("connector.class") {
@@ -188,34 +191,26 @@ fn arrive(model: &mut Model, name: &ConnectorName) -> Vec<Effect> {
 
 /// Says why a key does nothing here.
 fn nothing(model: &mut Model, why: &str) -> Vec<Effect> {
-    model.say(Outcome::Pending, why);
-    Vec::new()
-}
-
-fn nothing_to_sort(model: &mut Model) {
-    model.say(
-        Outcome::Pending,
-        "no table has the focus here; 1 goes to the tasks",
-    );
+    said(model, Outcome::Pending, why)
 }
 
 fn revisit(model: &mut Model, which: &str, go: impl FnOnce(&mut Model)) -> Vec<Effect> {
-    let before = model.nav.current().clone();
+    let before = model.ui.nav.current().clone();
     let effects = moved(model, go);
-    if *model.nav.current() == before {
+    if *model.ui.nav.current() == before {
         return nothing(model, &format!("no view {which}"));
     }
     effects
 }
 
-/// Wide columns need a wide screen: where none has room the user is told.
+/// Wide columns need a wide screen: where none has room the user reads that.
 fn wide(model: &mut Model) {
-    model.wide = !model.wide;
+    model.session.wide = !model.session.wide;
     let shown = |wide| {
-        let id = model.focused()?;
-        Some(crate::model::table::fit(id, model.width.saturating_sub(3), wide).len())
+        let width = model.session.width.saturating_sub(3);
+        Some(focused(model)?.fitted(width, wide).len())
     };
-    let text = match (model.wide, shown(true) == shown(false)) {
+    let text = match (model.session.wide, shown(true) == shown(false)) {
         (true, true) => "wide columns: no room for more, or none here",
         (true, false) => "wide columns",
         (false, _) => "narrow columns",
@@ -223,93 +218,61 @@ fn wide(model: &mut Model) {
     model.say(Outcome::Pending, text);
 }
 
-fn enter(model: &mut Model) -> Vec<Effect> {
-    let Some(row) = model.current_row().cloned() else {
-        return nothing(model, "no row to open");
-    };
-    match row {
-        RowKey::Connector(name) => open_connector(model, &name, None, None),
-        RowKey::Partition(name, ..) => open_connector(model, &name, None, Some(Pane::Lag)),
-        RowKey::Task(name, id) => match model.nav.current() {
-            Screen::Connector(_) => open_pane(model, Pane::Trace),
-            _ => open_connector(model, &name, Some(id), None),
-        },
-        RowKey::Worker(id) => {
-            let filter = Filter::parse(&format!("-l worker={}", id.as_str()));
-            visit(model, Screen::Tasks, TableId::Tasks, filter)
-        }
-        RowKey::Rebalance(_) => nothing(
-            model,
-            "a rebalance has nothing to open; tab goes to the workers",
-        ),
-        RowKey::Event(number) => {
-            let connector = model
-                .events
-                .get(number)
-                .and_then(|event| event.event.connector.clone());
-            match connector {
-                Some(name) if model.cluster.connectors.contains_key(&name) => {
-                    open_connector(model, &name, None, None)
-                }
-                _ => nothing(model, "this event belongs to no connector that is here"),
-            }
-        }
-        RowKey::Context(place) => connect(model, place),
+/// Goes where a key or a word of a screen leads.
+pub(super) fn follow(model: &mut Model, go: Go) -> Vec<Effect> {
+    match go {
+        Go::Connector { name, task, pane } => open_connector(model, &name, task, pane),
+        Go::Pane(pane) => open_pane(model, pane),
+        Go::Rows(screen, filter) => visit(model, screen, filter),
+        Go::Context(place) => connect(model, place),
+        Go::Nowhere(outcome, why) => said(model, outcome, &why),
     }
 }
 
 /// Switches to another context; everything known of the old one is dropped.
-pub(super) fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
-    let Some(context) = model.contexts.get(place) else {
+fn connect(model: &mut Model, place: usize) -> Vec<Effect> {
+    let Some(context) = model.session.contexts.get(place) else {
         return Vec::new();
     };
-    let name = context.name.clone();
-    let old = std::mem::replace(model, Model::new(Vec::new(), place, false, 0));
-    model.contexts = old.contexts;
-    model.readonly = old.readonly;
-    model.now = old.now;
-    model.since = old.now;
-    model.width = old.width;
-    model.height = old.height;
-    model.history = old.history;
-    model.wide = old.wide;
-    model.next_number = old.next_number;
-    model.epoch = old.epoch + 1;
-    model.cluster.rest = crate::model::cluster::Link::Connecting;
-    model.say(Outcome::Pending, &format!("context {name}"));
+    let text = format!("context {}", context.name);
+    let epoch = model.switch(place);
+    model.say(Outcome::Pending, &text);
     vec![Effect::Connect {
         context: place,
-        epoch: model.epoch,
+        epoch,
     }]
 }
 
 /// Esc: closes what is open, innermost first, then clears the filter, then goes up.
 fn back(model: &mut Model) -> Vec<Effect> {
-    if model.open_connector().is_some() && model.detail.full {
-        model.detail.full = false;
+    if model.open_connector().is_some() && model.ui.detail.full {
+        model.ui.detail.full = false;
         return Vec::new();
     }
-    if *model.nav.current() == Screen::Help && !model.help_filter.is_empty() {
-        model.help_filter.clear();
-        return Vec::new();
+    let screen = current(model);
+    if screen.prompt() == PromptKind::Filter {
+        let needle = &mut model.text_mut(screen.name()).needle;
+        if !std::mem::take(needle).is_empty() {
+            return Vec::new();
+        }
     }
-    model.stale_index = true;
-    if let Some(id) = model.focused() {
-        let table = model.table_mut(id);
+    model.ui.stale_index = true;
+    if let Some(table) = focused(model) {
+        let table = model.table_mut(table.id());
         if table.filter.text() != table.given.text() {
             table.filter = table.given.clone();
             return Vec::new();
         }
     }
-    let left = model.nav.current().table();
-    if model.nav.pop() {
+    let table = screen.tables().first();
+    if model.ui.nav.pop() {
         // A filter lives as long as the visit.
-        if let Some(id) = left {
-            model.table_mut(id).begin_visit(Filter::default());
+        if let Some(table) = table {
+            model.table_mut(table.id()).begin_visit(Filter::default());
         }
         return Vec::new();
     }
-    let home = model.table_mut(TableId::Connectors);
+    let home = model.table_mut(Connectors::ID);
     if home.faults || !home.given.is_empty() {
         home.begin_visit(Filter::default());
         return Vec::new();
@@ -317,138 +280,116 @@ fn back(model: &mut Model) -> Vec<Effect> {
     nothing(model, "this is home; :q quits")
 }
 
-/// Goes down to a screen that shows a part of its table.
-pub(super) fn visit(
-    model: &mut Model,
-    screen: Screen,
-    table: TableId,
-    filter: Filter,
-) -> Vec<Effect> {
-    model.table_mut(table).begin_visit(filter);
-    moved(model, |model| model.nav.push(screen))
+/// Goes down to a screen that shows a part of its first table.
+fn visit(model: &mut Model, screen: &'static dyn Screen, filter: Filter) -> Vec<Effect> {
+    if let Some(table) = screen.tables().first() {
+        model.table_mut(table.id()).begin_visit(filter);
+    }
+    moved(model, |model| model.ui.nav.push(screen.place()))
 }
 
-fn with_table(model: &mut Model, change: impl FnOnce(&mut crate::model::table::TableState)) {
-    if let Some(id) = model.focused() {
-        change(model.table_mut(id));
+fn with_table(model: &mut Model, change: impl FnOnce(&mut TableState)) {
+    if let Some(table) = focused(model) {
+        change(model.table_mut(table.id()));
     }
 }
 
+/// Moves the selection, or the text where no table has the focus.
 fn step(model: &mut Model, delta: isize) {
-    if let Some(id) = model.focused() {
-        model.table_mut(id).move_by(delta);
-        if id == TableId::ConnectorTasks && model.detail.lower == Pane::Trace {
-            model.detail.scroll = 0;
+    if focused(model).is_some() {
+        with_table(model, |table| table.move_by(delta));
+        if model.open_connector().is_some() && model.ui.detail.lower == Pane::Trace {
+            model.text_mut(CONNECTOR).scroll = 0;
         }
         return;
     }
-    match model.nav.current() {
-        Screen::Help => {
-            let shown = usize::from(model.body_height().saturating_sub(2));
-            let last = crate::view::help_lines(model).saturating_sub(shown);
-            model.help_scroll = model.help_scroll.saturating_add_signed(delta).min(last);
-        }
-        _ => scroll_text(model, delta),
-    }
-}
-
-fn scroll_text(model: &mut Model, delta: isize) {
-    let last = crate::view::lower_lines(model)
-        .len()
-        .saturating_sub(crate::view::layout::lower_rows(model));
-    model.detail.scroll = model.detail.scroll.saturating_add_signed(delta).min(last);
+    let screen = current(model);
+    let (lines, rows) = screen.text(model);
+    let last = lines.len().saturating_sub(rows);
+    let state = model.text_mut(screen.name());
+    state.scroll = state.scroll.saturating_add_signed(delta).min(last);
 }
 
 fn page(model: &mut Model, direction: isize) {
-    let rows = match model.focused() {
-        Some(id) => crate::view::layout::table_rows(model, id),
-        None if *model.nav.current() == Screen::Help => {
-            usize::from(model.body_height().saturating_sub(2))
-        }
-        None => crate::view::layout::lower_rows(model),
+    let screen = current(model);
+    let rows = match focused(model) {
+        Some(table) => screen.table_rows(model, table.id()),
+        None => screen.text(model).1,
     };
     let rows = isize::try_from(rows.max(2) - 1).unwrap_or(1);
     step(model, direction * rows);
 }
 
-fn sort_by(model: &mut Model, column: Column) {
-    let Some(id) = model.focused() else {
-        return nothing_to_sort(model);
+/// The table that has the focus; where that can't be sorted the user reads why.
+fn sortable(model: &mut Model) -> Option<&'static dyn Table> {
+    let table = focused(model);
+    let why = match table {
+        None => "no table has the focus here; 1 goes to the tasks",
+        Some(table) if !table.headings().iter().any(|h| h.ranked) => "this table keeps its order",
+        Some(_) => return table,
     };
-    // The same letter means the nearest column of the table one looks at.
-    let has = |column: Column| columns(id).iter().any(|spec| spec.column == column);
-    let column = match column {
-        column if has(column) => column,
-        Column::Health if has(Column::State) => Column::State,
-        Column::State if has(Column::Health) => Column::Health,
-        Column::Changed if has(Column::Time) => Column::Time,
-        Column::Changed if has(Column::Up) => Column::Up,
-        Column::Name if has(Column::Worker) => Column::Worker,
-        Column::Tasks if has(Column::Topic) => Column::Topic,
-        _ => return model.say(Outcome::Pending, "this table has no such column"),
-    };
-    let sort = &mut model.table_mut(id).sort;
-    if sort.column == column {
-        sort.reverse = !sort.reverse;
-    } else {
-        sort.column = column;
-        sort.reverse = false;
-    }
-    model.stale_index = true;
+    model.say(Outcome::Pending, why);
+    None
 }
 
-fn sort_step(model: &mut Model, step: isize) {
-    let Some(id) = model.focused() else {
-        return nothing_to_sort(model);
+/// Sorts by the column that has this letter, or against its order if that is so already.
+fn sort_by(model: &mut Model, letter: char) {
+    let Some(table) = sortable(model) else { return };
+    let headings = table.headings();
+    let mut columns = headings.iter();
+    let Some(column) = columns.position(|heading| heading.letters.contains(letter)) else {
+        return model.say(Outcome::Pending, "this table has no such column");
     };
-    let shown: Vec<Column> = columns(id)
-        .iter()
-        .filter(|spec| model.wide || !spec.wide)
-        .filter(|spec| spec.column != Column::Trend)
-        .map(|spec| spec.column)
-        .collect();
-    let at = shown
-        .iter()
-        .position(|column| *column == model.table(id).sort.column)
-        .unwrap_or(0);
-    let next = at
-        .saturating_add_signed(step)
-        .min(shown.len().saturating_sub(1));
-    if next == at {
-        return model.say(
+    let sort = table.sort(model);
+    sort_again(model, table, column, sort.column == column && !sort.reverse);
+}
+
+fn sort_again(model: &mut Model, table: &dyn Table, column: usize, reverse: bool) {
+    model.table_mut(table.id()).sort = Some(Sort { column, reverse });
+    model.ui.stale_index = true;
+}
+
+/// Sorts by the next column to the left (-1) or right (1).
+fn sort_step(model: &mut Model, step: isize) {
+    let Some(table) = sortable(model) else { return };
+    let headings = table.headings();
+    let shown = headings.iter().enumerate();
+    let shown =
+        shown.filter(|(_, heading)| heading.ranked && (model.session.wide || !heading.wide));
+    let shown: Vec<usize> = shown.map(|(column, _)| column).collect();
+    let sorted = table.sort(model).column;
+    let at = shown.iter().position(|column| *column == sorted);
+    let next = at.unwrap_or(0).checked_add_signed(step);
+    match next.and_then(|next| shown.get(next)) {
+        Some(column) => sort_again(model, table, *column, false),
+        None => model.say(
             Outcome::Pending,
             "sorted by the last column in this direction",
-        );
-    }
-    if let Some(column) = shown.get(next) {
-        let sort = &mut model.table_mut(id).sort;
-        sort.column = *column;
-        sort.reverse = false;
-        model.stale_index = true;
+        ),
     }
 }
 
 fn filter_line(model: &mut Model) {
-    let (kind, text) = match model.focused() {
+    let screen = current(model);
+    let mut kind = screen.prompt();
+    let mut text = model.text(screen.name()).needle.clone();
+    if model.open_connector().is_some() {
         // What one looks for on this screen is in the text below the tasks.
-        Some(TableId::ConnectorTasks) => {
-            model.detail.focus = model.detail.lower;
-            (PromptKind::Search, model.detail.search.clone())
+        if focused(model).is_some() {
+            model.ui.detail.focus = model.ui.detail.lower;
         }
-        Some(id) => (PromptKind::Filter, model.table(id).filter.text().to_owned()),
-        None if *model.nav.current() == Screen::Help => {
-            (PromptKind::Filter, model.help_filter.clone())
-        }
-        None => (PromptKind::Search, model.detail.search.clone()),
-    };
-    model.prompt = Some(Prompt::new(kind, &text));
+    } else if let Some(table) = focused(model) {
+        kind = PromptKind::Filter;
+        text = model.table(table.id()).filter.text().to_owned();
+    }
+    model.ui.prompt = Some(Prompt::new(kind, &text));
 }
 
 /// The connector under the cursor or open.
 pub(super) fn current_connector(model: &Model) -> Option<ConnectorName> {
     model
         .open_connector()
-        .or_else(|| model.current_row().and_then(RowKey::connector))
+        .or_else(|| current_row(model)?.1.connector.as_ref())
         .cloned()
 }
 
@@ -456,26 +397,25 @@ fn look(model: &mut Model, pane: Pane) -> Vec<Effect> {
     if model.open_connector().is_some() {
         return open_pane(model, pane);
     }
-    match model.current_row().cloned() {
-        Some(RowKey::Task(name, id)) => open_connector(model, &name, Some(id), Some(pane)),
-        Some(row) => match row.connector() {
-            Some(name) => open_connector(model, &name.clone(), None, Some(pane)),
-            None => nothing(model, "no connector in this row"),
-        },
-        None => nothing(model, "no row to look into"),
+    let Some((_, row)) = current_row(model) else {
+        return nothing(model, "no row to look into");
+    };
+    let task = row.task_id().map(|(_, id)| id);
+    match row.connector.clone() {
+        Some(name) => open_connector(model, &name, task, Some(pane)),
+        None => nothing(model, "no connector in this row"),
     }
 }
 
 fn open_pane(model: &mut Model, pane: Pane) -> Vec<Effect> {
-    model.detail.focus = pane;
+    model.ui.detail.focus = pane;
     if pane == Pane::Tasks {
-        model.detail.full = false;
+        model.ui.detail.full = false;
         return Vec::new();
     }
-    if model.detail.lower != pane {
-        model.detail.lower = pane;
-        model.detail.scroll = 0;
-        model.detail.search.clear();
+    if model.ui.detail.lower != pane {
+        model.ui.detail.lower = pane;
+        *model.text_mut(CONNECTOR) = TextState::default();
     }
     if pane == Pane::Offsets
         && let Some(name) = model.open_connector().cloned()
@@ -485,51 +425,51 @@ fn open_pane(model: &mut Model, pane: Pane) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Gives the focus to the pane that many steps on: a pane of the connector, or a table of the screen.
 fn next_pane(model: &mut Model, step: usize) -> Vec<Effect> {
-    if *model.nav.current() == Screen::Workers {
-        model.rebalances_focused = !model.rebalances_focused;
+    if model.open_connector().is_none() {
+        let screen = current(model);
+        if let Some(focus) = screen.focus(model) {
+            let next = (focus + step) % screen.tables().len();
+            model.ui.focus.insert(screen.name(), next);
+        }
         return Vec::new();
     }
-    let at = Pane::ALL
-        .iter()
-        .position(|pane| *pane == model.detail.focus)
-        .unwrap_or(0);
+    let focus = |pane: &Pane| *pane == model.ui.detail.focus;
+    let at = Pane::ALL.iter().position(focus).unwrap_or(0);
     match Pane::ALL.get((at + step) % Pane::ALL.len()) {
         Some(pane) => open_pane(model, *pane),
         None => Vec::new(),
     }
 }
 
-fn filtered(model: &mut Model, screen: Screen, table: TableId, label: &str) {
+fn filtered(model: &mut Model, screen: &'static dyn Screen) {
     match current_connector(model) {
         Some(name) => {
-            let filter = Filter::parse(&format!("-l {label}={name}"));
-            visit(model, screen, table, filter);
+            let filter = Filter::parse(&format!("-l connector={name}"));
+            visit(model, screen, filter);
         }
         None => model.say(Outcome::Pending, "no connector in this row"),
     }
 }
 
 fn owner(model: &mut Model) {
-    if let Some(RowKey::Task(name, id)) = model.current_row().cloned()
-        && let Some(task) = model.cluster.task(&name, id)
-    {
-        let key = RowKey::Worker(task.worker.clone());
-        model.rebalances_focused = false;
-        model.nav.push(Screen::Workers);
-        super::index::rebuild(model);
-        model.table_mut(TableId::Workers).select(&key);
-    } else {
-        model.say(
-            Outcome::Pending,
-            "no task under the cursor; 1 goes to the tasks",
-        );
-    }
+    let row = current_row(model).and_then(|(_, row)| row.task_id());
+    let Some(task) = row.and_then(|(name, id)| model.cluster().task(name, id)) else {
+        let text = "no task under the cursor; 1 goes to the tasks";
+        return model.say(Outcome::Pending, text);
+    };
+    let key = RowKey::named(&task.worker);
+    let workers: &dyn Screen = &Workers;
+    model.ui.focus.remove(workers.name());
+    model.ui.nav.push(workers.place());
+    super::rebuild(model);
+    model.table_mut(Workers::ID).select(&key);
 }
 
 fn reveal(model: &mut Model) {
-    if model.detail.lower == Pane::Config {
-        model.detail.reveal = !model.detail.reveal;
+    if model.ui.detail.lower == Pane::Config {
+        model.ui.detail.reveal = !model.ui.detail.reveal;
     } else {
         model.say(
             Outcome::Pending,
@@ -539,116 +479,44 @@ fn reveal(model: &mut Model) {
 }
 
 fn search(model: &mut Model, forward: bool) {
-    let needle = model.detail.search.to_lowercase();
+    let state = model.text(CONNECTOR);
+    let needle = state.needle.to_lowercase();
+    let start = state.scroll;
     if needle.is_empty() {
-        return model.say(
-            Outcome::Pending,
-            "nothing to look for: / searches this text",
-        );
+        let text = "nothing to look for: / searches this text";
+        return model.say(Outcome::Pending, text);
     }
-    let lines = crate::view::lower_lines(model);
+    let lines = lower::lines(model);
     let count = lines.len();
-    if count == 0 {
-        return model.say(Outcome::Bad, "no match");
-    }
-    // What is looked for may stand across the place where a line is broken.
-    let hit = |i: &usize| {
-        let Some((_, first)) = lines.get(*i) else {
-            return false;
-        };
-        let mut whole = first.to_lowercase();
-        let own = whole.len();
-        for (_, text) in lines.iter().skip(*i + 1) {
-            let Some(rest) = text.strip_prefix(crate::view::CONTINUED) else {
-                break;
-            };
-            if whole.len() > own + needle.len() {
-                break;
-            }
-            whole.push_str(&rest.to_lowercase());
-        }
-        whole.find(&needle).is_some_and(|at| at < own)
-    };
-    let start = model.detail.scroll;
+    let hit = |i: &usize| lower::begins_in(&lines, *i, &needle);
     let found = if forward {
-        (start + 1..count).chain(0..=start.min(count - 1)).find(hit)
+        let last = count.saturating_sub(1);
+        (start + 1..count).chain(0..=start.min(last)).find(hit)
     } else {
         (0..start).rev().chain((start..count).rev()).find(hit)
     };
     match found {
-        Some(line) => model.detail.scroll = line,
+        Some(line) => model.text_mut(CONNECTOR).scroll = line,
         None => model.say(Outcome::Bad, "no match"),
     }
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
-    let text = match (model.nav.current(), model.current_row()) {
-        (Screen::Connector(name), _)
-            if model.detail.lower == Pane::Config && model.detail.focus == Pane::Config =>
-        {
-            let none = Default::default();
-            let passwords = model.detail.passwords.as_ref().unwrap_or(&none);
-            let connector = model.cluster.connectors.get(name);
-            connector.map(|c| crate::model::secrets::editor_text(&c.config, passwords))
-        }
-        (Screen::Connector(_), _)
-            if model.detail.lower != Pane::Trace && model.detail.focus != Pane::Tasks =>
-        {
-            let lines: Vec<String> = crate::view::lower_lines(model)
-                .into_iter()
-                .map(|(_, text)| text)
-                .collect();
-            Some(lines.join("\n"))
-        }
-        (Screen::Connector(name), row) => {
-            let connector = model.cluster.connectors.get(name);
-            let task = match row {
-                Some(RowKey::Task(_, id)) => connector.and_then(|c| c.tasks.get(id)),
-                _ => None,
-            };
-            task.and_then(|task| task.trace.as_ref())
-                .or_else(|| {
-                    connector
-                        .and_then(|c| c.first_trace())
-                        .map(|(_, trace)| trace)
-                })
-                .map(|trace| trace.text())
-                .or_else(|| Some(name.to_string()))
-        }
-        (_, Some(RowKey::Task(name, id))) => model
-            .cluster
-            .task(name, *id)
-            .and_then(|task| task.trace.as_ref())
-            .map(|trace| trace.root.to_string())
-            .or_else(|| Some(format!("{name}-{id}"))),
-        (_, Some(RowKey::Connector(name))) => Some(name.to_string()),
-        (_, Some(RowKey::Worker(id))) => Some(id.to_string()),
-        (_, Some(RowKey::Partition(_, topic, partition))) => Some(format!("{topic}-{partition}")),
-        (_, Some(RowKey::Event(number))) => model.events.get(*number).map(|event| {
-            let event = &event.event;
-            format!(
-                "{} {} {}",
-                crate::units::clock(event.at),
-                event.object,
-                event.what
-            )
-        }),
-        _ => None,
-    };
-    match text {
+    match current(model).copy(model) {
         Some(text) => vec![Effect::Copy(text)],
         None => nothing(model, "nothing to copy in this row"),
     }
 }
 
-/// `:abort`: what is asked for and not taken by the cluster yet is given up; what it has taken can't be called back.
+/// `:abort`: what is asked for and not taken by the cluster yet is given up; what it has taken can't be
+/// called back.
 pub(super) fn abort(model: &mut Model) -> Vec<Effect> {
     let waiting = |action: &&Action| matches!(action.stage, Stage::Asked | Stage::Waiting { .. });
-    match model.actions.iter().filter(waiting).count() {
+    match model.ui.actions.iter().filter(waiting).count() {
         0 => nothing(model, "nothing waits to be sent"),
         // What came of each is said by the line of its plan.
         _ => {
-            model.flash = None;
+            model.ui.flash = None;
             vec![Effect::Abort]
         }
     }

@@ -1,4 +1,5 @@
-//! Keys while a dialog is open: arrows and digits choose, enter does, esc leaves, letters go into the name to type.
+//! Keys while a dialog is open: arrows and digits choose, enter does, esc leaves, letters go into the name
+//! to type.
 
 use crossterm::event::KeyCode;
 
@@ -11,7 +12,7 @@ use crate::model::dialog::Outcome;
 
 /// A key while a dialog is open.
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
-    let Some(dialog) = &mut model.dialog else {
+    let Some(dialog) = &mut model.ui.dialog else {
         return Vec::new();
     };
     let last = dialog.choices.len().saturating_sub(1);
@@ -82,6 +83,7 @@ fn step(code: KeyCode) -> usize {
 
 fn acting(model: &Model) -> Vec<usize> {
     model
+        .ui
         .dialog
         .iter()
         .flat_map(|dialog| dialog.choices.iter().enumerate())
@@ -91,13 +93,13 @@ fn acting(model: &Model) -> Vec<usize> {
 }
 
 fn select(model: &mut Model, place: usize) {
-    if let Some(dialog) = &mut model.dialog {
+    if let Some(dialog) = &mut model.ui.dialog {
         dialog.selected = place;
     }
 }
 
 fn typing(model: &mut Model, key: Key) {
-    let Some(dialog) = &mut model.dialog else {
+    let Some(dialog) = &mut model.ui.dialog else {
         return;
     };
     let Some(typed) = &mut dialog.typed else {
@@ -131,12 +133,12 @@ fn typing(model: &mut Model, key: Key) {
 }
 
 fn close(model: &mut Model) -> Vec<Effect> {
-    model.dialog = None;
+    model.ui.dialog = None;
     Vec::new()
 }
 
 fn choose(model: &mut Model) -> Vec<Effect> {
-    let Some(dialog) = model.dialog.take_if(|dialog| dialog.is_ready()) else {
+    let Some(dialog) = model.ui.dialog.take_if(|dialog| dialog.is_ready()) else {
         return Vec::new();
     };
     match dialog
@@ -148,11 +150,11 @@ fn choose(model: &mut Model) -> Vec<Effect> {
         Some(Outcome::Act(plan)) => verbs::act(model, plan),
         Some(Outcome::EditAgain(session)) => edit::again(*session),
         Some(Outcome::Discard(connector)) => {
-            model.drafts.remove(&connector);
+            model.ui.drafts.remove(&connector);
             vec![Effect::DropDraft(connector)]
         }
         Some(Outcome::StartAnew(connector)) => {
-            model.drafts.remove(&connector);
+            model.ui.drafts.remove(&connector);
             let mut effects = vec![Effect::DropDraft(connector.clone())];
             effects.extend(edit::start(model, connector));
             effects

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluice_protocol::rest::ConfigInfos;
 use sluice_protocol::{ConfigMap, ConnectorName};
 
-use super::{commands, verbs};
+use super::{commands, said, verbs};
 use crate::effect::Effect;
 use crate::model::Model;
 use crate::model::action::{Outcome, Verb};
@@ -26,10 +26,7 @@ const TEMPLATE: &str = r#"{
 pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
     match commands::current_connector(model) {
         Some(name) => begin_or_go_on(model, Some(name)),
-        None => {
-            model.say(Outcome::Bad, "nothing selected");
-            Vec::new()
-        }
+        None => said(model, Outcome::Bad, "nothing selected"),
     }
 }
 
@@ -40,7 +37,7 @@ pub(super) fn begin_new(model: &mut Model) -> Vec<Effect> {
 
 /// A text that was left without being written is offered first.
 fn begin_or_go_on(model: &mut Model, connector: Option<ConnectorName>) -> Vec<Effect> {
-    let Some(draft) = model.drafts.get(&connector).cloned() else {
+    let Some(draft) = model.ui.drafts.get(&connector).cloned() else {
         return start(model, connector);
     };
     let title = title(&draft);
@@ -61,7 +58,7 @@ fn begin_or_go_on(model: &mut Model, connector: Option<ConnectorName>) -> Vec<Ef
         Tone::Plain,
         Text::from("there is a text of yours that was not written"),
     )];
-    model.dialog = Some(Dialog::new(title, body, choices, 0));
+    model.ui.dialog = Some(Dialog::new(title, body, choices, 0));
     Vec::new()
 }
 
@@ -69,10 +66,10 @@ fn begin_or_go_on(model: &mut Model, connector: Option<ConnectorName>) -> Vec<Ef
 pub(super) fn start(model: &mut Model, connector: Option<ConnectorName>) -> Vec<Effect> {
     if let Some(name) = connector {
         let busy = format!("fetching the configuration of {}", Text::name(&name));
-        model.busy = Some(Text::line(&busy));
+        model.ui.busy = Some(Text::line(&busy));
         return vec![Effect::LoadConfig(name)];
     }
-    model.flash = None;
+    model.ui.flash = None;
     vec![Effect::Edit(Box::new(EditSession {
         connector: None,
         base: Arc::default(),
@@ -88,7 +85,7 @@ pub(super) fn loaded(
     connector: ConnectorName,
     loaded: Result<(ConfigMap, PasswordKeys), Text>,
 ) -> Vec<Effect> {
-    model.busy = None;
+    model.ui.busy = None;
     match loaded {
         Ok((config, passwords)) => vec![Effect::Edit(Box::new(EditSession {
             text: secrets::editor_text(&config, &passwords),
@@ -97,10 +94,7 @@ pub(super) fn loaded(
             passwords,
             merged: None,
         }))],
-        Err(error) => {
-            model.say(Outcome::Bad, &format!("edit {connector}: {error}"));
-            Vec::new()
-        }
+        Err(error) => said(model, Outcome::Bad, &format!("edit {connector}: {error}")),
     }
 }
 
@@ -118,16 +112,15 @@ pub(super) fn closed(
     let text = match text {
         Ok(text) => text,
         Err(error) => {
-            model.say(Outcome::Bad, &format!("editor: {error}"));
-            return Vec::new();
+            return said(model, Outcome::Bad, &format!("editor: {error}"));
         }
     };
     if text.trim().is_empty() || (session.connector.is_none() && text == TEMPLATE) {
-        model.say(Outcome::Pending, "nothing changed, nothing written");
-        return Vec::new();
+        return said(model, Outcome::Pending, "nothing changed, nothing written");
     }
     session.text = text;
     model
+        .ui
         .drafts
         .insert(session.connector.clone(), (*session).clone());
     let merged = match secrets::merge(&session.text, &session.base) {
@@ -135,7 +128,7 @@ pub(super) fn closed(
         Err(error) => return refuse(model, *session, &[error.to_string()]),
     };
     if merged == *session.base {
-        model.drafts.remove(&session.connector);
+        model.ui.drafts.remove(&session.connector);
         model.say(Outcome::Pending, "nothing changed, nothing written");
         return vec![Effect::DropDraft(session.connector)];
     }
@@ -147,7 +140,7 @@ pub(super) fn closed(
                 &["name: a new connector needs one".to_owned()],
             );
         }
-        (None, Some(name)) if model.cluster.connectors.contains_key(name) => {
+        (None, Some(name)) if model.cluster().connectors.contains_key(name) => {
             let error = format!("name: connector \"{name}\" exists already");
             return refuse(model, *session, &[error]);
         }
@@ -159,13 +152,13 @@ pub(super) fn closed(
     }
     let config = Arc::new(merged);
     session.merged = Some(Arc::clone(&config));
-    model.busy = Some(Text::from("validating"));
+    model.ui.busy = Some(Text::from("validating"));
     vec![Effect::Validate { session, config }]
 }
 
 /// Says what is wrong with the text and offers the editor again.
 fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Effect> {
-    model.busy = None;
+    model.ui.busy = None;
     let body = errors
         .iter()
         .map(|error| (Tone::Bad, Text::line(error)))
@@ -182,7 +175,7 @@ fn refuse(model: &mut Model, session: EditSession, errors: &[String]) -> Vec<Eff
         ),
         Choice::new("discard", "forgets your text", Choose::Discard(connector)),
     ];
-    model.dialog = Some(Dialog::new(title, body, choices, 0));
+    model.ui.dialog = Some(Dialog::new(title, body, choices, 0));
     vec![keep]
 }
 
@@ -200,7 +193,7 @@ pub(super) fn draft_kept(
         };
         dialog.choices.iter().any(of_it)
     };
-    let Some(dialog) = model.dialog.as_mut().filter(offers) else {
+    let Some(dialog) = model.ui.dialog.as_mut().filter(offers) else {
         return;
     };
     let text = match place {
@@ -216,10 +209,10 @@ pub(super) fn not_written(
     connector: &Option<ConnectorName>,
     why: &str,
 ) -> Vec<Effect> {
-    let Some(draft) = model.drafts.get(connector).cloned() else {
+    let Some(draft) = model.ui.drafts.get(connector).cloned() else {
         return Vec::new();
     };
-    if model.dialog.is_some() || model.prompt.is_some() {
+    if model.ui.dialog.is_some() || model.ui.prompt.is_some() {
         model.say(Outcome::Bad, &format!("{why}; e opens your text again"));
         let copy = secrets::draft_text(&draft.text, &draft.passwords);
         return vec![Effect::KeepDraft(connector.clone(), copy)];
@@ -240,7 +233,7 @@ pub(super) fn validated(
     session: EditSession,
     infos: Result<Box<ConfigInfos>, Text>,
 ) -> Vec<Effect> {
-    model.busy = None;
+    model.ui.busy = None;
     let infos = match infos {
         Ok(infos) => infos,
         Err(error) => return refuse(model, session, &[format!("validation: {error}")]),
@@ -260,7 +253,7 @@ pub(super) fn validated(
         .clone()
         .unwrap_or_else(|| ConnectorName::from(config.text("name").unwrap_or("")));
     let tasks = model
-        .cluster
+        .cluster()
         .connectors
         .get(&name)
         .map_or(0, |c| c.counts.total);
@@ -306,7 +299,7 @@ pub(super) fn validated(
             Choose::Act(plan),
         ),
     ];
-    model.dialog = Some(Dialog::new(title, body, choices, 0));
+    model.ui.dialog = Some(Dialog::new(title, body, choices, 0));
     verbs::guard(model, &[guarded], "write", false);
     Vec::new()
 }

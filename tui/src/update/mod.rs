@@ -1,23 +1,21 @@
 //! `update(&mut Model, Message) -> Vec<Effect>`: the only place where the model changes. No I/O, no clock.
 
 mod commands;
-mod data;
 mod dialogs;
 mod edit;
-mod index;
 mod line;
-mod telemetry;
 mod verbs;
 
 use crate::effect::Effect;
+use crate::keys::Key;
 use crate::message::{ActionNews, Message};
-use crate::model::Model;
 use crate::model::action::{Action, Outcome, Sight, Stage, Verb};
-use crate::model::event::{NewEvent, Severity};
-use crate::text::Text;
+use crate::model::event::{By, ClusterEvent, Object, Severity};
+use crate::model::news::Update;
+use crate::model::{Model, Seen};
+use crate::screen;
 
 pub(crate) use edit::{errors as validation_errors, restarts_by_plan};
-pub(crate) use line::{COMMANDS, suggestion};
 
 /// Least age of a list before it is asked for again because of a connector it does not name.
 const RELIST_AFTER: i64 = 1_000;
@@ -26,61 +24,41 @@ const FLASH_FOR: i64 = 8_000;
 /// Actions remembered after they are over.
 const ACTIONS_KEPT: usize = 200;
 
-/// Applies one message.
+/// Applies one message; answers with what it wants done.
 pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Now(now) => tick(model, now),
-        Message::Key(key) => {
-            // Keys may come faster than frames: each acts on the rows that the ones before it left.
-            settle(model);
-            // A dialog may open by itself while a line is being typed: what is typed goes on to the line.
-            if model.prompt.is_some() {
-                line::key(model, key)
-            } else if model.dialog.is_some() {
-                dialogs::key(model, key)
-            } else {
-                match crate::keys::lookup(model.nav.current(), model.demo.is_some(), key) {
-                    Some(command) => commands::run(model, command),
-                    None => {
-                        let text = format!("{} does nothing here; ? shows the keys", key.name());
-                        model.say(Outcome::Pending, &text);
-                        Vec::new()
-                    }
-                }
-            }
-        }
+        Message::Key(key) => press(model, key),
         Message::Paste(text) => {
             line::paste(model, &text);
             Vec::new()
         }
         Message::Resize(width, height) => {
-            model.width = width;
-            model.height = height;
+            model.session.width = width;
+            model.session.height = height;
             Vec::new()
         }
-        Message::Data(epoch, update) => {
-            if epoch == model.epoch {
-                let unlisted = data::tells_of_unlisted(model, &update);
-                data::apply(model, *update);
-                let mut effects = settle_actions(model);
-                model.cluster.relist |= unlisted;
-                effects.extend(relist(model));
-                effects
-            } else {
-                Vec::new()
-            }
+        Message::Data(epoch, update) if epoch == model.cluster().epoch => {
+            let unlisted = model.cluster().is_unlisted(&update);
+            apply_update(model, *update);
+            let mut effects = settle_actions(model);
+            model.ui.relist |= unlisted;
+            effects.extend(relist(model));
+            effects
         }
+        // News of a cluster that was left.
+        Message::Data(..) => Vec::new(),
         Message::Action(id, news) => action_news(model, id, news),
         Message::ConfigLoaded(connector, loaded) => edit::loaded(model, connector, loaded),
         Message::PasswordsLoaded(connector, passwords) => {
             if model.open_connector() == Some(&connector) {
-                model.detail.passwords = Some(passwords);
+                model.ui.detail.passwords = Some(passwords);
             }
             Vec::new()
         }
         Message::OffsetsLoaded(connector, offsets) => {
             if model.open_connector() == Some(&connector) {
-                model.detail.offsets = Some(offsets);
+                model.ui.detail.offsets = Some(offsets);
             }
             Vec::new()
         }
@@ -91,7 +69,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Validated(session, infos) => edit::validated(model, *session, infos),
         Message::AgentsRun(running) => {
-            if let Some(demo) = &mut model.demo {
+            if let Some(demo) = &mut model.session.demo {
                 demo.running = running;
             }
             Vec::new()
@@ -106,126 +84,155 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
+/// A key: into the line or the dialog that is open, else a command of the screen.
+fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+    // Keys may come faster than frames: each acts on the rows that the ones before it left.
+    settle(model);
+    // A dialog may open by itself while a line is being typed: what is typed still goes to the line.
+    if model.ui.prompt.is_some() {
+        return line::key(model, key);
+    }
+    if model.ui.dialog.is_some() {
+        return dialogs::key(model, key);
+    }
+    match screen::current(model).command(model.session.demo.is_some(), key) {
+        Some(command) => commands::run(model, command),
+        None => {
+            let text = format!("{} does nothing here; ? shows the keys", key.name());
+            said(model, Outcome::Pending, &text)
+        }
+    }
+}
+
+/// Shows a message to the user, and wants nothing done.
+fn said(model: &mut Model, outcome: Outcome, text: &str) -> Vec<Effect> {
+    model.say(outcome, text);
+    Vec::new()
+}
+
 /// Applies news of the cluster alone, for commands.
-pub(crate) fn apply_update(model: &mut Model, news: crate::message::Update) {
-    data::apply(model, news);
+pub(crate) fn apply_update(model: &mut Model, news: Update) {
+    let now = model.now();
+    model.ui.stale_index |= model.cluster_mut().apply(now, news);
+    let cluster = model.cluster();
+    let seen = cluster.listed.map(|at| Seen {
+        version: cluster.version.clone(),
+        connectors: cluster.connectors.len(),
+        bad: cluster.bad(),
+        at,
+    });
+    let context = model.session.context;
+    if let (Some(seen), Some(context)) = (seen, model.session.contexts.get_mut(context)) {
+        context.seen = Some(seen);
+    }
 }
 
 /// Brings row indexes, selections and scroll positions up to date; called once before each frame.
+///
+/// Indexes are made only when data, filter or order changed; the view then formats visible rows only.
 pub(crate) fn settle(model: &mut Model) {
-    if std::mem::take(&mut model.stale_index) {
-        index::rebuild(model);
+    if std::mem::take(&mut model.ui.stale_index) {
+        rebuild(model);
     }
-    index::scroll(model);
+    let screen = screen::current(model);
+    for table in screen.tables() {
+        let height = screen.table_rows(model, table.id());
+        model.table_mut(table.id()).scroll_to_selection(height);
+    }
+}
+
+/// Makes the row indexes of the screen that is shown.
+fn rebuild(model: &mut Model) {
+    let cluster = model.cluster_mut();
+    cluster.recount_workers();
+    cluster.sum_worker_rates();
+    for table in screen::current(model).tables() {
+        let index = table.index(model);
+        let worst_first = table.sort(model).column == table.order();
+        model.table_mut(table.id()).replace(index, worst_first);
+    }
+    for table in screen::ALL.iter().flat_map(|screen| screen.tables()) {
+        let mut marks = std::mem::take(&mut model.table_mut(table.id()).marks);
+        marks.retain(|key| table.contains(model, key));
+        model.table_mut(table.id()).marks = marks;
+    }
 }
 
 fn tick(model: &mut Model, now: i64) -> Vec<Effect> {
-    let new_second = now / 1_000 != model.now / 1_000;
-    model.now = now;
+    let new_second = now / 1_000 != model.now() / 1_000;
+    model.session.now = now;
     if !new_second {
         return Vec::new();
     }
-    if model
-        .flash
-        .as_ref()
-        .is_some_and(|flash| now - flash.at > FLASH_FOR)
-    {
-        model.flash = None;
-    }
-    let mut changed = false;
-    for connector in model.cluster.connectors.values_mut() {
-        changed |= telemetry::forget_old_figures(connector, now);
-        connector.sample(now);
-        // Time alone changes two kinds of health only: lag that stands still, and tasks that do not come.
-        if connector.lag.is_some_and(|lag| lag > 0) || connector.appeared.is_some() {
-            let before = connector.health;
-            connector.recompute(now);
-            changed |= before != connector.health;
-        }
-    }
-    model.stale_index |= changed;
+    model.ui.flash.take_if(|flash| now - flash.at > FLASH_FOR);
+    model.ui.stale_index |= model.cluster_mut().tick(now);
     let mut effects = settle_actions(model);
     effects.extend(relist(model));
     effects
 }
 
-/// Asks for the list again when something unlisted was told of; at most once a second, since the topic followed may be
-/// busy with connectors that no list will ever name.
+/// Asks for the list again when a state of something unlisted was reported; at most once a second, since
+/// the topic followed may be busy with connectors that no list will ever name.
 fn relist(model: &mut Model) -> Option<Effect> {
-    let recent = model
-        .cluster
-        .listed
-        .is_some_and(|at| model.now - at < RELIST_AFTER);
-    if recent || !model.cluster.relist {
-        return None;
-    }
-    model.cluster.relist = false;
-    Some(Effect::Refresh)
+    let now = model.now();
+    let listed = model.cluster().listed;
+    let recent = listed.is_some_and(|at| now - at < RELIST_AFTER);
+    (!recent && std::mem::take(&mut model.ui.relist)).then_some(Effect::Refresh)
 }
 
-/// Looks whether states tell the end of actions under way.
+/// Looks whether states show the end of actions under way.
 fn settle_actions(model: &mut Model) -> Vec<Effect> {
-    let was_busy = model.actions.iter().any(|action| !action.is_over());
+    let was_busy = is_busy(model);
     if !was_busy {
         return Vec::new();
     }
-    let sight = Sight {
-        listed: model.cluster.listed.unwrap_or(0),
-        live: model.cluster.live,
-    };
-    let now = model.now;
-    let mut finished = Vec::new();
-    for action in &mut model.actions {
-        if action.is_over() {
-            continue;
-        }
-        let connector = model.cluster.connectors.get(&action.connector);
-        action.settle(connector, sight, now);
-        if action.is_over() {
-            finished.push(action.clone());
-        }
-    }
-    for action in &finished {
+    let now = model.now();
+    // Taken out, because they are settled by what the rest of the model knows.
+    let mut actions = std::mem::take(&mut model.ui.actions);
+    for action in actions.iter_mut().filter(|action| !action.is_over()) {
+        let cluster = model.cluster();
+        let sight = Sight {
+            listed: cluster.listed.unwrap_or(0),
+            live: cluster.live,
+        };
+        action.settle(cluster.connectors.get(&action.connector), sight, now);
         record(model, action);
     }
+    model.ui.actions = actions;
     pace(model, was_busy)
 }
 
+fn is_busy(model: &Model) -> bool {
+    model.ui.actions.iter().any(|action| !action.is_over())
+}
+
 fn pace(model: &Model, was_busy: bool) -> Vec<Effect> {
-    let busy = model.actions.iter().any(|action| !action.is_over());
-    if was_busy && !busy {
+    if was_busy && !is_busy(model) {
         vec![Effect::Pace(false)]
     } else {
         Vec::new()
     }
 }
 
-/// Writes the end of an action into the events.
+/// Writes the end of an action into the events, if it is over.
 fn record(model: &mut Model, action: &Action) {
-    let (outcome, line) = action.line(model.now);
-    model.events.push(NewEvent {
-        at: model.now,
-        severity: if outcome == Outcome::Bad {
-            Severity::Error
-        } else {
-            Severity::Info
-        },
-        kind: "action",
-        object: Text::line(&action.connector),
-        what: Text::line(
-            line.split_once(": ")
-                .map_or(line.as_str(), |(_, what)| what),
-        ),
-        by: Text::from("this terminal"),
-        connector: Some(action.connector.clone()),
-    });
-    model.stale_index = true;
+    let (severity, verdict) = match &action.stage {
+        Stage::Confirmed { verdict, .. } => (Severity::Info, verdict),
+        Stage::Failed { error, .. } => (Severity::Error, error),
+        Stage::Asked | Stage::Waiting { .. } | Stage::Accepted { .. } => return,
+    };
+    let object = Object::Connector(action.connector.clone());
+    let event = ClusterEvent::Action(verdict.clone());
+    let now = model.now();
+    let cluster = model.cluster_mut();
+    cluster.record(now, severity, By::Terminal, object, event);
+    model.ui.stale_index = true;
 }
 
 fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
-    let now = model.now;
-    let was_busy = model.actions.iter().any(|action| !action.is_over());
-    let Some(action) = model.actions.iter_mut().find(|action| action.id == id) else {
+    let now = model.now();
+    let was_busy = is_busy(model);
+    let Some(action) = model.ui.actions.iter_mut().find(|action| action.id == id) else {
         return Vec::new();
     };
     let mut ended = None;
@@ -237,7 +244,7 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
         ActionNews::Accepted(plan) => {
             if let Verb::PutConfig { base, .. } = &action.verb {
                 let connector = base.is_some().then(|| action.connector.clone());
-                model.drafts.remove(&connector);
+                model.ui.drafts.remove(&connector);
                 effects.push(Effect::DropDraft(connector));
             }
             action.accepted(plan.as_deref(), now);
@@ -262,8 +269,10 @@ fn action_news(model: &mut Model, id: u64, news: ActionNews) -> Vec<Effect> {
 
 /// Forgets the oldest actions that are over.
 fn trim_actions(model: &mut Model) {
-    while model.actions.len() > ACTIONS_KEPT && model.actions.front().is_some_and(Action::is_over) {
-        model.actions.pop_front();
+    while model.ui.actions.len() > ACTIONS_KEPT
+        && model.ui.actions.front().is_some_and(Action::is_over)
+    {
+        model.ui.actions.pop_front();
     }
 }
 

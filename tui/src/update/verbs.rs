@@ -10,33 +10,21 @@ use crate::model::action::{Action, Outcome, RestartMode, Verb};
 use crate::model::cluster::Connector;
 use crate::model::dialog::{Choice, Dialog, Outcome as Choose, Planned, Tone, TypedName};
 use crate::model::health;
-use crate::model::screen::Screen;
-use crate::model::table::{RowKey, TableId};
+use crate::model::table::RowKey;
+use crate::screen::current;
 use crate::text::Text;
 use crate::units;
 
-/// What a verb acts on: the open connector, the marked rows, or the selected one.
-fn targets(model: &Model) -> Vec<RowKey> {
-    match model.nav.current() {
-        Screen::Connector(name) => vec![RowKey::Connector(name.clone())],
-        Screen::Connectors => model.table(TableId::Connectors).targets(),
-        Screen::Tasks => model.table(TableId::Tasks).targets(),
-        _ => Vec::new(),
-    }
-}
-
 /// `r`: failed only, all, connector only; the first has the focus. On tasks: the tasks themselves.
 pub(super) fn restart_dialog(model: &mut Model) {
-    let keys = targets(model);
+    let keys = current(model).targets(model);
     let tasks: Vec<Planned> = keys
         .iter()
-        .filter_map(|key| match key {
-            RowKey::Task(name, id) => Some(Planned {
-                connector: name.clone(),
-                verb: Verb::Restart(RestartMode::Task(*id)),
-                tasks: vec![*id],
-            }),
-            _ => None,
+        .filter_map(RowKey::task_id)
+        .map(|(name, id)| Planned {
+            connector: name.clone(),
+            verb: Verb::Restart(RestartMode::Task(id)),
+            tasks: vec![id],
         })
         .collect();
     if !tasks.is_empty() {
@@ -115,7 +103,7 @@ fn restart_tasks(model: &mut Model, plan: Vec<Planned>) {
         .map(|p| {
             let id = p.tasks.first().copied().unwrap_or(0);
             let state = model
-                .cluster
+                .cluster()
                 .task(&p.connector, id)
                 .map_or(State::Unassigned, |task| task.state);
             let line = format!("{}-{id}  {state}", Text::name(&p.connector));
@@ -131,7 +119,7 @@ fn restart_tasks(model: &mut Model, plan: Vec<Planned>) {
 
 /// A dialog for a verb on the marked or selected connectors.
 pub(super) fn confirm(model: &mut Model, verb: &Verb) {
-    let keys = targets(model);
+    let keys = current(model).targets(model);
     confirm_on(model, verb, &keys);
 }
 
@@ -162,7 +150,7 @@ pub(super) fn confirm_on(model: &mut Model, verb: &Verb, keys: &[RowKey]) {
     let names: Vec<ConnectorName> = plan.iter().map(|p| p.connector.clone()).collect();
     let tasks: usize = names
         .iter()
-        .filter_map(|name| model.cluster.connectors.get(name))
+        .filter_map(|name| model.cluster().connectors.get(name))
         .map(|c| c.counts.total)
         .sum();
     let tasks = units::plural(tasks, "task");
@@ -204,7 +192,7 @@ pub(super) fn guard(model: &mut Model, names: &[ConnectorName], title: &str, alw
     let careful = model
         .current_context()
         .is_some_and(|context| context.careful);
-    let Some(dialog) = model.dialog.as_mut().filter(|_| always || careful) else {
+    let Some(dialog) = model.ui.dialog.as_mut().filter(|_| always || careful) else {
         return;
     };
     let expected = match names {
@@ -247,24 +235,27 @@ fn open(
         [one] => format!("{title} {}", Text::name(one)),
         many => format!("{title}: {} selected", many.len()),
     };
-    model.dialog = Some(Dialog::new(title, body, choices, selected));
+    model.ui.dialog = Some(Dialog::new(title, body, choices, selected));
 }
 
 fn connectors_of(keys: &[RowKey]) -> Vec<ConnectorName> {
-    let set: BTreeSet<ConnectorName> = keys.iter().filter_map(RowKey::connector).cloned().collect();
+    let set: BTreeSet<ConnectorName> = keys
+        .iter()
+        .filter_map(|key| key.connector.clone())
+        .collect();
     set.into_iter().collect()
 }
 
 fn has_failed(model: &Model, name: &ConnectorName) -> bool {
     model
-        .cluster
+        .cluster()
         .connectors
         .get(name)
         .is_some_and(|c| c.state == State::Failed || c.counts.failed > 0)
 }
 
 fn planned(model: &Model, name: &ConnectorName, verb: Verb) -> Planned {
-    let tasks = match (&verb, model.cluster.connectors.get(name)) {
+    let tasks = match (&verb, model.cluster().connectors.get(name)) {
         (Verb::Restart(RestartMode::OnlyFailed), Some(c)) => failed(c),
         (Verb::Restart(RestartMode::All), Some(c)) => c.tasks.keys().copied().collect(),
         _ => Vec::new(),
@@ -300,7 +291,7 @@ fn list(model: &Model, plan: &[Planned]) -> Vec<(Tone, Text)> {
     plan.iter()
         .map(|p| {
             let health = model
-                .cluster
+                .cluster()
                 .connectors
                 .get(&p.connector)
                 .map(|c| format!("  {} {}", health::label(c), c.counts.label()));
@@ -322,7 +313,7 @@ fn list(model: &Model, plan: &[Planned]) -> Vec<(Tone, Text)> {
 fn workers(model: &Model, plan: &[Planned]) -> String {
     let set: BTreeSet<&Text> = plan
         .iter()
-        .filter_map(|p| Some((p, model.cluster.connectors.get(&p.connector)?)))
+        .filter_map(|p| Some((p, model.cluster().connectors.get(&p.connector)?)))
         .flat_map(|(p, c)| {
             p.tasks
                 .iter()
@@ -340,7 +331,7 @@ fn workers(model: &Model, plan: &[Planned]) -> String {
 fn lag_note(model: &Model, names: &[ConnectorName]) -> String {
     names
         .iter()
-        .filter_map(|name| model.cluster.connectors.get(name)?.lag)
+        .filter_map(|name| model.cluster().connectors.get(name)?.lag)
         .reduce(i64::saturating_add)
         .map(|lag| format!("; lag now {}", units::count(lag)))
         .unwrap_or_default()
@@ -349,7 +340,7 @@ fn lag_note(model: &Model, names: &[ConnectorName]) -> String {
 /// STOP came with 3.5; an unknown version is tried.
 fn supports_stop(model: &Model) -> bool {
     match model
-        .cluster
+        .cluster()
         .version
         .as_ref()
         .and_then(|version| major_minor(version.as_str()))
@@ -372,7 +363,7 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
     let mut effects = vec![Effect::Pace(true)];
     for planned in plan {
         let id = model.take_number();
-        let connector = model.cluster.connectors.get(&planned.connector);
+        let connector = model.cluster().connectors.get(&planned.connector);
         let failed_tasks = connector.map(failed).unwrap_or_default();
         let all_tasks = connector
             .map(|c| c.tasks.keys().copied().collect())
@@ -382,11 +373,11 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
             number,
             planned.verb.clone(),
             planned.connector.clone(),
-            model.now,
+            model.now(),
             connector,
         );
         action.tasks = planned.tasks;
-        model.actions.push_back(action);
+        model.ui.actions.push_back(action);
         effects.push(Effect::Act {
             id,
             connector: planned.connector,
@@ -396,8 +387,9 @@ pub(super) fn act(model: &mut Model, plan: Vec<Planned>) -> Vec<Effect> {
         });
     }
     super::trim_actions(model);
-    model.table_mut(TableId::Connectors).marks.clear();
-    model.table_mut(TableId::Tasks).marks.clear();
-    model.flash = None;
+    for table in model.tables_mut() {
+        table.marks.clear();
+    }
+    model.ui.flash = None;
     effects
 }

@@ -3,148 +3,110 @@
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph};
+use ratatui::widgets::{Block, Clear, Padding, Paragraph};
 
-use crate::model::Model;
-use crate::model::dialog::{Dialog, Tone};
+use super::part;
+use crate::model::dialog::{Dialog, Tone, TypedName};
 use crate::theme::Theme;
+use crate::units;
 
-pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, dialog: &Dialog) {
-    let buttons: usize = dialog
-        .choices
-        .iter()
-        .map(|c| c.label.chars().count() + 5)
-        .sum();
-    let widest = dialog
-        .lines()
-        .map(|(_, text)| Line::raw(text.as_str()).width())
-        .chain(dialog.choices.iter().map(|c| c.hint.chars().count()))
-        .chain([buttons, dialog.title.chars().count() + 4, 40])
-        .max()
-        .unwrap_or(40);
-    let most = usize::from(model.width.saturating_sub(4)).max(20);
-    let width = (widest + 4).min(most);
-    let text_width = width.saturating_sub(4).max(8);
-    let body = wrapped(dialog, text_width);
-    let extra = 4 + if dialog.typed.is_some() { 1 } else { 0 };
-    let height = (body.len() + extra).min(usize::from(model.height.saturating_sub(2)).max(6));
-    let width = u16::try_from(width).unwrap_or(u16::MAX).min(model.width);
-    let height = u16::try_from(height).unwrap_or(u16::MAX).min(model.height);
-    let area = Rect::new(
-        (model.width - width) / 2,
-        (model.height - height) / 2,
-        width,
-        height,
-    );
+/// Draws a dialog in the middle of the screen, as large as it needs to be and as it can be.
+pub(super) fn draw(theme: Theme, frame: &mut Frame<'_>, dialog: &Dialog) {
+    let screen = frame.area();
+    let most = screen.width.saturating_sub(4).max(20);
+    let width = natural_width(dialog).saturating_add(4).min(most);
+    let body = body(dialog, usize::from(width.saturating_sub(4).max(8)));
+    // Border, explanation and buttons, and the line for a name.
+    let fixed = 4 + u16::from(dialog.typed.is_some());
+    let height = cells(body.len()).saturating_add(fixed);
+    let height = height.min(screen.height.saturating_sub(2).max(6));
+    let (width, height) = (width.min(screen.width), height.min(screen.height));
+    let (x, y) = (screen.width - width, screen.height - height);
+    let area = Rect::new(x / 2, y / 2, width, height);
     frame.render_widget(Clear, area);
+    let title = format!(" {} ", dialog.title);
     let block = Block::bordered()
         .border_style(theme.border(true))
-        .title(Line::styled(
-            format!(" {} ", dialog.title),
-            theme.tone(Tone::Strong),
-        ));
+        .title(Line::styled(title, theme.tone(Tone::Strong)))
+        .padding(Padding::horizontal(1));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let inner = Rect::new(
-        inner.x + 1,
-        inner.y,
-        inner.width.saturating_sub(2),
-        inner.height,
-    );
-    let bottom = if dialog.typed.is_some() { 3 } else { 2 };
-    let body_height = inner.height.saturating_sub(bottom);
+    let body_height = inner.height.saturating_sub(fixed - 2);
+    let line = |y| Rect {
+        y: inner.y + y,
+        height: 1,
+        ..inner
+    };
     let most_scroll = body.len().saturating_sub(usize::from(body_height));
     let lines: Vec<Line<'_>> = body
         .into_iter()
         .skip(dialog.scroll.min(most_scroll))
         .map(|(tone, text)| Line::styled(text, theme.tone(tone)))
         .collect();
-    let more = most_scroll > 0;
-    frame.render_widget(
-        Paragraph::new(lines),
-        Rect {
-            height: body_height,
-            ..inner
-        },
-    );
-    let mut y = inner.y + body_height;
+    let shown = Rect {
+        height: body_height,
+        ..inner
+    };
+    frame.render_widget(Paragraph::new(lines), shown);
     if let Some(typed) = &dialog.typed {
-        let (before, after) = typed.line.split();
-        let tone = if typed.is_right() {
-            Tone::Good
-        } else {
-            Tone::Warn
-        };
-        let line = Line::from(vec![
-            Span::styled("> ", theme.tone(Tone::Accent)),
-            Span::styled(format!("{before}{after}"), theme.tone(tone)),
-        ]);
-        frame.render_widget(
-            line,
-            Rect {
-                y,
-                height: 1,
-                ..inner
-            },
-        );
-        let x = inner.x + 2 + u16::try_from(Line::raw(before).width()).unwrap_or(0);
-        frame.set_cursor_position(Position::new(x.min(inner.right().saturating_sub(1)), y));
-        y += 1;
+        name_line(theme, frame, typed, line(body_height));
     }
-    let hint = dialog
-        .choices
-        .get(dialog.selected)
-        .map_or("", |choice| choice.hint.as_str());
-    let hint = match (more, hint) {
+    let hint = Line::styled(hint(dialog, most_scroll > 0), theme.tone(Tone::Dim));
+    frame.render_widget(hint, line(body_height + fixed - 4));
+    frame.render_widget(button_line(dialog, theme), line(body_height + fixed - 3));
+}
+
+/// A number of cells; what no screen has room for counts as the most that there is.
+fn cells(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}
+
+/// The width at which nothing of the dialog is broken.
+fn natural_width(dialog: &Dialog) -> u16 {
+    let buttons = dialog.choices.iter().map(|c| c.label.chars().count() + 5);
+    let lines = dialog
+        .lines()
+        .map(|(_, text)| Line::raw(text.as_str()).width());
+    let hints = dialog.choices.iter().map(|c| c.hint.chars().count());
+    let rest = [buttons.sum(), dialog.title.chars().count() + 4, 40];
+    cells(lines.chain(hints).chain(rest).max().unwrap_or(40))
+}
+
+/// All lines above the buttons, broken at `width`.
+fn body(dialog: &Dialog, width: usize) -> Vec<(Tone, String)> {
+    let lines = dialog.lines().flat_map(|(tone, text)| {
+        let lines = units::wrapped(text.as_str(), width, "").into_iter();
+        lines.map(|line| (*tone, line))
+    });
+    lines.collect()
+}
+
+/// The name that is being typed, with the cursor.
+fn name_line(theme: Theme, frame: &mut Frame<'_>, typed: &TypedName, area: Rect) {
+    let (before, after) = typed.line.split();
+    let tone = if typed.is_right() {
+        Tone::Good
+    } else {
+        Tone::Warn
+    };
+    let spans = vec![
+        (Tone::Accent, "> ".to_owned()),
+        (tone, format!("{before}{after}")),
+    ];
+    frame.render_widget(part::line(theme, spans), area);
+    let x = area.x.saturating_add(2 + cells(Line::raw(before).width()));
+    let last = area.right().saturating_sub(1);
+    frame.set_cursor_position(Position::new(x.min(last), area.y));
+}
+
+/// The explanation of the choice that has the focus, and how to see the rest of a long body.
+fn hint(dialog: &Dialog, scrolls: bool) -> String {
+    let choice = dialog.choices.get(dialog.selected);
+    match (scrolls, choice.map_or("", |choice| choice.hint.as_str())) {
         (true, "") => "up/down scrolls".to_owned(),
         (true, hint) => format!("{hint} (up/down scrolls)"),
         (false, hint) => hint.to_owned(),
-    };
-    frame.render_widget(
-        Line::styled(hint, theme.tone(Tone::Dim)),
-        Rect {
-            y,
-            height: 1,
-            ..inner
-        },
-    );
-    frame.render_widget(
-        button_line(dialog, theme),
-        Rect {
-            y: y + 1,
-            height: 1,
-            ..inner
-        },
-    );
-}
-
-fn wrapped(dialog: &Dialog, width: usize) -> Vec<(Tone, String)> {
-    let mut out = Vec::new();
-    for (tone, text) in dialog.lines() {
-        let mut rest = text.as_str();
-        loop {
-            let mut used = 0;
-            let cut = rest
-                .char_indices()
-                .find(|(_, c)| {
-                    used += Line::raw(c.to_string()).width();
-                    used > width
-                })
-                .map(|(i, _)| i);
-            match cut.filter(|i| *i > 0) {
-                Some(i) => {
-                    let (head, tail) = rest.split_at(i);
-                    out.push((*tone, head.to_owned()));
-                    rest = tail;
-                }
-                None => {
-                    out.push((*tone, rest.to_owned()));
-                    break;
-                }
-            }
-        }
     }
-    out
 }
 
 fn button_line(dialog: &Dialog, theme: Theme) -> Line<'static> {

@@ -1,94 +1,97 @@
 //! The last line: breadcrumbs, or what is being typed; on the right what became of actions.
 
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::layout::Position;
+use ratatui::text::Line;
 
+use super::part;
+use crate::layout;
 use crate::model::Model;
 use crate::model::action::{Action, NOT_SENT, Outcome, RestartMode, Stage, UNANSWERED, Verb};
 use crate::model::dialog::Tone;
+use crate::screen::{self, words};
 use crate::theme::Theme;
 use crate::units;
 
 /// How long the end of an action stays in the footer.
 const SHOWN_FOR: i64 = 15_000;
 
+/// Draws the line at the bottom of the screen.
 pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let area = Rect::new(0, model.height.saturating_sub(1), model.width, 1);
-    if let Some(prompt) = &model.prompt {
+    let area = layout::footer(model);
+    if let Some(prompt) = &model.ui.prompt {
         let (before, after) = prompt.split();
-        let mut spans = vec![
-            Span::styled(prompt.sign().to_string(), theme.tone(Tone::Accent)),
-            Span::raw(before.to_owned()),
-            Span::raw(after.to_owned()),
+        let completion = words::suggestion(model).unwrap_or_default();
+        let spans = vec![
+            (Tone::Accent, prompt.sign().to_string()),
+            (Tone::Plain, format!("{before}{after}")),
+            (Tone::Dim, completion),
         ];
-        if let Some(ghost) = crate::update::suggestion(model) {
-            spans.push(Span::styled(ghost, theme.tone(Tone::Dim)));
-        }
+        frame.render_widget(part::line(theme, spans), area);
         let cursor = u16::try_from(1 + Line::raw(before).width()).unwrap_or(u16::MAX);
-        frame.render_widget(Line::from(spans), area);
-        frame.set_cursor_position(Position::new(
-            cursor.min(model.width.saturating_sub(1)),
-            area.y,
-        ));
+        let cursor = cursor.min(area.width.saturating_sub(1));
+        frame.set_cursor_position(Position::new(cursor, area.y));
         return;
     }
-    let right = word(model, theme);
-    let right_width = right.as_ref().map_or(0, |(_, text)| text.chars().count());
-    let mut spans = vec![Span::raw(" ")];
-    let crumbs: Vec<String> = model
-        .nav
-        .stack()
-        .iter()
-        .map(|s| format!("<{}>", s.crumb()))
-        .collect();
-    let width = usize::from(model.width);
-    let mut text = crumbs.join(" ");
-    let marks = model.focused().map_or(0, |id| model.table(id).marks.len());
-    if marks > 0 {
-        text.push_str(&format!("  marked {marks}"));
-    }
-    if model.focused().is_some_and(|id| model.table(id).faults) {
-        text.push_str("  faults only");
-    }
+    let right = word(model);
+    let length = |text: &str| text.chars().count();
+    let right_width = right.as_ref().map_or(0, |(_, text)| length(text));
+    let width = usize::from(area.width);
     let room = width.saturating_sub(right_width + 4).max(12.min(width));
-    if text.chars().count() > room {
-        let skip = text.chars().count() - room + 1;
-        text = std::iter::once('…')
-            .chain(text.chars().skip(skip))
+    let mut left = crumbs(model);
+    if length(&left) > room {
+        let skip = length(&left) - room + 1;
+        left = std::iter::once('…')
+            .chain(left.chars().skip(skip))
             .collect();
     }
-    let left_width = text.chars().count() + 1;
-    spans.push(Span::styled(text, theme.tone(Tone::Accent)));
+    let left_width = length(&left) + 1;
+    let mut spans = vec![(Tone::Plain, " ".to_owned()), (Tone::Accent, left)];
     if let Some((tone, text)) = right {
         let room = width.saturating_sub(left_width + 2);
-        let mut text = text;
-        if text.chars().count() > room {
-            text = units::middle(&text, room);
-        }
-        let gap = width
-            .saturating_sub(left_width + text.chars().count() + 1)
-            .max(1);
-        spans.push(Span::raw(" ".repeat(gap)));
-        spans.push(Span::styled(text, theme.tone(tone)));
+        let text = match length(&text) > room {
+            true => units::middle(&text, room),
+            false => text,
+        };
+        let gap = width.saturating_sub(left_width + length(&text) + 1).max(1);
+        spans.push((Tone::Plain, " ".repeat(gap)));
+        spans.push((tone, text));
     }
-    frame.render_widget(Line::from(spans), area);
+    frame.render_widget(part::line(theme, spans), area);
 }
 
-/// The one thing worth saying now: something fetched, an action under way, the word to the user, the last verdict.
-fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
-    let _ = theme;
-    if let Some(busy) = &model.busy {
+/// The way to the screen that is open, and what is particular to its table.
+fn crumbs(model: &Model) -> String {
+    let stack = model.ui.nav.stack().iter();
+    let crumbs: Vec<String> = stack.map(|place| format!("<{}>", place.crumb())).collect();
+    let mut text = crumbs.join(" ");
+    if let Some(table) = screen::focused(model) {
+        let state = model.table(table.id());
+        if !state.marks.is_empty() {
+            text.push_str(&format!("  marked {}", state.marks.len()));
+        }
+        if state.faults {
+            text.push_str("  faults only");
+        }
+    }
+    text
+}
+
+/// The one thing worth saying now: something fetched, an action under way, the word to the user, the last
+/// verdict.
+fn word(model: &Model) -> Option<(Tone, String)> {
+    if let Some(busy) = &model.ui.busy {
         return Some((Tone::Warn, format!("{busy} …")));
     }
-    if let Some(flash) = &model.flash {
+    if let Some(flash) = &model.ui.flash {
         return Some((
             tone(flash.outcome),
             sign(flash.outcome, flash.text.as_str()),
         ));
     }
-    let last = model.actions.back()?;
+    let last = model.ui.actions.back()?;
     let plan: Vec<_> = model
+        .ui
         .actions
         .iter()
         .filter(|action| action.plan == last.plan)
@@ -103,7 +106,7 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
             .iter()
             .filter_map(|action| over_at(&action.stage))
             .max();
-        if ended == plan.len() && over_at.is_some_and(|at| model.now - at > SHOWN_FOR) {
+        if ended == plan.len() && over_at.is_some_and(|at| model.now() - at > SHOWN_FOR) {
             return None;
         }
         let verb = match last.verb {
@@ -112,7 +115,7 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
         };
         let done = ended - failed.len();
         let mut text = format!("{verb}: {done} of {} done", plan.len());
-        // What was given up is told apart: what was never sent has certainly not happened.
+        // What was given up is counted apart: what was never sent has certainly not happened.
         let of = |why: &str| failed.iter().filter(|action| action.failed_as(why)).count();
         let (unsent, unsure) = (of(NOT_SENT), of(UNANSWERED));
         if unsent > 0 {
@@ -124,7 +127,7 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
         let answered =
             |action: &&&&Action| !action.failed_as(NOT_SENT) && !action.failed_as(UNANSWERED);
         if let Some(first) = failed.iter().find(answered) {
-            let (count, why) = (failed.len() - unsent - unsure, first.line(model.now).1);
+            let (count, why) = (failed.len() - unsent - unsure, first.line(model.now()).1);
             text.push_str(&format!(", {count} not ({why})"));
         }
         let outcome = match (failed.is_empty(), ended == plan.len()) {
@@ -134,10 +137,10 @@ fn word(model: &Model, theme: Theme) -> Option<(Tone, String)> {
         };
         return Some((tone(outcome), sign(outcome, &text)));
     }
-    if over_at(&last.stage).is_some_and(|at| model.now - at > SHOWN_FOR) {
+    if over_at(&last.stage).is_some_and(|at| model.now() - at > SHOWN_FOR) {
         return None;
     }
-    let (outcome, text) = last.line(model.now);
+    let (outcome, text) = last.line(model.now());
     Some((tone(outcome), sign(outcome, &text)))
 }
 

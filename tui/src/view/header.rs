@@ -11,12 +11,12 @@ use crate::keys;
 use crate::model::Model;
 use crate::model::cluster::{Cluster, Connector, Link};
 use crate::model::dialog::Tone;
-use crate::model::screen::Screen;
+use crate::screen;
 use crate::theme::Theme;
 use crate::units;
 
 pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let width = model.width;
+    let width = model.session.width;
     let line = fit(status(model, theme), usize::from(width));
     frame.render_widget(line, Rect::new(0, 0, width, 1));
     frame.render_widget(key_line(model, theme), Rect::new(0, 1, width, 1));
@@ -25,9 +25,10 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 /// From this time on silence is an outage.
 const OUTAGE_AFTER: units::Millis = 15_000;
 
-/// Parts of the status line, in the order in which they are given up last to first: what is wrong comes first.
+/// Parts of the status line, in the order in which they are given up last to first: what is wrong comes
+/// first.
 fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
-    let cluster = &model.cluster;
+    let cluster = model.cluster();
     let plain = Style::new();
     let bold = plain.add_modifier(Modifier::BOLD);
     let mut parts = Vec::new();
@@ -39,14 +40,14 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     if cluster.listed.is_some() {
         let bad = cluster.bad();
         let tone = match bad {
-            0 if cluster.is_stale(model.now) => Tone::Dim,
+            0 if cluster.is_stale(model.now()) => Tone::Dim,
             0 => Tone::Good,
             _ => Tone::Bad,
         };
         parts.push((format!("{bad} bad"), theme.tone(tone)));
         let lost = lost(cluster);
         if lost > 0 {
-            let waits = cluster.waits(model.now).map_or_else(String::new, |left| {
+            let waits = cluster.waits(model.now()).map_or_else(String::new, |left| {
                 format!(", moves in {}", units::countdown(left))
             });
             parts.push((format!("LOST {lost}{waits}"), theme.tone(Tone::Bad)));
@@ -55,7 +56,7 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     parts.extend(answers(model, theme));
     parts.extend(warned(model, theme));
     if let Link::Down { error, since, .. } = &cluster.brokers {
-        let since = units::span(model.now - since);
+        let since = units::span(model.now() - since);
         let error = short(error.as_str());
         parts.push((
             format!("brokers down {since}: {error}"),
@@ -75,7 +76,7 @@ fn status(model: &Model, theme: Theme) -> Vec<(String, Style)> {
         let age = if cluster.live {
             "live".to_owned()
         } else {
-            format!("upd {}", units::age(model.now, cluster.listed))
+            format!("upd {}", units::age(model.now(), cluster.listed))
         };
         parts.push((age, theme.tone(Tone::Dim)));
     }
@@ -91,7 +92,7 @@ fn lost(cluster: &Cluster) -> usize {
 /// What workers that are well warn of, most often connectors whose classes an agent does not have. The whole
 /// text stands in the table of workers.
 fn warned(model: &Model, theme: Theme) -> Option<(String, Style)> {
-    let warnings = model.cluster.workers.values().filter(|w| !w.is_gone());
+    let warnings = model.cluster().workers.values().filter(|w| !w.is_gone());
     let warnings: BTreeSet<&str> = warnings.filter_map(|worker| worker.warning()).collect();
     let first = warnings.first()?;
     let text = first.strip_prefix("this ").unwrap_or(first);
@@ -100,7 +101,7 @@ fn warned(model: &Model, theme: Theme) -> Option<(String, Style)> {
         all => format!(" +{}", all - 1),
     };
     // Half of the line leaves the counts beside it.
-    let room = usize::from(model.width) / 2;
+    let room = usize::from(model.session.width) / 2;
     let text = text.trim_end_matches('.');
     let text = if text.chars().count() > room {
         units::middle(&without_brackets(text), room)
@@ -122,8 +123,8 @@ fn without_brackets(text: &str) -> String {
 
 /// Whether REST answers: yellow while it may be a pause, red from then on.
 fn answers(model: &Model, theme: Theme) -> Option<(String, Style)> {
-    let cluster = &model.cluster;
-    let since = cluster.silent_since().map(|since| model.now - since);
+    let cluster = model.cluster();
+    let since = cluster.silent_since().map(|since| model.now() - since);
     match (&cluster.rest, since) {
         (Link::Down { error, attempt, .. }, Some(since)) => {
             let paused = error.as_str().ends_with("no answer in time");
@@ -160,7 +161,7 @@ fn short(error: &str) -> String {
 }
 
 fn members(model: &Model, theme: Theme) -> Vec<(String, Style)> {
-    let cluster = &model.cluster;
+    let cluster = model.cluster();
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let mut parts = Vec::new();
     let all = cluster.workers.len();
@@ -181,7 +182,7 @@ fn members(model: &Model, theme: Theme) -> Vec<(String, Style)> {
             |generation| format!("g{generation}"),
         );
         parts.push((format!("{} {generation}", group.state), style));
-        if let Some(left) = cluster.waits(model.now).filter(|_| lost(cluster) == 0) {
+        if let Some(left) = cluster.waits(model.now()).filter(|_| lost(cluster) == 0) {
             let text = format!("delay {}", units::countdown(left));
             parts.push((text, theme.tone(Tone::Warn)));
         }
@@ -189,11 +190,12 @@ fn members(model: &Model, theme: Theme) -> Vec<(String, Style)> {
     parts
 }
 
-/// The lag of all sinks. Where that of some is not known the rest is a lower bound, and none at all is not zero.
+/// The lag of all sinks. Where that of some is not known the rest is a lower bound, and none at all is not
+/// zero.
 fn lag(model: &Model, theme: Theme) -> (String, Style) {
-    let cluster = &model.cluster;
+    let cluster = model.cluster();
     let dim = theme.tone(Tone::Dim);
-    let old = if cluster.is_old_lag(cluster.lag_at, model.now) {
+    let old = if cluster.is_old_lag(cluster.lag_at, model.now()) {
         "?"
     } else {
         ""
@@ -233,14 +235,15 @@ fn fit(parts: Vec<(String, Style)>, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Keys of the screen, as many as fit; verbs are left out in read-only mode. Those that lead to all others always fit.
+/// Keys of the screen, as many as fit; verbs are left out in read-only mode. Those that lead to all others
+/// always fit.
 fn key_line(model: &Model, theme: Theme) -> Line<'static> {
-    let screen = model.nav.current();
+    let screen = screen::current(model);
     let readonly = model.is_readonly();
     let mut seen: Vec<keys::Key> = Vec::new();
     let mut own: Vec<(String, &str)> = Vec::new();
     let mut everywhere: Vec<(String, &str)> = Vec::new();
-    for (group, bindings) in keys::groups(screen, model.demo.is_some()) {
+    for (group, bindings) in screen.groups(model.session.demo.is_some()) {
         for binding in bindings.iter().filter(|binding| binding.header) {
             if seen.contains(&binding.key) || (readonly && binding.command.writes()) {
                 continue;
@@ -254,12 +257,11 @@ fn key_line(model: &Model, theme: Theme) -> Line<'static> {
             }
         }
     }
-    if matches!(screen, Screen::Connector(_)) {
-        own.push(("1-6".to_owned(), "panes"));
-    }
+    let more = screen.more_keys();
+    own.extend(more.map(|(keys, word)| (keys.to_owned(), word)));
     let length = |(key, word): &(String, &str)| key.chars().count() + word.chars().count() + 3;
     // The two blanks behind the last word may fall off the edge.
-    let mut room = usize::from(model.width) + 1;
+    let mut room = usize::from(model.session.width) + 1;
     room = room.saturating_sub(everywhere.iter().map(length).sum());
     let mut spans = vec![Span::raw(" ")];
     let shown = own.into_iter().take_while(|pair| {

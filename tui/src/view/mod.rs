@@ -1,4 +1,5 @@
-//! Draws the model. Pure: no I/O, no clock, no change of the model; only rows that are on the screen are formatted.
+//! Draws the model. Pure: no I/O, no clock, no change of the model; only rows that are on the screen are
+//! formatted.
 //!
 //! ```text
 //! header   cluster, workers, group, counts, age of the data
@@ -8,40 +9,30 @@
 //! footer   breadcrumbs, or the line being typed, and the last word on actions
 //! ```
 
-mod cells;
-mod connector;
 mod dialog;
 mod footer;
 mod header;
-mod help;
-pub(crate) mod layout;
+mod part;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use crate::layout;
 use crate::model::Model;
 use crate::model::cluster::Link;
 use crate::model::dialog::Tone;
-use crate::model::screen::Screen;
-use crate::model::table::TableId;
+use crate::screen;
 use crate::theme::Theme;
 
-pub(crate) use connector::{CONTINUED, lower_lines};
-
-/// How many lines the help of the screen below has.
-pub(crate) fn help_lines(model: &Model) -> usize {
-    help::lines(model).len()
-}
-
-/// Draws everything.
+/// Draws the whole screen.
 pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
-    if area.width < model.width || area.height < model.height {
+    if area.width < model.session.width || area.height < model.session.height {
         // The screen shrank a moment ago; the message about it is on its way and brings a new frame.
         return;
     }
@@ -50,67 +41,35 @@ pub(crate) fn view(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         return;
     }
     header::draw(model, theme, frame);
-    match model.nav.current() {
-        Screen::Connector(name) => connector::draw(model, theme, frame, name),
-        Screen::Workers => workers(model, theme, frame),
-        Screen::Help => help::draw(model, theme, frame),
-        screen => {
-            if let Some(id) = screen.table() {
-                table::draw(model, theme, frame, id, layout::body(model), true);
-            }
-        }
+    for part in screen::current(model).parts(model) {
+        part::draw(model, theme, frame, part);
     }
     footer::draw(model, theme, frame);
     guide(model, theme, frame);
-    if let Some(dialog) = &model.dialog {
-        dialog::draw(model, theme, frame, dialog);
+    if let Some(dialog) = &model.ui.dialog {
+        dialog::draw(theme, frame, dialog);
     }
 }
 
 /// The demo's line: where its Kafka is, and what to try.
 fn guide(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let Some(demo) = &model.demo else { return };
+    let Some(demo) = &model.session.demo else {
+        return;
+    };
     let (tone, hint) = demo.hint(model);
-    let line = Line::from(vec![
-        Span::styled(
-            format!(" kafka {}  ", demo.bootstrap),
-            theme.tone(Tone::Accent),
-        ),
-        Span::styled(hint, theme.tone(tone)),
-    ]);
-    let row = model.height.saturating_sub(2);
-    frame.render_widget(line, Rect::new(0, row, model.width, 1));
+    let kafka = format!(" kafka {}  ", demo.bootstrap);
+    let line = part::line(theme, vec![(Tone::Accent, kafka), (tone, hint)]);
+    let row = model.session.height.saturating_sub(2);
+    frame.render_widget(line, Rect::new(0, row, model.session.width, 1));
 }
 
-fn workers(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
-    let (upper, lower) = layout::worker_panes(model);
-    table::draw(
-        model,
-        theme,
-        frame,
-        TableId::Workers,
-        upper,
-        !model.rebalances_focused,
-    );
-    if lower.height >= 3 {
-        table::draw(
-            model,
-            theme,
-            frame,
-            TableId::Rebalances,
-            lower,
-            model.rebalances_focused,
-        );
-    }
-}
-
-/// A screen too small for tables still tells the one number that matters.
+/// A screen too small for tables still shows the one number that matters.
 fn tiny(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let bad = model.cluster.bad();
-    let total = model.cluster.connectors.len();
-    let (tone, state) = match &model.cluster.rest {
+    let bad = model.cluster().bad();
+    let total = model.cluster().connectors.len();
+    let (tone, state) = match model.cluster().rest {
         Link::Down { .. } => (Tone::Bad, "disconnected".to_owned()),
-        _ if model.cluster.listed.is_none() => (Tone::Dim, "connecting".to_owned()),
+        _ if model.cluster().listed.is_none() => (Tone::Dim, "connecting".to_owned()),
         _ if bad > 0 => (Tone::Bad, format!("{bad} bad of {total}")),
         _ => (Tone::Good, format!("{total} connectors, none bad")),
     };

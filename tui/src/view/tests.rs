@@ -7,7 +7,9 @@ use crate::keys::Key;
 use crate::message::Message;
 use crate::model::Model;
 use crate::model::fixtures;
-use crate::model::screen::{Pane, Screen};
+use crate::model::nav::{Pane, Place};
+use crate::screen::connectors::Connectors;
+use crate::screen::rows::Rows;
 use crate::theme::Theme;
 use crate::update::{settle, update};
 use crate::view::view;
@@ -18,7 +20,7 @@ const SIZES: [(u16, u16); 2] = [(80, 24), (140, 40)];
 fn draw(model: &Model, width: u16, height: u16) -> String {
     let mut model = model.clone();
     update(&mut model, Message::Resize(width, height));
-    model.stale_index = true;
+    model.ui.stale_index = true;
     settle(&mut model);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
@@ -67,41 +69,41 @@ fn states() -> Vec<(&'static str, Model)> {
     ]
 }
 
-fn on(screen: &Screen, name: &str) {
+fn on(name: &'static str) {
     for (state, mut model) in states() {
-        model.nav.jump(screen.clone());
+        model.ui.nav.jump(Place::of(name));
         snapshot(&format!("{name}_{state}"), &model);
     }
 }
 
 #[test]
 fn connectors_screen() {
-    on(&Screen::Connectors, "connectors");
+    on("connectors");
 }
 
 #[test]
 fn tasks_screen() {
-    on(&Screen::Tasks, "tasks");
+    on("tasks");
 }
 
 #[test]
 fn workers_screen() {
-    on(&Screen::Workers, "workers");
+    on("workers");
 }
 
 #[test]
 fn lag_screen() {
-    on(&Screen::Lag, "lag");
+    on("lag");
 }
 
 #[test]
 fn events_screen() {
-    on(&Screen::Events, "events");
+    on("events");
 }
 
 #[test]
 fn contexts_screen() {
-    on(&Screen::Contexts, "contexts");
+    on("contexts");
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn connector_screen() {
             _ => "orders-s3-0042",
         };
         let mut model = model;
-        model.nav.push(Screen::Connector(name.into()));
+        model.ui.nav.push(Place::connector(&name.into()));
         settle(&mut model);
         press(&mut model, &typed("j"));
         snapshot(&format!("connector_{state}"), &model);
@@ -124,7 +126,10 @@ fn connector_screen() {
 fn connector_panes() {
     for (digit, pane) in ('1'..).zip(Pane::ALL) {
         let mut model = fixtures::failing();
-        model.nav.push(Screen::Connector("orders-s3-0042".into()));
+        model
+            .ui
+            .nav
+            .push(Place::connector(&"orders-s3-0042".into()));
         settle(&mut model);
         press(&mut model, &typed(&digit.to_string()));
         snapshot(&format!("connector_pane_{}", pane.name()), &model);
@@ -136,7 +141,7 @@ fn help_screen() {
     let mut model = fixtures::failing();
     press(&mut model, &typed("?"));
     snapshot("help", &model);
-    model.readonly = true;
+    model.session.readonly = true;
     let text = draw(&model, 80, 40);
     assert!(
         !text.contains("restart") || !text.contains("delete"),
@@ -180,10 +185,8 @@ fn lines_being_typed() {
 #[test]
 fn faults_and_wide_columns() {
     let mut model = fixtures::failing();
-    model
-        .table_mut(crate::model::table::TableId::Connectors)
-        .faults = true;
-    model.wide = true;
+    model.table_mut(Connectors::ID).faults = true;
+    model.session.wide = true;
     for (width, height) in [(80, 24), (240, 30)] {
         insta::assert_snapshot!(
             format!("faults_wide_{width}x{height}"),
@@ -206,14 +209,14 @@ fn tiny_screens_say_what_matters() {
 fn no_size_and_no_screen_panics() {
     for (_, model) in states() {
         for screen in [
-            Screen::Connectors,
-            Screen::Connector("orders-s3-0042".into()),
-            Screen::Tasks,
-            Screen::Workers,
-            Screen::Lag,
-            Screen::Events,
-            Screen::Contexts,
-            Screen::Help,
+            Place::of("connectors"),
+            Place::connector(&"orders-s3-0042".into()),
+            Place::of("tasks"),
+            Place::of("workers"),
+            Place::of("lag"),
+            Place::of("events"),
+            Place::of("contexts"),
+            Place::of("help"),
         ] {
             for (width, height) in [
                 (1, 1),
@@ -225,7 +228,7 @@ fn no_size_and_no_screen_panics() {
                 (300, 10),
             ] {
                 let mut model = model.clone();
-                model.nav.push(screen.clone());
+                model.ui.nav.push(screen.clone());
                 draw(&model, width, height);
                 press(&mut model, &typed("r"));
                 draw(&model, width, height);
@@ -241,7 +244,7 @@ fn no_size_and_no_screen_panics() {
 fn secrets_are_not_on_any_screen_unless_revealed() {
     for name in ["orders-s3-0042", "orders-jdbc-0001"] {
         let mut model = fixtures::failing();
-        model.nav.push(Screen::Connector(name.into()));
+        model.ui.nav.push(Place::connector(&name.into()));
         settle(&mut model);
         press(&mut model, &typed("3"));
         let hidden = draw(&model, 140, 40);
@@ -250,7 +253,10 @@ fn secrets_are_not_on_any_screen_unless_revealed() {
         assert!(draw(&model, 140, 40).contains("geheim"));
     }
     let mut model = fixtures::failing();
-    model.nav.push(Screen::Connector("orders-jdbc-0001".into()));
+    model
+        .ui
+        .nav
+        .push(Place::connector(&"orders-jdbc-0001".into()));
     settle(&mut model);
     press(&mut model, &typed("3"));
     assert!(
@@ -268,7 +274,7 @@ fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
     }
     let text = "this agent cannot run \"foreign\" (transforms.pass.type=com.example.Pass), \
                 \"odd\" (connector.class=a.B).";
-    let worker = model.cluster.workers.values_mut().next().unwrap();
+    let worker = model.cluster_mut().workers.values_mut().next().unwrap();
     worker.health = Some(WorkerHealth::Warns(crate::text::Text::line(text)));
     for (width, height) in SIZES {
         let screen = draw(&model, width, height);
@@ -286,7 +292,7 @@ fn what_an_agent_cannot_run_is_said_at_every_size_and_only_then() {
 fn whoever_named_no_cluster_reads_how_to() {
     let mut model = fixtures::unreachable();
     assert!(!draw(&model, 80, 24).contains("demo`"));
-    model.contexts[0].assumed = true;
+    model.session.contexts[0].assumed = true;
     for (width, height) in SIZES {
         let screen = draw(&model, width, height);
         for part in ["--connect", "config.toml", "demo`"] {

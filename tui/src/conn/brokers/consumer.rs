@@ -1,7 +1,8 @@
 //! The Kafka client of this side: a consumer that remembers why it could not connect.
 //!
-//! When a question to the brokers fails, librdkafka only says that no broker is there. What happened (a name that
-//! resolves to nothing, a wrong password, a certificate nobody trusts) it tells in events beside that.
+//! When a question to the brokers fails, librdkafka only says that no broker is there. What happened (a
+//! name that resolves to nothing, a wrong password, a certificate that is not trusted) it reports in events
+//! beside that.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl LastFailure {
 
 impl ClientContext for LastFailure {
     fn error(&self, error: KafkaError, reason: &str) {
-        // That no broker is left says less than what was told of each before.
+        // That no broker is left says less than what was reported of each before.
         let none_left = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
         if error != none_left {
             *lock(&self.text) = Some(reason.to_owned());

@@ -11,11 +11,11 @@ use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT, lock};
 use crate::conn::now;
 use crate::conn::rest::Known;
-use crate::message::{GroupMember, GroupReport, Update};
+use crate::model::news::{GroupMember, GroupReport, Update};
 use crate::text::Text;
 
 /// Distance between searches for the group, which describe every group of the brokers: two seconds at first,
-/// since REST may not have told any worker yet, then doubled up to this.
+/// since REST may not have named any worker yet, then doubled up to this.
 const SEARCH_EVERY: Duration = Duration::from_secs(30);
 /// Longest wait for the description of all groups, of which there may be hundreds.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct GroupWatch {
     id: Option<String>,
     searched: Option<Instant>,
-    /// Searches without success.
+    /// How many searches had no success.
     searches: u32,
     /// Members as last seen with their data, to hold on to while a rebalance hides them.
     leader: Option<Text>,
@@ -38,14 +38,14 @@ impl GroupWatch {
         self.unsettled
     }
 
-    /// Looks once.
+    /// Looks at the group once and reports it.
     pub(super) fn look(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
         if let Some(report) = self.report(shared, consumer) {
             shared.feed.send_blocking(Update::Group(report));
         }
     }
 
-    /// The group as it is now; `None` when it is not found or not told.
+    /// The group as it is now; `None` when it is not found or not described.
     pub(super) fn report(
         &mut self,
         shared: &Shared,
@@ -117,7 +117,7 @@ impl GroupWatch {
     }
 }
 
-/// Whether a member is one of the workers REST told of, or the one we are connected to.
+/// Whether a member is one of the workers that REST named, or the one we are connected to.
 fn is_ours(group: &GroupInfo, known: &Known) -> bool {
     group.members().iter().any(|member| {
         member

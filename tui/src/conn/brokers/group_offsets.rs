@@ -1,8 +1,8 @@
 //! Committed offsets and members of many consumer groups at once.
 //!
-//! librdkafka's binding asks for one group per client. On the wire one FindCoordinator, OffsetFetch or DescribeGroups
-//! carries many groups (KIP-699, KIP-709), so that hundreds of sinks cost a handful of requests. Brokers before 3.0 get
-//! a request for each group, all of them under way at once.
+//! librdkafka's binding asks for one group per client. On the wire one FindCoordinator, OffsetFetch or
+//! DescribeGroups carries many groups (KIP-699, KIP-709), so that hundreds of sinks cost a handful of
+//! requests. Brokers before 3.0 get a request for each group, all of them under way at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -33,9 +33,9 @@ const OLDER_FIND: i16 = 3;
 /// What a group committed, and which task reads what.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupLook {
-    /// Committed offsets.
+    /// Committed offsets, as far as any were.
     pub(super) committed: BTreeMap<Place, i64>,
-    /// Task by partition.
+    /// Number of the task that reads a partition.
     pub(super) owners: BTreeMap<Place, u32>,
 }
 
@@ -46,7 +46,8 @@ pub(super) struct GroupOffsets {
 }
 
 impl GroupOffsets {
-    /// From librdkafka's client properties; `None` when they ask for something that the wire client does not have.
+    /// From librdkafka's client properties; `None` when they ask for something that the wire client does
+    /// not have.
     pub(super) fn new(config: &BTreeMap<String, String>, bootstrap: &str) -> Option<Self> {
         Some(Self {
             settings: ClientSettings {

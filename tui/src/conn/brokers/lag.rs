@@ -1,9 +1,9 @@
 //! Lag of sinks: end offsets minus what their consumer group committed, and who reads which partition.
 //!
-//! All groups are asked about at once, see [`super::group_offsets`]. With security settings that only librdkafka has, each
-//! group has a client of its own, since librdkafka asks for committed offsets under the group id of the client. None
-//! joins a group. What telemetry tells is believed while all tasks of a sink run; of those that do not, the lag grows
-//! unseen by their workers.
+//! All groups are asked about at once, see [`super::group_offsets`]. With security settings that only
+//! librdkafka has, each group has a client of its own, since librdkafka asks for committed offsets under
+//! the group id of the client. None joins a group. What telemetry reports counts while all tasks of a sink
+//! run; of those that do not, the lag grows unseen by their workers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -19,7 +19,8 @@ use super::group_offsets::{GroupLook, GroupOffsets};
 use super::{Shared, TIMEOUT, lock};
 use crate::conn::now;
 use crate::conn::rest::Sink;
-use crate::message::{LagReport, Update};
+use crate::model::cluster::PartitionLag;
+use crate::model::news::Update;
 use crate::text::Text;
 
 /// Distance between looks at the same group.
@@ -30,15 +31,16 @@ const TURN: Duration = Duration::from_secs(4);
 const KEPT: usize = 8;
 /// Looks may take one part in this many of the brokers' time.
 const SHARE: u32 = 10;
-/// Telemetry this old does not count: a worker that runs a task tells each change of it within a second.
-const TOLD_FOR: Duration = Duration::from_secs(5);
+/// Telemetry this old does not count: a worker that runs a task reports each change of it within a second.
+const REPORTED_FOR: Duration = Duration::from_secs(5);
 
 /// What is kept between looks.
 #[derive(Default)]
 pub(super) struct LagWatch {
     clients: HashMap<String, BrokerConsumer>,
     looked: HashMap<String, Instant>,
-    /// How the brokers are asked for many groups at once; `Some(None)` when the client properties allow no such way.
+    /// How the brokers are asked for many groups at once; `Some(None)` when the client properties allow no
+    /// such way.
     offsets: Option<Option<GroupOffsets>>,
     /// How long the last look took.
     took: Duration,
@@ -66,13 +68,13 @@ impl LagWatch {
         consumer: &BrokerConsumer,
         metadata: &Metadata,
         turn: Duration,
-    ) -> Vec<LagReport> {
+    ) -> Vec<PartitionLag> {
         let known = shared.known.borrow().clone();
         let began = Instant::now();
         let mut due: Vec<&Sink> = known
             .sinks
             .iter()
-            .filter(|sink| !told(shared, &sink.connector))
+            .filter(|sink| !is_reported(shared, &sink.connector))
             .filter(|sink| {
                 self.looked
                     .get(&sink.group)
@@ -121,7 +123,7 @@ impl LagWatch {
             let Some(look) = looks.get(&sink.group) else {
                 continue;
             };
-            reports.extend(places.iter().map(|place| LagReport {
+            reports.extend(places.iter().map(|place| PartitionLag {
                 connector: sink.connector.clone(),
                 topic: Text::line(&place.0),
                 partition: place.1,
@@ -129,6 +131,8 @@ impl LagWatch {
                 committed: look.committed.get(place).copied(),
                 start: starts.get(place).copied().flatten(),
                 task: look.owners.get(place).copied(),
+                slope: None,
+                at: now(),
             }));
         }
         self.took = began.elapsed();
@@ -193,12 +197,12 @@ impl LagWatch {
     }
 }
 
-fn told(shared: &Shared, connector: &ConnectorName) -> bool {
-    lock(&shared.told)
+fn is_reported(shared: &Shared, connector: &ConnectorName) -> bool {
+    lock(&shared.reported)
         .get(connector.as_str())
         .is_some_and(|tasks| {
-            let told = |(told, at): &(bool, Instant)| *told && at.elapsed() < TOLD_FOR;
-            !tasks.is_empty() && tasks.values().all(told)
+            let fresh = |(has_lag, at): &(bool, Instant)| *has_lag && at.elapsed() < REPORTED_FOR;
+            !tasks.is_empty() && tasks.values().all(fresh)
         })
 }
 

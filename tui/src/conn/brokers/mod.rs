@@ -1,7 +1,8 @@
-//! Topics and REST together: REST for the list and for writes, the brokers for everything REST can't tell.
+//! Topics and REST together: REST for the list and for writes, the brokers for everything that REST does not
+//! report.
 //!
-//! Threads of their own, because librdkafka blocks: one per followed topic (status, config, telemetry) and one that
-//! looks at the group and at the lag of sinks. They only read, join no group and commit nothing.
+//! Threads of their own, because librdkafka blocks: one per followed topic (status, config, telemetry) and
+//! one that looks at the group and at the lag of sinks. They only read, join no group and commit nothing.
 
 mod consumer;
 mod group;
@@ -27,10 +28,10 @@ use tokio::sync::watch;
 
 use self::consumer::{BrokerConsumer, LastFailure, explain};
 use super::rest::{Known, RestSource};
-use super::{DataSource, Feed, Wish, now};
+use super::{DataSource, Feed, Pacing, now};
 use crate::contexts::Context;
-use crate::message::{GroupReport, LagReport, Update};
-use crate::model::cluster::Link;
+use crate::model::cluster::{Link, PartitionLag};
+use crate::model::news::{GroupReport, Update};
 use crate::text::Text;
 
 /// Distance between looks at the brokers.
@@ -50,12 +51,12 @@ pub(crate) struct Shared {
     bootstrap: String,
     wanted: Wanted,
     known: watch::Receiver<Arc<Known>>,
-    wishes: watch::Sender<Wish>,
+    pacing: watch::Sender<Pacing>,
     feed: Feed,
     ended: AtomicBool,
     status_followed: AtomicBool,
-    /// What telemetry tells of the tasks of sinks: whether it tells their lag, and when it last told.
-    told: Mutex<HashMap<String, Told>>,
+    /// Sinks of which telemetry reports tasks.
+    reported: Mutex<HashMap<String, Reported>>,
     notes: Mutex<BTreeMap<&'static str, String>>,
     guesses: Mutex<BTreeMap<&'static str, String>>,
     /// Workers that are members of the cluster's group.
@@ -66,8 +67,8 @@ pub(crate) struct Shared {
     runtime: Handle,
 }
 
-/// Tasks by number, whether their lag is told, and when.
-type Told = BTreeMap<u32, (bool, Instant)>;
+/// Tasks of a sink by number: whether the last report of each has a lag, and when it came.
+type Reported = BTreeMap<u32, (bool, Instant)>;
 
 /// Names given by the context.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +81,32 @@ struct Wanted {
 }
 
 impl Shared {
+    /// Nothing found and nothing reported yet; no name given. Needs a runtime around it.
+    fn new(
+        config: BTreeMap<String, String>,
+        bootstrap: String,
+        known: watch::Receiver<Arc<Known>>,
+        pacing: watch::Sender<Pacing>,
+        feed: Feed,
+    ) -> Self {
+        Self {
+            config,
+            bootstrap,
+            wanted: Wanted::default(),
+            known,
+            pacing,
+            feed,
+            ended: AtomicBool::new(false),
+            status_followed: AtomicBool::new(false),
+            reported: Mutex::default(),
+            notes: Mutex::default(),
+            guesses: Mutex::default(),
+            members: Mutex::default(),
+            births: AtomicU64::new(0),
+            runtime: Handle::current(),
+        }
+    }
+
     /// Whether the terminal has left this cluster.
     fn is_over(&self) -> bool {
         self.ended.load(Ordering::Relaxed) || self.feed.is_closed()
@@ -95,7 +122,7 @@ impl Shared {
         !self.is_over() && self.birth() == birth
     }
 
-    /// Tells what was chosen without proof that it is this cluster's, or that it is proven now.
+    /// Notes what was chosen without proof that it is this cluster's; `None` when it is proven now.
     fn guess(&self, about: &'static str, what: Option<&str>) {
         let mut guesses = lock(&self.guesses);
         let before = guesses.clone();
@@ -176,7 +203,7 @@ pub(crate) struct TopicsAndRest {
     bootstrap: String,
     wanted: Wanted,
     rest: RestSource,
-    wishes: watch::Sender<Wish>,
+    pacing: watch::Sender<Pacing>,
 }
 
 impl TopicsAndRest {
@@ -185,7 +212,7 @@ impl TopicsAndRest {
         context: &Context,
         bootstrap: &str,
         rest: RestSource,
-        wishes: watch::Sender<Wish>,
+        pacing: watch::Sender<Pacing>,
     ) -> Self {
         Self {
             config: context.client.clone(),
@@ -198,12 +225,12 @@ impl TopicsAndRest {
                 offsets: context.offset_topic.clone(),
             },
             rest,
-            wishes,
+            pacing,
         }
     }
 }
 
-/// Tells the threads to end, also when the task is aborted.
+/// Makes the threads end, also when the task is aborted.
 struct EndOnDrop(Arc<Shared>);
 
 impl Drop for EndOnDrop {
@@ -214,24 +241,19 @@ impl Drop for EndOnDrop {
 
 #[async_trait]
 impl DataSource for TopicsAndRest {
-    async fn run(self: Box<Self>, feed: Feed, wishes: watch::Receiver<Wish>) {
+    async fn run(self: Box<Self>, feed: Feed, pacing: watch::Receiver<Pacing>) {
         let (publish, known) = watch::channel(Arc::default());
-        let shared = Arc::new(Shared {
-            config: self.config,
-            bootstrap: self.bootstrap,
+        let shared = Shared {
             wanted: self.wanted,
-            known,
-            wishes: self.wishes,
-            feed: feed.clone(),
-            ended: AtomicBool::new(false),
-            status_followed: AtomicBool::new(false),
-            told: Mutex::default(),
-            notes: Mutex::default(),
-            guesses: Mutex::default(),
-            members: Mutex::default(),
-            births: AtomicU64::new(0),
-            runtime: Handle::current(),
-        });
+            ..Shared::new(
+                self.config,
+                self.bootstrap,
+                known,
+                self.pacing,
+                feed.clone(),
+            )
+        };
+        let shared = Arc::new(shared);
         let _end = EndOnDrop(Arc::clone(&shared));
         if !feed.send(Update::Brokers(Link::Connecting)).await {
             return;
@@ -241,39 +263,25 @@ impl DataSource for TopicsAndRest {
         let discover = Arc::clone(&shared);
         spawn("sluice-topics", move || topics::follow(&discover));
         Box::new(self.rest.publishing(publish))
-            .run(feed, wishes)
+            .run(feed, pacing)
             .await;
     }
 }
 
-/// Looks once at the group and at the lag of all sinks; blocks. For commands, which have no use for a stream of news.
+/// Looks once at the group and at the lag of all sinks; blocks. For commands, which have no use for a
+/// stream of news.
 pub(crate) fn look_once(
     context: &Context,
     bootstrap: &str,
     known: Known,
-) -> Result<(Option<GroupReport>, Vec<LagReport>), Text> {
+) -> Result<(Option<GroupReport>, Vec<PartitionLag>), Text> {
     let (_publish, known) = watch::channel(Arc::new(known));
-    let (wishes, _) = watch::channel(Wish::default());
+    let (pacing, _) = watch::channel(Pacing::default());
     let (sender, _news) = tokio::sync::mpsc::channel(64);
-    let shared = Shared {
-        config: context.client.clone(),
-        bootstrap: bootstrap.to_owned(),
-        wanted: Wanted {
-            group: context.group.clone(),
-            ..Wanted::default()
-        },
-        known,
-        wishes,
-        feed: Feed::new(0, sender),
-        ended: AtomicBool::new(false),
-        status_followed: AtomicBool::new(false),
-        told: Mutex::default(),
-        notes: Mutex::default(),
-        guesses: Mutex::default(),
-        members: Mutex::default(),
-        births: AtomicU64::new(0),
-        runtime: Handle::current(),
-    };
+    let feed = Feed::new(0, sender);
+    let config = context.client.clone();
+    let mut shared = Shared::new(config, bootstrap.to_owned(), known, pacing, feed);
+    shared.wanted.group = context.group.clone();
     let fail = |error: rdkafka::error::KafkaError| Text::line(&format!("{bootstrap}: {error}"));
     let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
     let metadata = consumer
@@ -317,8 +325,8 @@ fn watch_brokers(shared: &Shared) {
     let mut lag = lag::LagWatch::default();
     let mut attempt = 0;
     let mut since = None;
-    let mut told_up = None;
-    let mut told_live = None;
+    let mut reported_up = None;
+    let mut reported_live = None;
     while !shared.is_over() {
         match consumer.fetch_metadata(None, TIMEOUT) {
             Ok(metadata) => {
@@ -329,8 +337,8 @@ fn watch_brokers(shared: &Shared) {
                 }
                 attempt = 0;
                 since = None;
-                if told_up != Some(true) {
-                    told_up = Some(true);
+                if reported_up != Some(true) {
+                    reported_up = Some(true);
                     shared.feed.send_blocking(Update::Brokers(Link::Up));
                 }
                 group.look(shared, &consumer);
@@ -339,7 +347,7 @@ fn watch_brokers(shared: &Shared) {
             Err(error) => {
                 attempt += 1;
                 let since = *since.get_or_insert_with(now);
-                told_up = Some(false);
+                reported_up = Some(false);
                 let why = explain(&consumer, &error);
                 let error = Text::line(&format!("{}: {why}", shared.bootstrap));
                 shared.feed.send_blocking(Update::Brokers(Link::Down {
@@ -356,10 +364,10 @@ fn watch_brokers(shared: &Shared) {
             }
         }
         let live = attempt == 0 && shared.status_followed.load(Ordering::Relaxed);
-        if told_live != Some(live) {
-            told_live = Some(live);
+        if reported_live != Some(live) {
+            reported_live = Some(live);
             shared.feed.send_blocking(Update::Live(live));
-            shared.wishes.send_modify(|wish| wish.live = live);
+            shared.pacing.send_modify(|pacing| pacing.live = live);
         }
         let listed = shared.known.borrow().listed;
         shared.pause(match (listed, group.is_unsettled()) {

@@ -1,6 +1,6 @@
 //! Follows the offset topic: when an offset of each source last moved.
 //!
-//! JVM workers tell no figures, but each record of their offset topic has the time at which it was written.
+//! JVM workers report no figures, but each record of their offset topic has the time at which it was written.
 //! Only a record whose offset differs from the one before of the same source partition counts. The tail of
 //! the topic is read, a bounded number of records; of a source that is not in it nothing is known.
 
@@ -14,14 +14,14 @@ use rdkafka::message::BorrowedMessage;
 use sluice_protocol::{ConnectorName, offset_topic};
 
 use super::{Shared, tail};
-use crate::message::Update;
+use crate::model::news::Update;
 use crate::units::Millis;
 
 /// Records of the tail that are read at first, of all partitions together.
 const TAIL: i64 = 200_000;
 /// Longest time for that.
 const LOAD: Duration = Duration::from_secs(60);
-/// Source partitions remembered.
+/// How many source partitions are remembered.
 const KEYS_CAP: usize = 500_000;
 /// Distance between reports of what moved.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
@@ -42,7 +42,8 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 }
 
 impl Moves {
-    /// Takes a record over. A tombstone is no move of a source: it is deleted, or its offsets were set back.
+    /// Takes a record over. A tombstone does not count as a move: it is deleted, or its offsets were set
+    /// back.
     fn add(&mut self, key: &[u8], value: Option<&[u8]>, at: Option<Millis>) {
         let Some(value) = value else {
             self.seen.remove(&fingerprint(key));

@@ -19,7 +19,7 @@ use super::consumer::{BrokerConsumer, LastFailure};
 use super::topics::{Subjects, Topics};
 use super::{Shared, TIMEOUT};
 use crate::conn::now;
-use crate::message::{StatusChange, Update};
+use crate::model::news::{StatusChange, Update};
 use crate::text::Text;
 
 /// Records of a topic larger than this are passed over; a trace is a few KiB.
@@ -29,8 +29,8 @@ const LOOK: Duration = Duration::from_secs(30);
 /// States kept while a status topic is loaded; the newest of each key counts.
 const STATES_CAP: usize = 500_000;
 
-/// Assigns all partitions of a topic to a consumer of its own; returns how many there are, at least one. `start`
-/// says where to begin, given that number.
+/// Assigns all partitions of a topic to a consumer of its own; returns how many there are, at least one.
+/// `start` says where to begin, given that number.
 pub(super) fn assign(
     shared: &Shared,
     topic: &str,
@@ -76,7 +76,7 @@ pub(super) fn read_to_end(
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 ended.insert(partition);
             }
-            // Brokers that do not answer are told by the thread that looks at them.
+            // Brokers that do not answer are reported by the thread that looks at them.
             Some(Err(_)) | None => {}
         }
     }
@@ -102,7 +102,7 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
             state: Some(status.state),
             worker: Text::line(&status.worker_id),
             trace: status.trace,
-            generation: status.generation.get(),
+            generation: Some(status.generation.get()).filter(|generation| *generation >= 0),
             version: status.version.as_deref().map(Text::line),
             at,
             old,
@@ -113,7 +113,7 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
             state: None,
             worker: Text::default(),
             trace: None,
-            generation: 0,
+            generation: None,
             version: None,
             at,
             old,
@@ -124,13 +124,13 @@ fn status_change(message: &BorrowedMessage<'_>, old: bool) -> Option<StatusChang
 /// What kind of records a topic may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
-    /// States.
+    /// States: the status topic.
     Status,
-    /// Configurations.
+    /// Configurations: the config topic.
     Config,
 }
 
-/// Connectors and workers that topics tell of, all of them read at once: there may be hundreds. What was
+/// Connectors and workers that topics name, all of them read at once: there may be hundreds. What was
 /// deleted does not count. A topic that could not be read to its end in time is left out.
 pub(super) fn subjects(
     shared: &Shared,
@@ -217,8 +217,8 @@ fn read_all(
     }
     let mut ended = BTreeSet::new();
     while !open.is_empty() && !shared.is_over() && Instant::now() < until {
-        // Events and errors of the client; brokers that do not answer are told by the thread that looks at
-        // them.
+        // Events and errors of the client; brokers that do not answer are reported by the thread that looks
+        // at them.
         let _ = consumer.poll(Duration::from_millis(10));
         open.retain(|topic, queues| {
             queues.retain(|queue| !drained(queue, &mut record));
@@ -287,7 +287,8 @@ pub(super) fn follow_status(shared: &Shared, topic: &str) {
     }
 }
 
-/// Follows the config topic, as the status topic: target states and configurations. Secrets in it stay in memory, masked on the screen.
+/// Follows the config topic, as the status topic: target states and configurations. Secrets in it stay in
+/// memory, masked on the screen.
 pub(super) fn follow_config(shared: &Shared, topic: &str) {
     let birth = shared.birth();
     let Some((consumer, partitions)) =

@@ -1,22 +1,23 @@
 //! Follows the telemetry topic, which agents write: figures of workers and tasks, rebalances, events.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 use sluice_protocol::telemetry::{
-    Caller, ConfigAction, Event, EventTelemetry, RebalanceEvent, Severity as Told, TaskTelemetry,
-    TelemetryBody, TelemetryRecord, WorkerTelemetry,
+    self, Caller, EventTelemetry, RebalanceEvent, TaskTelemetry, TelemetryBody, TelemetryRecord,
+    WorkerTelemetry,
 };
-use sluice_protocol::{ConnectorName, ConnectorType, State};
+use sluice_protocol::{ConnectorType, State};
 
 use super::consumer::BrokerConsumer;
 use super::{Shared, TIMEOUT, lock, tail};
 use crate::conn::now;
-use crate::message::{LagReport, TaskReport, Update, WorkerReport};
-use crate::model::cluster::{Rebalance, TaskFigures, WorkerKind};
-use crate::model::event::{NewEvent, Severity};
+use crate::model::cluster::{PartitionLag, Rebalance, TaskFigures, WorkerKind};
+use crate::model::event::{By, ClusterEvent, Event, Object, Severity};
+use crate::model::news::{TaskReport, Update, WorkerReport};
 use crate::model::trace::Trace;
 use crate::text::Text;
 use crate::units::Millis;
@@ -25,7 +26,7 @@ use crate::units::Millis;
 const BACK: Millis = 10 * 60_000;
 /// Most records read back in each partition.
 const BACK_RECORDS: i64 = 20_000;
-/// Figures older than this are past; every worker tells all of them twice a minute.
+/// Figures older than this are past; every worker reports all of them twice a minute.
 const FRESH: Millis = 45_000;
 
 /// Follows the topic until the cluster is left or the brokers come back.
@@ -44,7 +45,7 @@ pub(super) fn follow(shared: &Shared, topic: &str) {
         else {
             continue;
         };
-        tell(shared, record);
+        pass_on(shared, record);
     }
 }
 
@@ -77,48 +78,55 @@ fn assign(shared: &Shared, topic: &str) -> Option<BrokerConsumer> {
     Some(consumer)
 }
 
-fn tell(shared: &Shared, record: TelemetryRecord) {
+/// Passes on what a record reports.
+fn pass_on(shared: &Shared, record: TelemetryRecord) {
     let at = record.at.get();
     let fresh = now() - at < FRESH;
     let worker = Text::line(&record.worker_id);
-    match record.body {
-        TelemetryBody::Worker(told) if fresh => {
-            shared
-                .feed
-                .send_blocking(Update::Worker(worker_report(worker, at, &told)));
+    let update = match record.body {
+        TelemetryBody::Worker(report) if fresh => {
+            Some(Update::Worker(worker_report(worker, at, &report)))
         }
-        TelemetryBody::Task(told) if fresh => {
-            if told.task_type == ConnectorType::Sink {
-                let mut all = lock(&shared.told);
-                let tasks = all
-                    .entry(told.id.connector.as_str().to_owned())
-                    .or_default();
-                if told.removed {
-                    tasks.remove(&told.id.task);
-                } else {
-                    let runs = told.state == State::Running && told.lag.is_some();
-                    tasks.insert(told.id.task, (runs, Instant::now()));
-                }
-            }
-            shared
-                .feed
-                .send_blocking(Update::Task(Box::new(task_report(worker, at, &told))));
+        TelemetryBody::Task(report) if fresh => {
+            note_lag(shared, &report);
+            let report = task_report(worker, at, &report);
+            Some(Update::Task(Box::new(report)))
         }
-        TelemetryBody::Event(told) => event(shared, &worker, at, told),
-        _ => {}
+        TelemetryBody::Event(report) => event(shared, &worker, at, report),
+        _ => None,
+    };
+    if let Some(update) = update {
+        shared.feed.send_blocking(update);
     }
 }
 
-fn worker_report(worker: Text, at: Millis, told: &WorkerTelemetry) -> WorkerReport {
-    let group = told.group.as_ref();
+/// Notes whether the lag of a sink task is reported, so that the brokers need not be asked for it.
+fn note_lag(shared: &Shared, report: &TaskTelemetry) {
+    if report.task_type != ConnectorType::Sink {
+        return;
+    }
+    let mut all = lock(&shared.reported);
+    let tasks = all
+        .entry(report.id.connector.as_str().to_owned())
+        .or_default();
+    if report.removed {
+        tasks.remove(&report.id.task);
+    } else {
+        let runs = report.state == State::Running && report.lag.is_some();
+        tasks.insert(report.id.task, (runs, Instant::now()));
+    }
+}
+
+fn worker_report(worker: Text, at: Millis, report: &WorkerTelemetry) -> WorkerReport {
+    let group = report.group.as_ref();
     WorkerReport {
         worker,
         at,
         kind: WorkerKind::Agent,
-        version: Text::line(&told.version),
-        cpu: told.cpu,
-        memory: told.rss_bytes,
-        uptime: i64::try_from(told.uptime_ms).unwrap_or(i64::MAX),
+        version: Text::line(&report.version),
+        cpu: report.cpu,
+        memory: report.rss_bytes,
+        uptime: i64::try_from(report.uptime_ms).unwrap_or(i64::MAX),
         leader: group.map(|group| group.is_leader),
         generation: group.map(|group| group.generation.get()),
         delay: group.map(|group| i64::try_from(group.delay_ms).unwrap_or(i64::MAX)),
@@ -126,25 +134,28 @@ fn worker_report(worker: Text, at: Millis, told: &WorkerTelemetry) -> WorkerRepo
     }
 }
 
-fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
-    let metrics = &told.metrics;
-    // Only what runs sees its partitions grow, and has rates; older agents repeat the last figures of what does not.
-    let runs = told.state == State::Running;
-    let partitions: Vec<LagReport> = told
+fn task_report(worker: Text, at: Millis, report: &TaskTelemetry) -> TaskReport {
+    let metrics = &report.metrics;
+    // Only what runs sees its partitions grow, and has rates; older agents repeat the last figures of what
+    // does not.
+    let runs = report.state == State::Running;
+    let partitions: Vec<PartitionLag> = report
         .sink_positions
         .iter()
         .filter(|_| runs)
-        .map(|position| LagReport {
-            connector: told.id.connector.clone(),
+        .map(|position| PartitionLag {
+            connector: report.id.connector.clone(),
             topic: Text::line(&position.topic),
             partition: position.partition,
             end: position.end_offset.map(|offset| offset.get()),
             committed: position.committed.map(|offset| offset.get()),
             start: None,
-            task: Some(told.id.task),
+            task: Some(report.id.task),
+            slope: None,
+            at,
         })
         .collect();
-    let committed_at = told
+    let committed_at = report
         .source_offsets
         .iter()
         .filter_map(|offset| offset.committed_at)
@@ -155,14 +166,14 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
         .saturating_add(metrics.records_skipped_total)
         .max(metrics.record_failures_total);
     TaskReport {
-        connector: told.id.connector.clone(),
-        task: told.id.task,
+        connector: report.id.connector.clone(),
+        task: report.id.task,
         figures: TaskFigures {
             rate: runs.then_some(metrics.records_out_per_s),
             batch_avg: runs.then_some(metrics.batch_size_avg),
             commit_ms: runs.then_some(metrics.commit_time_avg_ms),
             errors: i64::try_from(errors).ok(),
-            last_error: told.last_error.as_deref().map(Text::line),
+            last_error: report.last_error.as_deref().map(Text::line),
             partitions: partitions
                 .iter()
                 .map(|p| (p.topic.clone(), p.partition))
@@ -170,229 +181,148 @@ fn task_report(worker: Text, at: Millis, told: &TaskTelemetry) -> TaskReport {
             committed_at,
             at,
         },
-        lag: told
+        lag: report
             .lag
             .filter(|_| runs)
             .and_then(|lag| i64::try_from(lag).ok()),
         partitions,
-        state: told.state,
-        since: told.state_since.map(|at| at.get()),
+        state: report.state,
+        since: report.state_since.map(|at| at.get()),
         worker,
-        removed: told.removed,
+        removed: report.removed,
     }
 }
 
-fn rebalance(told: &RebalanceEvent, worker: &Text) -> Rebalance {
-    let members = told.members.as_ref().map(|members| {
+fn rebalance(report: &RebalanceEvent, worker: &Text) -> Rebalance {
+    let members = report.members.as_ref().map(|members| {
         let ids = members
             .values()
             .filter_map(|url| super::group::worker_id(url));
         ids.map(|id| Text::line(&id)).collect()
     });
-    let cause = if told.cause.is_empty() {
+    let cause = if report.cause.is_empty() {
         format!("{worker} joined again")
     } else {
-        told.cause.clone()
+        report.cause.clone()
     };
     Rebalance {
-        generation: Some(told.generation.get()),
-        start: told.started_at.get(),
-        duration: Some(told.ended_at.since(told.started_at)),
+        generation: Some(report.generation.get()),
+        start: report.started_at.get(),
+        duration: Some(report.ended_at.since(report.started_at)),
         cause: Text::line(&cause),
         joined: None,
         left: None,
-        assigned: Some(told.assigned.connectors.len() + told.assigned.tasks.len()),
-        revoked: Some(told.revoked.connectors.len() + told.revoked.tasks.len()),
-        delay: Some(i64::try_from(told.delay_ms).unwrap_or(i64::MAX)),
+        assigned: Some(report.assigned.connectors.len() + report.assigned.tasks.len()),
+        revoked: Some(report.revoked.connectors.len() + report.revoked.tasks.len()),
+        delay: Some(i64::try_from(report.delay_ms).unwrap_or(i64::MAX)),
         members,
-        leader: told.is_leader.then(|| worker.clone()),
+        leader: report.is_leader.then(|| worker.clone()),
     }
 }
 
-/// Passes an event on. States come from the status topic already, so they are not told twice.
-fn event(shared: &Shared, worker: &Text, at: Millis, told: EventTelemetry) {
-    let severity = match told.severity {
-        Told::Info => Severity::Info,
-        Told::Warning => Severity::Warn,
-        Told::Error => Severity::Error,
+/// The news in an event. States come from the status topic where that is followed, so they are not reported
+/// twice.
+fn event(shared: &Shared, worker: &Text, at: Millis, event: EventTelemetry) -> Option<Update> {
+    use telemetry::Event as E;
+    let followed = shared.status_followed.load(Ordering::Relaxed);
+    let state = |to, trace: Option<String>| ClusterEvent::State {
+        from: None,
+        to,
+        root: trace.map(|trace| Trace::parse(&trace).root),
     };
-    let say = |kind, connector: Option<&ConnectorName>, object: Text, what: String, by: Text| {
-        shared.feed.send_blocking(Update::Event(NewEvent {
-            at,
-            severity,
-            kind,
-            object,
-            what: Text::line(&what),
-            by,
-            connector: connector.cloned(),
-        }));
-    };
-    match told.event {
-        Event::Rebalance(told) => {
-            shared
-                .feed
-                .send_blocking(Update::Rebalance(rebalance(&told, worker)));
-        }
-        Event::TaskState {
+    let mut by = By::Worker(worker.clone());
+    let mut object = Object::Worker(worker.clone());
+    let what = match event.event {
+        E::Rebalance(report) => return Some(Update::Rebalance(rebalance(&report, worker))),
+        E::TaskState { .. } | E::ConnectorState { .. } if followed => return None,
+        E::TaskState {
             task, to, trace, ..
-        } if !shared_status(shared) => {
-            let what = state_text(to, trace.as_deref());
-            say(
-                "task",
-                Some(&task.connector),
-                Text::line(&task.to_string()),
-                what,
-                worker.clone(),
-            );
+        } => {
+            object = Object::Task(task.connector, task.task);
+            state(to, trace)
         }
-        Event::ConnectorState {
+        E::ConnectorState {
             connector,
             to,
             trace,
             ..
-        } if !shared_status(shared) => {
-            let what = state_text(to, trace.as_deref());
-            say(
-                "connector",
-                Some(&connector),
-                Text::line(&connector),
-                what,
-                worker.clone(),
-            );
+        } => {
+            object = Object::Connector(connector);
+            state(to, trace)
         }
-        Event::Restart {
+        E::Restart {
             connector,
             task,
             include_tasks,
             only_failed,
             requested_by,
         } => {
-            let what = match task {
-                Some(task) => format!("restart of task {task} asked for"),
-                None if only_failed => "restart of what failed asked for".to_owned(),
-                None if include_tasks => "restart of all asked for".to_owned(),
-                None => "restart of the connector asked for".to_owned(),
-            };
-            say(
-                "restart",
-                Some(&connector),
-                Text::line(&connector),
-                what,
-                caller(requested_by.as_ref(), worker),
-            );
+            object = Object::Connector(connector);
+            by = caller(requested_by).unwrap_or(by);
+            ClusterEvent::Restart {
+                task,
+                include_tasks,
+                only_failed,
+            }
         }
-        Event::ConfigWrite {
+        E::ConfigWrite {
             connector,
             action,
             keys,
             requested_by,
         } => {
-            let action = match action {
-                ConfigAction::Create => "created",
-                ConfigAction::Update => "changed",
-                ConfigAction::Patch => "patched",
-                ConfigAction::Delete => "deleted",
-                ConfigAction::Pause => "asked to pause",
-                ConfigAction::Resume => "asked to resume",
-                ConfigAction::Stop => "asked to stop",
-                ConfigAction::TaskConfigs => "new task configurations",
-                ConfigAction::Unknown => "written",
-            };
-            let what = if keys.is_empty() {
-                action.to_owned()
-            } else {
-                format!("{action}: {}", keys.join(", "))
-            };
-            say(
-                "config",
-                Some(&connector),
-                Text::line(&connector),
-                what,
-                caller(requested_by.as_ref(), worker),
-            );
+            object = Object::Connector(connector);
+            by = caller(requested_by).unwrap_or(by);
+            let keys = Text::line(&keys.join(", "));
+            ClusterEvent::ConfigWrite { action, keys }
         }
-        Event::OffsetChange {
+        E::OffsetChange {
             connector,
             reset,
             partitions,
             requested_by,
         } => {
-            let what = format!(
-                "offsets {} ({partitions} partitions)",
-                if reset { "reset" } else { "altered" }
-            );
-            say(
-                "offsets",
-                Some(&connector),
-                Text::line(&connector),
-                what,
-                caller(requested_by.as_ref(), worker),
-            );
+            object = Object::Connector(connector);
+            by = caller(requested_by).unwrap_or(by);
+            ClusterEvent::Offsets { reset, partitions }
         }
-        Event::LoggerLevel {
+        E::LoggerLevel {
             logger,
             level,
             scope,
             requested_by,
         } => {
-            let what = format!("level {level} ({scope})");
-            say(
-                "logger",
-                None,
-                Text::line(&logger),
-                what,
-                caller(requested_by.as_ref(), worker),
-            );
+            object = Object::Logger(Text::line(&logger));
+            by = caller(requested_by).unwrap_or(by);
+            let (level, scope) = (Text::line(&level), Text::line(&scope));
+            ClusterEvent::LoggerLevel { level, scope }
         }
-        Event::WorkerStart { version } => {
-            say(
-                "worker",
-                None,
-                worker.clone(),
-                format!("started, version {version}"),
-                worker.clone(),
-            );
+        E::WorkerStart { version } => ClusterEvent::WorkerStarted(Text::line(&version)),
+        E::WorkerStop { reason } => ClusterEvent::WorkerStops(reason.as_deref().map(Text::line)),
+        E::Trouble { what, recovered } => {
+            let what = Text::line(&what);
+            ClusterEvent::Trouble { what, recovered }
         }
-        Event::WorkerStop { reason } => {
-            let what = format!("stops: {}", reason.as_deref().unwrap_or("no reason told"));
-            say("worker", None, worker.clone(), what, worker.clone());
-        }
-        Event::Trouble { what, recovered } => {
-            let what = if recovered {
-                format!("over: {what}")
-            } else {
-                what
-            };
-            say("worker", None, worker.clone(), what, worker.clone());
-        }
-        _ => {}
-    }
-}
-
-fn shared_status(shared: &Shared) -> bool {
-    shared
-        .status_followed
-        .load(std::sync::atomic::Ordering::Relaxed)
-}
-
-fn state_text(to: sluice_protocol::State, trace: Option<&str>) -> String {
-    match trace {
-        Some(trace) => format!("{to}: {}", Trace::parse(trace).root),
-        None => to.to_string(),
-    }
-}
-
-fn caller(caller: Option<&Caller>, worker: &Text) -> Text {
-    let Some(caller) = caller else {
-        return worker.clone();
+        E::Unknown => return None,
     };
-    let who = caller
-        .user
-        .as_deref()
-        .or(caller.address.as_deref())
-        .unwrap_or("?");
-    match &caller.user_agent {
-        Some(agent) => Text::line(&format!("{who} {agent}")),
-        None => Text::line(who),
-    }
+    Some(Update::Event(Event {
+        number: 0,
+        at,
+        severity: match event.severity {
+            telemetry::Severity::Info => Severity::Info,
+            telemetry::Severity::Warning => Severity::Warn,
+            telemetry::Severity::Error => Severity::Error,
+        },
+        by,
+        object,
+        what,
+    }))
+}
+
+/// Who made a request: its user or address, and its client; `None` where there was no request.
+fn caller(caller: Option<Caller>) -> Option<By> {
+    let caller = caller?;
+    let who = caller.user.as_deref().or(caller.address.as_deref());
+    let agent = caller.user_agent.as_deref().map(Text::line);
+    Some(By::Caller(Text::line(who.unwrap_or("?")), agent))
 }

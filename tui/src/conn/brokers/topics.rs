@@ -1,5 +1,5 @@
-//! Finds the internal topics of a Connect cluster. The REST API does not name them, so they are recognised by what is
-//! in them: a status topic of ours has records about our connectors or from our workers.
+//! Finds the internal topics of a Connect cluster. The REST API does not name them, so they are recognised
+//! by what is in them: a status topic of ours has records about our connectors or from our workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -248,12 +248,13 @@ enum Choice {
     Guess(String),
     /// These fit alike, so none is taken: a wrong one would show another cluster.
     Several(Vec<String>),
-    /// None fits.
+    /// No topic has such records.
     Nothing,
 }
 
-/// Chooses by worker ids first, which no two clusters share, then by the names of all connectors. Several Connect clusters on
-/// the same brokers often have connectors of the same names: blue and green, a test beside production.
+/// Chooses by worker ids first, which no two clusters share, then by the names of all connectors. Several
+/// Connect clusters on the same brokers often have connectors of the same names: blue and green, a test
+/// beside production.
 fn choose(
     candidates: &[Candidate],
     workers: &BTreeSet<String>,
@@ -273,7 +274,8 @@ fn choose(
         by_worker
     };
     if listed.is_empty() {
-        // A cluster without connectors has nothing to recognise its topic by but that it is empty, as ours must be.
+        // A cluster without connectors has nothing to recognise its topic by but that it is empty, as ours
+        // must be.
         let empty = |c: &&&Candidate| c.connectors.is_empty();
         let empty: Vec<&&Candidate> = pool.iter().filter(empty).collect();
         return match empty[..] {

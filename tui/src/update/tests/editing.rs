@@ -40,7 +40,7 @@ fn an_edit_is_validated_shown_and_written_with_the_stored_secret() {
         configs: Vec::new(),
     };
     update(&mut model, Message::Validated(session, Ok(Box::new(fine))));
-    let dialog = model.dialog.clone().unwrap();
+    let dialog = model.ui.dialog.clone().unwrap();
     let body: Vec<&str> = dialog.body.iter().map(|(_, line)| line.as_str()).collect();
     assert_eq!(body[0], "~ a: 1 -> 2");
     assert_eq!(dialog.selected, 0, "Cancel has the focus");
@@ -77,7 +77,7 @@ fn a_wrong_edit_offers_the_editor_again_with_the_text() {
     assert_eq!(copy, "{ not json\n");
     let place = Ok(crate::text::Text::from("/state/x.json"));
     update(&mut model, Message::DraftKept(connector.clone(), place));
-    let body = &model.dialog.as_ref().unwrap().body;
+    let body = &model.ui.dialog.as_ref().unwrap().body;
     assert!(body[1].1.as_str().ends_with("/state/x.json"), "{body:?}");
     let effects = type_in(&mut model, "\n");
     assert!(matches!(effects.first(), Some(Effect::Edit(session)) if session.text == "{ not json"));
@@ -85,7 +85,7 @@ fn a_wrong_edit_offers_the_editor_again_with_the_text() {
     edit(&mut model, |text| {
         text.replace("\"name\": \"", "\"name\": \"x")
     });
-    let body = &model.dialog.as_ref().unwrap().body;
+    let body = &model.ui.dialog.as_ref().unwrap().body;
     assert!(
         body[0].1.as_str().starts_with("name: can't be changed"),
         "{body:?}"
@@ -129,6 +129,7 @@ fn errors_of_validation_are_shown_by_key_without_secret_values() {
     };
     update(&mut model, Message::Validated(session, Ok(Box::new(infos))));
     let body: Vec<String> = model
+        .ui
         .dialog
         .unwrap()
         .body
@@ -158,7 +159,7 @@ fn a_new_connector_needs_a_name_that_is_free() {
         "{effects:?}"
     );
     assert!(
-        model.dialog.take().unwrap().body[0]
+        model.ui.dialog.take().unwrap().body[0]
             .1
             .as_str()
             .contains("exists already")

@@ -7,10 +7,18 @@ fn the_worst_connector_is_on_top_at_once() {
     let mut model = fixtures::failing();
     settle(&mut model);
     let order: Vec<Health> = model
-        .table(TableId::Connectors)
+        .table(Connectors::ID)
         .rows
         .iter()
-        .filter_map(|row| Some(model.cluster.connectors.get(row.connector()?)?.health))
+        .filter_map(|row| {
+            Some(
+                model
+                    .cluster()
+                    .connectors
+                    .get(row.connector.as_ref()?)?
+                    .health,
+            )
+        })
         .collect();
     assert!(order.is_sorted());
     assert_eq!(order.first(), Some(&Health::Unhealthy));
@@ -48,7 +56,21 @@ fn sort_keys_choose_the_column_and_reverse_on_the_second_press() {
             shift: true,
         },
     );
-    assert_eq!(model.table(TableId::Connectors).sort.column, Column::Tasks);
+    let table: &dyn Table = &Connectors;
+    let sorted = table.headings()[table.sort(&model).column].title;
+    assert_eq!(sorted, "TASKS");
+}
+
+#[test]
+fn a_table_with_an_order_of_its_own_says_so() {
+    let mut model = fixtures::failing();
+    type_in(&mut model, ":ctx\n");
+    for key in ["N", "O", "H"] {
+        model.ui.flash = None;
+        type_in(&mut model, key);
+        assert_eq!(flash(&model), "this table keeps its order", "{key}");
+        assert_eq!(model.table(Contexts::ID).sort, None);
+    }
 }
 
 #[test]
@@ -92,17 +114,17 @@ fn commands_take_filters_names_and_short_forms() {
     type_in(&mut model, ":c health=bad\n");
     assert_eq!(names(&model).len(), 4);
     type_in(&mut model, ":t /jdbc\n");
-    assert_eq!(*model.nav.current(), Screen::Tasks);
-    assert_eq!(model.table(TableId::Tasks).rows.len(), 8);
+    assert_eq!(*model.ui.nav.current(), Place::of("tasks"));
+    assert_eq!(model.table(Tasks::ID).rows.len(), 8);
     type_in(&mut model, ":c orders-s3-0042\n");
     assert_eq!(
-        *model.nav.current(),
-        Screen::Connector("orders-s3-0042".into())
+        *model.ui.nav.current(),
+        Place::connector(&"orders-s3-0042".into())
     );
     type_in(&mut model, ":nonsense\n");
     assert_eq!(flash(&model), "no command \"nonsense\" (? shows all)");
     type_in(&mut model, ":q\n");
-    assert!(model.quitting);
+    assert!(model.session.quitting);
 }
 
 #[test]
@@ -110,7 +132,7 @@ fn tab_completes_words_and_names_and_up_recalls() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":ta");
     press(&mut model, Key::plain(KeyCode::Tab));
-    assert_eq!(model.prompt.as_ref().map(|p| p.text()), Some("tasks"));
+    assert_eq!(model.ui.prompt.as_ref().map(|p| p.text()), Some("tasks"));
     type_in(&mut model, "\n");
     type_in(&mut model, ":c ghost");
     press(&mut model, Key::plain(KeyCode::Tab));
@@ -122,7 +144,7 @@ fn tab_completes_words_and_names_and_up_recalls() {
     type_in(&mut model, ":");
     press(&mut model, Key::plain(KeyCode::Up));
     assert_eq!(
-        model.prompt.as_ref().map(|p| p.text()),
+        model.ui.prompt.as_ref().map(|p| p.text()),
         Some("c ghost-es-0003")
     );
 }
@@ -152,7 +174,7 @@ fn a_verb_needs_more_than_enter() {
     let mut model = fixtures::failing();
     type_in(&mut model, "p");
     assert!(type_in(&mut model, "\n").is_empty(), "Cancel has the focus");
-    assert!(model.dialog.is_none() && model.actions.is_empty());
+    assert!(model.ui.dialog.is_none() && model.ui.actions.is_empty());
     type_in(&mut model, "p");
     let effects = type_in(&mut model, "y");
     assert!(matches!(
@@ -162,7 +184,7 @@ fn a_verb_needs_more_than_enter() {
             ..
         })
     ));
-    assert_eq!(model.actions.len(), 1);
+    assert_eq!(model.ui.actions.len(), 1);
 }
 
 #[test]
@@ -171,7 +193,7 @@ fn delete_wants_the_name_typed() {
     press(&mut model, ctrl('d'));
     assert!(type_in(&mut model, "ghost-es-000").is_empty());
     assert!(
-        type_in(&mut model, "\n").is_empty() && model.dialog.is_some(),
+        type_in(&mut model, "\n").is_empty() && model.ui.dialog.is_some(),
         "a wrong name does nothing"
     );
     type_in(&mut model, "3");
@@ -194,9 +216,9 @@ fn marks_make_one_plan_of_many() {
     press(&mut model, Key::plain(KeyCode::Char(' ')));
     type_in(&mut model, "j");
     press(&mut model, ctrl(' '));
-    assert_eq!(model.table(TableId::Connectors).marks.len(), 3);
+    assert_eq!(model.table(Connectors::ID).marks.len(), 3);
     type_in(&mut model, "s");
-    let title = model.dialog.as_ref().map(|dialog| dialog.title.clone());
+    let title = model.ui.dialog.as_ref().map(|dialog| dialog.title.clone());
     assert_eq!(title.as_deref(), Some("stop: 3 selected"));
     let effects = type_in(&mut model, "y");
     assert_eq!(
@@ -206,8 +228,8 @@ fn marks_make_one_plan_of_many() {
             .count(),
         3
     );
-    assert!(model.table(TableId::Connectors).marks.is_empty());
-    let plans: Vec<u64> = model.actions.iter().map(|action| action.plan).collect();
+    assert!(model.table(Connectors::ID).marks.is_empty());
+    let plans: Vec<u64> = model.ui.actions.iter().map(|action| action.plan).collect();
     assert!(plans.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
@@ -215,7 +237,7 @@ fn marks_make_one_plan_of_many() {
 fn bulk_restart_by_expression_counts_only_what_failed() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":restart failed /orders\n");
-    let dialog = model.dialog.clone().unwrap();
+    let dialog = model.ui.dialog.clone().unwrap();
     assert_eq!(dialog.title, "restart failed: 2 selected");
     let body: Vec<&str> = dialog.body.iter().map(|(_, line)| line.as_str()).collect();
     assert!(body[2].contains("1 other"), "{body:?}");
@@ -267,7 +289,7 @@ fn tasks_are_restarted_one_by_one_from_the_tasks_screen() {
 #[test]
 fn read_only_refuses_and_says_so() {
     let mut model = fixtures::failing();
-    model.readonly = true;
+    model.session.readonly = true;
     for keys in ["r", "p", "s", "e", "a", ":delete\n", ":pause /x\n"] {
         let effects = type_in(&mut model, keys);
         assert!(
@@ -276,7 +298,7 @@ fn read_only_refuses_and_says_so() {
                 .all(|effect| matches!(effect, Effect::Remember(_))),
             "{keys}"
         );
-        assert!(model.dialog.is_none(), "{keys}");
+        assert!(model.ui.dialog.is_none(), "{keys}");
         assert_eq!(flash(&model), "read-only: writes are off");
     }
 }
@@ -284,9 +306,9 @@ fn read_only_refuses_and_says_so() {
 #[test]
 fn stop_is_refused_on_a_server_that_has_no_stop() {
     let mut model = fixtures::failing();
-    model.cluster.version = Some(Text::line("3.4.1"));
+    model.cluster_mut().version = Some(Text::line("3.4.1"));
     type_in(&mut model, "s");
-    assert!(model.dialog.is_none() && flash(&model).contains("needs 3.5"));
+    assert!(model.ui.dialog.is_none() && flash(&model).contains("needs 3.5"));
     assert!(crate::update::restarts_by_plan("3.0.0") && !crate::update::restarts_by_plan("2.8.2"));
     assert!(
         crate::update::restarts_by_plan("0.1.0"),
@@ -301,14 +323,14 @@ fn an_action_waits_out_a_rebalance_is_accepted_and_then_confirmed() {
     listed(&mut model, NOW, &[("c", Running, &[Running, Running])]);
     type_in(&mut model, "p");
     type_in(&mut model, "y");
-    let id = model.actions[0].id;
+    let id = model.ui.actions[0].id;
     let waiting = ActionNews::Waiting {
         reason: Text::line("rebalance"),
         retry_at: NOW + 2_000,
     };
     update(&mut model, Message::Action(id, waiting));
     assert_eq!(
-        model.actions[0].line(NOW).1,
+        model.ui.actions[0].line(NOW).1,
         "pause c: waits for rebalance, again in 2s"
     );
     update(&mut model, Message::Now(NOW + 2_000));
@@ -319,14 +341,14 @@ fn an_action_waits_out_a_rebalance_is_accepted_and_then_confirmed() {
         &[("c", Paused, &[Running, Paused])],
     );
     assert!(
-        matches!(model.actions[0].stage, Stage::Accepted { .. }),
+        matches!(model.ui.actions[0].stage, Stage::Accepted { .. }),
         "one task still runs"
     );
     let effects = listed(&mut model, NOW + 3_000, &[("c", Paused, &[Paused, Paused])]);
-    assert!(matches!(model.actions[0].stage, Stage::Confirmed { .. }));
+    assert!(matches!(model.ui.actions[0].stage, Stage::Confirmed { .. }));
     assert_eq!(effects, [Effect::Pace(false)]);
-    let last = model.events.iter().next_back().unwrap();
-    assert_eq!(last.event.kind, "action");
+    let last = model.cluster().events.iter().next_back().unwrap();
+    assert_eq!(events::kind(last), "action");
 }
 
 #[test]
@@ -339,33 +361,33 @@ fn navigation_goes_down_up_and_sideways() {
         Some(Effect::LoadPasswords { .. })
     ));
     assert_eq!(
-        model.table(TableId::ConnectorTasks).current(),
-        Some(&RowKey::Task("orders-s3-0042".into(), 1)),
+        model.table(OwnTasks::ID).current(),
+        Some(&RowKey::task(&"orders-s3-0042".into(), 1)),
         "the failed task is selected"
     );
     type_in(&mut model, "J");
-    assert_eq!(*model.nav.current(), Screen::Workers);
+    assert_eq!(*model.ui.nav.current(), Place::of("workers"));
     assert_eq!(
-        model.table(TableId::Workers).current(),
-        Some(&RowKey::Worker(Text::line("w2:8083")))
+        model.table(Workers::ID).current(),
+        Some(&RowKey::named(&Text::line("w2:8083")))
     );
     type_in(&mut model, "\n");
-    assert_eq!(*model.nav.current(), Screen::Tasks);
-    assert!(model.table(TableId::Tasks).rows.len() < model.table(TableId::Tasks).total);
+    assert_eq!(*model.ui.nav.current(), Place::of("tasks"));
+    assert!(model.table(Tasks::ID).rows.len() < model.table(Tasks::ID).total);
     for back in [
-        Screen::Workers,
-        Screen::Connector("orders-s3-0042".into()),
-        Screen::Connectors,
+        Place::of("workers"),
+        Place::connector(&"orders-s3-0042".into()),
+        Place::of("connectors"),
     ] {
         press(&mut model, esc());
         assert_eq!(
-            *model.nav.current(),
+            *model.ui.nav.current(),
             back,
             "the filter ends with the visit it came with"
         );
     }
     assert_eq!(
-        model.table(TableId::Connectors).filter.text(),
+        model.table(Connectors::ID).filter.text(),
         "orders-s3",
         "state survives going back"
     );
@@ -377,9 +399,7 @@ fn text_is_searched_copied_and_scrolled() {
     update(&mut model, Message::Resize(80, 24));
     type_in(&mut model, ":c orders-s3-0042\n");
     type_in(&mut model, "6/poll\n");
-    let line = crate::view::lower_lines(&model)[model.detail.scroll]
-        .1
-        .clone();
+    let line = lower::lines(&model)[model.text(CONNECTOR).scroll].1.clone();
     assert!(line.contains("poll"), "{line}");
     let effects = type_in(&mut model, "c");
     assert!(
@@ -407,19 +427,16 @@ fn offsets_are_fetched_when_their_pane_opens() {
         Text::line("{\"kafka_offset\":7}"),
     )];
     update(&mut model, Message::OffsetsLoaded(name, Ok(offsets)));
-    assert!(
-        crate::view::lower_lines(&model)[0]
-            .1
-            .contains("kafka_offset")
-    );
+    assert!(lower::lines(&model)[0].1.contains("kafka_offset"));
 }
 
 /// Everything a key can change that one sees.
 fn seen(model: &Model) -> String {
-    let tables: Vec<String> = TableId::ALL
+    let tables: Vec<String> = ALL
         .iter()
-        .map(|id| {
-            let t = model.table(*id);
+        .flat_map(|screen| screen.tables())
+        .map(|table| {
+            let t = model.table(table.id());
             format!(
                 "{} {} {:?} {} {:?} {:?}",
                 t.selected,
@@ -432,46 +449,47 @@ fn seen(model: &Model) -> String {
         })
         .collect();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {}",
-        model.nav.current(),
+        "{:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {} {:?}",
+        model.ui.nav.current(),
         tables,
-        model.detail,
-        model.prompt.as_ref().map(|p| p.text()),
-        model.dialog.as_ref().map(|d| &d.title),
+        model.ui.detail,
+        model.ui.prompt.as_ref().map(|p| p.text()),
+        model.ui.dialog.as_ref().map(|d| &d.title),
         flash(model),
-        model.wide,
-        model.quitting,
-        model.help_scroll,
-        model.rebalances_focused,
+        model.session.wide,
+        model.session.quitting,
+        model.text(HELP).scroll,
+        model.text(CONNECTOR).scroll,
+        model.ui.focus,
     )
 }
 
 /// Each screen with rows, the cursor in their middle.
 fn on_every_screen() -> Vec<Model> {
     let screens = [
-        Screen::Connectors,
-        Screen::Connector("orders-s3-0042".into()),
-        Screen::Tasks,
-        Screen::Workers,
-        Screen::Lag,
-        Screen::Events,
-        Screen::Contexts,
-        Screen::Help,
+        Place::of("connectors"),
+        Place::connector(&"orders-s3-0042".into()),
+        Place::of("tasks"),
+        Place::of("workers"),
+        Place::of("lag"),
+        Place::of("events"),
+        Place::of("contexts"),
+        Place::of("help"),
     ];
-    let open = |screen: &Screen| {
+    let open = |screen: &Place| {
         let mut model = fixtures::failing();
-        model.nav.jump(Screen::Events);
-        if *screen != Screen::Events {
-            model.nav.push(screen.clone());
+        model.ui.nav.jump(Place::of("events"));
+        if *screen != Place::of("events") {
+            model.ui.nav.push(screen.clone());
         }
-        model.width = 140;
-        model.height = 20;
+        model.session.width = 140;
+        model.session.height = 20;
         settle(&mut model);
-        if let Some(id) = model.focused() {
-            model.table_mut(id).move_by(1);
+        if let Some(table) = focused(&model) {
+            model.table_mut(table.id()).move_by(1);
         }
-        if *screen == Screen::Help {
-            model.help_scroll = 3;
+        if *screen == Place::of("help") {
+            model.text_mut(HELP).scroll = 3;
         }
         model
     };
@@ -482,8 +500,8 @@ fn on_every_screen() -> Vec<Model> {
 #[test]
 fn every_key_that_is_shown_does_something_or_says_why_not() {
     for start in on_every_screen() {
-        let screen = start.nav.current().clone();
-        for (group, bindings) in crate::keys::groups(&screen, false) {
+        let screen = start.ui.nav.current().clone();
+        for (group, bindings) in at(&screen).groups(false) {
             for binding in bindings {
                 let mut model = start.clone();
                 let before = seen(&model);
@@ -514,11 +532,15 @@ fn what_is_typed_after_a_slash_never_runs_as_keys() {
     for start in on_every_screen() {
         for word in ["refused", "replay", "Jackson", "yes", "q"] {
             let mut model = start.clone();
-            let screen = model.nav.current().clone();
+            let screen = model.ui.nav.current().clone();
             let effects = type_in(&mut model, &format!("/{word}\n"));
             assert_eq!(effects, [], "{screen:?} /{word}");
-            assert_eq!(*model.nav.current(), screen, "/{word}");
-            assert!(model.dialog.is_none() && model.actions.is_empty() && model.prompt.is_none());
+            assert_eq!(*model.ui.nav.current(), screen, "/{word}");
+            assert!(
+                model.ui.dialog.is_none()
+                    && model.ui.actions.is_empty()
+                    && model.ui.prompt.is_none()
+            );
         }
     }
 }
@@ -528,9 +550,9 @@ fn a_slash_on_the_connector_screen_searches_the_pane_below() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":c orders-s3-0042\n");
     type_in(&mut model, "/uploadpart\n");
-    assert_eq!(model.detail.search, "uploadpart");
+    assert_eq!(model.text(CONNECTOR).needle, "uploadpart");
     assert!(
-        model.detail.scroll > 0 || flash(&model).is_empty(),
+        model.text(CONNECTOR).scroll > 0 || flash(&model).is_empty(),
         "{}",
         flash(&model)
     );
@@ -546,20 +568,20 @@ fn a_search_finds_what_a_broken_line_holds() {
         "one two three ".repeat(40)
     );
     let mut model = fixtures::failing();
-    for connector in model.cluster.connectors.values_mut() {
+    for connector in model.cluster_mut().connectors.values_mut() {
         for task in connector.tasks.values_mut() {
             task.trace = Some(std::sync::Arc::new(crate::model::trace::Trace::parse(
                 &long,
             )));
         }
     }
-    model.width = 80;
+    model.session.width = 80;
     type_in(&mut model, ":c orders-s3-0042\n");
-    let lines = crate::view::lower_lines(&model);
+    let lines = lower::lines(&model);
     assert!(lines.len() > 5, "{lines:?}");
     let broken = lines
         .windows(2)
-        .find(|pair| pair[1].1.starts_with(crate::view::CONTINUED));
+        .find(|pair| pair[1].1.starts_with(lower::CONTINUED));
     let [(_, first), (_, second)] = broken.unwrap() else {
         panic!("two lines");
     };
@@ -574,18 +596,21 @@ fn a_search_finds_what_a_broken_line_holds() {
 fn help_contexts_and_rebalances_are_filtered() {
     let mut model = fixtures::failing();
     type_in(&mut model, "?");
-    let all = crate::view::help_lines(&model);
+    let all = at(&Place::of(HELP)).text(&model).0.len();
     type_in(&mut model, "/restart\n");
-    assert!(crate::view::help_lines(&model) < all && crate::view::help_lines(&model) > 0);
+    assert!(
+        at(&Place::of(HELP)).text(&model).0.len() < all
+            && !at(&Place::of(HELP)).text(&model).0.is_empty()
+    );
     press(&mut model, esc());
-    assert_eq!(crate::view::help_lines(&model), all);
+    assert_eq!(at(&Place::of(HELP)).text(&model).0.len(), all);
     type_in(&mut model, ":ctx\n/stag\n");
-    assert_eq!(model.table(TableId::Contexts).rows.len(), 1);
+    assert_eq!(model.table(Contexts::ID).rows.len(), 1);
     let mut model = fixtures::rebalancing();
     type_in(&mut model, ":w\n");
     press(&mut model, Key::plain(KeyCode::Tab));
     type_in(&mut model, "/back\n");
-    assert_eq!(model.table(TableId::Rebalances).rows.len(), 1);
+    assert_eq!(model.table(Rebalances::ID).rows.len(), 1);
 }
 
 /// A line typed while a dialog is open chooses nothing there.
@@ -594,9 +619,12 @@ fn a_dialog_swallows_a_line() {
     for line in ["/refused\n", ":yes\n", "/ly\n"] {
         let mut model = fixtures::failing();
         type_in(&mut model, "r");
-        assert!(model.dialog.is_some());
+        assert!(model.ui.dialog.is_some());
         assert_eq!(type_in(&mut model, line), [], "{line}");
-        assert!(model.dialog.is_some() && model.actions.is_empty(), "{line}");
+        assert!(
+            model.ui.dialog.is_some() && model.ui.actions.is_empty(),
+            "{line}"
+        );
         assert!(flash(&model).contains("a dialog is open"));
     }
 }
@@ -606,24 +634,24 @@ fn a_dialog_swallows_a_line() {
 fn a_line_goes_on_when_a_dialog_opens_by_itself() {
     let mut model = fixtures::failing();
     type_in(&mut model, "p");
-    let dialog = model.dialog.take();
+    let dialog = model.ui.dialog.take();
     type_in(&mut model, "/pa");
-    model.dialog = dialog;
+    model.ui.dialog = dialog;
     assert_eq!(type_in(&mut model, "y\n"), []);
-    assert!(model.actions.is_empty() && model.dialog.is_some());
-    assert_eq!(model.table(TableId::Connectors).filter.text(), "pay");
+    assert!(model.ui.actions.is_empty() && model.ui.dialog.is_some());
+    assert_eq!(model.table(Connectors::ID).filter.text(), "pay");
 }
 
 #[test]
 fn a_careful_context_wants_the_name_typed_for_every_verb() {
     for keys in ["r", "p", "u", "s", ":restart all\n", ":t\nr"] {
         let mut model = fixtures::failing();
-        model.contexts[0].careful = true;
+        model.session.contexts[0].careful = true;
         type_in(&mut model, keys);
-        let dialog = model.dialog.as_ref().unwrap();
+        let dialog = model.ui.dialog.as_ref().unwrap();
         let expected = dialog.typed.as_ref().unwrap().expected.clone();
         assert!(type_in(&mut model, "\n").is_empty(), "{keys}: enter alone");
-        assert!(model.actions.is_empty());
+        assert!(model.ui.actions.is_empty());
         type_in(
             &mut model,
             if keys.ends_with('r') && keys.len() > 1 {
@@ -634,7 +662,7 @@ fn a_careful_context_wants_the_name_typed_for_every_verb() {
         );
         type_in(&mut model, &expected);
         type_in(&mut model, "\n");
-        assert_eq!(model.actions.len(), 1, "{keys}: with {expected:?}");
+        assert_eq!(model.ui.actions.len(), 1, "{keys}: with {expected:?}");
     }
 }
 
@@ -653,11 +681,11 @@ fn a_filter_is_the_same_wherever_it_is_typed() {
     ] {
         let mut model = fixtures::failing();
         type_in(&mut model, line);
-        assert!(model.dialog.is_some(), "{line}: {}", flash(&model));
+        assert!(model.ui.dialog.is_some(), "{line}: {}", flash(&model));
     }
     let mut model = fixtures::failing();
     type_in(&mut model, ":t health=bad\n");
-    let tasks = model.table(TableId::Tasks);
+    let tasks = model.table(Tasks::ID);
     assert!(tasks.rows.len() > 4 && tasks.rows.len() < tasks.total);
 }
 
@@ -665,24 +693,24 @@ fn a_filter_is_the_same_wherever_it_is_typed() {
 fn a_filter_lives_as_long_as_its_visit() {
     let mut model = fixtures::failing();
     type_in(&mut model, ":faults\n");
-    assert!(model.table(TableId::Tasks).faults);
+    assert!(model.table(Tasks::ID).faults);
     press(&mut model, esc());
     assert_eq!(names(&model).len(), 7, "home shows everything");
     type_in(&mut model, ":w\n\n");
-    assert_eq!(*model.nav.current(), Screen::Tasks);
+    assert_eq!(*model.ui.nav.current(), Place::of("tasks"));
     press(&mut model, esc());
     assert_eq!(
-        *model.nav.current(),
-        Screen::Workers,
+        *model.ui.nav.current(),
+        Place::of("workers"),
         "back to where one came from"
     );
     type_in(&mut model, ":t\n");
-    let tasks = model.table(TableId::Tasks);
+    let tasks = model.table(Tasks::ID);
     assert_eq!(tasks.rows.len(), tasks.total);
     for name in ["orders-s3-0042", "ghost-es-0003", "orders-jdbc-0113"] {
         type_in(&mut model, &format!(":c {name}\n"));
     }
-    assert_eq!(model.nav.stack().len(), 2);
+    assert_eq!(model.ui.nav.stack().len(), 2);
 }
 
 #[test]
@@ -707,11 +735,11 @@ fn the_cursor_stays_with_the_failures_when_its_row_gets_well() {
     };
     tell(&mut model, &[4, 5], NOW);
     type_in(&mut model, "jj");
-    let at = model.table(TableId::Connectors).selected;
+    let at = model.table(Connectors::ID).selected;
     tell(&mut model, &[2, 4, 5], NOW + 1_000);
-    let table = model.table(TableId::Connectors);
+    let table = model.table(Connectors::ID);
     assert_eq!(table.selected, at);
-    assert_eq!(table.current(), Some(&RowKey::Connector("c3".into())));
+    assert_eq!(table.current(), Some(&RowKey::connector(&"c3".into())));
 }
 
 /// Over a slow line several keys come between two frames.

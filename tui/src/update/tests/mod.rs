@@ -16,16 +16,23 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorType, State};
 use super::{settle, update};
 use crate::effect::Effect;
 use crate::keys::Key;
-use crate::message::{
-    ActionNews, GroupMember, GroupReport, LagReport, Message, StatusChange, Update,
-};
+use crate::message::{ActionNews, Message};
 use crate::model::Model;
 use crate::model::action::{RestartMode, Stage, Verb};
-use crate::model::cluster::Link;
+use crate::model::cluster::{Link, PartitionLag};
 use crate::model::fixtures::{self, NOW};
 use crate::model::health::Health;
-use crate::model::screen::Screen;
-use crate::model::table::{Column, RowKey, TableId};
+use crate::model::nav::{CONNECTOR, HELP, Place};
+use crate::model::news::{GroupMember, GroupReport, StatusChange, Update};
+use crate::model::table::{RowKey, Sort};
+use crate::screen::connector::{OwnTasks, lower};
+use crate::screen::connectors::Connectors;
+use crate::screen::contexts::Contexts;
+use crate::screen::events;
+use crate::screen::rows::{Rows, Table};
+use crate::screen::tasks::Tasks;
+use crate::screen::workers::{Rebalances, Workers};
+use crate::screen::{ALL, at, focused};
 use crate::text::Text;
 
 fn ctrl(c: char) -> Key {
@@ -63,16 +70,20 @@ fn type_in(model: &mut Model, text: &str) -> Vec<Effect> {
 
 fn names(model: &Model) -> Vec<&str> {
     model
-        .table(TableId::Connectors)
+        .table(Connectors::ID)
         .rows
         .iter()
-        .filter_map(|row| row.connector())
+        .filter_map(|row| row.connector.as_ref())
         .map(ConnectorName::as_str)
         .collect()
 }
 
 fn flash(model: &Model) -> &str {
-    model.flash.as_ref().map_or("", |flash| flash.text.as_str())
+    model
+        .ui
+        .flash
+        .as_ref()
+        .map_or("", |flash| flash.text.as_str())
 }
 
 /// An entry of the list.
@@ -116,7 +127,7 @@ fn listed(model: &mut Model, asked: i64, entries: &[(&str, State, &[State])]) ->
     let effects = update(
         model,
         Message::Data(
-            model.epoch,
+            model.cluster().epoch,
             Box::new(Update::Listed {
                 asked,
                 list: Box::new(list),

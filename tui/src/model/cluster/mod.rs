@@ -1,13 +1,19 @@
-//! What is known about one Connect cluster: connectors, tasks, workers, group, lag. Plain data, no opinion.
+//! What is known about one Connect cluster: connectors, tasks, workers, group, lag, events. Built from
+//! [news](super::news::Update) alone: the same news at the same times make the same cluster.
 //!
-//! `None` always means "not known"; it is never shown as 0. Times are wall-clock milliseconds from the data or from
-//! the moment of observation.
+//! `None` always means "not known"; it is never shown as 0. Times are wall-clock milliseconds from the data
+//! or from the moment of observation.
+
+mod apply;
+mod figures;
+mod group;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorType, State, TargetState};
 
+use super::event::Events;
 use super::health::{self, Health, STALL_AFTER, TaskCounts};
 use super::trace::Trace;
 use crate::text::Text;
@@ -22,20 +28,19 @@ pub(crate) const TREND_SAMPLES: usize = 60;
 /// Distance between two samples of a trend.
 pub(crate) const TREND_EVERY: Millis = 15_000;
 
-/// One connector.
+/// A connector with its tasks.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     /// The name as Kafka knows it; for requests and keys, not for drawing.
     pub(crate) name: ConnectorName,
     /// The name for drawing.
     pub(crate) label: Text,
-    /// Source or sink.
     pub(crate) kind: ConnectorType,
     /// State of the connector instance.
     pub(crate) state: State,
     /// Worker that runs the connector instance.
     pub(crate) worker: Text,
-    /// Plugin version, where the server tells it.
+    /// Plugin version, where the server reports it.
     pub(crate) version: Option<Text>,
     /// Why the connector instance failed.
     pub(crate) trace: Option<Arc<Trace>>,
@@ -43,9 +48,9 @@ pub(crate) struct Connector {
     pub(crate) target: Option<TargetState>,
     /// Stored configuration; holds secrets, so it is drawn only through `mask`.
     pub(crate) config: Arc<ConfigMap>,
-    /// Tasks by number.
     pub(crate) tasks: BTreeMap<u32, Task>,
-    /// How often the state of the instance was heard of: each record of the status topic, each change REST told.
+    /// How often the state of the instance was heard of: each record of the status topic, each change that
+    /// REST reported.
     pub(crate) heard: u64,
     /// The worker of the instance is gone, see [`Cluster::mark_lost`].
     pub(crate) lost: bool,
@@ -71,7 +76,6 @@ pub(crate) struct Connector {
     pub(crate) trend_at: Millis,
     /// Computed: counts of task states.
     pub(crate) counts: TaskCounts,
-    /// Computed: health.
     pub(crate) health: Health,
 }
 
@@ -118,6 +122,13 @@ impl Connector {
                 .text("consumer.override.group.id")
                 .map_or_else(|| format!("connect-{}", self.name), str::to_owned)
         })
+    }
+
+    /// The topics of a sink as configured, or the topic of a source.
+    pub(crate) fn topics(&self) -> Option<&str> {
+        ["topics", "topics.regex", "topic"]
+            .into_iter()
+            .find_map(|key| self.config.text(key))
     }
 
     /// The dead letter queue topic, if one is configured.
@@ -168,18 +179,16 @@ impl Connector {
     }
 }
 
-/// One task.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     /// Number within the connector.
     pub(crate) id: u32,
-    /// State.
     pub(crate) state: State,
     /// Worker it runs on.
     pub(crate) worker: Text,
-    /// Why it failed.
+    /// Why it failed; `None` unless it did.
     pub(crate) trace: Option<Arc<Trace>>,
-    /// As for [`Connector::heard`].
+    /// How often its state was heard of, as for [`Connector::heard`].
     pub(crate) heard: u64,
     /// Its worker is gone, see [`Cluster::mark_lost`].
     pub(crate) lost: bool,
@@ -189,8 +198,8 @@ pub(crate) struct Task {
     pub(crate) generation: Option<i32>,
     /// Restarts, as for [`Connector::restarts`].
     pub(crate) restarts: Option<u32>,
-    /// Figures from telemetry, `None` where the worker writes none. Boxed, because on most clusters there are none and
-    /// tasks are many.
+    /// Figures from telemetry, `None` where the worker writes none. Boxed, because on most clusters there
+    /// are none and tasks are many.
     pub(crate) figures: Option<Box<TaskFigures>>,
     /// Lag of a sink task, where its partitions are known.
     pub(crate) lag: Option<i64>,
@@ -218,7 +227,7 @@ impl Task {
 /// Figures a worker reports of one task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TaskFigures {
-    /// Records per second.
+    /// Records per second in the last interval of its worker.
     pub(crate) rate: Option<f64>,
     /// Mean records of a batch.
     pub(crate) batch_avg: Option<f64>,
@@ -226,7 +235,6 @@ pub(crate) struct TaskFigures {
     pub(crate) commit_ms: Option<f64>,
     /// Errors: failed, skipped or dead-lettered records.
     pub(crate) errors: Option<i64>,
-    /// The last error.
     pub(crate) last_error: Option<Text>,
     /// Topic partitions of a sink task.
     pub(crate) partitions: Vec<(Text, i32)>,
@@ -241,7 +249,7 @@ pub(crate) struct TaskFigures {
 pub(crate) enum WorkerKind {
     /// A JVM Connect worker.
     Jvm,
-    /// A Sluice agent.
+    /// A Sluice agent, which writes telemetry.
     Agent,
 }
 
@@ -258,7 +266,7 @@ impl WorkerKind {
 /// How a worker answered `GET /health`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WorkerHealth {
-    /// 200.
+    /// Status 200: it is ready.
     Ok,
     /// 200 with a warning: an agent has connectors in its cluster that it cannot run.
     Warns(Text),
@@ -272,14 +280,13 @@ pub(crate) enum WorkerHealth {
     Answers,
 }
 
-/// One worker.
-#[derive(Clone, Debug)]
+/// A process that runs connectors and tasks.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Worker {
-    /// `host:port`, for drawing.
+    /// `host:port` of its REST URL, for drawing.
     pub(crate) id: Text,
-    /// JVM or agent.
     pub(crate) kind: Option<WorkerKind>,
-    /// Version it reports.
+    /// Version that it reports of itself.
     pub(crate) version: Option<Text>,
     /// Whether it leads the group.
     pub(crate) leader: Option<bool>,
@@ -304,8 +311,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Whether its process is known to be gone: it is not a member of the group. Where the group can't be seen, a
-    /// refused connection at its address says so; silence does not.
+    /// Whether its process is known to be gone: it is not a member of the group. Where the group can't be
+    /// seen, a refused connection at its address says so; silence does not.
     pub(crate) fn is_gone(&self) -> bool {
         match self.member {
             Some(member) => !member,
@@ -325,32 +332,21 @@ impl Worker {
     pub(crate) fn new(id: Text) -> Self {
         Self {
             id,
-            kind: None,
-            version: None,
-            leader: None,
-            health: None,
-            connectors: 0,
-            tasks: 0,
-            cpu: None,
-            memory: None,
-            rate: None,
-            started: None,
-            member: None,
-            seen: None,
+            ..Self::default()
         }
     }
 }
 
 /// The Connect group as the coordinator describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Group {
-    /// Group id.
+    /// Id of the group, for drawing.
     pub(crate) id: Text,
     /// Coordinator state: `Stable`, `PreparingRebalance`, ...
     pub(crate) state: Text,
     /// Subprotocol: `sessioned`, `compatible`, `default`.
     pub(crate) protocol: Text,
-    /// Generation, from telemetry. Coordinators don't tell it.
+    /// Generation, from telemetry. Coordinators do not report it.
     pub(crate) generation: Option<i32>,
     /// Delay of the current rebalance in milliseconds.
     pub(crate) delay: Option<i64>,
@@ -369,15 +365,11 @@ pub(crate) struct Group {
 pub(crate) struct Rebalance {
     /// Generation it made, if known.
     pub(crate) generation: Option<i32>,
-    /// When it began.
     pub(crate) start: Millis,
-    /// How long it took; `None` while it goes on or when not known.
+    /// How long it took; `None` while it lasts or when not known.
     pub(crate) duration: Option<Millis>,
-    /// Why.
     pub(crate) cause: Text,
-    /// Members that joined.
     pub(crate) joined: Option<usize>,
-    /// Members that left.
     pub(crate) left: Option<usize>,
     /// Connectors and tasks given to a worker.
     pub(crate) assigned: Option<usize>,
@@ -394,13 +386,9 @@ pub(crate) struct Rebalance {
 /// Committed and end offset of one partition that a sink reads.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PartitionLag {
-    /// Connector.
     pub(crate) connector: ConnectorName,
-    /// Topic, for drawing.
     pub(crate) topic: Text,
-    /// Partition.
     pub(crate) partition: i32,
-    /// End offset.
     pub(crate) end: Option<i64>,
     /// Committed offset; `None` when nothing was committed yet.
     pub(crate) committed: Option<i64>,
@@ -415,7 +403,8 @@ pub(crate) struct PartitionLag {
 }
 
 impl PartitionLag {
-    /// End minus committed; where nothing is committed yet, end minus start, if the sink is known to begin there.
+    /// End minus committed; where nothing is committed yet, end minus start, if the sink is known to begin
+    /// there.
     pub(crate) fn lag(&self) -> Option<i64> {
         Some((self.end? - self.committed.or(self.start)?).max(0))
     }
@@ -436,49 +425,48 @@ pub(crate) enum Link {
     Absent,
     /// Asked, no answer yet.
     Connecting,
-    /// Answers.
     Up,
-    /// Does not answer.
     Down {
-        /// What went wrong.
         error: Text,
-        /// Since when.
+        /// When it answered last, or was asked first.
         since: Millis,
-        /// Attempt number.
+        /// How many times it was asked since then.
         attempt: u32,
     },
 }
 
-/// Everything known about the cluster on the screen.
+/// Partitions by connector, topic and number.
+pub(crate) type Partitions = BTreeMap<(ConnectorName, Text, i32), PartitionLag>;
+
+/// Everything known about a cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cluster {
-    /// Connectors by name.
+    /// When the terminal began to watch it.
+    pub(crate) since: Millis,
+    /// Number of the connection that reports it; news of others are not about it.
+    pub(crate) epoch: u64,
+    /// What happened in it.
+    pub(crate) events: Events,
     pub(crate) connectors: BTreeMap<ConnectorName, Connector>,
-    /// Workers by id.
     pub(crate) workers: BTreeMap<Text, Worker>,
     /// Group, when the brokers can be asked.
     pub(crate) group: Option<Group>,
-    /// Rebalances, newest first.
+    /// Rebalances that were seen, the newest first.
     pub(crate) rebalances: VecDeque<Rebalance>,
     /// Partitions read by sinks.
-    pub(crate) partitions: BTreeMap<(ConnectorName, Text, i32), PartitionLag>,
-    /// REST.
+    pub(crate) partitions: Partitions,
     pub(crate) rest: Link,
-    /// Brokers.
     pub(crate) brokers: Link,
     /// Whether the brokers ever answered.
     pub(crate) brokers_seen: bool,
     /// When the list was asked for that has not been answered for some seconds.
     pub(crate) waiting: Option<Millis>,
-    /// A connector that no list has named yet was told of: the list is to be asked for again.
-    pub(crate) relist: bool,
     /// Topics or group that were chosen without proof that they are this cluster's, for the header.
     pub(crate) guessed: Option<Text>,
     /// URL that answers at the moment.
     pub(crate) url: Option<Text>,
-    /// Server version.
+    /// Version that its server reports.
     pub(crate) version: Option<Text>,
-    /// Kafka cluster id.
     pub(crate) kafka_cluster_id: Option<Text>,
     /// When the list of connectors was last known to be right.
     pub(crate) listed: Option<Millis>,
@@ -497,6 +485,15 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// A cluster of which nothing is known yet, watched since then by this connection.
+    pub(crate) fn new(since: Millis, epoch: u64) -> Self {
+        Self {
+            since,
+            epoch,
+            ..Self::default()
+        }
+    }
+
     /// The task with this number.
     pub(crate) fn task(&self, connector: &str, task: u32) -> Option<&Task> {
         self.connectors.get(connector)?.tasks.get(&task)
@@ -528,7 +525,7 @@ impl Cluster {
         }
     }
 
-    /// Whether the states shown are known to be old: REST does not answer, and nobody else tells them.
+    /// Whether the states shown are known to be old: REST does not answer, and no other source reports them.
     pub(crate) fn is_stale(&self, now: Millis) -> bool {
         let followed = self.live && self.brokers == Link::Up;
         self.silent_since().is_some_and(|since| now - since > 3_000)
@@ -536,15 +533,16 @@ impl Cluster {
             && self.listed.is_none_or(|at| now - at > 3_000)
     }
 
-    /// Whether nobody can say that work still gets on: the brokers answered before and have not for a while.
-    /// Workers then tell the states that they knew last. Where the brokers never answered, it may be us who
-    /// cannot reach them.
+    /// Whether it is unknown that work still proceeds: the brokers answered before and have not for a
+    /// while. Workers then report the states that they knew last. Where the brokers never answered, it may
+    /// be this terminal that cannot reach them.
     pub(crate) fn is_unsure(&self, now: Millis) -> bool {
         self.brokers_seen
             && matches!(self.brokers, Link::Down { since, .. } if now - since > UNSURE_AFTER)
     }
 
-    /// Whether lag taken at `at` is known to be old: the brokers do not answer, or it was not looked at for a while.
+    /// Whether lag taken at `at` is known to be old: the brokers do not answer, or it was not looked at for
+    /// a while.
     pub(crate) fn is_old_lag(&self, at: Option<Millis>, now: Millis) -> bool {
         matches!(self.brokers, Link::Down { .. }) || at.is_some_and(|at| now - at > 60_000)
     }
@@ -555,8 +553,9 @@ impl Cluster {
         (until > now).then_some(until - now)
     }
 
-    /// Marks what is said to run on workers that are gone. Connect leaves such states as they are until the work is
-    /// given to another worker, which takes `scheduled.rebalance.max.delay.ms`, five minutes by default.
+    /// Marks what is said to run on workers that are gone. Connect leaves such states as they are until the
+    /// work is given to another worker, which takes `scheduled.rebalance.max.delay.ms`, five minutes by
+    /// default.
     pub(crate) fn mark_lost(&mut self, now: Millis) {
         let gone: BTreeSet<&Text> = self
             .workers

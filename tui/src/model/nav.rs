@@ -1,111 +1,103 @@
-//! Screens, the stack of them (breadcrumbs), and the history of visits.
+//! Which screen is open: the stack of them (breadcrumbs), and the history of visits.
 
 use sluice_protocol::ConnectorName;
 
-use super::table::TableId;
+use super::secrets::PasswordKeys;
+use crate::text::Text;
 
-/// A screen.
+/// The screen that a visit begins with; all others stand above it.
+pub(crate) const HOME: &str = "connectors";
+/// The screen of one connector.
+pub(crate) const CONNECTOR: &str = "connector";
+/// The help, which stands above the screen it explains and is not part of the history.
+pub(crate) const HELP: &str = "help";
+
+/// A screen that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Screen {
-    /// All connectors; home.
-    Connectors,
-    /// One connector.
-    Connector(ConnectorName),
-    /// Tasks of all connectors.
-    Tasks,
-    /// Workers and rebalances.
-    Workers,
-    /// Topics and lag.
-    Lag,
-    /// Events.
-    Events,
-    /// Contexts.
-    Contexts,
-    /// Keys and words of the screen below it.
-    Help,
+pub(crate) struct Place {
+    /// Name of the screen.
+    pub(crate) screen: &'static str,
+    /// The connector it is about; `None` for the screens that are about all of them.
+    pub(crate) connector: Option<ConnectorName>,
 }
 
-impl Screen {
-    /// Name for the breadcrumbs.
-    pub(crate) fn crumb(&self) -> String {
-        match self {
-            Self::Connectors => "connectors".to_owned(),
-            Self::Connector(name) => crate::text::Text::line(name).to_string(),
-            Self::Tasks => "tasks".to_owned(),
-            Self::Workers => "workers".to_owned(),
-            Self::Lag => "lag".to_owned(),
-            Self::Events => "events".to_owned(),
-            Self::Contexts => "contexts".to_owned(),
-            Self::Help => "help".to_owned(),
+impl Place {
+    /// A screen that is about no single connector.
+    pub(crate) const fn of(screen: &'static str) -> Self {
+        Self {
+            screen,
+            connector: None,
         }
     }
 
-    /// The table that keys act on when nothing else has the focus.
-    pub(crate) fn table(&self) -> Option<TableId> {
-        match self {
-            Self::Connectors => Some(TableId::Connectors),
-            Self::Connector(_) => Some(TableId::ConnectorTasks),
-            Self::Tasks => Some(TableId::Tasks),
-            Self::Workers => Some(TableId::Workers),
-            Self::Lag => Some(TableId::Lag),
-            Self::Events => Some(TableId::Events),
-            Self::Contexts => Some(TableId::Contexts),
-            Self::Help => None,
+    /// The screen of one connector.
+    pub(crate) fn connector(name: &ConnectorName) -> Self {
+        Self {
+            screen: CONNECTOR,
+            connector: Some(name.clone()),
         }
+    }
+
+    /// The name in the breadcrumbs.
+    pub(crate) fn crumb(&self) -> Text {
+        let name = self.connector.as_ref().map(ConnectorName::as_str);
+        Text::line(name.unwrap_or(self.screen))
     }
 }
 
-/// Where one is and where one has been.
+static AT_HOME: Place = Place::of(HOME);
+
+/// The screens that are open and those that were.
 #[derive(Clone, Debug)]
 pub(crate) struct Nav {
     /// From home to the present screen; never empty.
-    stack: Vec<Screen>,
-    /// Visits in order, for `[` and `]`.
-    visits: Vec<Screen>,
-    /// Place in `visits`.
+    stack: Vec<Place>,
+    /// Screens visited, oldest first, for `[` and `]`.
+    visits: Vec<Place>,
+    /// Place of the present one in `visits`.
     at: usize,
 }
 
-/// Visits remembered.
+/// How many visits are remembered.
 const VISITS: usize = 50;
 
 impl Default for Nav {
     fn default() -> Self {
         Self {
-            stack: vec![Screen::Connectors],
-            visits: vec![Screen::Connectors],
+            stack: vec![Place::of(HOME)],
+            visits: vec![Place::of(HOME)],
             at: 0,
         }
     }
 }
 
 impl Nav {
-    /// The screen shown.
-    pub(crate) fn current(&self) -> &Screen {
-        self.stack.last().unwrap_or(&Screen::Connectors)
+    /// The place that is shown.
+    pub(crate) fn current(&self) -> &Place {
+        self.stack.last().unwrap_or(&AT_HOME)
     }
 
     /// The stack, home first.
-    pub(crate) fn stack(&self) -> &[Screen] {
+    pub(crate) fn stack(&self) -> &[Place] {
         &self.stack
     }
 
     /// Goes one level down.
-    pub(crate) fn push(&mut self, screen: Screen) {
-        if *self.current() != screen {
-            self.stack.push(screen);
+    pub(crate) fn push(&mut self, place: Place) {
+        if *self.current() != place {
+            self.stack.push(place);
             self.visit();
         }
     }
 
     /// Goes to a screen by command: it stands directly on home.
-    pub(crate) fn jump(&mut self, screen: Screen) {
-        if *self.current() == screen {
+    pub(crate) fn jump(&mut self, place: Place) {
+        if *self.current() == place {
             return;
         }
         self.stack.truncate(1);
-        if screen != Screen::Connectors {
-            self.stack.push(screen);
+        if place.screen != HOME {
+            self.stack.push(place);
         }
         self.visit();
     }
@@ -130,7 +122,7 @@ impl Nav {
         self.revisit(Some(self.at + 1));
     }
 
-    /// `-`: to and fro between the last two.
+    /// `-`: back and forth between the last two.
     pub(crate) fn toggle(&mut self) {
         if let Some(last) = self
             .at
@@ -152,16 +144,16 @@ impl Nav {
         }
     }
 
-    fn open(&mut self, screen: Screen) {
+    fn open(&mut self, place: Place) {
         self.stack.truncate(1);
-        if screen != Screen::Connectors {
-            self.stack.push(screen);
+        if place.screen != HOME {
+            self.stack.push(place);
         }
     }
 
     fn visit(&mut self) {
         let screen = self.current().clone();
-        if screen == Screen::Help {
+        if screen.screen == HELP {
             return;
         }
         self.visits.truncate(self.at + 1);
@@ -180,11 +172,9 @@ impl Nav {
 pub(crate) enum Pane {
     /// The table of tasks.
     Tasks,
-    /// Lag by partition.
     Lag,
-    /// Configuration.
     Config,
-    /// Offsets as the worker tells them.
+    /// Offsets as the worker reports them.
     Offsets,
     /// Events of this connector.
     Events,
@@ -216,7 +206,7 @@ impl Pane {
     }
 }
 
-/// State of the connector screen besides its table.
+/// State of the connector screen besides its table and its text.
 #[derive(Clone, Debug)]
 pub(crate) struct Detail {
     /// Which pane keys act on.
@@ -225,17 +215,12 @@ pub(crate) struct Detail {
     pub(crate) lower: Pane,
     /// The lower pane fills the screen.
     pub(crate) full: bool,
-    /// First line of the lower pane.
-    pub(crate) scroll: usize,
-    /// Search in the lower pane.
-    pub(crate) search: String,
-    /// Secrets are shown.
+    /// Whether secrets are shown.
     pub(crate) reveal: bool,
-    /// Offsets as fetched, or why not.
-    pub(crate) offsets:
-        Option<Result<Vec<(crate::text::Text, crate::text::Text)>, crate::text::Text>>,
+    /// Partition and offset as JSON, or why they can't be fetched; `None` until the answer is there.
+    pub(crate) offsets: Option<Result<Vec<(Text, Text)>, Text>>,
     /// Keys with type PASSWORD in the plugin's ConfigDef; `None` until fetched.
-    pub(crate) passwords: Option<super::secrets::PasswordKeys>,
+    pub(crate) passwords: Option<PasswordKeys>,
 }
 
 impl Default for Detail {
@@ -244,13 +229,20 @@ impl Default for Detail {
             focus: Pane::Tasks,
             lower: Pane::Trace,
             full: false,
-            scroll: 0,
-            search: String::new(),
             reveal: false,
             offsets: None,
             passwords: None,
         }
     }
+}
+
+/// The text of a screen: which part of it is shown.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TextState {
+    /// First line on the screen, counted from 0.
+    pub(crate) scroll: usize,
+    /// What is searched for, or what lines must contain; empty for neither.
+    pub(crate) needle: String,
 }
 
 #[cfg(test)]
@@ -260,21 +252,21 @@ mod tests {
     #[test]
     fn esc_goes_up_and_brackets_walk_the_history() {
         let mut nav = Nav::default();
-        nav.push(Screen::Connector("a".into()));
-        nav.jump(Screen::Tasks);
+        nav.push(Place::connector(&"a".into()));
+        nav.jump(Place::of("tasks"));
         assert_eq!(nav.stack().len(), 2);
         nav.back();
-        assert_eq!(*nav.current(), Screen::Connector("a".into()));
+        assert_eq!(*nav.current(), Place::connector(&"a".into()));
         nav.back();
-        assert_eq!(*nav.current(), Screen::Connectors);
+        assert_eq!(*nav.current(), Place::of(HOME));
         nav.back();
         nav.forward();
         nav.forward();
-        assert_eq!(*nav.current(), Screen::Tasks);
+        assert_eq!(*nav.current(), Place::of("tasks"));
         nav.toggle();
-        assert_eq!(*nav.current(), Screen::Connector("a".into()));
+        assert_eq!(*nav.current(), Place::connector(&"a".into()));
         nav.toggle();
-        assert_eq!(*nav.current(), Screen::Tasks);
+        assert_eq!(*nav.current(), Place::of("tasks"));
         assert!(nav.pop());
         assert!(!nav.pop());
     }
