@@ -235,7 +235,7 @@ impl Checker {
         let infos = match answer {
             Ok(infos) => infos,
             Err(error) => {
-                found.push(Finding::error(subject, error.message));
+                found.push(Finding::error(subject, error.to_string()));
                 return found;
             }
         };

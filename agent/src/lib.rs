@@ -16,6 +16,7 @@ pub mod plugins;
 pub mod process;
 pub mod rest;
 pub mod run;
+pub mod session;
 pub mod storage;
 pub mod telemetry;
 pub mod validation;

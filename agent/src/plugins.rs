@@ -10,7 +10,28 @@ use sluice_api::plugin::{
     SinkConnectorPlugin, SourceConnectorPlugin, TransformationPlugin,
 };
 use sluice_protocol::ConnectorType;
-use sluice_protocol::rest::{PluginInfo, PluginType, RestError};
+use sluice_protocol::rest::{PluginInfo, PluginType};
+
+/// Why there is no connector of a class, in the words of the JVM worker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoConnector {
+    /// The worker's file excludes it.
+    #[error(
+        "{0} is not allowed on this worker, by sluice.plugins.allow or sluice.plugins.deny in its file"
+    )]
+    NotAllowed(String),
+    /// None has this class name or alias.
+    #[error(
+        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: \
+         {known}"
+    )]
+    Unknown {
+        /// As it was given.
+        class: String,
+        /// Those there are, as Java shows their descriptors.
+        known: String,
+    },
+}
 
 /// A connector of either direction.
 #[derive(Clone, Copy)]
@@ -187,30 +208,34 @@ impl Plugins {
     /// Finds a connector by class name or alias.
     ///
     /// # Errors
-    /// 400 with the connectors there are.
-    pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, RestError> {
-        self.connectors().find(|plugin| is_named(plugin.class(), "Connector", name)).ok_or_else(|| {
-            if self.denied.iter().any(|class| is_named(class, "Connector", name)) {
-                return RestError::bad_request(format!(
-                    "{name} is not allowed on this worker, by sluice.plugins.allow or sluice.plugins.deny in its file"
-                ));
-            }
-            let known: Vec<String> = self
-                .connectors()
-                .map(|plugin| {
-                    format!(
-                        "PluginDesc{{klass=class {}, name='{0}', version='{}', type={}}}",
-                        plugin.class(),
-                        plugin.version(),
-                        plugin.kind()
-                    )
-                })
-                .collect();
-            RestError::bad_request(format!(
-                "Failed to find any class that implements Connector and which name matches {name}, available connectors are: {}",
-                known.join(", ")
-            ))
-        })
+    /// There is none, or the worker's file excludes it.
+    pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, NoConnector> {
+        self.connectors()
+            .find(|plugin| is_named(plugin.class(), "Connector", name))
+            .ok_or_else(|| {
+                if self
+                    .denied
+                    .iter()
+                    .any(|class| is_named(class, "Connector", name))
+                {
+                    return NoConnector::NotAllowed(name.to_owned());
+                }
+                let known: Vec<String> = self
+                    .connectors()
+                    .map(|plugin| {
+                        format!(
+                            "PluginDesc{{klass=class {}, name='{0}', version='{}', type={}}}",
+                            plugin.class(),
+                            plugin.version(),
+                            plugin.kind()
+                        )
+                    })
+                    .collect();
+                NoConnector::Unknown {
+                    class: name.to_owned(),
+                    known: known.join(", "),
+                }
+            })
     }
 
     /// All connectors, sinks first.
@@ -366,11 +391,10 @@ mod tests {
         let Err(error) = Plugins::built_in().connector("Nope") else {
             panic!("found")
         };
-        assert_eq!(error.status, 400);
-        assert!(error.message.starts_with(
+        assert!(error.to_string().starts_with(
             "Failed to find any class that implements Connector and which name matches Nope, available connectors are: "
         ));
-        assert!(error.message.contains("FileStreamSinkConnector"));
+        assert!(error.to_string().contains("FileStreamSinkConnector"));
     }
 
     #[test]
@@ -387,11 +411,7 @@ mod tests {
             let Err(error) = denied.connector(name) else {
                 panic!("{name} is there")
             };
-            assert!(
-                error.message.contains("sluice.plugins.deny"),
-                "{}",
-                error.message
-            );
+            assert!(error.to_string().contains("sluice.plugins.deny"), "{error}");
         }
         assert!(
             denied

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use crate::connector_file::ConnectorFile;
 use crate::group::admin::{AdminError, GroupAdmin};
 use crate::group::{GroupConfig, GroupConfigError, WorkerCoordinator};
+use crate::herder::Herder as _;
 use crate::herder::distributed::{self, DistributedHerder, HerderFailure};
 use crate::herder::standalone::{self, StandaloneHerder};
 use crate::herder::status_reporter::StatusReporter;
-use crate::herder::{Herder as _, HerderError};
 use crate::logging::Loggers;
 use crate::rest::{RestServer, RestServerError};
 use crate::storage::file::FileOffsetBackingStore;
@@ -265,13 +265,9 @@ pub async fn run_standalone(
             )
             .await;
         if let Err(error) = created {
-            let reason = match error {
-                HerderError::Rest(error) => error.message,
-                other @ HerderError::NotHere { .. } => other.to_string(),
-            };
             failed = Some(WorkerError::Connector {
                 path: path.display().to_string(),
-                reason,
+                reason: error.to_string(),
             });
             break;
         }

@@ -9,51 +9,29 @@
 pub mod answers;
 pub mod capability;
 pub mod distributed;
+mod error;
 pub mod offsets;
 pub mod restart_plan;
 pub mod standalone;
 pub mod status_reporter;
 
+pub use error::{HerderError, HerderResult};
+
 use async_trait::async_trait;
 use sluice_protocol::rest::{
     ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
-    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError, ServerInfo,
-    TaskInfo, TaskState,
+    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, ServerInfo, TaskInfo,
+    TaskState,
 };
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 
-use crate::causes::with_causes;
 use crate::logging::Loggers;
 use crate::plugins::Plugins;
-use crate::rest::signature::RequestSignature;
-use crate::storage::{StatusBackingStore, StorageError};
+use crate::session::RequestSignature;
+use crate::storage::StatusBackingStore;
 use crate::validation;
 use crate::worker_config::WorkerConfig;
-
-/// Why a call of the herder failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HerderError {
-    /// The answer is this error.
-    #[error(transparent)]
-    Rest(#[from] RestError),
-    /// Another worker has to carry out the call; `None` if nobody knows which one.
-    #[error("the request has to be carried out by {}", url.as_deref().unwrap_or("an unknown worker"))]
-    NotHere {
-        /// Advertised URL of that worker, with a trailing slash.
-        url: Option<String>,
-    },
-}
-
-impl From<StorageError> for HerderError {
-    /// A store that fails is an internal error, told with its causes.
-    fn from(error: StorageError) -> Self {
-        RestError::internal(with_causes(&error)).into()
-    }
-}
-
-/// Result of a herder's call.
-pub type HerderResult<T> = Result<T, HerderError>;
 
 /// Where a logger level is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +87,7 @@ pub trait Herder: Send + Sync + 'static {
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo>;
     /// State of a task, from the status store.
     fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
-        Ok(answers::task_status(self.own_parts().statuses, id)?)
+        answers::task_status(self.own_parts().statuses, id)
     }
     /// Tasks with their configs.
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>>;
@@ -157,16 +135,12 @@ pub trait Herder: Send + Sync + 'static {
     /// Topics a connector has used since the last reset.
     fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
         let own = self.own_parts();
-        Ok(answers::active_topics(own.config, own.statuses, name)?)
+        answers::active_topics(own.config, own.statuses, name)
     }
     /// Forgets the topics a connector has used.
     fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
         let own = self.own_parts();
-        Ok(answers::reset_active_topics(
-            own.config,
-            own.statuses,
-            name,
-        )?)
+        answers::reset_active_topics(own.config, own.statuses, name)
     }
 
     /// Offsets of a connector.

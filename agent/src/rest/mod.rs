@@ -4,13 +4,13 @@
 //! [`RestServer::serve`] names the herder every path answers 404. [`routes`] is the table of calls, `calls` carries
 //! them out, `forward` passes them on, `headers` adds CORS and configured headers.
 
+mod answer;
 mod calls;
 mod forward;
 mod headers;
 mod listener;
 mod places;
 pub mod routes;
-pub mod signature;
 pub mod tls;
 
 use std::net::SocketAddr;

@@ -155,7 +155,7 @@ impl Worker {
         let found = self
             .plugins
             .connector(&class)
-            .map_err(|error| ConnectError::connect(error.message));
+            .map_err(|error| ConnectError::connect(error.to_string()));
         let started = match resolved.and_then(|resolved| Ok((found?, resolved))) {
             Ok((plugin, resolved)) => {
                 let resolved = Arc::new(resolved);
@@ -389,7 +389,7 @@ impl Worker {
         let plugin = self
             .plugins
             .connector(&class)
-            .map_err(|error| ConnectError::connect(error.message))?;
+            .map_err(|error| ConnectError::connect(error.to_string()))?;
         self.reporter.task_starts(id, Some(plugin.version()));
         let max_tasks = connector_props
             .get("tasks.max")

@@ -22,7 +22,6 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sluice_protocol::WorkerId;
-use sluice_protocol::rest::RestError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +32,10 @@ use super::{HerderError, HerderResult};
 use crate::group::WorkerCoordinator;
 use crate::group::admin::GroupAdmin;
 use crate::logging::Loggers;
+use crate::session::LeaderClient;
 use crate::storage::{
-    ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore, StorageError,
+    ClusterConfigState, ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore,
+    StorageError,
 };
 use crate::telemetry::EventLog;
 use crate::telemetry::metrics::ClusterView;
@@ -158,7 +159,7 @@ impl DistributedHerder {
     {
         match self.on_herder_within(REQUEST_TIMEOUT, job).await {
             Some(answer) => answer,
-            None => Err(RestError::internal(self.timeout_text()).into()),
+            None => Err(HerderError::Failed(self.timeout_text())),
         }
     }
 
@@ -176,7 +177,7 @@ impl DistributedHerder {
                 }
             })
         });
-        let down = || HerderError::from(RestError::internal("Worker is shutting down"));
+        let down = || HerderError::failed("Worker is shutting down");
         if self.shared.jobs.send(job).is_err() {
             return Some(Err(down()));
         }
@@ -194,6 +195,15 @@ impl DistributedHerder {
     {
         // After shutdown there is nothing left to do.
         let _ = self.shared.jobs.send(Box::new(job));
+    }
+
+    /// The leader at this URL, for requests signed with the session key of `configs`.
+    fn leader<'a>(&'a self, url: &'a str, configs: &'a ClusterConfigState) -> LeaderClient<'a> {
+        LeaderClient {
+            client: &self.shared.client,
+            url,
+            key: configs.session_key().map(|key| key.key.as_slice()),
+        }
     }
 
     fn timeout_text(&self) -> String {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use sluice_protocol::config_topic::RestartRequest;
 use sluice_protocol::group::Subprotocol;
 use sluice_protocol::rest::{
-    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, RestError,
-    ServerInfo, TaskInfo,
+    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, ServerInfo,
+    TaskInfo,
 };
 use sluice_protocol::telemetry::{Caller, ConfigAction, Event, Severity};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType, TargetState};
@@ -20,7 +20,7 @@ use super::tick::Tick;
 use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
 use crate::herder::offsets::OffsetAccess;
 use crate::logging::Loggers;
-use crate::rest::signature::RequestSignature;
+use crate::session::RequestSignature;
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker_config::ExactlyOnceSupport;
@@ -39,7 +39,7 @@ impl Tick {
         if self.snapshot.contains(name) {
             return Ok(());
         }
-        Err(RestError::connector_not_found(name).into())
+        Err(HerderError::connector_not_found(name))
     }
 
     /// Where to send a call for a connector's owner: the owner if this worker leads, else the leader.
@@ -66,7 +66,9 @@ impl Tick {
         self.as_leader()?;
         let exists = self.snapshot.contains(&name);
         if exists && !allow_replace {
-            return Err(RestError::conflict(format!("Connector {name} already exists")).into());
+            return Err(HerderError::Conflict(format!(
+                "Connector {name} already exists"
+            )));
         }
         let keys =
             answers::changed_keys(self.snapshot.connector_config(&name).map(|c| &**c), &config);
@@ -87,7 +89,7 @@ impl Tick {
 
     async fn stop(&mut self, name: ConnectorName, caller: Caller) -> HerderResult<()> {
         if !self.snapshot.contains(&name) {
-            return Err(RestError::unknown_connector(&name).into());
+            return Err(HerderError::unknown_connector(&name));
         }
         self.as_leader()?;
         let configs = self.shared.configs.clone();
@@ -196,7 +198,7 @@ impl Herder for DistributedHerder {
         self.on_herder(move |tick| {
             Box::pin(async move {
                 let plugins = tick.shared.worker.plugins();
-                Ok(answers::connector_info(&tick.snapshot, plugins, &name)?)
+                answers::connector_info(&tick.snapshot, plugins, &name)
             })
         })
         .await
@@ -208,11 +210,10 @@ impl Herder for DistributedHerder {
                 let plugins = tick.shared.worker.plugins();
                 let info =
                     |name: &ConnectorName| answers::connector_info(&tick.snapshot, plugins, name);
-                Ok(tick
-                    .snapshot
+                tick.snapshot
                     .connectors()
                     .map(info)
-                    .collect::<Result<_, _>>()?)
+                    .collect::<Result<_, _>>()
             })
         })
         .await
@@ -221,18 +222,13 @@ impl Herder for DistributedHerder {
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo> {
         let configs = self.shared.configs.snapshot();
         let statuses = self.shared.statuses.as_ref();
-        Ok(answers::connector_status(
-            &configs,
-            statuses,
-            self.shared.worker.plugins(),
-            name,
-        )?)
+        answers::connector_status(&configs, statuses, self.shared.worker.plugins(), name)
     }
 
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
         let name = name.to_owned();
         self.on_herder(move |tick| {
-            Box::pin(async move { Ok(answers::task_infos(&tick.snapshot, &name)?) })
+            Box::pin(async move { answers::task_infos(&tick.snapshot, &name) })
         })
         .await
     }
@@ -307,7 +303,7 @@ impl Herder for DistributedHerder {
         caller: &Caller,
     ) -> HerderResult<()> {
         if !self.shared.configs.snapshot().contains(name) {
-            return Err(RestError::unknown_connector(name).into());
+            return Err(HerderError::unknown_connector(name));
         }
         let name = ConnectorName::from(name);
         self.shared.configs.put_target_state(&name, target).await?;
@@ -334,7 +330,7 @@ impl Herder for DistributedHerder {
                 Box::pin(async move {
                     if !tick.snapshot.contains(&wanted) {
                         let text = format!("Unknown connector: {wanted}");
-                        return Err(RestError::not_found(text).into());
+                        return Err(HerderError::NotFound(text));
                     }
                     if !tick.shared.worker.has_connector(&wanted) {
                         return Err(tick.not_assigned(tick.group.connector_owner_url(&wanted)));
@@ -355,7 +351,7 @@ impl Herder for DistributedHerder {
         };
         started
             .await
-            .map_err(|_| RestError::internal(format!("Failed to start connector: {name}")))?;
+            .map_err(|_| HerderError::Failed(format!("Failed to start connector: {name}")))?;
         self.send_job(move |tick| {
             Box::pin(async move {
                 tick.reconfigure_after(name, target, std::future::ready(Ok(())));
@@ -375,11 +371,11 @@ impl Herder for DistributedHerder {
             Box::pin(async move {
                 tick.as_leader()?;
                 if !tick.snapshot.contains(&name) {
-                    return Err(RestError::not_found(format!("Unknown connector: {name}")).into());
+                    return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
                 }
                 let shared = tick.shared.clone();
                 let missing =
-                    |_| RestError::not_found(format!("Status for connector {name} not found"));
+                    |_| HerderError::NotFound(format!("Status for connector {name} not found"));
                 let state = answers::connector_status(
                     &tick.snapshot,
                     shared.statuses.as_ref(),
@@ -421,7 +417,7 @@ impl Herder for DistributedHerder {
                 if tick.start_task(&id) {
                     Ok(())
                 } else {
-                    Err(RestError::internal(format!("Failed to start task: {id}")).into())
+                    Err(HerderError::Failed(format!("Failed to start task: {id}")))
                 }
             })
         })
@@ -442,7 +438,7 @@ impl Herder for DistributedHerder {
                 })
             })
             .await?;
-        Ok(self.offset_access().read(&name.into(), &config).await?)
+        self.offset_access().read(&name.into(), &config).await
     }
 
     async fn modify_offsets(
@@ -457,13 +453,13 @@ impl Herder for DistributedHerder {
         let exactly_once = self.shared.config.exactly_once() == ExactlyOnceSupport::Enabled;
         if exactly_once && kind == ConnectorType::Source {
             self.fence_producers(&name).await.map_err(|error| match error {
-                HerderError::Rest(error) => {
-                    tracing::warn!(connector = %name, %error, "zombie fencing before a change of offsets");
-                    HerderError::Rest(RestError::internal(
-                        "Failed to perform zombie fencing for source connector prior to modifying offsets",
-                    ))
-                }
                 not_here @ HerderError::NotHere { .. } => not_here,
+                error => {
+                    tracing::warn!(connector = %name, %error, "zombie fencing before a change of offsets");
+                    HerderError::failed(
+                        "Failed to perform zombie fencing for source connector prior to modifying offsets",
+                    )
+                }
             })?;
             config = self.stopped_connector(&name).await?;
         }
@@ -495,10 +491,9 @@ impl Herder for DistributedHerder {
                 // What the herder has taken in may be behind a stop that was just written.
                 let target = tick.shared.configs.snapshot().target_state(&name);
                 if target == Some(TargetState::Stopped) && !configs.is_empty() {
-                    return Err(RestError::bad_request(format!(
+                    return Err(HerderError::Invalid(format!(
                         "Cannot submit non-empty set of task configs for stopped connector {name}"
-                    ))
-                    .into());
+                    )));
                 }
                 tick.write_task_configs(&name, configs).await
             })
@@ -578,18 +573,18 @@ impl DistributedHerder {
                 tick.as_leader()?;
                 let limit = tick.shared.config.millis("worker.sync.timeout.ms");
                 tick.shared.configs.refresh(limit).await.map_err(|_| {
-                    RestError::internal(
+                    HerderError::failed(
                         "Failed to read to end of config topic before modifying connector offsets",
                     )
                 })?;
                 let configs = tick.shared.configs.snapshot();
                 let Some(config) = configs.connector_config(&name) else {
-                    return Err(RestError::connector_not_found(&name).into());
+                    return Err(HerderError::connector_not_found(&name));
                 };
                 if configs.target_state(&name) != Some(TargetState::Stopped)
                     || configs.task_count(&name) != 0
                 {
-                    return Err(crate::herder::offsets::not_stopped(&name).into());
+                    return Err(crate::herder::offsets::not_stopped(&name));
                 }
                 Ok(config.clone())
             })

@@ -656,8 +656,7 @@ impl Tick {
         let Some(key) = configs.session_key() else {
             return Some(earliest);
         };
-        if key.algorithm != crate::rest::signature::HMAC_SHA256
-            || key.key.len() != self.session_key_bytes()
+        if key.algorithm != crate::session::HMAC_SHA256 || key.key.len() != self.session_key_bytes()
         {
             return Some(earliest);
         }
@@ -684,7 +683,7 @@ impl Tick {
         rand::RngCore::fill_bytes(&mut rand::rng(), &mut key);
         let key = SessionKey {
             key,
-            algorithm: crate::rest::signature::HMAC_SHA256.to_owned(),
+            algorithm: crate::session::HMAC_SHA256.to_owned(),
             creation_timestamp: now(),
         };
         match self.shared.configs.put_session_key(key).await {
