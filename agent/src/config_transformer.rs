@@ -17,7 +17,7 @@ use sluice_api::plugin::{ConfigProviderPlugin, Environment};
 use sluice_api::{Place, Reach};
 use sluice_protocol::ConfigMap;
 
-use crate::worker_config::with_prefix;
+use crate::properties::with_prefix;
 
 /// `${provider:key}` or `${provider:path:key}`.
 static VARIABLE: LazyLock<Option<Regex>> =
@@ -146,7 +146,7 @@ impl ConfigTransformer {
 
 /// Puts the text with variables back into task configs, for each key whose value in the connector's config has a variable
 /// (`AbstractHerder.reverseTransform`). So no secret is stored.
-pub fn reverse(connector: &ConfigMap, task: &mut ConfigMap) {
+pub(crate) fn reverse(connector: &ConfigMap, task: &mut ConfigMap) {
     let Some(pattern) = VARIABLE.as_ref() else {
         return;
     };

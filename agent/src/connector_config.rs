@@ -24,7 +24,7 @@ const OFFSETS_TOPIC: &str = "offsets.topic";
 
 /// What the keys' recommenders suggest, and defaults that depend on plugins and worker.
 #[derive(Debug, Clone, Default)]
-pub struct Suggestions {
+pub(crate) struct Suggestions {
     /// Version of the connector.
     pub connector_version: Option<String>,
     /// For `key.converter`.
@@ -37,7 +37,7 @@ pub struct Suggestions {
 
 /// What is suggested for one of the three converters.
 #[derive(Debug, Clone, Default)]
-pub struct ConverterSuggestion {
+pub(crate) struct ConverterSuggestion {
     /// Classes of converters of this kind.
     pub classes: Vec<String>,
     /// The worker's class, which is used when the connector names none.
@@ -47,7 +47,7 @@ pub struct ConverterSuggestion {
 }
 
 /// The definition for a connector of a type; an unknown type has the common keys only.
-pub fn definition(kind: ConnectorType, suggestions: &Suggestions) -> ConfigDef {
+pub(crate) fn definition(kind: ConnectorType, suggestions: &Suggestions) -> ConfigDef {
     let mut def = ConfigDef::new();
     match kind {
         ConnectorType::Sink => {

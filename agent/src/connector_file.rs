@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sluice_protocol::rest::InitialState;
 use sluice_protocol::{ConfigMap, TargetState};
 
-use crate::worker_config::parse_properties;
+use crate::properties::parse_properties;
 
 /// A connector to be created.
 #[derive(Debug, Clone, PartialEq)]

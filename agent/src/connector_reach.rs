@@ -14,11 +14,12 @@ use sluice_protocol::ConfigMap;
 use crate::config_transformer::Resolved;
 use crate::named_classes::named_classes;
 use crate::plugins::Plugins;
-use crate::validation::given;
-use crate::worker_config::{WorkerConfig, with_prefix};
+use crate::properties::given;
+use crate::properties::with_prefix;
+use crate::worker_config::WorkerConfig;
 
 /// A fault for each key of a configuration that names what is out of reach.
-pub fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> {
+pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> {
     if reach.is_unlimited() {
         return Vec::new();
     }
@@ -47,7 +48,7 @@ pub fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> 
 /// # Errors
 /// A config provider failed, or a key names what is out of reach: the configuration was stored before the worker's file said
 /// so, or by another worker.
-pub fn usable(
+pub(crate) fn usable(
     plugins: &Plugins,
     worker: &WorkerConfig,
     config: &ConfigMap,

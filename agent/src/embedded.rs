@@ -45,7 +45,7 @@ pub enum EmbeddedError {
         "invalid value {value} for configuration {key}: the embedded broker is one node, so it must be 1, or be left out"
     )]
     Replication {
-        /// The key.
+        /// Key of the worker's file.
         key: String,
         /// What it is set to.
         value: String,

@@ -8,7 +8,6 @@ mod event_writer;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use sluice_protocol::rest::{LoggerLevel, LoggerLevels};
@@ -21,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::clock::now;
 use event_writer::EventWriters;
 
 /// Why a level is not read or set, in the words of the JVM worker.
@@ -273,10 +273,7 @@ impl Loggers {
         let new = Self::check_level(text)?;
         let name = canonical(name);
         self.refuse_one_more(name)?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|since| i64::try_from(since.as_millis()).ok());
+        let now = Some(now().get());
         let mut set = self.set.lock();
         let root = set.get(ROOT).map_or(new, |root| root.level);
         let behind = targets_of_java(name);

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sluice_agent::causes::with_causes;
 use sluice_agent::process::{Environment, LogOptions, Role, run};
+use sluice_agent::with_causes;
 
 const USAGE: &str = "\
 usage: sluice-agent WORKER.properties                 join a cluster, as connect-distributed

@@ -8,22 +8,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::ConfigError;
+use sluice_kafka::admin::{AdminError, GroupAdmin};
 use sluice_kafka::bootstrap;
+use sluice_kafka::settings::ClientSettingsError;
 use sluice_protocol::status_topic::TopicStatus;
 use sluice_protocol::telemetry::{Caller, Event, Severity};
 use sluice_protocol::{ConnectorTaskId, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::now;
 use crate::connector_file::ConnectorFile;
-use crate::group::admin::{AdminError, GroupAdmin};
-use crate::group::{GroupConfig, GroupConfigError, WorkerCoordinator};
+use crate::group::{GroupConfig, WorkerCoordinator};
 use crate::herder::Herder as _;
 use crate::herder::distributed::{self, DistributedHerder, HerderFailure};
 use crate::herder::standalone::{self, StandaloneHerder};
-use crate::herder::status_reporter::StatusReporter;
 use crate::logging::Loggers;
 use crate::rest::{RestServer, RestServerError};
+use crate::status::EventLog;
+use crate::status::StatusReporter;
 use crate::storage::file::FileOffsetBackingStore;
 use crate::storage::kafka_config::KafkaConfigBackingStore;
 use crate::storage::kafka_offset::KafkaOffsetBackingStore;
@@ -32,7 +35,6 @@ use crate::storage::memory::{MemoryConfigBackingStore, MemoryStatusBackingStore}
 use crate::storage::{OffsetBackingStore, StatusBackingStore, StorageError};
 use crate::telemetry::metrics::ClusterView;
 use crate::telemetry::publisher::{Observed, Publisher};
-use crate::telemetry::{EventLog, now};
 use crate::worker::lifecycle::Worker;
 use crate::worker::task_context::TopicTracker;
 use crate::worker::task_runtime::TaskRuntime;
@@ -46,7 +48,7 @@ pub enum WorkerError {
     Config(#[from] WorkerConfigError),
     /// The group settings.
     #[error(transparent)]
-    Group(#[from] GroupConfigError),
+    Group(#[from] ClientSettingsError),
     /// Its REST server.
     #[error(transparent)]
     Rest(#[from] RestServerError),
@@ -61,7 +63,7 @@ pub enum WorkerError {
     Kafka {
         /// `bootstrap.servers`.
         servers: String,
-        /// Why.
+        /// Why no broker answered.
         source: AdminError,
     },
     /// A connector given on the command line.
@@ -137,7 +139,6 @@ pub async fn run_distributed(
     let view = Arc::new(ClusterView::default());
     let parts = distributed::Parts {
         config: config.clone(),
-        worker_id: id.clone(),
         kafka_cluster_id,
         configs: configs.clone(),
         statuses,

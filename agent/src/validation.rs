@@ -23,6 +23,7 @@ use crate::connector_config::{self, ConverterSuggestion, Suggestions};
 use crate::connector_reach;
 use crate::plugin_version::VersionRange;
 use crate::plugins::{ConnectorPlugin, NoConnector, Plugins};
+use crate::properties::given;
 use crate::worker_config::WorkerConfig;
 
 /// Why a configuration cannot be validated at all, or is refused, in the words of the JVM worker.
@@ -304,14 +305,6 @@ pub fn plugin_config(
             .map(key_info),
     );
     Ok(keys)
-}
-
-/// A config without its null values, as connectors get it.
-pub fn given(config: &ConfigMap) -> Props {
-    config
-        .iter()
-        .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
-        .collect()
 }
 
 /// A config in Java's form of a map, with values that look like secrets hidden.

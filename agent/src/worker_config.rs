@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::config_transformer::ConfigTransformer;
 use crate::plugins::Plugins;
+use crate::properties::{parse_properties, with_prefix};
 use keys::definition;
 
 /// Why a worker cannot run with its configuration.
@@ -27,7 +28,7 @@ pub enum WorkerConfigError {
     Read {
         /// The file.
         path: String,
-        /// Why.
+        /// What the operating system reported.
         source: std::io::Error,
     },
     /// The file is not in Java's properties format.
@@ -520,28 +521,6 @@ pub fn read_properties(path: &Path) -> Result<Props, WorkerConfigError> {
         path: shown,
         reason,
     })
-}
-
-/// Parses Java's properties format, which is ISO 8859-1 with `\\uXXXX` escapes for everything else.
-///
-/// # Errors
-/// The place and kind of a malformed escape.
-pub fn parse_properties(bytes: &[u8]) -> Result<Props, String> {
-    let mut props = Props::new();
-    java_properties::PropertiesIter::new(bytes)
-        .read_into(|key, value| {
-            props.insert(key, value);
-        })
-        .map_err(|error| error.to_string())?;
-    Ok(props)
-}
-
-/// The entries of `props` below `prefix`, without it.
-pub fn with_prefix(props: &Props, prefix: &str) -> Props {
-    props
-        .iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
-        .collect()
 }
 
 #[cfg(test)]

@@ -53,4 +53,6 @@ pub mod wait;
 pub mod worker;
 
 #[cfg(test)]
+mod module_arrows;
+#[cfg(test)]
 mod workspace;

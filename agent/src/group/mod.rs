@@ -12,11 +12,7 @@
 //!   it joins again (with the next `poll`).
 //! * The delayed rebalance is joined by `poll` itself when its time has come.
 //!
-//! ```no_run
-//! # use std::sync::Arc;
-//! # use sluice_agent::group::{GroupConfig, GroupEvent, WorkerCoordinator};
-//! # use sluice_agent::storage::ConfigSnapshotSource;
-//! # async fn herder(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) {
+//! ```text
 //! let mut group = WorkerCoordinator::new(config, configs);
 //! loop {
 //!     tokio::select! {
@@ -35,10 +31,9 @@
 //!         // other inputs: REST requests (not while group.is_joining()), config updates, shutdown (then group.leave)
 //!     }
 //! }
-//! # }
 //! ```
 
-pub mod assignor;
+pub(crate) mod assignor;
 mod config;
 mod coordinator;
 mod heartbeat;
@@ -51,15 +46,12 @@ use std::time::Duration;
 use sluice_protocol::group::{Subprotocol, Work};
 use sluice_protocol::{Generation, MemberId, Millis, Offset};
 
-pub use config::GroupConfig;
-pub use coordinator::WorkerCoordinator;
-pub use sluice_kafka::settings::{ClientSettings, ClientSettingsError as GroupConfigError};
-pub use sluice_kafka::{admin, connection, discovery};
-use sluice_kafka::{error_code, group_of};
+pub(crate) use config::GroupConfig;
+pub(crate) use coordinator::WorkerCoordinator;
 
 /// What the herder has to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum GroupEvent {
+pub(crate) enum GroupEvent {
     /// Eager protocol only, before a join: stop all this work; the join goes on with the next poll.
     Revoke {
         /// Everything held.
@@ -81,7 +73,7 @@ pub enum GroupEvent {
 
 /// The outcome of a join.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rebalance {
+pub(crate) struct Rebalance {
     /// The new generation.
     pub generation: Generation,
     /// The subprotocol all members agreed on.
@@ -123,7 +115,7 @@ pub struct Rebalance {
 
 /// The last assignment, as the herder and REST need it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CurrentAssignment {
+pub(crate) struct CurrentAssignment {
     /// Member id of the leader.
     pub leader_id: MemberId,
     /// REST URL of the leader, with trailing slash.

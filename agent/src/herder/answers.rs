@@ -6,12 +6,13 @@ use sluice_protocol::rest::{
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType};
 
 use super::{HerderError, HerderResult};
+use crate::cluster::ClusterConfigState;
 use crate::plugins::Plugins;
-use crate::storage::{ClusterConfigState, StatusBackingStore};
+use crate::storage::StatusBackingStore;
 use crate::worker_config::WorkerConfig;
 
 /// The direction of a connector with this config; unknown if its class is not here.
-pub fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> ConnectorType {
+pub(crate) fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> ConnectorType {
     config
         .and_then(|config| config.text("connector.class"))
         .and_then(|class| plugins.connector(class).ok())
@@ -22,7 +23,7 @@ pub fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> Connecto
 ///
 /// # Errors
 /// There is none of that name.
-pub fn connector_info(
+pub(crate) fn connector_info(
     configs: &ClusterConfigState,
     plugins: &Plugins,
     name: &str,
@@ -42,7 +43,7 @@ pub fn connector_info(
 ///
 /// # Errors
 /// There is no connector of that name.
-pub fn task_infos(configs: &ClusterConfigState, name: &str) -> HerderResult<Vec<TaskInfo>> {
+pub(crate) fn task_infos(configs: &ClusterConfigState, name: &str) -> HerderResult<Vec<TaskInfo>> {
     if !configs.contains(name) {
         return Err(HerderError::connector_not_found(name));
     }
@@ -63,7 +64,7 @@ pub fn task_infos(configs: &ClusterConfigState, name: &str) -> HerderResult<Vec<
 ///
 /// # Errors
 /// No state was recorded.
-pub fn connector_status(
+pub(crate) fn connector_status(
     configs: &ClusterConfigState,
     statuses: &dyn StatusBackingStore,
     plugins: &Plugins,
@@ -102,7 +103,7 @@ pub fn connector_status(
 ///
 /// # Errors
 /// No state was recorded.
-pub fn task_status(
+pub(crate) fn task_status(
     statuses: &dyn StatusBackingStore,
     id: &ConnectorTaskId,
 ) -> HerderResult<TaskState> {
@@ -122,7 +123,7 @@ pub fn task_status(
 ///
 /// # Errors
 /// Topics are not tracked.
-pub fn active_topics(
+pub(crate) fn active_topics(
     config: &WorkerConfig,
     statuses: &dyn StatusBackingStore,
     name: &str,
@@ -145,7 +146,7 @@ pub fn active_topics(
 ///
 /// # Errors
 /// Topics are not tracked, or may not be reset.
-pub fn reset_active_topics(
+pub(crate) fn reset_active_topics(
     config: &WorkerConfig,
     statuses: &dyn StatusBackingStore,
     name: &str,
@@ -166,7 +167,7 @@ pub fn reset_active_topics(
 ///
 /// # Errors
 /// One of them does not, in the words of the JVM worker.
-pub fn known_task(configs: &ClusterConfigState, id: &ConnectorTaskId) -> HerderResult<()> {
+pub(crate) fn known_task(configs: &ClusterConfigState, id: &ConnectorTaskId) -> HerderResult<()> {
     if !configs.contains(&id.connector) {
         return Err(HerderError::NotFound(format!(
             "Unknown connector: {}",
@@ -180,7 +181,7 @@ pub fn known_task(configs: &ClusterConfigState, id: &ConnectorTaskId) -> HerderR
 }
 
 /// Merges a patch into a raw config: null deletes a key (KIP-477).
-pub fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
+pub(crate) fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
     let mut merged = config.clone();
     for (key, value) in patch {
         match value {
@@ -196,7 +197,7 @@ pub fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
 }
 
 /// The keys of which the value differs between two configs; all of `new` if there was none before.
-pub fn changed_keys(old: Option<&ConfigMap>, new: &ConfigMap) -> Vec<String> {
+pub(crate) fn changed_keys(old: Option<&ConfigMap>, new: &ConfigMap) -> Vec<String> {
     let removed = old
         .into_iter()
         .flat_map(|old| old.keys())

@@ -7,13 +7,13 @@ use std::fmt;
 
 use sluice_protocol::{ConfigMap, ConnectorName, TargetState};
 
+use crate::cluster::ClusterConfigState;
 use crate::named_classes::{NamedClass, named_classes};
 use crate::plugins::Plugins;
-use crate::storage::ClusterConfigState;
 
 /// A class that a connector's configuration names and this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingClass {
+pub(crate) struct MissingClass {
     /// The key that names it, such as `transforms.unwrap.type`.
     pub key: String,
     /// The class.
@@ -28,7 +28,7 @@ impl fmt::Display for MissingClass {
 
 /// The classes that a connector's configuration names and `plugins` lack: connector, converters, transformations and
 /// predicates. Values with variables are not known here, and pass.
-pub fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClass> {
+pub(crate) fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClass> {
     named_classes(|key| config.text(key))
         .into_iter()
         .filter(|named| !named.class.contains("${") && named.definition(plugins).is_none())
@@ -37,7 +37,7 @@ pub fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClas
 }
 
 /// The connectors that `plugins` cannot run, each with what it lacks. Those that are STOPPED run nowhere, and are left out.
-pub fn incapable_of(
+pub(crate) fn incapable_of(
     plugins: &Plugins,
     configs: &ClusterConfigState,
 ) -> Vec<(ConnectorName, Vec<MissingClass>)> {
@@ -52,7 +52,7 @@ pub fn incapable_of(
 }
 
 /// The first of them as one text: `"orders" (connector.class=a.B), "clicks" (transforms.x.type=a.C) and 3 more`.
-pub fn named(incapable: &[(ConnectorName, Vec<MissingClass>)]) -> String {
+pub(crate) fn named(incapable: &[(ConnectorName, Vec<MissingClass>)]) -> String {
     const NAMED: usize = 20;
     let mut texts: Vec<String> = incapable
         .iter()

@@ -5,8 +5,8 @@
 use std::fmt::Display;
 
 use sluice_api::ConnectError;
+use sluice_api::causes::with_causes;
 
-use crate::causes::with_causes;
 use crate::logging::LoggerError;
 use crate::plugins::NoConnector;
 use crate::session::{LeaderError, SignatureError};
@@ -15,7 +15,7 @@ use crate::validation::ValidationError;
 
 /// Why a call of the herder failed. `Display` is the text for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HerderError {
+pub(crate) enum HerderError {
     /// What the call names does not exist (`NotFoundException`).
     #[error("{0}")]
     NotFound(String),
@@ -47,7 +47,7 @@ pub enum HerderError {
 }
 
 /// Result of a herder's call.
-pub type HerderResult<T> = Result<T, HerderError>;
+pub(crate) type HerderResult<T> = Result<T, HerderError>;
 
 impl HerderError {
     /// `Connector NAME not found`.

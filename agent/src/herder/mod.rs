@@ -6,16 +6,15 @@
 //! Contract: a call that only the leader or the owner of a connector may carry out answers
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
 
-pub mod answers;
-pub mod capability;
-pub mod distributed;
+pub(crate) mod answers;
+pub(crate) mod capability;
+pub(crate) mod distributed;
 mod error;
-pub mod offsets;
-pub mod restart_plan;
-pub mod standalone;
-pub mod status_reporter;
+pub(crate) mod offsets;
+pub(crate) mod restart_plan;
+pub(crate) mod standalone;
 
-pub use error::{HerderError, HerderResult};
+pub(crate) use error::{HerderError, HerderResult};
 
 use async_trait::async_trait;
 use sluice_protocol::rest::{
@@ -35,7 +34,7 @@ use crate::worker_config::WorkerConfig;
 
 /// Where a logger level is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoggerScope {
+pub(crate) enum LoggerScope {
     /// On the worker that is asked.
     Worker,
     /// On all workers, through the config topic.
@@ -44,7 +43,7 @@ pub enum LoggerScope {
 
 /// A restart with options (KIP-745).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RestartOptions {
+pub(crate) struct RestartOptions {
     /// Tasks too.
     pub include_tasks: bool,
     /// Only what is FAILED.
@@ -52,7 +51,7 @@ pub struct RestartOptions {
 }
 
 /// What a worker answers calls with that concern itself or the stores alone, whatever kind of herder it has.
-pub struct OwnParts<'a> {
+pub(crate) struct OwnParts<'a> {
     /// The worker's configuration.
     pub config: &'a WorkerConfig,
     /// Its plugins.
@@ -68,7 +67,7 @@ pub struct OwnParts<'a> {
 /// A herder has to say what only it knows; calls that every worker answers alike are provided, from its
 /// [`own_parts`](Herder::own_parts).
 #[async_trait]
-pub trait Herder: Send + Sync + 'static {
+pub(crate) trait Herder: Send + Sync + 'static {
     /// What the calls that need no decision are answered with.
     fn own_parts(&self) -> OwnParts<'_>;
 
@@ -208,7 +207,7 @@ pub trait Herder: Send + Sync + 'static {
 }
 
 /// Version of Kafka Connect whose behaviour this worker has, as `GET /` says it.
-pub const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
+pub(crate) const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
 
 /// Commit of this build, 16 hexadecimal digits as of Kafka's, since clients expect them. Release builds set `SLUICE_COMMIT`;
 /// others do not know theirs, and have zeros.

@@ -10,12 +10,12 @@ use serde_json::Value as Json;
 use sluice_api::config::Props;
 use sluice_api::error::{ConnectError, ErrorKind};
 use sluice_api::record::{SourceOffset, SourcePartition, TopicPartition};
+use sluice_kafka::admin::{AdminError, GroupAdmin};
 use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, JsonObject};
 
 use super::{HerderError, HerderResult};
 use crate::connector_reach;
-use crate::group::admin::{AdminError, GroupAdmin};
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::storage::offset_record;
 use crate::worker::client_configs;
@@ -26,7 +26,7 @@ use crate::worker::transactional_producer::TransactionalProducer;
 use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// What a connector's offsets are reached through.
-pub struct OffsetAccess<'a> {
+pub(crate) struct OffsetAccess<'a> {
     /// The plugins of the worker.
     pub plugins: &'a Plugins,
     /// The worker's configuration.
@@ -38,7 +38,7 @@ pub struct OffsetAccess<'a> {
 }
 
 /// A change that was made.
-pub struct Changed {
+pub(crate) struct Changed {
     /// The answer.
     pub message: Message,
     /// Reset rather than altered.
@@ -84,7 +84,7 @@ impl OffsetAccess<'_> {
     ///
     /// # Errors
     /// They cannot be read.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         name: &ConnectorName,
         config: &ConfigMap,
@@ -138,7 +138,7 @@ impl OffsetAccess<'_> {
     ///
     /// # Errors
     /// The texts are those of the JVM worker.
-    pub async fn modify(
+    pub(crate) async fn modify(
         &self,
         name: &ConnectorName,
         config: &ConfigMap,

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sluice_api::causes::with_causes;
 use sluice_api::error::ConnectError;
+use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::rest::{
     ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, ServerInfo,
     TaskInfo,
@@ -17,15 +19,12 @@ use tokio::sync::Mutex;
 
 use super::offsets::{OffsetAccess, not_stopped};
 use super::restart_plan::RestartPlan;
-use super::status_reporter::StatusReporter;
 use super::{Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers};
-use crate::causes::with_causes;
-use crate::group::admin::GroupAdmin;
+use crate::cluster::ClusterConfigState;
 use crate::logging::Loggers;
 use crate::session::RequestSignature;
-use crate::storage::{
-    ClusterConfigState, ConfigBackingStore, OffsetBackingStore, StatusBackingStore,
-};
+use crate::status::StatusReporter;
+use crate::storage::{ConfigBackingStore, OffsetBackingStore, StatusBackingStore};
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker::connector::ConnectorRequests;
@@ -33,7 +32,7 @@ use crate::worker::lifecycle::{TaskStart, Worker};
 use crate::worker_config::WorkerConfig;
 
 /// Everything the herder works with.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The worker's configuration.
     pub config: WorkerConfig,
     /// The cluster id of Kafka.
@@ -56,7 +55,7 @@ pub struct Parts {
 
 /// See the module. Clones share it.
 #[derive(Clone)]
-pub struct StandaloneHerder {
+pub(crate) struct StandaloneHerder {
     shared: Arc<Shared>,
 }
 
@@ -67,7 +66,7 @@ struct Shared {
 
 impl StandaloneHerder {
     /// A herder without connectors.
-    pub fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
             shared: Arc::new(Shared {
                 parts,
@@ -77,7 +76,7 @@ impl StandaloneHerder {
     }
 
     /// Stops all connectors and tasks.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         let _changing = self.shared.changing.lock().await;
         self.parts().worker.stop_all().await;
         self.parts().offsets.stop().await;

@@ -2,10 +2,10 @@
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
+use sluice_api::causes::with_causes;
 use sluice_protocol::rest::ErrorMessage;
 
 use super::answer::RestError;
-use crate::causes::with_causes;
 use crate::herder::HerderError;
 
 /// A request as it is passed on.

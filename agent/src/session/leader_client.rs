@@ -1,15 +1,15 @@
 //! Requests of a worker to the leader of its group.
 
 use reqwest::{Client, Method, StatusCode, Url};
+use sluice_api::causes::with_causes;
 use sluice_protocol::ConnectorName;
 use sluice_protocol::rest::ErrorMessage;
 
 use super::signature::{ALGORITHM_HEADER, HMAC_SHA256, SIGNATURE_HEADER, sign};
-use crate::causes::with_causes;
 
 /// Why the leader did not do what it was sent. `Display` is its own text if it answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LeaderError {
+pub(crate) enum LeaderError {
     /// It has another session key: one of the two has not read the current one yet.
     #[error("{0}")]
     OtherKey(String),

@@ -5,4 +5,4 @@ mod signature;
 
 pub(crate) use leader_client::{LeaderClient, LeaderError};
 pub(crate) use signature::HMAC_SHA256;
-pub use signature::{RequestSignature, SignatureError};
+pub(crate) use signature::{RequestSignature, SignatureError};

@@ -25,7 +25,7 @@ const KNOWN_ALGORITHMS: [&str; 6] = [
 
 /// Why a request of another worker is not accepted, in the words of the JVM worker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
+pub(crate) enum SignatureError {
     /// It is not signed, and has to be.
     #[error("Internal request missing required signature")]
     Missing,
@@ -59,7 +59,7 @@ pub enum SignatureError {
 
 /// What a request between workers carries: headers as received, and the bytes they sign.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RequestSignature {
+pub(crate) struct RequestSignature {
     algorithm: Option<String>,
     mac: Option<String>,
     body: Vec<u8>,
@@ -67,7 +67,7 @@ pub struct RequestSignature {
 
 impl RequestSignature {
     /// Takes the headers of a request and its body.
-    pub fn new(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn new(headers: &HeaderMap, body: &[u8]) -> Self {
         let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
             algorithm: text(ALGORITHM_HEADER),

@@ -12,15 +12,14 @@ use sluice_protocol::{ConnectorName, JsonObject};
 use super::kafka_offset::OffsetCache;
 use super::{OffsetBackingStore, StorageError};
 
-/// See the module.
-pub struct FileOffsetBackingStore {
+pub(crate) struct FileOffsetBackingStore {
     path: PathBuf,
     cache: Mutex<OffsetCache>,
 }
 
 impl FileOffsetBackingStore {
     /// A store that is not started yet.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             cache: Mutex::default(),

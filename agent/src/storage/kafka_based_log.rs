@@ -14,13 +14,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use sluice_api::config::Props;
+use sluice_kafka::admin::{AdminError, GroupAdmin};
+use sluice_kafka::client_config::{ClientKind, TracingContext, librdkafka_config};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::StorageError;
 use super::log_producer::{Acknowledgement, LogProducer};
-use crate::group::admin::{AdminError, GroupAdmin};
-use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long records that are on their way may take before the reader looks again. Longer than a fetch waits at the
@@ -38,7 +38,7 @@ const START_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A topic of a worker and how it is created.
 #[derive(Debug, Clone)]
-pub struct TopicSettings {
+pub(crate) struct TopicSettings {
     /// Name.
     pub topic: String,
     /// The worker key that names it, for errors.
@@ -59,7 +59,7 @@ pub struct TopicSettings {
 
 /// Properties of the clients of a log.
 #[derive(Debug, Clone, Default)]
-pub struct LogClients {
+pub(crate) struct LogClients {
     /// Of the admin client.
     pub admin: Props,
     /// Of producer and consumer.
@@ -72,7 +72,7 @@ pub struct LogClients {
 
 impl LogClients {
     /// Clients of the worker's own topics, which have all that the worker's file says.
-    pub fn of_worker(worker: &Props) -> Self {
+    pub(crate) fn of_worker(worker: &Props) -> Self {
         Self {
             admin: worker.clone(),
             base: worker.clone(),
@@ -82,7 +82,7 @@ impl LogClients {
 }
 
 /// A record as it was read.
-pub struct LogRecord<'a> {
+pub(crate) struct LogRecord<'a> {
     /// Partition.
     pub partition: i32,
     /// Offset.
@@ -95,8 +95,7 @@ pub struct LogRecord<'a> {
 
 type Handler = Box<dyn FnMut(LogRecord<'_>) + Send>;
 
-/// See the module.
-pub struct KafkaBasedLog {
+pub(crate) struct KafkaBasedLog {
     topic: String,
     admin: GroupAdmin,
     producer: LogProducer,
@@ -140,7 +139,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If the topic cannot be created or is not as it has to be, or a client cannot be made.
-    pub async fn start(
+    pub(crate) async fn start(
         clients: &LogClients,
         client_id: &str,
         settings: &TopicSettings,
@@ -238,7 +237,7 @@ impl KafkaBasedLog {
     }
 
     /// How many partitions the topic has.
-    pub fn partitions(&self) -> usize {
+    pub(crate) fn partitions(&self) -> usize {
         self.progress.partitions.lock().len()
     }
 
@@ -246,7 +245,11 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If the producer's queue is full or the record too large.
-    pub fn send(&self, key: &[u8], value: Option<&[u8]>) -> Result<Acknowledgement, KafkaError> {
+    pub(crate) fn send(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<Acknowledgement, KafkaError> {
         self.producer.send(&self.topic, key, value)
     }
 
@@ -254,7 +257,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If one was not acknowledged within `limit`.
-    pub async fn send_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub(crate) async fn send_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         what: &'static str,
         records: &[(K, Option<V>)],
@@ -284,7 +287,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// [`StorageError::Timeout`] if that takes longer than `limit`.
-    pub async fn read_to_end(&self, limit: Duration) -> Result<(), StorageError> {
+    pub(crate) async fn read_to_end(&self, limit: Duration) -> Result<(), StorageError> {
         let timeout = || StorageError::Timeout {
             topic: self.topic.clone(),
             limit,
@@ -317,7 +320,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// [`StorageError::Timeout`] if that takes longer than `limit`.
-    pub async fn read_past(&self, offset: i64, limit: Duration) -> Result<(), StorageError> {
+    pub(crate) async fn read_past(&self, offset: i64, limit: Duration) -> Result<(), StorageError> {
         let arrived = [(0, offset + 1)];
         tokio::time::timeout(limit, self.wait_for(&arrived, Reached::Records))
             .await
@@ -491,7 +494,7 @@ impl KafkaBasedLog {
     }
 
     /// Waits until everything sent was acknowledged, or `limit` is over.
-    pub async fn flush(&self, limit: Duration) {
+    pub(crate) async fn flush(&self, limit: Duration) {
         let producer = self.producer.clone();
         match tokio::task::spawn_blocking(move || producer.flush(limit)).await {
             Ok(Ok(())) => {}
@@ -503,7 +506,7 @@ impl KafkaBasedLog {
     }
 
     /// Ends the reader.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.reader.abort();
     }
 }
@@ -557,7 +560,7 @@ async fn read(
 ///
 /// # Errors
 /// If that cannot be done, or an admin client cannot be made.
-pub async fn create_topic(
+pub(crate) async fn create_topic(
     worker: &Props,
     client_id: &str,
     settings: &TopicSettings,

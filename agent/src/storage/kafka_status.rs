@@ -10,14 +10,14 @@ use sluice_protocol::{ConnectorName, ConnectorTaskId, State, TopicName};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
+use super::internal_topic::internal_topic;
 use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
-use super::status_cache::StatusCache;
 use super::status_sender::{ATTEMPT_LIMIT, StatusSender};
 use super::{StatusBackingStore, StorageError};
+use crate::cluster::StatusCache;
 use crate::worker_config::WorkerConfig;
 
-/// See the module.
-pub struct KafkaStatusBackingStore {
+pub(crate) struct KafkaStatusBackingStore {
     worker: Props,
     client_id: String,
     settings: TopicSettings,
@@ -29,15 +29,11 @@ pub struct KafkaStatusBackingStore {
 
 impl KafkaStatusBackingStore {
     /// A store that is not started yet.
-    pub fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
+    pub(crate) fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
         Self {
             worker: config.raw.clone(),
             client_id: format!("{client_id_base}statuses"),
-            settings: super::internal_topic(
-                config,
-                "status.storage",
-                "connector and task statuses",
-            ),
+            settings: internal_topic(config, "status.storage", "connector and task statuses"),
             cache: Arc::default(),
             log: Arc::default(),
             sender: Arc::default(),

@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use sluice_kafka::polled_producer::PolledProducer;
 use tokio::sync::oneshot;
 
-use crate::kafka_client::TracingContext;
+use sluice_kafka::client_config::TracingContext;
 
 /// Offset of a record that was written, or why it was not.
 pub(crate) type Acknowledgement = oneshot::Receiver<KafkaResult<i64>>;
@@ -65,7 +65,6 @@ impl ProducerContext for Acknowledging {
     }
 }
 
-/// See the module.
 #[derive(Clone)]
 pub(crate) struct LogProducer(PolledProducer<Acknowledging>);
 

@@ -9,15 +9,14 @@ use sluice_protocol::config_topic::{ConfigRecord, RestartRequest, SessionKey};
 use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, State, TargetState, TopicName};
 
-use super::config_state::ConfigStateMachine;
-use super::status_cache::StatusCache;
-use super::{
-    ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, StatusBackingStore, StorageError,
-};
+use super::{ConfigBackingStore, StatusBackingStore, StorageError};
+use crate::cluster::ConfigStateMachine;
+use crate::cluster::StatusCache;
+use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
 
 /// Configs that are gone with the process.
 #[derive(Default)]
-pub struct MemoryConfigBackingStore {
+pub(crate) struct MemoryConfigBackingStore {
     machine: Mutex<(ConfigStateMachine, i64)>,
 }
 
@@ -152,7 +151,7 @@ impl ConfigBackingStore for MemoryConfigBackingStore {
 
 /// States that are gone with the process.
 #[derive(Default)]
-pub struct MemoryStatusBackingStore {
+pub(crate) struct MemoryStatusBackingStore {
     cache: Mutex<StatusCache>,
 }
 

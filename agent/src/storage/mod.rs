@@ -9,30 +9,27 @@
 //!
 //! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from memory, writes go
 //! out and count once they were read back; `stop` flushes and closes. What records mean is decided by two pure
-//! machines fed with records ([`config_state::ConfigStateMachine`], [`status_cache::StatusCache`]), which the Kafka and
+//! machines fed with records ([`ConfigStateMachine`](crate::cluster::ConfigStateMachine), [`StatusCache`](crate::cluster::StatusCache)), which the Kafka and
 //! the memory implementations share.
 //!
 //! Records in the topics that are not ours (wrong JSON, unknown keys, anything at all) are logged with topic,
 //! partition and offset, and passed over.
 
-mod cluster_config_state;
-pub mod config_state;
-pub mod error;
-pub mod file;
-pub mod kafka_based_log;
-pub mod kafka_config;
-pub mod kafka_offset;
-pub mod kafka_status;
+mod error;
+pub(crate) mod file;
+mod internal_topic;
+pub(crate) mod kafka_based_log;
+pub(crate) mod kafka_config;
+pub(crate) mod kafka_offset;
+pub(crate) mod kafka_status;
 pub(crate) mod log_producer;
-pub mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod send_endings_tests;
-pub mod status_cache;
 mod status_sender;
 mod transactional_writer;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,98 +40,14 @@ use sluice_protocol::{
     ConfigMap, ConnectorName, ConnectorTaskId, JsonObject, TargetState, TopicName,
 };
 
-pub use cluster_config_state::ClusterConfigState;
 pub use error::StorageError;
 
-use sluice_api::config::Props;
-
-use crate::worker_config::{ExactlyOnceSupport, WorkerConfig, with_prefix};
-use kafka_based_log::TopicSettings;
+use crate::cluster::{ConfigSnapshotSource, ConfigUpdate};
 
 /// How long a store may take to get its last records out when it closes.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The settings of an internal topic, from the worker keys `PREFIX.topic`, `PREFIX.partitions`,
-/// `PREFIX.replication.factor` and `PREFIX.ANYTHING` for other topic settings (KIP-605).
-fn internal_topic(
-    config: &WorkerConfig,
-    prefix: &'static str,
-    holds: &'static str,
-) -> TopicSettings {
-    let number = |key: &str, fallback: i32| {
-        let text = config.raw.get(&format!("{prefix}.{key}"));
-        text.and_then(|text| text.trim().parse().ok())
-            .unwrap_or(fallback)
-    };
-    let mut settings = with_prefix(&config.raw, &format!("{prefix}."));
-    settings.retain(|key, _| {
-        !matches!(
-            key.as_str(),
-            "topic" | "partitions" | "replication.factor" | "cleanup.policy" | "file.filename"
-        )
-    });
-    let (key, partitions) = match prefix {
-        "config.storage" => ("config.storage.topic", 1),
-        "offset.storage" => ("offset.storage.topic", 25),
-        _ => ("status.storage.topic", 5),
-    };
-    TopicSettings {
-        topic: config.string(key).to_owned(),
-        key,
-        holds,
-        partitions: number("partitions", partitions),
-        replication: number("replication.factor", 3),
-        settings,
-        compacted: true,
-        limit: config.millis("default.api.timeout.ms"),
-    }
-}
-
-/// What readers of the config and offset topics are set to: with exactly-once, only committed records count.
-fn isolation(config: &WorkerConfig) -> Props {
-    let mut props = Props::new();
-    if config.exactly_once() == ExactlyOnceSupport::Enabled {
-        props.insert("isolation.level".to_owned(), "read_committed".to_owned());
-    }
-    props
-}
-
-/// Gives the current picture of the config topic. The group client needs no more of a config store than this.
-pub trait ConfigSnapshotSource: Send + Sync {
-    /// The picture as of the last record read.
-    fn snapshot(&self) -> Arc<ClusterConfigState>;
-}
-
-/// Something in the config topic changed. Sent only for records read after `start` came to the end of the topic.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ConfigUpdate {
-    /// A connector config was written, maybe the same as before.
-    Connector(ConnectorName),
-    /// A connector was deleted.
-    ConnectorRemoved(ConnectorName),
-    /// Task configs were committed.
-    Tasks {
-        /// The connector.
-        connector: ConnectorName,
-        /// Tasks whose configs were applied. Empty when the commit was incomplete or nothing was written before it.
-        applied: Vec<ConnectorTaskId>,
-    },
-    /// The target state of an existing connector became another.
-    TargetState(ConnectorName),
-    /// A new session key.
-    SessionKey(Arc<SessionKey>),
-    /// Somebody asked for a restart.
-    Restart(RestartRequest),
-    /// A cluster-wide log level.
-    LoggerLevel {
-        /// Logger name.
-        namespace: String,
-        /// Level as the caller wrote it.
-        level: String,
-    },
-}
-
-/// Who is told about [`ConfigUpdate`]s. Called on the store's own task, in the order of the records: must not block.
+/// Receives [`ConfigUpdate`]s. Called on the store's own task, in the order of the records: must not block.
 pub trait ConfigUpdateListener: Send + Sync {
     /// One update; the store's snapshot already includes it.
     fn on_update(&self, update: ConfigUpdate);
@@ -142,7 +55,7 @@ pub trait ConfigUpdateListener: Send + Sync {
 
 impl ConfigUpdateListener for tokio::sync::mpsc::UnboundedSender<ConfigUpdate> {
     fn on_update(&self, update: ConfigUpdate) {
-        // A closed channel means the herder is gone; then nobody cares any more.
+        // A closed channel means that the herder has ended.
         let _ = self.send(update);
     }
 }
@@ -182,7 +95,7 @@ pub trait ConfigBackingStore: ConfigSnapshotSource {
         configs: Vec<ConfigMap>,
     ) -> Result<(), StorageError>;
 
-    /// Asks a connector to be something. Sent without waiting for the read back; any worker may do it.
+    /// Sets the target state of a connector. Sent without waiting for the read back; any worker may do it.
     async fn put_target_state(
         &self,
         connector: &ConnectorName,
@@ -296,7 +209,7 @@ pub fn offset_record(
 /// States of connectors and tasks, and the topics connectors use.
 ///
 /// `put_*` send at once and return: the store sends again by itself while the broker can't be reached. `put_*_safe`
-/// are skipped when another worker reported something newer (see [`status_cache::StatusCache`]). Reads are answered
+/// are skipped when another worker reported something newer (see [`StatusCache`](crate::cluster::StatusCache)). Reads are answered
 /// from what was read back, so a put shows a moment later.
 #[async_trait]
 pub trait StatusBackingStore: Send + Sync {

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::kafka_based_log::KafkaBasedLog;
 use super::log_producer::Acknowledgement;
-use super::status_cache::StatusCache;
+use crate::cluster::StatusCache;
 
 /// How long one attempt may take.
 pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::Producer as _;
 use sluice_api::config::Props;
+use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_protocol::telemetry::{
     ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
     TelemetryBody, TelemetryRecord, WorkerTelemetry,
@@ -18,9 +19,8 @@ use sluice_protocol::{
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::ClusterView;
-use super::{EventLog, now};
-use crate::herder::status_reporter::{LocalState, StatusReporter};
-use crate::kafka_client::{ClientKind, librdkafka_config};
+use crate::clock::now;
+use crate::status::{EventLog, LocalState, StatusReporter};
 use crate::storage::StorageError;
 use crate::storage::kafka_based_log::{TopicSettings, create_topic};
 use crate::storage::log_producer::LogProducer;
@@ -35,7 +35,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const RETENTION_MS: &str = "86400000";
 
 /// What the publisher watches.
-pub struct Observed {
+pub(crate) struct Observed {
     /// Runs connectors and tasks.
     pub worker: Arc<Worker>,
     /// Knows their states.
@@ -46,8 +46,7 @@ pub struct Observed {
     pub events: EventLog,
 }
 
-/// See the module.
-pub struct Publisher {
+pub(crate) struct Publisher {
     config: WorkerConfig,
     topic: String,
     worker_id: WorkerId,
@@ -64,7 +63,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher for `topic`.
-    pub fn new(
+    pub(crate) fn new(
         config: &WorkerConfig,
         topic: String,
         worker_id: WorkerId,
@@ -88,7 +87,7 @@ impl Publisher {
 
     /// Publishes until `stop`, then what is left. Without the topic or a producer there is no telemetry, which is
     /// logged; the worker does not need it.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let producer = tokio::select! {
             opened = self.open() => match opened {
                 Ok(producer) => producer,

@@ -23,7 +23,7 @@ const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// What was done when an error happened (`Stage`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// `SinkTask.put`, by way of the errant record reporter.
     TaskPut,
     /// A transformation or predicate.
@@ -41,7 +41,7 @@ pub enum Stage {
 impl Stage {
     /// Name as Kafka writes it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TaskPut => "TASK_PUT",
             Self::Transformation => "TRANSFORMATION",
@@ -55,7 +55,7 @@ impl Stage {
 
 /// Error settings of a connector (data plane 6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorSettings {
+pub(crate) struct ErrorSettings {
     /// `errors.retry.timeout`; `None` is forever.
     pub retry_timeout: Option<Duration>,
     /// `errors.retry.delay.max.ms`.
@@ -94,7 +94,7 @@ impl ErrorSettings {
     ///
     /// # Errors
     /// A value is not of its type; the herder's validation finds this before.
-    pub fn from_props(props: &Props) -> Result<Self> {
+    pub(crate) fn from_props(props: &Props) -> Result<Self> {
         let default = Self::default();
         let retry_timeout = match number(props, "errors.retry.timeout")? {
             None => default.retry_timeout,
@@ -145,7 +145,7 @@ fn number(props: &Props, key: &str) -> Result<Option<i64>> {
 }
 
 /// The record an error is about, for reports; rendered only when needed.
-pub trait FailureSubject {
+pub(crate) trait FailureSubject {
     /// `, where consumed record is {...}` or `, where source record is = ...`.
     fn describe(&self) -> String;
 
@@ -157,7 +157,7 @@ pub trait FailureSubject {
 
 /// Takes failed records, such as a dead letter queue.
 #[async_trait]
-pub trait ErrorReporter: Send + Sync {
+pub(crate) trait ErrorReporter: Send + Sync {
     /// Reports one failed record.
     async fn report(
         &self,
@@ -176,7 +176,7 @@ pub trait ErrorReporter: Send + Sync {
 
 /// Outcome of a step that errors may be tolerated in.
 #[derive(Debug)]
-pub enum Tolerated<T> {
+pub(crate) enum Tolerated<T> {
     /// It worked.
     Done(T),
     /// It failed and the record is skipped.
@@ -187,14 +187,14 @@ pub enum Tolerated<T> {
 
 /// The attempts at one step so far.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     started: Option<Instant>,
     failed: u32,
 }
 
 /// What follows a failure.
 #[derive(Debug)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Do it again.
     Retry,
     /// Skip the record.
@@ -204,7 +204,7 @@ pub enum Decision {
 }
 
 /// Runs steps with the retries and the tolerance of a connector.
-pub struct ErrorOperator {
+pub(crate) struct ErrorOperator {
     id: ConnectorTaskId,
     settings: ErrorSettings,
     metrics: Arc<ErrorMetrics>,
@@ -216,7 +216,7 @@ pub struct ErrorOperator {
 }
 
 /// The right to make the next report.
-pub type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
+pub(crate) type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
 
 impl fmt::Debug for ErrorOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,7 +229,7 @@ impl fmt::Debug for ErrorOperator {
 impl ErrorOperator {
     /// An operator for one task.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         id: ConnectorTaskId,
         settings: ErrorSettings,
         metrics: Arc<ErrorMetrics>,
@@ -249,7 +249,7 @@ impl ErrorOperator {
 
     /// Adds a reporter, such as a dead letter queue.
     #[must_use]
-    pub fn with_reporter(mut self, reporter: Arc<dyn ErrorReporter>) -> Self {
+    pub(crate) fn with_reporter(mut self, reporter: Arc<dyn ErrorReporter>) -> Self {
         self.reporter = Some(reporter);
         self
     }
@@ -258,7 +258,7 @@ impl ErrorOperator {
     ///
     /// # Errors
     /// A report could not be written.
-    pub async fn settle(&self) -> Result<()> {
+    pub(crate) async fn settle(&self) -> Result<()> {
         match &self.reporter {
             Some(reporter) => reporter.settle().await,
             None => Ok(()),
@@ -267,24 +267,24 @@ impl ErrorOperator {
 
     /// The task.
     #[must_use]
-    pub fn id(&self) -> &ConnectorTaskId {
+    pub(crate) fn id(&self) -> &ConnectorTaskId {
         &self.id
     }
 
     /// Settings.
     #[must_use]
-    pub fn settings(&self) -> &ErrorSettings {
+    pub(crate) fn settings(&self) -> &ErrorSettings {
         &self.settings
     }
 
     /// Whether failed steps may be repeated at all.
     #[must_use]
-    pub fn retries(&self) -> bool {
+    pub(crate) fn retries(&self) -> bool {
         self.settings.retry_timeout != Some(Duration::ZERO)
     }
 
     /// Runs a step until it works, fails for good, or time is over.
-    pub async fn run<T>(
+    pub(crate) async fn run<T>(
         &self,
         stage: Stage,
         class: &str,
@@ -309,7 +309,7 @@ impl ErrorOperator {
     }
 
     /// What to do after a step failed; waits before it answers [`Decision::Retry`].
-    pub async fn after_failure(
+    pub(crate) async fn after_failure(
         &self,
         stage: Stage,
         class: &str,
@@ -346,7 +346,7 @@ impl ErrorOperator {
     }
 
     /// What to do after a converter did not convert: fetches what it waits for, or goes on as after any failure.
-    pub async fn after_conversion(
+    pub(crate) async fn after_conversion(
         &self,
         converter: &dyn Converter,
         stage: Stage,
@@ -382,7 +382,7 @@ impl ErrorOperator {
     }
 
     /// What becomes of a record whose step failed for good.
-    pub async fn failed<T>(
+    pub(crate) async fn failed<T>(
         &self,
         stage: Stage,
         class: &str,
@@ -396,7 +396,7 @@ impl ErrorOperator {
 
     /// Waits until all reports that were asked for before are made; `None` if the task is cancelled
     /// meanwhile. The place in the order is that of the first poll.
-    pub async fn turn(&self) -> Option<Turn<'_>> {
+    pub(crate) async fn turn(&self) -> Option<Turn<'_>> {
         tokio::select! {
             biased;
             turn = self.turn.lock() => Some(turn),
@@ -405,7 +405,7 @@ impl ErrorOperator {
     }
 
     /// As [`ErrorOperator::failed`], for a caller whose turn it is; without a turn nothing is reported.
-    pub async fn failed_in<T>(
+    pub(crate) async fn failed_in<T>(
         &self,
         turn: Option<&Turn<'_>>,
         stage: Stage,

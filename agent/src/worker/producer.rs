@@ -204,7 +204,7 @@ pub enum Refusal {
     /// What librdkafka or the broker says.
     #[error("topic {topic}: {error}")]
     Kafka {
-        /// The topic.
+        /// Topic of the refused record.
         topic: String,
         /// The refusal.
         error: KafkaError,
@@ -647,7 +647,7 @@ mod tests {
     use sluice_api::config::Props;
 
     use super::*;
-    use crate::kafka_client::{ClientKind, librdkafka_config};
+    use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 
     fn pool_config() -> ClientConfig {
         let mut config = ClientConfig::new();

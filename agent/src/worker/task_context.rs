@@ -20,20 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::TaskMetrics;
 use super::transformation_chain::TransformationChain;
-
-/// Hears of the states of tasks (`TaskStatus.Listener`). Calls are short and never wait.
-pub trait TaskStatusListener: Send + Sync {
-    /// The task's `start` has returned: RUNNING.
-    fn on_startup(&self, id: &ConnectorTaskId);
-    /// PAUSED, also for a task that was started while its connector is paused.
-    fn on_pause(&self, id: &ConnectorTaskId);
-    /// RUNNING again.
-    fn on_resume(&self, id: &ConnectorTaskId);
-    /// Ended in order: UNASSIGNED. Not called after `cancelled`.
-    fn on_shutdown(&self, id: &ConnectorTaskId);
-    /// FAILED, with the text for the status record. Not called after `cancelled`.
-    fn on_failure(&self, id: &ConnectorTaskId, trace: String);
-}
+use crate::status::TaskStatusListener;
 
 /// Hears of the topics that a connector uses (KIP-558).
 pub trait TopicTracker: Send + Sync {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 /// A runtime for connectors and tasks, with a thread per core. Dropped, it ends without waiting: plugins that were abandoned
 /// may hold its threads.
-pub struct TaskRuntime {
+pub(crate) struct TaskRuntime {
     handle: Handle,
     /// There until it is dropped.
     runtime: Option<Runtime>,
@@ -26,7 +26,7 @@ impl TaskRuntime {
     ///
     /// # Errors
     /// The system gives none.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .thread_name("sluice-task")
             .enable_all()
@@ -38,7 +38,7 @@ impl TaskRuntime {
     }
 
     /// Runs a future on these threads.
-    pub fn spawn<T: Send + 'static>(
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {

@@ -22,7 +22,6 @@ const SLICE: Duration = Duration::from_secs(1);
 /// How long an abort after a failure may take; after that the broker's transaction timeout ends the transaction.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
-/// See the module.
 pub struct TransactionalProducer {
     id: ConnectorTaskId,
     producer: Option<Arc<SharedProducer>>,

@@ -13,7 +13,7 @@ use sluice_protocol::{MemberId, Offset};
 use super::super::assignor::incremental::Round;
 use super::super::assignor::{Assignments, Configured, MemberAssignment, eager};
 use super::{Lead, Routing, WorkerCoordinator};
-use crate::storage::ClusterConfigState;
+use crate::cluster::ClusterConfigState;
 
 impl WorkerCoordinator {
     /// The leader's part: decodes what members told, compares config offsets, and has the assignor decide.

@@ -11,13 +11,13 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use sluice_api::ConnectError;
 use sluice_api::config::Props;
+use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType};
 use tokio_util::sync::CancellationToken;
 
 use super::tick::Tick;
 use super::{DistributedHerder, HerderError, HerderResult};
 use crate::connector_reach::usable;
-use crate::group::admin::GroupAdmin;
 use crate::herder::answers;
 use crate::worker::client_configs::connector_admin_props;
 use crate::worker::lifecycle::transactional_id;

@@ -21,23 +21,20 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use sluice_protocol::WorkerId;
+use sluice_kafka::admin::GroupAdmin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::tick::Tick;
 use self::troubles::Troubles;
-use super::status_reporter::StatusReporter;
 use super::{HerderError, HerderResult};
+use crate::cluster::{ClusterConfigState, ConfigUpdate};
 use crate::group::WorkerCoordinator;
-use crate::group::admin::GroupAdmin;
 use crate::logging::Loggers;
 use crate::session::LeaderClient;
-use crate::storage::{
-    ClusterConfigState, ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore,
-    StorageError,
-};
-use crate::telemetry::EventLog;
+use crate::status::EventLog;
+use crate::status::StatusReporter;
+use crate::storage::{ConfigBackingStore, OffsetBackingStore, StatusBackingStore, StorageError};
 use crate::telemetry::metrics::ClusterView;
 use crate::worker::lifecycle::Worker;
 use crate::worker_config::WorkerConfig;
@@ -48,11 +45,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everything the herder works with.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The worker's configuration.
     pub config: WorkerConfig,
-    /// Host and port others know this worker by.
-    pub worker_id: WorkerId,
     /// The cluster id of Kafka.
     pub kafka_cluster_id: String,
     /// Connector configs and target states.
@@ -96,7 +91,7 @@ impl std::ops::Deref for Shared {
 
 /// The handle of the herder. Clones share it.
 #[derive(Clone)]
-pub struct DistributedHerder {
+pub(crate) struct DistributedHerder {
     shared: Arc<Shared>,
 }
 
@@ -118,7 +113,7 @@ pub enum HerderFailure {
 }
 
 /// A herder whose task still has to be run.
-pub struct HerderTask {
+pub(crate) struct HerderTask {
     tick: Tick,
 }
 
@@ -127,14 +122,14 @@ impl HerderTask {
     ///
     /// # Errors
     /// If a store cannot start, or the group refuses the worker.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), HerderFailure> {
+    pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), HerderFailure> {
         self.tick.run(stop).await
     }
 }
 
 impl DistributedHerder {
     /// A herder and its task.
-    pub fn new(
+    pub(crate) fn new(
         parts: Parts,
         group: WorkerCoordinator,
         updates: mpsc::UnboundedReceiver<ConfigUpdate>,

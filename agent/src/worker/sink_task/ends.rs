@@ -8,7 +8,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::worker::consumer::Ends;
+use sluice_kafka::consumer::Ends;
+
 use crate::worker::metrics::TaskMetrics;
 
 /// How often a task that lags asks; a task that has read everything never does.

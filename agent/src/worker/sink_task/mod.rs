@@ -19,12 +19,12 @@ use sluice_api::{
     SinkTaskContext, TopicPartition,
 };
 use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent};
 use sluice_protocol::TargetState;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
-use super::consumer::{BatchConsumer, ConsumerEvent};
 use super::dead_letter_queue::DeadLetterQueue;
 use super::errors::{ErrorOperator, ErrorSettings};
 use super::metrics::SinkPartitionState;
@@ -40,7 +40,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// How often positions are shown.
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// A sink task that is not run yet.
 pub struct SinkTaskLoop {
     context: TaskContext,
     task: Box<dyn SinkTask>,

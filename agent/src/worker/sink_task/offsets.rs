@@ -7,7 +7,7 @@ use sluice_api::{OffsetAndMetadata, Result, SinkOffsets, SinkTask, TopicPartitio
 use tokio::time::Instant;
 
 use super::{Loop, unrecoverable};
-use crate::worker::metrics::now_millis;
+use crate::clock::now;
 use crate::worker::worker_task::catch;
 
 /// A commit on its way.
@@ -163,7 +163,7 @@ impl Loop<'_> {
                 self.context
                     .metrics
                     .on_commit(committing.started.elapsed(), true);
-                self.committed_at = Some(now_millis());
+                self.committed_at = Some(now().get());
                 let sent = std::mem::take(&mut self.sent);
                 self.last_committed.extend(sent);
                 self.show_metrics(true);

@@ -6,10 +6,10 @@ use sluice_api::{
     ConnectError, OffsetAndMetadata, Result, SinkTask, SinkTaskContext, TopicPartition,
 };
 use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::consumer::LATEST;
 
 use super::{Loop, unrecoverable};
-use crate::worker::consumer::LATEST;
-use crate::worker::metrics::now_millis;
+use crate::clock::now;
 use crate::worker::worker_task::catch;
 
 impl Loop<'_> {
@@ -19,7 +19,7 @@ impl Loop<'_> {
             return None;
         };
         let back = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
-        Some(now_millis().saturating_sub(back).max(0))
+        Some(now().get().saturating_sub(back).max(0))
     }
 
     /// Gives partitions without a committed offset the one of their time.

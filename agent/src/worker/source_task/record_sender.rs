@@ -40,7 +40,6 @@ pub(super) enum Dispatch {
     Stopping,
 }
 
-/// See the module.
 pub(super) struct RecordSender {
     plugins: Arc<TaskPlugins>,
     pub(super) errors: ErrorOperator,

@@ -11,10 +11,12 @@ use sluice_protocol::status_topic::StatusValue;
 use sluice_protocol::telemetry::{Event, Severity};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, Millis, State, WorkerId};
 
+use super::{ConnectorStatusListener, EventLog, TaskStatusListener};
+use crate::clock::now;
 use crate::storage::StatusBackingStore;
-use crate::telemetry::{EventLog, now};
-use crate::worker::connector::ConnectorStatusListener;
-use crate::worker::task_context::TaskStatusListener;
+
+/// Users set the level of state changes with the herder's, as in the JVM worker.
+const TARGET: &str = "sluice_agent::herder";
 
 /// Traces in events are cut to this many bytes; the status record keeps all of it.
 const MAX_EVENT_TRACE: usize = 8 * 1024;
@@ -32,7 +34,7 @@ pub struct LocalState {
     pub trace: Option<String>,
 }
 
-/// See the module.
+/// The one listener of everything that runs on a worker.
 pub struct StatusReporter {
     statuses: Arc<dyn StatusBackingStore>,
     worker_id: WorkerId,
@@ -149,7 +151,7 @@ impl StatusReporter {
             Put::Plain => self.statuses.put_connector(connector, value),
             Put::Safe => self.statuses.put_connector_safe(connector, value),
         }
-        tracing::info!(%connector, state = %to, "connector state");
+        tracing::info!(target: TARGET, %connector, state = %to, "connector state");
         let severity = if to == State::Failed {
             Severity::Error
         } else {
@@ -179,7 +181,7 @@ impl StatusReporter {
             Put::Plain => self.statuses.put_task(id, value),
             Put::Safe => self.statuses.put_task_safe(id, value),
         }
-        tracing::info!(connector = %id.connector, task = id.task, state = %to, "task state");
+        tracing::info!(target: TARGET, connector = %id.connector, task = id.task, state = %to, "task state");
         let severity = if to == State::Failed {
             Severity::Error
         } else {
@@ -267,7 +269,7 @@ impl ConnectorStatusListener for StatusReporter {
     }
 
     fn on_failure(&self, connector: &ConnectorName, trace: String) {
-        tracing::error!(%connector, "Connector failed: {}", trace.trim_end());
+        tracing::error!(target: TARGET, %connector, "Connector failed: {}", trace.trim_end());
         self.connector(connector, State::Failed, Some(trace), Put::Safe);
     }
 }
@@ -291,7 +293,7 @@ impl TaskStatusListener for StatusReporter {
 
     fn on_failure(&self, id: &ConnectorTaskId, trace: String) {
         tracing::error!(
-            connector = %id.connector,
+            target: TARGET, connector = %id.connector,
             task = id.task,
             "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
              manually restarted: {}",
