@@ -15,7 +15,7 @@ use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType};
 use tokio_util::sync::CancellationToken;
 
-use super::tick::Tick;
+use super::actor::Actor;
 use super::{DistributedHerder, HerderError, HerderResult};
 use crate::connector_reach::usable;
 use crate::herder::answers;
@@ -70,12 +70,12 @@ struct Round {
     generation: Option<u32>,
 }
 
-impl Tick {
+impl Actor {
     /// Joins or begins a round for a connector; `None` if none is needed.
     async fn begin_fencing(&mut self, connector: ConnectorName) -> HerderResult<Option<Outcome>> {
         self.as_leader()?;
-        self.existing(&connector)?;
-        let config = self.snapshot.connector_config(&connector).cloned();
+        self.config.existing(&connector)?;
+        let config = self.config.snapshot.connector_config(&connector).cloned();
         let kind = answers::connector_type(self.shared.worker.plugins(), config.as_deref());
         if kind != ConnectorType::Source {
             let text = format!("Connector {connector} is not a source connector");
@@ -88,14 +88,14 @@ impl Tick {
             )
         })?;
         self.take_snapshot();
-        if !self.snapshot.pending_fencing(&connector) {
+        if !self.config.snapshot.pending_fencing(&connector) {
             return Ok(None);
         }
         if let Some(outcome) = self.fencings.under_way(&connector) {
             return Ok(Some(outcome));
         }
-        let tasks = self.snapshot.task_count(&connector);
-        let fence = match self.snapshot.task_count_record(&connector) {
+        let tasks = self.config.snapshot.task_count(&connector);
+        let fence = match self.config.snapshot.task_count_record(&connector) {
             None => 0,
             // The new producer fences the old one by itself.
             Some(1) if tasks == 1 => 0,
@@ -115,7 +115,7 @@ impl Tick {
                 .collect(),
             admin: connector_admin_props(&self.shared.config.raw, &props.props),
             tasks,
-            generation: self.snapshot.task_config_generation(&connector),
+            generation: self.config.snapshot.task_config_generation(&connector),
             connector: connector.clone(),
         };
         let superseded = CancellationToken::new();
@@ -202,8 +202,8 @@ async fn run_round(
         }
     }
     herder
-        .on_herder(move |tick| {
-            Box::pin(async move { tick.finish_fencing(&connector, tasks, generation).await })
+        .on_herder(move |actor| {
+            Box::pin(async move { actor.finish_fencing(&connector, tasks, generation).await })
         })
         .await
         .map_err(HerderError::unforwarded)
@@ -217,7 +217,7 @@ impl DistributedHerder {
     pub(super) async fn fence_producers(&self, connector: &ConnectorName) -> HerderResult<()> {
         let name = connector.clone();
         let round = self
-            .on_herder(move |tick| Box::pin(tick.begin_fencing(name)))
+            .on_herder(move |actor| Box::pin(actor.begin_fencing(name)))
             .await?;
         match round {
             None => Ok(()),
@@ -302,17 +302,18 @@ impl ProducerChecks for TaskChecks {
         let (id, generation) = (self.id.clone(), self.generation);
         let current = self
             .herder
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    let limit = tick.shared.config.millis("worker.sync.timeout.ms");
-                    tick.shared
+                    let limit = actor.shared.config.millis("worker.sync.timeout.ms");
+                    actor
+                        .shared
                         .configs
                         .refresh(limit)
                         .await
                         .map_err(HerderError::failed)?;
-                    let configs = tick.shared.configs.snapshot();
+                    let configs = actor.shared.configs.snapshot();
                     let unchanged = configs.task_config_generation(&id.connector) == generation;
-                    Ok((unchanged, tick.holds_task(&id)))
+                    Ok((unchanged, actor.placed.holds_task(&id)))
                 })
             })
             .await

@@ -2,17 +2,22 @@
 //!
 //! * [`DistributedHerder`] is the handle the REST server and the process hold. It answers from the stores, and sends
 //!   everything else to the herder's task as a job.
-//! * `tick` is that task: one loop over group events, changes of the config topic and jobs. Only it touches the group
+//! * `actor` is that task: one loop over group events, changes of the config topic and jobs. Only it touches the group
 //!   membership and decides what runs, so nothing there needs a lock.
 //! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of connectors, `fencing`
 //!   keeps zombies of exactly-once source tasks out.
 //!
 //! Invariant: jobs run only while no rebalance is under way, so they see a settled assignment.
 
+mod actor;
+mod config_topic;
+mod config_view;
 mod fencing;
+mod placed;
 mod reconfiguration;
+mod reports;
 mod requests;
-mod tick;
+mod session_key;
 mod troubles;
 
 use std::sync::Arc;
@@ -25,7 +30,7 @@ use sluice_kafka::admin::GroupAdmin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::tick::Tick;
+use self::actor::Actor;
 use self::troubles::Troubles;
 use super::{HerderError, HerderResult};
 use crate::cluster::{ClusterConfigState, ConfigUpdate};
@@ -72,7 +77,7 @@ pub(crate) struct Parts {
     pub view: Arc<ClusterView>,
 }
 
-type Job = Box<dyn for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send>;
+type Job = Box<dyn for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, ()> + Send>;
 
 struct Shared {
     parts: Parts,
@@ -114,7 +119,7 @@ pub enum HerderFailure {
 
 /// A herder whose task still has to be run.
 pub(crate) struct HerderTask {
-    tick: Tick,
+    actor: Actor,
 }
 
 impl HerderTask {
@@ -123,7 +128,7 @@ impl HerderTask {
     /// # Errors
     /// If a store cannot start, or the group refuses the worker.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), HerderFailure> {
-        self.tick.run(stop).await
+        self.actor.run(stop).await
     }
 }
 
@@ -142,15 +147,15 @@ impl DistributedHerder {
             jobs,
         });
         let herder = Self { shared };
-        let tick = Tick::new(herder.clone(), group, updates, inbox);
-        (herder, HerderTask { tick })
+        let actor = Actor::new(herder.clone(), group, updates, inbox);
+        (herder, HerderTask { actor })
     }
 
     /// Runs a job on the herder's task and waits for its answer.
     async fn on_herder<T, F>(&self, job: F) -> HerderResult<T>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
     {
         match self.on_herder_within(REQUEST_TIMEOUT, job).await {
             Some(answer) => answer,
@@ -161,14 +166,14 @@ impl DistributedHerder {
     async fn on_herder_within<T, F>(&self, limit: Duration, job: F) -> Option<HerderResult<T>>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        let job: Job = Box::new(move |tick| {
+        let job: Job = Box::new(move |actor| {
             Box::pin(async move {
                 // A caller that gave up waiting must not have its change carried out behind its back.
                 if !sender.is_closed() {
-                    let _ = sender.send(job(tick).await);
+                    let _ = sender.send(job(actor).await);
                 }
             })
         });
@@ -186,7 +191,7 @@ impl DistributedHerder {
     /// Sends a job without waiting.
     fn send_job<F>(&self, job: F)
     where
-        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, ()> + Send + 'static,
     {
         // After shutdown there is nothing left to do.
         let _ = self.shared.jobs.send(Box::new(job));

@@ -9,7 +9,8 @@ use sluice_protocol::telemetry::{ConfigAction, Event, Severity};
 use sluice_protocol::{ConfigMap, ConnectorName, TargetState};
 use tokio::task::AbortHandle;
 
-use super::tick::Tick;
+use super::actor::Actor;
+use super::placed::Placed;
 use super::{DistributedHerder, HerderError, HerderResult};
 use crate::session::LeaderError;
 use crate::worker::connector::ConnectorRequests;
@@ -35,19 +36,22 @@ impl Requests {
 impl ConnectorRequests for Requests {
     fn request_task_reconfiguration(&self, connector: &ConnectorName) {
         let connector = connector.clone();
-        self.herder.send_job(move |tick| {
+        self.herder.send_job(move |actor| {
             Box::pin(async move {
-                tick.reconfigure(connector);
+                actor.placed.reconfigure(connector);
             })
         });
     }
 
     fn request_restart(&self, connector: &ConnectorName) {
         let connector = connector.clone();
-        self.herder.send_job(move |tick| {
+        self.herder.send_job(move |actor| {
             Box::pin(async move {
-                if tick.shared.worker.has_connector(&connector) {
-                    tick.restart_instance(&connector).await;
+                if actor.shared.worker.has_connector(&connector) {
+                    actor
+                        .placed
+                        .restart_instance(&actor.config.snapshot, &connector)
+                        .await;
                 }
             })
         });
@@ -94,27 +98,29 @@ enum Publication {
     Send { leader_url: String },
 }
 
-impl Tick {
+impl DistributedHerder {
     /// Waits for a transition of a connector's instance, then makes task configs if it went to STARTED.
     pub(super) fn reconfigure_after(
-        &mut self,
+        &self,
         connector: ConnectorName,
         target: TargetState,
         transition: impl Future<Output = Result<(), ConnectError>> + Send + 'static,
     ) {
-        let herder = self.herder.clone();
+        let herder = self.clone();
         tokio::spawn(async move {
             // A failure was reported already, as the state of the connector.
             if transition.await.is_ok() && target == TargetState::Started {
-                herder.send_job(move |tick| {
+                herder.send_job(move |actor| {
                     Box::pin(async move {
-                        tick.reconfigure(connector);
+                        actor.placed.reconfigure(connector);
                     })
                 });
             }
         });
     }
+}
 
+impl Placed {
     /// Asks a connector for task configs and publishes them if they differ, until that works.
     pub(super) fn reconfigure(&mut self, connector: ConnectorName) {
         let (herder, name) = (self.herder.clone(), connector.clone());
@@ -136,12 +142,14 @@ impl Tick {
         self.reconfigurations
             .replace(connector, running.abort_handle());
     }
+}
 
+impl Actor {
     fn begin_reconfiguration(&self, connector: &ConnectorName) -> Step {
-        if self.snapshot.target_state(connector) != Some(TargetState::Started) {
+        if self.config.snapshot.target_state(connector) != Some(TargetState::Started) {
             return Step::Skip;
         }
-        let Some(config) = self.snapshot.connector_config(connector) else {
+        let Some(config) = self.config.snapshot.connector_config(connector) else {
             return Step::Skip;
         };
         match self.shared.worker.task_configs(connector, config) {
@@ -197,23 +205,24 @@ impl Tick {
     }
 
     fn task_configs_differ(&self, connector: &ConnectorName, configs: &[ConfigMap]) -> bool {
-        let stored = self.snapshot.all_task_configs(connector);
-        let count = usize::try_from(self.snapshot.task_count(connector)).unwrap_or(usize::MAX);
+        let stored = self.config.snapshot.all_task_configs(connector);
+        let count =
+            usize::try_from(self.config.snapshot.task_count(connector)).unwrap_or(usize::MAX);
         count != configs.len()
             || stored.len() != configs.len()
             || stored
                 .iter()
                 .zip(configs)
                 .any(|(stored, new)| **stored != *new)
-            || self.snapshot.applied_connector_config(connector)
-                != self.snapshot.connector_config(connector)
+            || self.config.snapshot.applied_connector_config(connector)
+                != self.config.snapshot.connector_config(connector)
     }
 }
 
 async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> HerderResult<()> {
     let name = connector.clone();
     let step = herder
-        .on_herder(move |tick| Box::pin(async move { Ok(tick.begin_reconfiguration(&name)) }))
+        .on_herder(move |actor| Box::pin(async move { Ok(actor.begin_reconfiguration(&name)) }))
         .await
         .map_err(HerderError::unforwarded)?;
     let Step::Ask(asked) = step else {
@@ -227,7 +236,7 @@ async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Herde
     };
     let (name, published) = (connector.clone(), configs.clone());
     let publication = herder
-        .on_herder(move |tick| Box::pin(async move { tick.publish(&name, published).await }))
+        .on_herder(move |actor| Box::pin(async move { actor.publish(&name, published).await }))
         .await
         .map_err(HerderError::unforwarded)?;
     match publication {

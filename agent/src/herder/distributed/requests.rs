@@ -16,7 +16,7 @@ use super::super::restart_plan::RestartPlan;
 use super::super::{
     Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers, capability,
 };
-use super::tick::Tick;
+use super::actor::Actor;
 use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
 use crate::herder::offsets::OffsetAccess;
 use crate::logging::Loggers;
@@ -25,7 +25,7 @@ use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker_config::ExactlyOnceSupport;
 
-impl Tick {
+impl Actor {
     pub(super) fn as_leader(&self) -> HerderResult<()> {
         if self.group.is_leader() {
             return Ok(());
@@ -33,13 +33,6 @@ impl Tick {
         Err(HerderError::NotHere {
             url: self.group.leader_url().map(str::to_owned),
         })
-    }
-
-    pub(super) fn existing(&self, name: &str) -> HerderResult<()> {
-        if self.snapshot.contains(name) {
-            return Ok(());
-        }
-        Err(HerderError::connector_not_found(name))
     }
 
     /// Where to send a call for a connector's owner: the owner if this worker leads, else the leader.
@@ -64,14 +57,16 @@ impl Tick {
         caller: Caller,
     ) -> HerderResult<(bool, ConnectorInfo)> {
         self.as_leader()?;
-        let exists = self.snapshot.contains(&name);
+        let exists = self.config.snapshot.contains(&name);
         if exists && !allow_replace {
             return Err(HerderError::Conflict(format!(
                 "Connector {name} already exists"
             )));
         }
-        let keys =
-            answers::changed_keys(self.snapshot.connector_config(&name).map(|c| &**c), &config);
+        let keys = answers::changed_keys(
+            self.config.snapshot.connector_config(&name).map(|c| &**c),
+            &config,
+        );
         self.shared
             .configs
             .put_connector_config(&name, config, initial_state)
@@ -88,7 +83,7 @@ impl Tick {
     }
 
     async fn stop(&mut self, name: ConnectorName, caller: Caller) -> HerderResult<()> {
-        if !self.snapshot.contains(&name) {
+        if !self.config.snapshot.contains(&name) {
             return Err(HerderError::unknown_connector(&name));
         }
         self.as_leader()?;
@@ -195,22 +190,25 @@ impl Herder for DistributedHerder {
 
     async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo> {
         let name = name.to_owned();
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                let plugins = tick.shared.worker.plugins();
-                answers::connector_info(&tick.snapshot, plugins, &name)
+                let plugins = actor.shared.worker.plugins();
+                answers::connector_info(&actor.config.snapshot, plugins, &name)
             })
         })
         .await
     }
 
     async fn connector_infos(&self) -> HerderResult<Vec<ConnectorInfo>> {
-        self.on_herder(|tick| {
+        self.on_herder(|actor| {
             Box::pin(async move {
-                let plugins = tick.shared.worker.plugins();
-                let info =
-                    |name: &ConnectorName| answers::connector_info(&tick.snapshot, plugins, name);
-                tick.snapshot
+                let plugins = actor.shared.worker.plugins();
+                let info = |name: &ConnectorName| {
+                    answers::connector_info(&actor.config.snapshot, plugins, name)
+                };
+                actor
+                    .config
+                    .snapshot
                     .connectors()
                     .map(info)
                     .collect::<Result<_, _>>()
@@ -227,8 +225,8 @@ impl Herder for DistributedHerder {
 
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
         let name = name.to_owned();
-        self.on_herder(move |tick| {
-            Box::pin(async move { answers::task_infos(&tick.snapshot, &name) })
+        self.on_herder(move |actor| {
+            Box::pin(async move { answers::task_infos(&actor.config.snapshot, &name) })
         })
         .await
     }
@@ -243,8 +241,15 @@ impl Herder for DistributedHerder {
     ) -> HerderResult<(bool, ConnectorInfo)> {
         validation::refuse_faults(&self.validate(config.clone()).await?)?;
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| {
-            Box::pin(tick.write_connector(name, config, initial_state, allow_replace, None, caller))
+        self.on_herder(move |actor| {
+            Box::pin(actor.write_connector(
+                name,
+                config,
+                initial_state,
+                allow_replace,
+                None,
+                caller,
+            ))
         })
         .await
     }
@@ -257,11 +262,12 @@ impl Herder for DistributedHerder {
     ) -> HerderResult<ConnectorInfo> {
         let wanted = name.to_owned();
         let current = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    tick.as_leader()?;
-                    tick.existing(&wanted)?;
-                    Ok(tick
+                    actor.as_leader()?;
+                    actor.config.existing(&wanted)?;
+                    Ok(actor
+                        .config
                         .snapshot
                         .connector_config(&wanted)
                         .cloned()
@@ -273,9 +279,9 @@ impl Herder for DistributedHerder {
         validation::refuse_faults(&self.validate(config.clone()).await?)?;
         let (name, caller) = (ConnectorName::from(name), caller.clone());
         let (_, info) = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 let action = Some(ConfigAction::Patch);
-                Box::pin(tick.write_connector(name, config, None, true, action, caller))
+                Box::pin(actor.write_connector(name, config, None, true, action, caller))
             })
             .await?;
         Ok(info)
@@ -283,12 +289,13 @@ impl Herder for DistributedHerder {
 
     async fn delete_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                tick.existing(&name)?;
-                tick.shared.configs.remove_connector_config(&name).await?;
-                tick.shared
+                actor.as_leader()?;
+                actor.config.existing(&name)?;
+                actor.shared.configs.remove_connector_config(&name).await?;
+                actor
+                    .shared
                     .config_written(&name, ConfigAction::Delete, Vec::new(), &caller);
                 Ok(())
             })
@@ -319,27 +326,30 @@ impl Herder for DistributedHerder {
 
     async fn stop_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| Box::pin(tick.stop(name, caller)))
+        self.on_herder(move |actor| Box::pin(actor.stop(name, caller)))
             .await
     }
 
     async fn restart_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let wanted = ConnectorName::from(name);
         let started = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    if !tick.snapshot.contains(&wanted) {
+                    if !actor.config.snapshot.contains(&wanted) {
                         let text = format!("Unknown connector: {wanted}");
                         return Err(HerderError::NotFound(text));
                     }
-                    if !tick.shared.worker.has_connector(&wanted) {
-                        return Err(tick.not_assigned(tick.group.connector_owner_url(&wanted)));
+                    if !actor.shared.worker.has_connector(&wanted) {
+                        return Err(actor.not_assigned(actor.group.connector_owner_url(&wanted)));
                     }
-                    tick.shared
+                    actor
+                        .shared
                         .worker
                         .stop_connectors(std::slice::from_ref(&wanted))
                         .await;
-                    Ok(tick.start_connector(&wanted))
+                    Ok(actor
+                        .placed
+                        .start_connector(&actor.config.snapshot, &wanted))
                 })
             })
             .await?;
@@ -352,9 +362,11 @@ impl Herder for DistributedHerder {
         started
             .await
             .map_err(|_| HerderError::Failed(format!("Failed to start connector: {name}")))?;
-        self.send_job(move |tick| {
+        self.send_job(move |actor| {
             Box::pin(async move {
-                tick.reconfigure_after(name, target, std::future::ready(Ok(())));
+                actor
+                    .herder
+                    .reconfigure_after(name, target, std::future::ready(Ok(())));
             })
         });
         Ok(())
@@ -367,17 +379,17 @@ impl Herder for DistributedHerder {
         caller: &Caller,
     ) -> HerderResult<ConnectorStateInfo> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                if !tick.snapshot.contains(&name) {
+                actor.as_leader()?;
+                if !actor.config.snapshot.contains(&name) {
                     return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
                 }
-                let shared = tick.shared.clone();
+                let shared = actor.shared.clone();
                 let missing =
                     |_| HerderError::NotFound(format!("Status for connector {name} not found"));
                 let state = answers::connector_status(
-                    &tick.snapshot,
+                    &actor.config.snapshot,
                     shared.statuses.as_ref(),
                     shared.worker.plugins(),
                     &name,
@@ -398,23 +410,24 @@ impl Herder for DistributedHerder {
 
     async fn restart_task(&self, id: &ConnectorTaskId, caller: &Caller) -> HerderResult<()> {
         let (id, caller) = (id.clone(), caller.clone());
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                answers::known_task(&tick.snapshot, &id)?;
-                if !tick.holds_task(&id) {
-                    return Err(tick.not_assigned(tick.group.task_owner_url(&id)));
+                answers::known_task(&actor.config.snapshot, &id)?;
+                if !actor.placed.holds_task(&id) {
+                    return Err(actor.not_assigned(actor.group.task_owner_url(&id)));
                 }
-                tick.shared.restart_asked(
+                actor.shared.restart_asked(
                     &id.connector,
                     Some(id.task),
                     RestartOptions::default(),
                     &caller,
                 );
-                tick.shared
+                actor
+                    .shared
                     .worker
                     .stop_tasks(std::slice::from_ref(&id))
                     .await;
-                if tick.start_task(&id) {
+                if actor.placed.start_task(&actor.config.snapshot, &id) {
                     Ok(())
                 } else {
                     Err(HerderError::Failed(format!("Failed to start task: {id}")))
@@ -427,10 +440,11 @@ impl Herder for DistributedHerder {
     async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
         let wanted = name.to_owned();
         let config = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    tick.existing(&wanted)?;
-                    Ok(tick
+                    actor.config.existing(&wanted)?;
+                    Ok(actor
+                        .config
                         .snapshot
                         .connector_config(&wanted)
                         .cloned()
@@ -484,18 +498,18 @@ impl Herder for DistributedHerder {
     ) -> HerderResult<()> {
         self.verify(&signature)?;
         let name = ConnectorName::from(name);
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                tick.existing(&name)?;
+                actor.as_leader()?;
+                actor.config.existing(&name)?;
                 // What the herder has taken in may be behind a stop that was just written.
-                let target = tick.shared.configs.snapshot().target_state(&name);
+                let target = actor.shared.configs.snapshot().target_state(&name);
                 if target == Some(TargetState::Stopped) && !configs.is_empty() {
                     return Err(HerderError::Invalid(format!(
                         "Cannot submit non-empty set of task configs for stopped connector {name}"
                     )));
                 }
-                tick.write_task_configs(&name, configs).await
+                actor.write_task_configs(&name, configs).await
             })
         })
         .await
@@ -568,16 +582,16 @@ impl DistributedHerder {
     /// The config of a connector whose offsets may be changed now.
     async fn stopped_connector(&self, name: &ConnectorName) -> HerderResult<Arc<ConfigMap>> {
         let name = name.clone();
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                let limit = tick.shared.config.millis("worker.sync.timeout.ms");
-                tick.shared.configs.refresh(limit).await.map_err(|_| {
+                actor.as_leader()?;
+                let limit = actor.shared.config.millis("worker.sync.timeout.ms");
+                actor.shared.configs.refresh(limit).await.map_err(|_| {
                     HerderError::failed(
                         "Failed to read to end of config topic before modifying connector offsets",
                     )
                 })?;
-                let configs = tick.shared.configs.snapshot();
+                let configs = actor.shared.configs.snapshot();
                 let Some(config) = configs.connector_config(&name) else {
                     return Err(HerderError::connector_not_found(&name));
                 };

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sluice_protocol::telemetry::{Event, Severity};
 use tokio::time::Instant;
+
+use super::Shared;
 
 /// Pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -84,6 +87,44 @@ impl Trouble {
                 since.elapsed().as_secs()
             ),
         }
+    }
+}
+
+impl Shared {
+    /// Notes a failed attempt, and returns how long the next one has to wait.
+    pub(super) fn failed(&self, what: &'static str, cause: &str) -> Duration {
+        let failed = self.troubles.failed(what, cause);
+        if let Some(line) = failed.line {
+            self.trouble(&line, false);
+        }
+        failed.pause
+    }
+
+    /// Notes that what may have failed before works.
+    pub(super) fn passed(&self, what: &'static str) {
+        if self.troubles.passed(what) {
+            self.trouble(&format!("works again: {what}"), true);
+        }
+    }
+
+    pub(super) fn trouble(&self, what: &str, recovered: bool) {
+        let severity = if recovered {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
+        if recovered {
+            tracing::info!("{what}");
+        } else {
+            tracing::warn!("{what}");
+        }
+        self.events.record(
+            severity,
+            Event::Trouble {
+                what: what.to_owned(),
+                recovered,
+            },
+        );
     }
 }
 
