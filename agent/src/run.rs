@@ -77,7 +77,7 @@ pub enum WorkerError {
     /// The system has no threads left.
     #[error("cannot start threads for tasks")]
     Threads(#[source] std::io::Error),
-    /// The herder's task ended out of order: a bug.
+    /// The herder's task panicked: a bug.
     #[error("the herder ended unexpectedly: {0}")]
     Bug(String),
 }

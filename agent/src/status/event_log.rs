@@ -17,7 +17,7 @@ const MAX_WAITING_EVENTS: usize = 1000;
 
 /// Events on their way to the telemetry topic. Clones share one buffer.
 #[derive(Clone, Default)]
-pub struct EventLog(Arc<Waiting>);
+pub(crate) struct EventLog(Arc<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
@@ -28,7 +28,7 @@ struct Waiting {
 
 impl EventLog {
     /// Takes an event.
-    pub fn record(&self, severity: Severity, event: Event) {
+    pub(crate) fn record(&self, severity: Severity, event: Event) {
         let mut events = self.0.events.lock();
         let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
         if events.len() == MAX_WAITING_EVENTS {
@@ -47,12 +47,12 @@ impl EventLog {
     }
 
     /// All events taken since the last call, oldest first.
-    pub fn take(&self) -> Vec<(Millis, EventTelemetry)> {
+    pub(crate) fn take(&self) -> Vec<(Millis, EventTelemetry)> {
         self.0.events.lock().drain(..).collect()
     }
 
     /// Returns when there is an event.
-    pub async fn arrived(&self) {
+    pub(crate) async fn arrived(&self) {
         self.0.arrived.notified().await;
     }
 }

@@ -3,7 +3,7 @@
 use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 /// Receives the states of connectors (`ConnectorStatus.Listener`). Calls are short and never wait.
-pub trait ConnectorStatusListener: Send + Sync {
+pub(crate) trait ConnectorStatusListener: Send + Sync {
     /// Started: RUNNING.
     fn on_startup(&self, connector: &ConnectorName);
     /// PAUSED.
@@ -12,7 +12,7 @@ pub trait ConnectorStatusListener: Send + Sync {
     fn on_resume(&self, connector: &ConnectorName);
     /// STOPPED.
     fn on_stop(&self, connector: &ConnectorName);
-    /// Ended orderly: UNASSIGNED.
+    /// Ended as requested: UNASSIGNED.
     fn on_shutdown(&self, connector: &ConnectorName);
     /// FAILED, with the text for the status record.
     fn on_failure(&self, connector: &ConnectorName, trace: String);
@@ -26,7 +26,7 @@ pub trait TaskStatusListener: Send + Sync {
     fn on_pause(&self, id: &ConnectorTaskId);
     /// RUNNING again.
     fn on_resume(&self, id: &ConnectorTaskId);
-    /// Ended orderly: UNASSIGNED. Not called after `cancelled`.
+    /// Ended as requested: UNASSIGNED. Not called after `cancelled`.
     fn on_shutdown(&self, id: &ConnectorTaskId);
     /// FAILED, with the text for the status record. Not called after `cancelled`.
     fn on_failure(&self, id: &ConnectorTaskId, trace: String);

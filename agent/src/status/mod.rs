@@ -6,6 +6,7 @@ mod event_log;
 mod listeners;
 mod reporter;
 
-pub use event_log::EventLog;
-pub use listeners::{ConnectorStatusListener, TaskStatusListener};
-pub use reporter::{LocalState, StatusReporter};
+pub(crate) use event_log::EventLog;
+pub(crate) use listeners::ConnectorStatusListener;
+pub use listeners::TaskStatusListener;
+pub(crate) use reporter::{LocalState, StatusReporter};

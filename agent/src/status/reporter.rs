@@ -23,7 +23,7 @@ const MAX_EVENT_TRACE: usize = 8 * 1024;
 
 /// What is known here of a connector or task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalState {
+pub(crate) struct LocalState {
     /// Its state.
     pub state: State,
     /// Since when.
@@ -35,7 +35,7 @@ pub struct LocalState {
 }
 
 /// The one listener of everything that runs on a worker.
-pub struct StatusReporter {
+pub(crate) struct StatusReporter {
     statuses: Arc<dyn StatusBackingStore>,
     worker_id: WorkerId,
     generation: AtomicI32,
@@ -52,7 +52,7 @@ enum Put {
 
 impl StatusReporter {
     /// A reporter of generation 0.
-    pub fn new(
+    pub(crate) fn new(
         statuses: Arc<dyn StatusBackingStore>,
         worker_id: WorkerId,
         events: EventLog,
@@ -68,12 +68,12 @@ impl StatusReporter {
     }
 
     /// The generation that records carry from now on.
-    pub fn set_generation(&self, generation: Generation) {
+    pub(crate) fn set_generation(&self, generation: Generation) {
         self.generation.store(generation.get(), Ordering::Relaxed);
     }
 
     /// Names the version of a connector that is about to start here.
-    pub fn connector_starts(&self, connector: &ConnectorName, version: Option<&str>) {
+    pub(crate) fn connector_starts(&self, connector: &ConnectorName, version: Option<&str>) {
         self.connectors.lock().insert(
             connector.clone(),
             LocalState::new(State::Unassigned, version),
@@ -81,24 +81,24 @@ impl StatusReporter {
     }
 
     /// Names the version of a task that is about to start here.
-    pub fn task_starts(&self, id: &ConnectorTaskId, version: Option<&str>) {
+    pub(crate) fn task_starts(&self, id: &ConnectorTaskId, version: Option<&str>) {
         self.tasks
             .lock()
             .insert(id.clone(), LocalState::new(State::Unassigned, version));
     }
 
     /// RESTARTING, by a restart plan.
-    pub fn connector_restarts(&self, connector: &ConnectorName) {
+    pub(crate) fn connector_restarts(&self, connector: &ConnectorName) {
         self.connector(connector, State::Restarting, None, Put::Plain);
     }
 
     /// RESTARTING, by a restart plan.
-    pub fn task_restarts(&self, id: &ConnectorTaskId) {
+    pub(crate) fn task_restarts(&self, id: &ConnectorTaskId) {
         self.task(id, State::Restarting, None, Put::Plain);
     }
 
     /// Tombstones the state of a connector and of the tasks it has a state of.
-    pub fn connector_deleted(&self, connector: &ConnectorName) {
+    pub(crate) fn connector_deleted(&self, connector: &ConnectorName) {
         for (task, _) in self.statuses.tasks(connector) {
             self.task_deleted(&ConnectorTaskId::new(connector.clone(), task));
         }
@@ -108,19 +108,19 @@ impl StatusReporter {
     }
 
     /// Tombstones the state of a task.
-    pub fn task_deleted(&self, id: &ConnectorTaskId) {
+    pub(crate) fn task_deleted(&self, id: &ConnectorTaskId) {
         self.statuses
             .put_task(id, self.value(State::Destroyed, None, None));
         self.tasks.lock().remove(id);
     }
 
     /// States of the connectors that run here.
-    pub fn local_connectors(&self) -> HashMap<ConnectorName, LocalState> {
+    pub(crate) fn local_connectors(&self) -> HashMap<ConnectorName, LocalState> {
         self.connectors.lock().clone()
     }
 
     /// States of the tasks that run here.
-    pub fn local_tasks(&self) -> HashMap<ConnectorTaskId, LocalState> {
+    pub(crate) fn local_tasks(&self) -> HashMap<ConnectorTaskId, LocalState> {
         self.tasks.lock().clone()
     }
 

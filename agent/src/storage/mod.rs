@@ -33,16 +33,17 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sluice_protocol::config_topic::{RestartRequest, SessionKey};
 use sluice_protocol::offset_topic;
-use sluice_protocol::status_topic::{StatusValue, TopicStatus};
+use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
 use sluice_protocol::{
-    ConfigMap, ConnectorName, ConnectorTaskId, JsonObject, TargetState, TopicName,
+    ConfigMap, ConnectorName, ConnectorTaskId, JsonObject, State, TargetState, TopicName,
 };
 
 pub use error::StorageError;
 
-use crate::cluster::{ConfigSnapshotSource, ConfigUpdate};
+use crate::cluster::{ConfigSnapshotSource, ConfigUpdate, StatusCache};
 
 /// How long a store may take to get its last records out when it closes.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -206,13 +207,32 @@ pub fn offset_record(
     )
 }
 
+/// The record's status; DESTROYED is a tombstone.
+fn stored(status: StatusValue) -> Option<StatusValue> {
+    (status.state != State::Destroyed).then_some(status)
+}
+
+fn connector_record(connector: &ConnectorName, status: StatusValue) -> StatusRecord {
+    StatusRecord::Connector {
+        connector: connector.clone(),
+        status: stored(status),
+    }
+}
+
+fn task_record(id: &ConnectorTaskId, status: StatusValue) -> StatusRecord {
+    StatusRecord::Task {
+        id: id.clone(),
+        status: stored(status),
+    }
+}
+
 /// States of connectors and tasks, and the topics connectors use.
 ///
 /// `put_*` send at once and return: the store sends again by itself while the broker can't be reached. `put_*_safe`
 /// are skipped when another worker reported something newer (see [`StatusCache`](crate::cluster::StatusCache)). Reads are answered
 /// from what was read back, so a put shows a moment later.
 #[async_trait]
-pub trait StatusBackingStore: Send + Sync {
+pub(crate) trait StatusBackingStore: Send + Sync {
     /// Opens the store and reads everything there is.
     async fn start(&self) -> Result<(), StorageError>;
 
@@ -222,39 +242,80 @@ pub trait StatusBackingStore: Send + Sync {
     /// Waits until everything put so far was acknowledged or given up.
     async fn flush(&self);
 
+    /// What was read back.
+    fn cache(&self) -> &Mutex<StatusCache>;
+
+    /// Sends a record.
+    fn put(&self, record: StatusRecord);
+
+    /// Sends a record unless another worker reported with a later generation.
+    fn put_safe(&self, record: StatusRecord);
+
     /// Reports the state of a connector; DESTROYED deletes its entry.
-    fn put_connector(&self, connector: &ConnectorName, status: StatusValue);
+    fn put_connector(&self, connector: &ConnectorName, status: StatusValue) {
+        self.put(connector_record(connector, status));
+    }
 
     /// The same, unless another worker reported with a later generation.
-    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue);
+    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue) {
+        self.put_safe(connector_record(connector, status));
+    }
 
     /// Reports the state of a task; DESTROYED deletes its entry.
-    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue);
+    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue) {
+        self.put(task_record(id, status));
+    }
 
     /// The same, unless another worker reported with a later generation.
-    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue);
+    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue) {
+        self.put_safe(task_record(id, status));
+    }
 
     /// Reports that a connector uses a topic.
-    fn put_topic(&self, status: TopicStatus);
+    fn put_topic(&self, status: TopicStatus) {
+        self.put(StatusRecord::Topic {
+            topic: status.name.clone(),
+            connector: status.connector.clone(),
+            status: Some(status),
+        });
+    }
 
     /// Forgets that a connector uses a topic.
-    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName);
+    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName) {
+        self.put(StatusRecord::Topic {
+            topic: topic.clone(),
+            connector: connector.clone(),
+            status: None,
+        });
+    }
 
     /// The last state read of a connector.
-    fn connector(&self, connector: &str) -> Option<StatusValue>;
+    fn connector(&self, connector: &str) -> Option<StatusValue> {
+        self.cache().lock().connector(connector).cloned()
+    }
 
     /// The last state read of a task.
-    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue>;
+    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue> {
+        self.cache().lock().task(id).cloned()
+    }
 
     /// The last states read of all tasks of a connector, sorted by number; stale ones too.
-    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)>;
+    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
+        self.cache().lock().tasks(connector)
+    }
 
     /// The entry for a topic a connector uses.
-    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus>;
+    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus> {
+        self.cache().lock().topic(connector, topic).cloned()
+    }
 
     /// All topics a connector uses, sorted by name.
-    fn topics(&self, connector: &str) -> Vec<TopicStatus>;
+    fn topics(&self, connector: &str) -> Vec<TopicStatus> {
+        self.cache().lock().topics(connector)
+    }
 
     /// Names of all connectors that have a state, sorted.
-    fn connectors(&self) -> Vec<ConnectorName>;
+    fn connectors(&self) -> Vec<ConnectorName> {
+        self.cache().lock().connectors()
+    }
 }

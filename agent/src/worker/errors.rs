@@ -11,12 +11,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rand::Rng as _;
 use sluice_api::config::Props;
-use sluice_api::{ConnectError, Converter, ErrorKind, Result};
+use sluice_api::{ConnectError, ErrorKind, Result};
 use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::ErrorMetrics;
+use super::task_context::TaskPlugins;
 
 /// Delay before the first repetition.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
@@ -203,6 +204,28 @@ pub(crate) enum Decision {
     Fail(ConnectError),
 }
 
+/// Repeats a call until it works or the decision on its error is another one: `Ok(None)` for a record that is skipped,
+/// `Err` for a failure that is not tolerated. `$decision` may wait.
+///
+/// A macro rather than a method with a closure: what a converter answers borrows the buffer it writes to, and a closure
+/// could lend that only once.
+macro_rules! attempt {
+    ($call:expr, |$attempts:ident, $error:ident| $decision:expr) => {{
+        let mut $attempts = $crate::worker::errors::Attempts::default();
+        loop {
+            match $call {
+                Ok(done) => break Ok(Some(done)),
+                Err($error) => match $decision {
+                    $crate::worker::errors::Decision::Retry => {}
+                    $crate::worker::errors::Decision::Skip => break Ok(None),
+                    $crate::worker::errors::Decision::Fail(error) => break Err(error),
+                },
+            }
+        }
+    }};
+}
+pub(crate) use attempt;
+
 /// Runs steps with the retries and the tolerance of a connector.
 pub(crate) struct ErrorOperator {
     id: ConnectorTaskId,
@@ -291,20 +314,14 @@ impl ErrorOperator {
         subject: &(dyn FailureSubject + Sync),
         mut step: impl FnMut() -> Result<T>,
     ) -> Tolerated<T> {
-        let mut attempts = Attempts::default();
-        loop {
-            let error = match step() {
-                Ok(value) => return Tolerated::Done(value),
-                Err(error) => error,
-            };
-            match self
-                .after_failure(stage, class, subject, &mut attempts, error)
+        let done = attempt!(step(), |attempts, error| {
+            self.after_failure(stage, class, subject, &mut attempts, error)
                 .await
-            {
-                Decision::Retry => {}
-                Decision::Skip => return Tolerated::Skipped,
-                Decision::Fail(error) => return Tolerated::Fatal(error),
-            }
+        });
+        match done {
+            Ok(Some(value)) => Tolerated::Done(value),
+            Ok(None) => Tolerated::Skipped,
+            Err(error) => Tolerated::Fatal(error),
         }
     }
 
@@ -345,16 +362,16 @@ impl ErrorOperator {
         }
     }
 
-    /// What to do after a converter did not convert: fetches what it waits for, or goes on as after any failure.
+    /// What to do after a converter did not convert: fetches what it waits for, or decides as after any failure.
     pub(crate) async fn after_conversion(
         &self,
-        converter: &dyn Converter,
+        plugins: &TaskPlugins,
         stage: Stage,
-        class: &str,
         subject: &(dyn FailureSubject + Sync),
         attempts: &mut Attempts,
         error: ConnectError,
     ) -> Decision {
+        let (converter, class) = plugins.converter(stage);
         if error.kind() != ErrorKind::NotReady {
             return self
                 .after_failure(stage, class, subject, attempts, error)

@@ -590,7 +590,7 @@ impl Worker {
             match tokio::time::timeout_at(deadline, &mut task.handle).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(connector = %id.connector, task = id.task, %error, "task ended out of order");
+                    tracing::error!(connector = %id.connector, task = id.task, %error, "the task panicked");
                 }
                 Err(_) => {
                     tracing::warn!(connector = %id.connector, task = id.task, "task does not stop in time, it is cancelled");

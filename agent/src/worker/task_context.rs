@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_api::{Converter, HeaderConverter, Reach};
+use sluice_api::{ConnectRecord, Converter, HeaderConverter, Reach, Result};
 use sluice_protocol::{ConnectorTaskId, TargetState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::errors::Stage;
 use super::metrics::TaskMetrics;
 use super::transformation_chain::TransformationChain;
 use crate::status::TaskStatusListener;
@@ -69,6 +70,36 @@ pub struct TaskPlugins {
     pub header_converter_class: String,
     /// Transformations in order, each with its predicate.
     pub transformations: TransformationChain,
+}
+
+impl TaskPlugins {
+    /// The converter of a stage, with its class; of any stage but that of keys the one of values.
+    pub(super) fn converter(&self, stage: Stage) -> (&dyn Converter, &str) {
+        match stage {
+            Stage::KeyConverter => (&*self.key_converter, &self.key_converter_class),
+            _ => (&*self.value_converter, &self.value_converter_class),
+        }
+    }
+
+    /// The bytes of a record's key, in `buffer` or in the record.
+    pub(super) fn key_bytes<'a>(
+        &self,
+        record: &'a ConnectRecord,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>> {
+        let (schema, converter) = (record.key_schema.as_ref(), &self.key_converter);
+        converter.from_connect_data(&record.topic, schema, &record.key, buffer)
+    }
+
+    /// The bytes of a record's value, in `buffer` or in the record.
+    pub(super) fn value_bytes<'a>(
+        &self,
+        record: &'a ConnectRecord,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>> {
+        let (schema, converter) = (record.value_schema.as_ref(), &self.value_converter);
+        converter.from_connect_data(&record.topic, schema, &record.value, buffer)
+    }
 }
 
 /// Everything source and sink loops have in common.

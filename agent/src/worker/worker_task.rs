@@ -1,5 +1,5 @@
 //! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end, where panics become errors
-//! and the listener hears how it went.
+//! and are reported to the listener.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -12,7 +12,7 @@ use super::task_context::TaskContext;
 
 /// Why a loop ended without an error.
 pub(super) enum End {
-    /// In order.
+    /// It was to stop.
     Stopped,
     /// The time for an orderly end is over.
     Cancelled,
@@ -44,7 +44,7 @@ pub(super) async fn target_state_changed(context: &mut TaskContext) {
     }
 }
 
-/// Ends a task: calls its `stop`, and tells the listener how it went unless the task was cancelled.
+/// Ends a task: calls its `stop`, and reports the outcome to the listener unless the task was cancelled.
 pub(super) async fn end(
     context: &TaskContext,
     stopping: &CancellationToken,

@@ -6,7 +6,7 @@ use sluice_api::{
 };
 
 use super::reporting::Reporting;
-use crate::worker::errors::{Attempts, Decision, Stage, Tolerated};
+use crate::worker::errors::{Stage, Tolerated, attempt};
 use crate::worker::sink_context::ConsumedSubject;
 use crate::worker::task_context::TaskContext;
 
@@ -43,65 +43,34 @@ impl Conversion<'_> {
     pub(super) async fn record(&self, raw: &RawRecord) -> Result<Option<SinkRecord>> {
         let plugins = &self.context.plugins;
         let subject = ConsumedSubject(raw);
-        macro_rules! step {
-            ($call:expr, $after_error:ident($($argument:expr),*)) => {
-                match $call {
-                    Ok(converted) => converted,
-                    Err(first) => {
-                        let mut attempts = Attempts::default();
-                        let mut error = first;
-                        loop {
-                            let decision = self
-                                .reporting
-                                .operator
-                                .$after_error($($argument),*, &subject, &mut attempts, error)
-                                .await;
-                            match decision {
-                                Decision::Skip => return Ok(None),
-                                Decision::Fail(error) => return Err(error),
-                                Decision::Retry => match $call {
-                                    Ok(converted) => break converted,
-                                    Err(next) => error = next,
-                                },
-                            }
-                        }
-                    }
-                }
-            };
-        }
-        let key: SchemaAndValue = step!(
+        let operator = &self.reporting.operator;
+        let key = attempt!(
             plugins
                 .key_converter
                 .to_connect_data(&raw.topic, raw.key.as_ref()),
-            after_conversion(
-                &*plugins.key_converter,
-                Stage::KeyConverter,
-                &plugins.key_converter_class
-            )
+            |attempts, error| {
+                let stage = Stage::KeyConverter;
+                operator
+                    .after_conversion(plugins, stage, &subject, &mut attempts, error)
+                    .await
+            }
         );
-        let value: SchemaAndValue = step!(
+        let Some(key) = key? else { return Ok(None) };
+        let value = attempt!(
             plugins
                 .value_converter
                 .to_connect_data(&raw.topic, raw.value.as_ref()),
-            after_conversion(
-                &*plugins.value_converter,
-                Stage::ValueConverter,
-                &plugins.value_converter_class
-            )
-        );
-        let mut headers = Headers::new();
-        if !raw.headers.is_empty() {
-            headers = Headers::with_capacity(raw.headers.len());
-            for (name, data) in &raw.headers {
-                let converted = step!(
-                    plugins
-                        .header_converter
-                        .to_connect_header(&raw.topic, name, data.as_ref()),
-                    after_failure(Stage::HeaderConverter, &plugins.header_converter_class)
-                );
-                headers.add_converted(name.clone(), converted);
+            |attempts, error| {
+                let stage = Stage::ValueConverter;
+                operator
+                    .after_conversion(plugins, stage, &subject, &mut attempts, error)
+                    .await
             }
-        }
+        );
+        let Some(value) = value? else { return Ok(None) };
+        let Some(headers) = self.headers(raw, &subject).await? else {
+            return Ok(None);
+        };
         if raw.timestamp < -1 {
             return Err(ConnectError::data(format!(
                 "Invalid record timestamp {}",
@@ -116,7 +85,7 @@ impl Conversion<'_> {
             };
             let transformed = plugins
                 .transformations
-                .apply(record, &origin, &self.reporting.operator, &subject)
+                .apply(record, &origin, operator, &subject)
                 .await;
             record = match transformed {
                 Tolerated::Done(record) => record,
@@ -125,6 +94,35 @@ impl Conversion<'_> {
             };
         }
         Ok(Some(sink_record(raw, record)))
+    }
+
+    /// The converted headers of a record; `None` if it is dropped.
+    async fn headers(
+        &self,
+        raw: &RawRecord,
+        subject: &ConsumedSubject<'_>,
+    ) -> Result<Option<Headers>> {
+        let plugins = &self.context.plugins;
+        let mut headers = Headers::with_capacity(raw.headers.len());
+        for (name, data) in &raw.headers {
+            let converted = attempt!(
+                plugins
+                    .header_converter
+                    .to_connect_header(&raw.topic, name, data.as_ref()),
+                |attempts, error| {
+                    let class = &plugins.header_converter_class;
+                    let operator = &self.reporting.operator;
+                    operator
+                        .after_failure(Stage::HeaderConverter, class, subject, &mut attempts, error)
+                        .await
+                }
+            );
+            let Some(converted) = converted? else {
+                return Ok(None);
+            };
+            headers.add_converted(name.clone(), converted);
+        }
+        Ok(Some(headers))
     }
 }
 
