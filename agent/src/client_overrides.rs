@@ -30,7 +30,8 @@ pub(crate) fn policy_name(given: &str) -> Option<&'static str> {
 }
 
 impl OverridePolicy {
-    /// The policy that a worker's file gives, with its allowlist; one that validation does not know counts as All.
+    /// The policy that a worker's file gives, with its allowlist; one that validation does not know
+    /// counts as All.
     pub(crate) fn new(given: &str, allowlist: &[String]) -> Self {
         match policy_name(given).unwrap_or("All") {
             "None" => Self::None,

@@ -99,7 +99,10 @@ fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
     def.add(
         ConfigKey::new("connector.class", String)
             .importance(Importance::High)
-            .doc("Name or alias of the class for this connector, such as FileStreamSink or org.apache.kafka.connect.file.FileStreamSinkConnector.")
+            .doc(
+                "Name or alias of the class for this connector, such as FileStreamSink or \
+                 org.apache.kafka.connect.file.FileStreamSinkConnector.",
+            )
             .group(COMMON, 2, Width::Long, "Connector class"),
     );
     def.add(
@@ -149,11 +152,17 @@ fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
     for (name, order, display, suggestion) in converters {
         let what = name.trim_end_matches(".converter");
         def.add(
-            with_default(ConfigKey::new(name, Class), suggestion.worker_class.as_ref())
-                .importance(Importance::Low)
-                .doc(format!("Converter of record {what}s between Connect's data and the bytes in Kafka; the worker's if not given. Its own keys follow under this prefix."))
-                .group(COMMON, order, Width::Short, display)
-                .recommender(suggest(&suggestion.classes)),
+            with_default(
+                ConfigKey::new(name, Class),
+                suggestion.worker_class.as_ref(),
+            )
+            .importance(Importance::Low)
+            .doc(format!(
+                "Converter of record {what}s between Connect's data and the bytes in \
+                     Kafka; the worker's if not given. Its own keys follow under this prefix."
+            ))
+            .group(COMMON, order, Width::Short, display)
+            .recommender(suggest(&suggestion.classes)),
         );
         def.add(
             with_default(

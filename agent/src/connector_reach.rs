@@ -1,9 +1,10 @@
-//! Keeps configurations of connectors within what `sluice.file.roots` and `sluice.http.hosts` of the worker's file let them
-//! reach.
+//! Keeps configurations of connectors within what `sluice.file.roots` and `sluice.http.hosts` of
+//! the worker's file let them reach.
 //!
-//! Every way from a configuration to a file or a host is compared here, before a plugin sees the configuration: by the
-//! definitions of the connector and of the converters, transformations and predicates that it names, and for Kafka's client
-//! keys by their names, behind whatever prefix (`producer.override.`, `source.cluster.`, `value.converter.schema.registry.`).
+//! Every way from a configuration to a file or a host is compared here, before a plugin sees the
+//! configuration: by the definitions of the connector and of the converters, transformations and
+//! predicates that it names, and for Kafka's client keys by their names, behind whatever prefix
+//! (`producer.override.`, `source.cluster.`, `value.converter.schema.registry.`).
 
 use sluice_api::config::Props;
 use sluice_api::error::ConnectError;
@@ -43,11 +44,12 @@ pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<Key
     faults
 }
 
-/// A stored configuration of a connector or task as it is used: with values for variables, and nothing out of reach in it.
+/// A stored configuration of a connector or task as it is used: with values for variables, and
+/// nothing out of reach in it.
 ///
 /// # Errors
-/// A config provider failed, or a key names what is out of reach: the configuration was stored before the worker's file said
-/// so, or by another worker.
+/// A config provider failed, or a key names what is out of reach: the configuration was stored
+/// before the worker's file said so, or by another worker.
 pub(crate) fn usable(
     plugins: &Plugins,
     worker: &WorkerConfig,

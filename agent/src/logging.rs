@@ -1,8 +1,9 @@
-//! Logs of the worker: structured events to stderr, as text or JSON, with levels that can be changed while it runs.
+//! Logs of the worker: structured events to stderr, as text or JSON, with levels that can be
+//! changed while it runs.
 //!
-//! A logger of the REST API is a target of `tracing`, such as `sluice_agent::herder`; `root` is the level of all
-//! others. Java's names of loggers, as runbooks have them, set the targets that do the same work.
-//! Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
+//! A logger of the REST API is a target of `tracing`, such as `sluice_agent::herder`; `root` is the
+//! level of all others. Java's names of loggers, as runbooks have them, set the targets that do the
+//! same work. Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
 
 mod event_writer;
 
@@ -123,8 +124,9 @@ const JAVA_LOGGERS: [(&str, &str); 15] = [
     ("org.apache.kafka.connect.transforms", "sluice_plugins"),
 ];
 
-/// Our targets behind a Java logger: those of all packages and classes whose names start alike, as with other loggers,
-/// else the one of the narrowest package it is in; none for names that are not Kafka's.
+/// Our targets behind a Java logger: those of all packages and classes whose names start alike, as
+/// with other loggers, else the one of the narrowest package it is in; none for names that are not
+/// Kafka's.
 fn targets_of_java(name: &str) -> Vec<&'static str> {
     let below: Vec<&str> = JAVA_LOGGERS
         .iter()
@@ -264,8 +266,8 @@ impl Loggers {
             .ok_or_else(|| LoggerError::Unknown(name.to_owned()))
     }
 
-    /// Sets a logger and every other whose name starts with its name; root sets all, a Java logger also the targets
-    /// behind it. Returns, sorted, those whose level changed.
+    /// Sets a logger and every other whose name starts with its name; root sets all, a Java logger
+    /// also the targets behind it. Returns, sorted, those whose level changed.
     ///
     /// # Errors
     /// The level is unknown or missing, or this logger is one too many.

@@ -28,7 +28,8 @@ impl NamedClass {
     }
 }
 
-/// All that are named, in the order of connector, converters, transformations, predicates; `value` gives the values of keys.
+/// All that are named, in the order of connector, converters, transformations, predicates; `value`
+/// gives the values of keys.
 pub(crate) fn named_classes<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Vec<NamedClass> {
     let mut found = Vec::new();
     let mut look = |key: String, prefix: String, lookup: Lookup| {

@@ -1,7 +1,8 @@
 //! The one visible list of everything that `connector.class` and its like can name.
 //!
-//! A new plugin is a line in [`Plugins::built_in`]. Names are Java class names, so that existing configurations run
-//! unchanged; the short forms of JVM Connect work too: the simple name, with or without its suffix.
+//! A new plugin is a line in [`Plugins::built_in`]. Names are Java class names, so that existing
+//! configurations run unchanged; the short forms of JVM Connect work too: the simple name, with or
+//! without its suffix.
 
 use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
@@ -151,8 +152,9 @@ impl Plugins {
         plugins
     }
 
-    /// Those that a worker lets its users have: of connectors, with `allow` none but these; of all kinds none that `deny` names.
-    /// An entry is a class, one of its aliases, or the beginning of classes with `*` behind it.
+    /// Those that a worker lets its users have: of connectors, with `allow` none but these; of all
+    /// kinds none that `deny` names. An entry is a class, one of its aliases, or the beginning of
+    /// classes with `*` behind it.
     #[must_use]
     pub fn restricted(mut self, allow: &[String], deny: &[String]) -> Self {
         let mut denied = Vec::new();
@@ -356,8 +358,8 @@ impl Plugins {
     }
 }
 
-/// True if `name` is the class or one of its aliases; blanks around it do not count, as for all values of type class. Nested
-/// classes such as `Cast$Value` have no alias.
+/// True if `name` is the class or one of its aliases; blanks around it do not count, as for all
+/// values of type class. Nested classes such as `Cast$Value` have no alias.
 fn is_named(class: &str, suffix: &str, name: &str) -> bool {
     let name = name.trim();
     if class == name {
@@ -392,7 +394,8 @@ mod tests {
             panic!("found")
         };
         assert!(error.to_string().starts_with(
-            "Failed to find any class that implements Connector and which name matches Nope, available connectors are: "
+            "Failed to find any class that implements Connector and which name matches Nope, \
+             available connectors are: "
         ));
         assert!(error.to_string().contains("FileStreamSinkConnector"));
     }

@@ -1,7 +1,8 @@
 //! Whole workers: from a properties file to a running process, and back down again.
 //!
-//! [`run_distributed`] and [`run_standalone`] are what `sluice agent` and `sluice standalone` call; they return when
-//! `stop` is cancelled and everything has been put away. Nothing here reads the environment or ends the process.
+//! [`run_distributed`] and [`run_standalone`] are what `sluice agent` and `sluice standalone` call;
+//! they return when `stop` is cancelled and everything has been put away. Nothing here reads the
+//! environment or ends the process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -203,8 +204,8 @@ pub async fn run_distributed(
     }
 }
 
-/// Runs a worker alone until `stop`, with the connectors of the given files (properties, or JSON as the REST API takes
-/// it).
+/// Runs a worker alone until `stop`, with the connectors of the given files (properties, or JSON as
+/// the REST API takes it).
 ///
 /// # Errors
 /// If it or one of the connectors cannot start.
@@ -314,7 +315,8 @@ fn client_id_base(config: &WorkerConfig) -> String {
     }
 }
 
-/// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is stopped meanwhile.
+/// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is
+/// stopped meanwhile.
 ///
 /// Servers without an address are an error at once, as are logins and certificates that are refused. One that
 /// does not answer is reported from the first second on.

@@ -1,5 +1,5 @@
-//! Validation of connector configurations: every fault of every key at once, in the composition of the REST answer
-//! (Kafka's `AbstractHerder.validateConnectorConfig`).
+//! Validation of connector configurations: every fault of every key at once, in the composition of
+//! the REST answer (Kafka's `AbstractHerder.validateConnectorConfig`).
 
 mod aliases;
 mod answer;
@@ -97,7 +97,8 @@ pub async fn validate_with(
     }
 }
 
-/// Shows the text with variables instead of the values that came from config providers. (A JVM worker shows the values.)
+/// Shows the text with variables instead of the values that came from config providers. (A JVM
+/// worker shows the values.)
 fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
     if resolved.is_plain() {
         return infos;
@@ -119,7 +120,8 @@ fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
     infos
 }
 
-/// Time for a connector's own checks, as for every request of REST (`RestClient.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
+/// Time for a connector's own checks, as for every request of REST
+/// (`RestClient.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// What a connector's checks find, which may wait for a system that does not answer.
@@ -130,7 +132,8 @@ async fn within<T>(
 ) -> Result<T, ValidationError> {
     tokio::time::timeout(limit, checks).await.map_err(|_| {
         ValidationError::Failed(format!(
-            "Request timed out. {class} did not end its checks within {limit:?}; does the system that it connects to answer?"
+            "Request timed out. {class} did not end its checks within {limit:?}; does the system \
+             that it connects to answer?"
         ))
     })
 }
@@ -251,7 +254,9 @@ pub fn refuse_faults(infos: &ConfigInfos) -> Result<(), ValidationError> {
         .flat_map(|value| value.errors.iter().map(String::as_str))
         .collect();
     Err(ValidationError::Invalid(format!(
-        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can \
+         also find the above list of errors at the endpoint \
+         `/connector-plugins/{{connectorType}}/config/validate`",
         infos.error_count,
         errors.join("\n")
     )))

@@ -1,8 +1,9 @@
 //! The worker's properties file: the same keys, defaults and checks as `connect-distributed` and
 //! `connect-standalone` (Kafka's `WorkerConfig`, `DistributedConfig`, `StandaloneConfig`).
 //!
-//! Every fault of a file is collected and reported at once. Keys that are not known give a warning, as with the
-//! JVM worker; client keys under `producer.`, `consumer.` and `admin.` pass through to the clients.
+//! Every fault of a file is collected and reported at once. Keys that are not known give a warning,
+//! as with the JVM worker; client keys under `producer.`, `consumer.` and `admin.` pass through to
+//! the clients.
 
 mod keys;
 
@@ -247,7 +248,8 @@ impl WorkerConfig {
                 .any(|one| one == algorithm)
             {
                 faults.push(format!(
-                    "inter.worker.signature.algorithm: {algorithm} must be in the list inter.worker.verification.algorithms"
+                    "inter.worker.signature.algorithm: {algorithm} must be in the list \
+                     inter.worker.verification.algorithms"
                 ));
             }
             for name in [
@@ -286,7 +288,8 @@ impl WorkerConfig {
         unknown_keys(&self.raw, self.mode)
     }
 
-    /// Keys of this file that name Java classes or jars, none of which is loaded here, for the warning at start.
+    /// Keys of this file that name Java classes or jars, none of which is loaded here, for the
+    /// warning at start.
     pub fn keys_without_effect(&self) -> Vec<&str> {
         keys_without_effect(&self.raw)
     }
@@ -366,8 +369,8 @@ impl WorkerConfig {
         }
     }
 
-    /// `telemetry.storage.topic`, or the status topic's name with `-telemetry` behind it; `None` when the key is
-    /// given without a value, and for a standalone worker.
+    /// `telemetry.storage.topic`, or the status topic's name with `-telemetry` behind it; `None`
+    /// when the key is given without a value, and for a standalone worker.
     pub fn telemetry_topic(&self) -> Option<String> {
         if self.mode == Mode::Standalone {
             return None;
@@ -392,8 +395,9 @@ impl WorkerConfig {
         )
     }
 
-    /// The URL other workers reach this one at, with a trailing slash, once the REST server is bound to `bound`
-    /// (scheme, host, port by the rules of `RestServer.advertisedUrl`: `rest.advertised.*`, else the first listener of that scheme).
+    /// The URL other workers reach this one at, with a trailing slash, once the REST server is
+    /// bound to `bound` (scheme, host, port by the rules of `RestServer.advertisedUrl`:
+    /// `rest.advertised.*`, else the first listener of that scheme).
     pub fn advertised_url(&self, bound: &[(Listener, u16)]) -> String {
         let scheme = match self.optional_string("rest.advertised.listener") {
             Some(scheme) if !scheme.is_empty() => scheme.to_ascii_lowercase(),

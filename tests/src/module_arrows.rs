@@ -1,8 +1,8 @@
-//! Rules about the modules of a crate: the arrows of their imports run downwards, so that a module can be read with those
-//! below it alone.
+//! Rules about the modules of a crate: the arrows of their imports run downwards, so that a module
+//! can be read with those below it alone.
 //!
-//! A circle of modules has no floor that is the lower one. So there must be none but those that are listed here, which are
-//! older than this rule and may only shrink.
+//! A circle of modules has no floor that is the lower one. So there must be none but those that are
+//! listed here, which are older than this rule and may only shrink.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -13,7 +13,8 @@ use super::{ClusterConfigState, ConfigUpdate};
 #[derive(Default)]
 pub(crate) struct ConfigStateMachine {
     state: Arc<ClusterConfigState>,
-    /// Task configs that wait for their commit. An entry, even empty, means that some were seen since loading.
+    /// Task configs that wait for their commit. An entry, even empty, means that some were seen
+    /// since loading.
     buffered: HashMap<ConnectorName, BTreeMap<u32, Arc<ConfigMap>>>,
     loaded: bool,
 }
@@ -29,7 +30,8 @@ impl ConfigStateMachine {
         self.loaded = true;
     }
 
-    /// Takes a record at an offset, and says what changed. Nothing is said before [`ConfigStateMachine::loaded`].
+    /// Takes a record at an offset, and says what changed. Nothing is said before
+    /// [`ConfigStateMachine::loaded`].
     ///
     /// # Errors
     /// If the record is not one of ours, or malformed; the picture is as before then, but for its offset.

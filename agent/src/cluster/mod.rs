@@ -1,7 +1,7 @@
 //! What the records of the config and status topics mean, without I/O and without a clock.
 //!
-//! * [`ConfigStateMachine`] is fed with the records of the config topic, and gives [`ClusterConfigState`], a picture that
-//!   never changes, and a [`ConfigUpdate`] for each change.
+//! * [`ConfigStateMachine`] is fed with the records of the config topic, and gives
+//!   [`ClusterConfigState`], a picture that never changes, and a [`ConfigUpdate`] for each change.
 //! * [`StatusCache`] is fed with those of the status topic.
 //!
 //! The stores feed them; the herder, the group's leader and REST read them.
@@ -25,7 +25,8 @@ pub trait ConfigSnapshotSource: Send + Sync {
     fn snapshot(&self) -> Arc<ClusterConfigState>;
 }
 
-/// Something in the config topic changed. Sent only for records read after `start` came to the end of the topic.
+/// Something in the config topic changed. Sent only for records read after `start` came to the end
+/// of the topic.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConfigUpdate {
     /// A connector config was written, maybe the same as before.
@@ -36,7 +37,8 @@ pub enum ConfigUpdate {
     Tasks {
         /// The connector.
         connector: ConnectorName,
-        /// Tasks whose configs were applied. Empty when the commit was incomplete or nothing was written before it.
+        /// Tasks whose configs were applied. Empty when the commit was incomplete or nothing was
+        /// written before it.
         applied: Vec<ConnectorTaskId>,
     },
     /// The target state of an existing connector became another.

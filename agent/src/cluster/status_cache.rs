@@ -21,8 +21,9 @@ impl StatusCache {
                 connector,
                 status: Some(status),
             } => {
-                // After an outage the word of the worker that gave the connector up may arrive behind that of its next one.
-                // The JVM has no such rule for connectors and then shows UNASSIGNED until the next change.
+                // After an outage the word of the worker that gave the connector up may arrive
+                // behind that of its next one. The JVM has no such rule for connectors and then
+                // shows UNASSIGNED until the next change.
                 let outdated = status.state == State::Unassigned
                     && self.connectors.get(&connector).is_some_and(|known| {
                         known.state == State::Running && known.generation > status.generation
@@ -42,7 +43,8 @@ impl StatusCache {
                 id,
                 status: Some(status),
             } => {
-                // A late word of the worker that gave the task up says nothing about the one that runs it now.
+                // A late word of the worker that gave the task up says nothing about the one that
+                // runs it now.
                 let outdated = status.state == State::Unassigned
                     && self.task(&id).is_some_and(|known| {
                         known.state == State::Running && known.generation >= status.generation

@@ -284,7 +284,8 @@ impl WorkerCoordinator {
         self.heartbeat = None;
     }
 
-    /// One step: acts on a signal, finds the coordinator, or moves the join on. `None`: nothing for the herder yet.
+    /// One step: acts on a signal, finds the coordinator, or moves the join on. `None`: nothing for
+    /// the herder yet.
     async fn step(&mut self) -> Option<GroupEvent> {
         if let Some(signal) = self.heartbeat.as_ref().and_then(Heartbeat::take) {
             return self.on_signal(signal);

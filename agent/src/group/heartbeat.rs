@@ -68,7 +68,8 @@ impl Drop for PollGuard {
 
 /// The longest time between two heartbeats, however long `heartbeat.interval.ms` is.
 ///
-/// A member hears of a rebalance in the answer to a heartbeat only, and the group waits for every member, twice where work moves.
+/// A member hears of a rebalance in the answer to a heartbeat only, and the group waits for every
+/// member, twice where work moves.
 const MOST: Duration = Duration::from_millis(250);
 
 /// A running heartbeat; dropping it stops it.

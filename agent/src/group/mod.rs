@@ -1,15 +1,17 @@
 //! The worker's place in its group: Kafka's classic group protocol with protocol type `connect`.
 //!
-//! [`WorkerCoordinator`] is what the herder drives. It finds the group coordinator, joins, computes the assignment
-//! when this worker leads (see [`assignor`]), keeps the heartbeat going in a task of its own, and tells the herder what
-//! to do as [`GroupEvent`]s. The herder stops and starts work; nothing here touches connectors or tasks.
+//! [`WorkerCoordinator`] is what the herder drives. It finds the group coordinator, joins, computes
+//! the assignment when this worker leads (see [`assignor`]), keeps the heartbeat going in a task of
+//! its own, and tells the herder what to do as [`GroupEvent`]s. The herder stops and starts work;
+//! nothing here touches connectors or tasks.
 //!
 //! Contract of [`WorkerCoordinator::poll`]:
-//! * It is cancel-safe: dropped in a `select!`, the next call goes on where it was, a join in flight included.
-//! * A join happens only inside `poll`. So work told to be revoked is stopped before the next join, as long as the
-//!   herder stops it before it polls again.
-//! * If `poll` is not called for `rebalance.timeout.ms`, the member leaves the group by itself and keeps its work until
-//!   it joins again (with the next `poll`).
+//! * It is cancel-safe: dropped in a `select!`, the next call goes on where it was, a join in
+//!   flight included.
+//! * A join happens only inside `poll`. So work told to be revoked is stopped before the next join,
+//!   as long as the herder stops it before it polls again.
+//! * If `poll` is not called for `rebalance.timeout.ms`, the member leaves the group by itself and
+//!   keeps its work until it joins again (with the next `poll`).
 //! * The delayed rebalance is joined by `poll` itself when its time has come.
 //!
 //! ```text
@@ -64,7 +66,8 @@ pub(crate) enum GroupEvent {
         /// Everything held until now.
         work: Work,
     },
-    /// Membership is impossible and trying again can't help (not authorised, refused settings): end the worker.
+    /// Membership is impossible and trying again can't help (not authorised, refused settings): end
+    /// the worker.
     Failed {
         /// Why, one line.
         reason: String,
@@ -86,12 +89,13 @@ pub(crate) struct Rebalance {
     pub leader_url: String,
     /// Whether this worker leads.
     pub is_leader: bool,
-    /// Error 1: configs of the members do not match. Nothing was assigned; read the config topic and join again.
+    /// Error 1: configs of the members do not match. Nothing was assigned; read the config topic
+    /// and join again.
     pub config_mismatch: bool,
     /// Config offset to start from.
     pub config_offset: Offset,
-    /// What has to be stopped. With the eager protocol: what was held and is not in the new assignment any more, which
-    /// happens only when the group changed to that protocol.
+    /// What has to be stopped. With the eager protocol: what was held and is not in the new
+    /// assignment any more, which happens only when the group changed to that protocol.
     pub revoked: Work,
     /// What is new.
     pub assigned: Work,

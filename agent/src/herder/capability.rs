@@ -1,7 +1,8 @@
 //! Which connectors of a cluster this build can run.
 //!
-//! An agent that joins a group of JVM workers takes its share of all connectors, and those whose classes it lacks are FAILED
-//! on it until it leaves. So it compares the config topic with its plugins first.
+//! An agent that joins a group of JVM workers takes its share of all connectors, and those whose
+//! classes it lacks are FAILED on it until it leaves. So it compares the config topic with its
+//! plugins first.
 
 use std::fmt;
 
@@ -26,8 +27,8 @@ impl fmt::Display for MissingClass {
     }
 }
 
-/// The classes that a connector's configuration names and `plugins` lack: connector, converters, transformations and
-/// predicates. Values with variables are not known here, and pass.
+/// The classes that a connector's configuration names and `plugins` lack: connector, converters,
+/// transformations and predicates. Values with variables are not known here, and pass.
 pub(crate) fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClass> {
     named_classes(|key| config.text(key))
         .into_iter()
@@ -36,7 +37,8 @@ pub(crate) fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<Miss
         .collect()
 }
 
-/// The connectors that `plugins` cannot run, each with what it lacks. Those that are STOPPED run nowhere, and are left out.
+/// The connectors that `plugins` cannot run, each with what it lacks. Those that are STOPPED run
+/// nowhere, and are left out.
 pub(crate) fn incapable_of(
     plugins: &Plugins,
     configs: &ClusterConfigState,
@@ -51,7 +53,8 @@ pub(crate) fn incapable_of(
         .collect()
 }
 
-/// The first of them as one text: `"orders" (connector.class=a.B), "clicks" (transforms.x.type=a.C) and 3 more`.
+/// The first of them as one text: `"orders" (connector.class=a.B), "clicks" (transforms.x.type=a.C)
+/// and 3 more`.
 pub(crate) fn named(incapable: &[(ConnectorName, Vec<MissingClass>)]) -> String {
     const NAMED: usize = 20;
     let mut texts: Vec<String> = incapable

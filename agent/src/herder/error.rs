@@ -19,8 +19,8 @@ pub(crate) enum HerderError {
     /// What the call names does not exist (`NotFoundException`).
     #[error("{0}")]
     NotFound(String),
-    /// It exists already, or another change came first (`AlreadyExistsException`, `ConnectRestException` with 409); the
-    /// latter passes.
+    /// It exists already, or another change came first (`AlreadyExistsException`,
+    /// `ConnectRestException` with 409); the latter passes.
     #[error("{0}")]
     Conflict(String),
     /// The request itself is at fault (`BadRequestException`).
@@ -68,7 +68,8 @@ impl HerderError {
     /// The leader has to carry out a call, and its URL is unknown.
     pub(crate) fn no_leader() -> Self {
         Self::Conflict(
-            "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway."
+            "Cannot complete request momentarily due to no known leader URL, likely because a \
+             rebalance was underway."
                 .to_owned(),
         )
     }

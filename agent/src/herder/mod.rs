@@ -1,7 +1,7 @@
 //! The herder: what decides over connectors (Kafka's `Herder`).
 //!
-//! [`Herder`] is what the REST server sees. A distributed herder shares the work of a group through the config,
-//! offset and status topics; a standalone herder does all of it alone.
+//! [`Herder`] is what the REST server sees. A distributed herder shares the work of a group through
+//! the config, offset and status topics; a standalone herder does all of it alone.
 //!
 //! Contract: a call that only the leader or the owner of a connector may carry out answers
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
@@ -209,8 +209,8 @@ pub(crate) trait Herder: Send + Sync + 'static {
 /// Version of Kafka Connect whose behaviour this worker has, as `GET /` says it.
 pub(crate) const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
 
-/// Commit of this build, 16 hexadecimal digits as of Kafka's, since clients expect them. Release builds set `SLUICE_COMMIT`;
-/// others do not know theirs, and have zeros.
+/// Commit of this build, 16 hexadecimal digits as of Kafka's, since clients expect them. Release
+/// builds set `SLUICE_COMMIT`; others do not know theirs, and have zeros.
 const COMMIT: &str = match option_env!("SLUICE_COMMIT") {
     Some(commit) => commit,
     None => "0000000000000000",

@@ -1,7 +1,7 @@
 //! Reading, altering and resetting the offsets of connectors (KIP-875).
 //!
-//! Offsets of sinks are those of their consumer group, offsets of sources stand in the offset store. Whether the
-//! connector is stopped is for the herder to say.
+//! Offsets of sinks are those of their consumer group, offsets of sources stand in the offset
+//! store. Whether the connector is stopped is for the herder to say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +50,9 @@ pub(crate) struct Changed {
 /// The error for a connector that is not stopped.
 pub(super) fn not_stopped(name: &str) -> HerderError {
     HerderError::Invalid(format!(
-        "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+        "Connectors must be in the STOPPED state before their offsets can be modified. This can be \
+         done for the specified connector by issuing a 'PUT' request to the \
+         '/connectors/{name}/stop' endpoint"
     ))
 }
 
@@ -157,7 +159,9 @@ impl OffsetAccess<'_> {
             format!("The offsets for this connector have been {verb} successfully")
         } else {
             format!(
-                "The Connect framework-managed offsets for this connector have been {verb} successfully. However, if this connector manages offsets externally, they will need to be manually {verb} in the system that the connector uses."
+                "The Connect framework-managed offsets for this connector have been {verb} \
+                 successfully. However, if this connector manages offsets externally, they will need \
+                 to be manually {verb} in the system that the connector uses."
             )
         };
         tracing::info!(connector = %name, partitions, "offsets {verb}");
@@ -290,7 +294,12 @@ impl OffsetAccess<'_> {
         match changed {
             Ok(()) => Ok((handled, u64::try_from(change.len()).unwrap_or(u64::MAX))),
             Err(error) if error.group_has_members() => Err(HerderError::Failed(format!(
-                "Failed to {verb} consumer group offsets for connector {name} either because its tasks haven't stopped completely yet or the connector was resumed before the request to {verb} its offsets could be successfully completed. If the connector is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the Connect cluster may need to be restarted to get rid of the zombie sink tasks."
+                "Failed to {verb} consumer group offsets for connector {name} either because its \
+                 tasks haven't stopped completely yet or the connector was resumed before the \
+                 request to {verb} its offsets could be successfully completed. If the connector is \
+                 in a stopped state, this operation can be safely retried. If it doesn't eventually \
+                 succeed, the Connect cluster may need to be restarted to get rid of the zombie sink \
+                 tasks."
             ))),
             Err(error) => {
                 tracing::warn!(connector = %name, group, %error, "cannot change group offsets");
@@ -328,7 +337,8 @@ impl OffsetAccess<'_> {
 fn hook_failed(name: &str, error: &ConnectError) -> HerderError {
     if error.kind() == ErrorKind::Unsupported {
         return HerderError::Failed(format!(
-            "Failed to modify offsets for connector {name} because it doesn't support external modification of offsets"
+            "Failed to modify offsets for connector {name} because it doesn't support external \
+             modification of offsets"
         ));
     }
     HerderError::failed(error)
@@ -380,7 +390,8 @@ fn sink_change(given: &ConnectorOffsets) -> HerderResult<SinkChange> {
             partition.get("kafka_partition"),
         ) else {
             return Err(bad(
-                "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'",
+                "The partition for a sink connector offset must contain the keys 'kafka_topic' and \
+                 'kafka_partition'",
             ));
         };
         let topic = plain(topic)
@@ -389,23 +400,27 @@ fn sink_change(given: &ConnectorOffsets) -> HerderResult<SinkChange> {
             .ok_or_else(|| bad("Kafka partitions must be valid numbers and may not be null"))?;
         let number = number.parse().map_err(|_| {
             HerderError::Invalid(format!(
-                "Failed to parse the following Kafka partition value in the provided offsets: '{number}'. Partition values for sink connectors need to be integers."
+                "Failed to parse the following Kafka partition value in the provided offsets: \
+                 '{number}'. Partition values for sink connectors need to be integers."
             ))
         })?;
-        let offset = match &entry.offset {
-            None => None,
-            Some(offset) => {
-                let value = offset.get("kafka_offset").ok_or_else(|| {
-                    bad("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
+        let offset =
+            match &entry.offset {
+                None => None,
+                Some(offset) => {
+                    let value = offset.get("kafka_offset").ok_or_else(|| {
+                    bad("The offset for a sink connector should either be null or contain the key \
+                         'kafka_offset'")
                 })?;
-                let value = plain(value).unwrap_or_else(|| "null".to_owned());
-                Some(value.parse().map_err(|_| {
+                    let value = plain(value).unwrap_or_else(|| "null".to_owned());
+                    Some(value.parse().map_err(|_| {
                     HerderError::Invalid(format!(
-                        "Failed to parse the following Kafka offset value in the provided offsets: '{value}'. Offset values for sink connectors need to be integers."
+                        "Failed to parse the following Kafka offset value in the provided offsets: \
+                         '{value}'. Offset values for sink connectors need to be integers."
                     ))
                 })?)
-            }
-        };
+                }
+            };
         change.insert(TopicPartition::new(topic, number), offset);
     }
     Ok(change)

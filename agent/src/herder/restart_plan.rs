@@ -1,4 +1,5 @@
-//! What a restart with options restarts (KIP-745): a pure decision over the states of a connector and its tasks.
+//! What a restart with options restarts (KIP-745): a pure decision over the states of a connector
+//! and its tasks.
 
 use sluice_protocol::State;
 use sluice_protocol::rest::ConnectorStateInfo;

@@ -1,7 +1,7 @@
 //! The standalone herder: one worker that does everything alone (Kafka's `StandaloneHerder`).
 //!
-//! Configs and states live in memory, offsets in a file. Changes happen one after another under one lock; the config
-//! and status machines are those of the distributed worker.
+//! Configs and states live in memory, offsets in a file. Changes happen one after another under one
+//! lock; the config and status machines are those of the distributed worker.
 
 use std::sync::Arc;
 

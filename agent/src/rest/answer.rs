@@ -33,7 +33,8 @@ impl RestError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// The body to send. Names of two things that look alike do not in it: what cannot be seen is shown by its code.
+    /// The body to send. Names of two things that look alike do not in it: what cannot be seen is
+    /// shown by its code.
     fn body(&self) -> ErrorMessage {
         ErrorMessage {
             error_code: self.status.as_u16(),

@@ -1,8 +1,9 @@
 //! The REST API of a worker: the paths, bodies, statuses and messages of JVM Connect 4.3.
 //!
-//! [`RestServer::bind`] opens the listeners first, because the port may be part of the worker's advertised URL; until
-//! [`RestServer::serve`] names the herder every path answers 404. [`routes`] is the table of calls, `calls` carries
-//! them out, `forward` passes them on, `headers` adds CORS and configured headers.
+//! [`RestServer::bind`] opens the listeners first, because the port may be part of the worker's
+//! advertised URL; until [`RestServer::serve`] names the herder every path answers 404. [`routes`]
+//! is the table of calls, `calls` carries them out, `forward` passes them on, `headers` adds CORS
+//! and configured headers.
 
 mod answer;
 mod calls;
@@ -266,8 +267,8 @@ impl RestServer {
         self.open.close();
     }
 
-    /// Waits for the answers of requests that the herder, which has to be stopped before, was working on: two seconds at
-    /// most, since what is open then waits for something else.
+    /// Waits for the answers of requests that the herder, which has to be stopped before, was
+    /// working on: two seconds at most, since what is open then waits for something else.
     pub(crate) async fn stop(self) {
         self.close();
         let ended = tokio::time::timeout(SHUTDOWN_GRACE, self.open.wait()).await;

@@ -1,4 +1,5 @@
-//! TLS of the REST server and of requests to other workers, from `listeners.https.*` or else the worker's `ssl.*`.
+//! TLS of the REST server and of requests to other workers, from `listeners.https.*` or else the
+//! worker's `ssl.*`.
 //!
 //! Stores are JKS, PKCS12 or PEM, the last from files or from the properties.
 

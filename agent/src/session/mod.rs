@@ -1,4 +1,5 @@
-//! Requests between workers of a sessioned group (KIP-507): how they are signed, and how they are sent to the leader.
+//! Requests between workers of a sessioned group (KIP-507): how they are signed, and how they are
+//! sent to the leader.
 
 mod leader_client;
 mod signature;

@@ -1,4 +1,5 @@
-//! Signed requests between workers (KIP-507): a MAC over the body bytes, with the session key of the config topic.
+//! Signed requests between workers (KIP-507): a MAC over the body bytes, with the session key of
+//! the config topic.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -49,7 +50,8 @@ pub(crate) enum SignatureError {
     },
     /// This worker has not read a session key yet.
     #[error(
-        "This worker is still starting up and has not been able to read a session key from the config topic yet"
+        "This worker is still starting up and has not been able to read a session key from the \
+         config topic yet"
     )]
     NoKey,
     /// Signed with another key, or another body was.
@@ -78,8 +80,8 @@ impl RequestSignature {
 
     /// Checks the signature, in the order of the JVM worker.
     ///
-    /// `required` is false outside a sessioned group, where only malformed headers are refused. `key` is the session
-    /// key read from the config topic.
+    /// `required` is false outside a sessioned group, where only malformed headers are refused.
+    /// `key` is the session key read from the config topic.
     ///
     /// # Errors
     /// The first of these checks that fails.

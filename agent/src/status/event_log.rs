@@ -1,5 +1,5 @@
-//! Events for the telemetry topic, taken from anywhere without waiting; a full buffer drops the oldest, never the worker's
-//! work.
+//! Events for the telemetry topic, taken from anywhere without waiting; a full buffer drops the
+//! oldest, never the worker's work.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -20,7 +20,8 @@ pub enum StorageError {
     },
     /// A transactional write failed: another leader has fenced this one, or the brokers did not answer.
     #[error(
-        "Failed to write to config topic; this may be due to a transient error and the request can be safely retried"
+        "Failed to write to config topic; this may be due to a transient error and the request can \
+         be safely retried"
     )]
     PrivilegedWrite {
         /// What was written.
@@ -69,7 +70,8 @@ pub enum StorageError {
     },
     /// The topic has another number of partitions than the store can work with.
     #[error(
-        "topic {topic:?} supplied via the {key:?} property is required to have a single partition in order to guarantee consistency of connector configurations, but found {found} partitions"
+        "topic {topic:?} supplied via the {key:?} property is required to have a single partition in \
+         order to guarantee consistency of connector configurations, but found {found} partitions"
     )]
     Partitions {
         /// Name of the internal topic.

@@ -110,7 +110,8 @@ impl OffsetBackingStore for FileOffsetBackingStore {
     }
 }
 
-/// Stream magic, version, and the class description of `java.util.HashMap` (Java Object Serialization, version 5).
+/// Stream magic, version, and the class description of `java.util.HashMap` (Java Object
+/// Serialization, version 5).
 const HEADER: &[u8] = &[
     0xac, 0xed, 0x00, 0x05, 0x73, 0x72, 0x00, 0x11, b'j', b'a', b'v', b'a', b'.', b'u', b't', b'i',
     b'l', b'.', b'H', b'a', b's', b'h', b'M', b'a', b'p', 0x05, 0x07, 0xda, 0xc1, 0xc3, 0x16, 0x60,

@@ -1,8 +1,8 @@
-//! A topic as a log that is read from its beginning and kept up with, and written with acknowledgement (Kafka's
-//! `KafkaBasedLog`).
+//! A topic as a log that is read from its beginning and kept up with, and written with
+//! acknowledgement (Kafka's `KafkaBasedLog`).
 //!
-//! One task reads and hands every record to the handler, in order per partition. [`KafkaBasedLog::read_to_end`] finds
-//! the end offsets and waits until the reader is there.
+//! One task reads and hands every record to the handler, in order per partition.
+//! [`KafkaBasedLog::read_to_end`] finds the end offsets and waits until the reader is there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +23,9 @@ use super::StorageError;
 use super::log_producer::{Acknowledgement, LogProducer};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long records that are on their way may take before the reader looks again. Longer than a fetch waits at the
-/// broker (500 ms): looking again throws away the fetch under way, and whatever it would have brought.
+/// How long records that are on their way may take before the reader looks again. Longer than a
+/// fetch waits at the broker (500 ms): looking again throws away the fetch under way, and whatever
+/// it would have brought.
 const FETCH_PAUSE: Duration = Duration::from_millis(700);
 /// How long to wait for records before asking whether only transaction markers are missing.
 const MARKER_PAUSE: Duration = Duration::from_millis(100);
@@ -125,8 +126,8 @@ struct Progress {
 struct PartitionProgress {
     /// Behind the last record read.
     next: i64,
-    /// The end was reached since the last record. Behind the last record may be transaction markers, which are never
-    /// delivered, so this can hold before `next` is the end offset.
+    /// The end was reached since the last record. Behind the last record may be transaction
+    /// markers, which are never delivered, so this can hold before `next` is the end offset.
     at_end: bool,
     /// An end offset up to which nothing but transaction markers is missing.
     seen_end: i64,
@@ -297,7 +298,8 @@ impl KafkaBasedLog {
             if self.read_committed {
                 self.wait_for_open_transactions(&ends).await?;
             }
-            // Records are on their way, as a rule. Only what stays behind may be short of a transaction marker.
+            // Records are on their way, as a rule. Only what stays behind may be short of a
+            // transaction marker.
             let arrived = self.wait_for(&ends, Reached::Records);
             if let Ok(arrived) = tokio::time::timeout(MARKER_PAUSE, arrived).await {
                 return arrived;
@@ -460,8 +462,8 @@ impl KafkaBasedLog {
 
     /// The end offsets of all partitions. Waits for partitions that have no leader yet.
     ///
-    /// Asked for over a connection of their own: a broker answers in order, and the reader's fetch may be waiting there
-    /// for up to half a second.
+    /// Asked for over a connection of their own: a broker answers in order, and the reader's fetch
+    /// may be waiting there for up to half a second.
     async fn end_offsets(&self) -> Result<Vec<(i32, i64)>, StorageError> {
         let count = self.progress.partitions.lock().len();
         let partitions: Vec<(String, i32)> = (0..i32::try_from(count).unwrap_or(i32::MAX))
@@ -537,8 +539,9 @@ async fn read(
             }
             Err(KafkaError::PartitionEOF(partition)) => (partition, None),
             Err(error) => {
-                // librdkafka goes on by itself: brokers come back, leaders are found. It reports every attempt, and
-                // the records behind the reports must not wait, so there is no pause here.
+                // librdkafka goes on by itself: brokers come back, leaders are found. It reports
+                // every attempt, and the records behind the reports must not wait, so there is no
+                // pause here.
                 if complained.is_none_or(|at| at.elapsed() > COMPLAINT_PAUSE) {
                     tracing::warn!(topic, %error, "reading");
                     complained = Some(Instant::now());

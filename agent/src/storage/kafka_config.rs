@@ -110,7 +110,8 @@ impl KafkaConfigBackingStore {
         match writer.write(what, records, WRITE_LIMIT).await {
             Ok(last) => self.log()?.read_past(last, WRITE_LIMIT).await,
             Err(error) => {
-                tracing::error!(%error, what, "a write to the config topic failed, privileges have to be claimed again");
+                tracing::error!(%error, what, "a write to the config topic failed, privileges have \
+                     to be claimed again");
                 *producer = None;
                 transactions.claimed.store(false, Ordering::Release);
                 Err(error)

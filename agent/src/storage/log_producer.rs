@@ -1,4 +1,5 @@
-//! The producer of a topic of the worker's own: each record that was sent has an acknowledgement, for who wants to wait.
+//! The producer of a topic of the worker's own: each record that was sent has an acknowledgement,
+//! for who wants to wait.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};

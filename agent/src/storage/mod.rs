@@ -1,5 +1,5 @@
-//! Where a worker keeps configs, offsets and statuses: three traits, and their implementations on Kafka topics, in
-//! memory and in a file.
+//! Where a worker keeps configs, offsets and statuses: three traits, and their implementations on
+//! Kafka topics, in memory and in a file.
 //!
 //! | trait | Kafka (distributed) | standalone |
 //! |---|---|---|
@@ -7,10 +7,12 @@
 //! | [`OffsetBackingStore`] | [`kafka_offset::KafkaOffsetBackingStore`] | [`file::FileOffsetBackingStore`] |
 //! | [`StatusBackingStore`] | [`kafka_status::KafkaStatusBackingStore`] | [`memory::MemoryStatusBackingStore`] |
 //!
-//! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from memory, writes go
-//! out and count once they were read back; `stop` flushes and closes. What records mean is decided by two pure
-//! machines fed with records ([`ConfigStateMachine`](crate::cluster::ConfigStateMachine), [`StatusCache`](crate::cluster::StatusCache)), which the Kafka and
-//! the memory implementations share.
+//! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from
+//! memory, writes go out and count once they were read back; `stop` flushes and closes. What
+//! records mean is decided by two pure machines fed with records
+//! ([`ConfigStateMachine`](crate::cluster::ConfigStateMachine),
+//! [`StatusCache`](crate::cluster::StatusCache)), which the Kafka and the memory implementations
+//! share.
 //!
 //! Records in the topics that are not ours (wrong JSON, unknown keys, anything at all) are logged with topic,
 //! partition and offset, and passed over.
@@ -63,7 +65,8 @@ impl ConfigUpdateListener for tokio::sync::mpsc::UnboundedSender<ConfigUpdate> {
 
 /// Connector and task configs, target states, and what else workers tell each other through the config topic.
 ///
-/// Every write returns once it was acknowledged and, unless said otherwise, read back: the next snapshot has it.
+/// Every write returns once it was acknowledged and, unless said otherwise, read back: the next
+/// snapshot has it.
 #[async_trait]
 pub trait ConfigBackingStore: ConfigSnapshotSource {
     /// Opens the store and reads everything there is.
@@ -109,8 +112,9 @@ pub trait ConfigBackingStore: ConfigSnapshotSource {
     /// Publishes a restart request.
     async fn put_restart_request(&self, request: RestartRequest) -> Result<(), StorageError>;
 
-    /// Whether privileged writes are to be made in transactions but [`ConfigBackingStore::claim_write_privileges`] has
-    /// not been called, or a write has failed since.
+    /// Whether privileged writes are to be made in transactions but
+    /// [`ConfigBackingStore::claim_write_privileges`] has not been called, or a write has failed
+    /// since.
     fn lacks_write_privileges(&self) -> bool {
         false
     }
@@ -146,11 +150,12 @@ pub trait OffsetBackingStore: Send + Sync {
         keys: Vec<Vec<u8>>,
     ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError>;
 
-    /// Writes values, `None` deletes; returns once all were acknowledged. The order given is the order written.
+    /// Writes values, `None` deletes; returns once all were acknowledged. The order given is the
+    /// order written.
     async fn set(&self, values: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StorageError>;
 
-    /// Reads to the end of the topic, then lists the source partitions of a connector that have an offset, in the form
-    /// in which they are stored.
+    /// Reads to the end of the topic, then lists the source partitions of a connector that have an
+    /// offset, in the form in which they are stored.
     async fn connector_partitions(
         &self,
         connector: &ConnectorName,
@@ -173,7 +178,8 @@ pub trait OffsetBackingStore: Send + Sync {
                 let value = found.remove(key).flatten()?;
                 offset_topic::decode_value(&value)
                     .inspect_err(|error| {
-                        tracing::warn!(%connector, %error, "stored offset is not readable, it counts as none");
+                        tracing::warn!(%connector, %error, "stored offset is not readable, it counts \
+                             as none");
                     })
                     .ok()
                     .flatten()
@@ -228,9 +234,10 @@ fn task_record(id: &ConnectorTaskId, status: StatusValue) -> StatusRecord {
 
 /// States of connectors and tasks, and the topics connectors use.
 ///
-/// `put_*` send at once and return: the store sends again by itself while the broker can't be reached. `put_*_safe`
-/// are skipped when another worker reported something newer (see [`StatusCache`](crate::cluster::StatusCache)). Reads are answered
-/// from what was read back, so a put shows a moment later.
+/// `put_*` send at once and return: the store sends again by itself while the broker can't be
+/// reached. `put_*_safe` are skipped when another worker reported something newer (see
+/// [`StatusCache`](crate::cluster::StatusCache)). Reads are answered from what was read back, so a
+/// put shows a moment later.
 #[async_trait]
 pub(crate) trait StatusBackingStore: Send + Sync {
     /// Opens the store and reads everything there is.

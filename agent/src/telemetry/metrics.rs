@@ -1,6 +1,7 @@
 //! The worker's numbers as Prometheus text, under the names of Connect's JMX attributes.
 //!
-//! `kafka.connect:type=source-task-metrics,connector=c,task=0` with attribute `source-record-poll-total` becomes
+//! `kafka.connect:type=source-task-metrics,connector=c,task=0` with attribute
+//! `source-record-poll-total` becomes
 //! `kafka_connect_source_task_source_record_poll_total{connector="c",task="0"}`.
 
 use std::fmt::Write as _;

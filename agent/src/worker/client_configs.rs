@@ -98,7 +98,8 @@ pub(crate) fn transactional_producer_config(
     ] {
         let given = connector.get(&format!("producer.override.{key}"));
         if given.is_some_and(|given| given != needed) {
-            tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs its own");
+            tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs \
+                 its own");
         }
         own.insert(key.to_owned(), needed.to_owned());
     }
@@ -222,8 +223,8 @@ pub(crate) fn connector_admin_props(worker: &Props, connector_props: &Props) -> 
     props
 }
 
-/// Properties of the clients of a connector's own offsets topic; with exactly-once only committed offsets are read,
-/// without it a connector may ask for others.
+/// Properties of the clients of a connector's own offsets topic; with exactly-once only committed
+/// offsets are read, without it a connector may ask for others.
 pub(crate) fn offset_clients(
     worker: &Props,
     connector_props: &Props,
@@ -238,7 +239,8 @@ pub(crate) fn offset_clients(
         if consumer.get(isolation.0) != Some(&isolation.1) {
             tracing::warn!(
                 %connector,
-                "the offsets of an exactly-once connector are read committed, whatever its consumer settings say"
+                "the offsets of an exactly-once connector are read committed, whatever its consumer \
+                 settings say"
             );
         }
         consumer.insert(isolation.0.to_owned(), isolation.1);

@@ -1,7 +1,8 @@
-//! One running connector: its instance, its state, and the transitions between them (Kafka's `WorkerConnector`).
+//! One running connector: its instance, its state, and the transitions between them (Kafka's
+//! `WorkerConnector`).
 //!
-//! The instance lives in a task of its own, which takes one command after another; a connector that hangs in `start`
-//! holds up nobody else. A panic of the plugin becomes FAILED with its message.
+//! The instance lives in a task of its own, which takes one command after another; a connector that
+//! hangs in `start` holds up nobody else. A panic of the plugin becomes FAILED with its message.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -56,8 +57,8 @@ pub(crate) struct WorkerConnector {
 }
 
 impl WorkerConnector {
-    /// Takes over an instance, and answers its handle and the future that it lives in, for the worker to spawn. Nothing is
-    /// started before the first [`WorkerConnector::transition`].
+    /// Takes over an instance, and answers its handle and the future that it lives in, for the
+    /// worker to spawn. Nothing is started before the first [`WorkerConnector::transition`].
     pub(crate) fn new(parts: ConnectorParts) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (commands, inbox) = mpsc::unbounded_channel();
         let stopping = CancellationToken::new();

@@ -1,5 +1,5 @@
-//! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records that failed, as they
-//! were consumed, in a topic of their own.
+//! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records
+//! that failed, as they were consumed, in a topic of their own.
 //!
 //! Sending does not wait; [`ErrorReporter::settle`] does, before offsets are committed, so that a record is
 //! never passed over without being in the queue. A send that fails is logged and counted, and the task fails

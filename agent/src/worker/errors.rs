@@ -1,8 +1,8 @@
 //! Retries and tolerance of errors in transformations and converters (`RetryWithToleranceOperator`).
 //!
-//! Only Connect's own retriable errors are repeated, until `errors.retry.timeout`. What still fails is fatal with
-//! `errors.tolerance=none`, and skips the record with `all`. Every failed record is reported to the log if that is
-//! enabled, the fatal one too.
+//! Only Connect's own retriable errors are repeated, until `errors.retry.timeout`. What still fails
+//! is fatal with `errors.tolerance=none`, and skips the record with `all`. Every failed record is
+//! reported to the log if that is enabled, the fatal one too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -204,11 +204,11 @@ pub(crate) enum Decision {
     Fail(ConnectError),
 }
 
-/// Repeats a call until it works or the decision on its error is another one: `Ok(None)` for a record that is skipped,
-/// `Err` for a failure that is not tolerated. `$decision` may wait.
+/// Repeats a call until it works or the decision on its error is another one: `Ok(None)` for a
+/// record that is skipped, `Err` for a failure that is not tolerated. `$decision` may wait.
 ///
-/// A macro rather than a method with a closure: what a converter answers borrows the buffer it writes to, and a closure
-/// could lend that only once.
+/// A macro rather than a method with a closure: what a converter answers borrows the buffer it
+/// writes to, and a closure could lend that only once.
 macro_rules! attempt {
     ($call:expr, |$attempts:ident, $error:ident| $decision:expr) => {{
         let mut $attempts = $crate::worker::errors::Attempts::default();
@@ -362,7 +362,8 @@ impl ErrorOperator {
         }
     }
 
-    /// What to do after a converter did not convert: fetches what it waits for, or decides as after any failure.
+    /// What to do after a converter did not convert: fetches what it waits for, or decides as after
+    /// any failure.
     pub(crate) async fn after_conversion(
         &self,
         plugins: &TaskPlugins,

@@ -1,7 +1,8 @@
 //! The connectors and tasks that run on this worker: starting and stopping them (Kafka's `Worker`).
 //!
-//! Nothing here knows of groups or topics of configs; the herder says what runs. What is slow to stop is abandoned
-//! after its timeout: it is cancelled, reports nothing any more, and a new start does not wait for it.
+//! Nothing here knows of groups or topics of configs; the herder says what runs. What is slow to
+//! stop is abandoned after its timeout: it is cancelled, reports nothing any more, and a new start
+//! does not wait for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -188,8 +189,8 @@ impl Worker {
         async move { started?.await }
     }
 
-    /// Asks for a restart of the connector when the first of its values from config providers is no longer good,
-    /// unless `config.action.reload` says otherwise. One that is to come is replaced.
+    /// Asks for a restart of the connector when the first of its values from config providers is no
+    /// longer good, unless `config.action.reload` says otherwise. One that is to come is replaced.
     fn reload_after_expiry(
         &self,
         name: &ConnectorName,
@@ -203,7 +204,8 @@ impl Worker {
         let Some(ttl) = resolved.ttl.filter(|_| wanted) else {
             return;
         };
-        tracing::info!(connector = %name, ttl_ms = ttl.as_millis(), "the connector restarts when its config expires");
+        tracing::info!(connector = %name, ttl_ms = ttl.as_millis(), "the connector restarts when its \
+             config expires");
         let (requests, connector) = (Arc::clone(requests), name.clone());
         let waiting = tokio::spawn(async move {
             tokio::time::sleep(ttl).await;
@@ -467,7 +469,8 @@ impl Worker {
         })
     }
 
-    /// The converter that the connector names, with the connector's keys, or else the worker's with the worker's.
+    /// The converter that the connector names, with the connector's keys, or else the worker's with
+    /// the worker's.
     fn converter(
         &self,
         connector: &Props,
@@ -593,7 +596,8 @@ impl Worker {
                     tracing::error!(connector = %id.connector, task = id.task, %error, "the task panicked");
                 }
                 Err(_) => {
-                    tracing::warn!(connector = %id.connector, task = id.task, "task does not stop in time, it is cancelled");
+                    tracing::warn!(connector = %id.connector, task = id.task, "task does not stop in \
+                         time, it is cancelled");
                     task.cancelled.cancel();
                 }
             }
@@ -629,7 +633,11 @@ fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> Connec
     ConnectError::new(
         sluice_api::error::ErrorKind::TooManyTasks,
         format!(
-            "The connector {connector} has generated {generated} tasks, which is greater than {max_tasks}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect."
+            "The connector {connector} has generated {generated} tasks, which is greater than \
+             {max_tasks}, the maximum number of tasks it is configured to create. This behaviour \
+             should be considered a bug and is disallowed. If necessary, it can be permitted by \
+             reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option \
+             will be removed in a future release of Kafka Connect."
         ),
     )
 }

@@ -1,8 +1,8 @@
 //! Counters of one task: what Connect's JMX beans `connector-task-metrics`, `source-task-metrics`,
 //! `sink-task-metrics` and `task-error-metrics` hold (data plane 12).
 //!
-//! Loops count per batch; readers take a [`TaskMetricsSnapshot`]. Rates, averages and maxima are over a window of one
-//! to two times 30 s, as Kafka's default of two samples.
+//! Loops count per batch; readers take a [`TaskMetricsSnapshot`]. Rates, averages and maxima are
+//! over a window of one to two times 30 s, as Kafka's default of two samples.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -435,8 +435,8 @@ impl TaskMetrics {
         sink.raise();
     }
 
-    /// Partitions of which no fetch tells the end: all of a task that paused or was silent for that long, else those that are
-    /// not read to their end, because a consumer reads ahead only so far.
+    /// Partitions of which no fetch tells the end: all of a task that paused or was silent for that
+    /// long, else those that are not read to their end, because a consumer reads ahead only so far.
     pub(super) fn sinks_without_fetches(&self, silent: Duration) -> Vec<TopicPartition> {
         let sink = self.sink.lock();
         let all = !sink.fetching || sink.said.is_none_or(|said| said.elapsed() > silent);
@@ -512,8 +512,8 @@ impl TaskMetrics {
     }
 }
 
-/// Numbers of a task at one moment; see [`TaskMetrics`] for their meaning. Times are in milliseconds, averages and
-/// maxima NaN when nothing happened in the window.
+/// Numbers of a task at one moment; see [`TaskMetrics`] for their meaning. Times are in
+/// milliseconds, averages and maxima NaN when nothing happened in the window.
 #[derive(Debug, Clone)]
 #[expect(
     missing_docs,

@@ -4,10 +4,12 @@
 //! * [`task_runtime`]: the threads they run on, apart from those of REST, herder and group.
 //! * [`task_context`]: what a loop is given and what it reports back; begin here.
 //! * [`source_task`], [`sink_task`]: the loops, one future per task.
-//! * [`producer`], [`consumer`](sluice_kafka::consumer): the Kafka clients of the loops; [`client_configs`] makes their settings, `partitioner` chooses
-//!   partitions.
-//! * [`errors`], [`dead_letter_queue`], [`transformation_chain`]: retries and tolerance, failed records, transformations.
-//! * [`offset_writer`], [`submitted`], [`connector_offsets`]: source offsets, from acknowledgement to the offsets topic.
+//! * [`producer`], [`consumer`](sluice_kafka::consumer): the Kafka clients of the loops;
+//!   [`client_configs`] makes their settings, `partitioner` chooses partitions.
+//! * [`errors`], [`dead_letter_queue`], [`transformation_chain`]: retries and tolerance, failed
+//!   records, transformations.
+//! * [`offset_writer`], [`submitted`], [`connector_offsets`]: source offsets, from acknowledgement
+//!   to the offsets topic.
 //! * [`transactional_producer`]: transactions of exactly-once source tasks.
 //! * [`topic_creation`]: topics of source connectors.
 //! * [`metrics`]: counters of each task.

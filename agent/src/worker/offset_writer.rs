@@ -1,7 +1,9 @@
-//! Source offsets on their way to the offsets topic and back (`OffsetStorageWriter`, `OffsetStorageReaderImpl`).
+//! Source offsets on their way to the offsets topic and back (`OffsetStorageWriter`,
+//! `OffsetStorageReaderImpl`).
 //!
-//! [`OffsetWriter`] collects offsets until a flush takes them; a flush that fails gives them back, and newer ones
-//! win. Keys and values are Connect's JSON without schemas, keys byte for byte as a JVM worker writes them.
+//! [`OffsetWriter`] collects offsets until a flush takes them; a flush that fails gives them back,
+//! and newer ones win. Keys and values are Connect's JSON without schemas, keys byte for byte as a
+//! JVM worker writes them.
 
 use std::sync::Arc;
 

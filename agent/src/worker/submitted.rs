@@ -1,7 +1,8 @@
 //! Which source offsets may be committed (`SubmittedRecords`).
 //!
-//! Each source partition has a queue of the records that were sent. An offset may be committed when its record and all
-//! before it in the same partition are acknowledged; one that is not holds up its own partition only.
+//! Each source partition has a queue of the records that were sent. An offset may be committed when
+//! its record and all before it in the same partition are acknowledged; one that is not holds up
+//! its own partition only.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -229,7 +230,8 @@ impl SubmittedRecords {
                     .as_ref()
                     .map_or("null".to_owned(), ToString::to_string);
                 return format!(
-                    ", where source record is = SourceRecord{{sourcePartition={partition}, sourceOffset={offset}}}"
+                    ", where source record is = SourceRecord{{sourcePartition={partition}, \
+                     sourceOffset={offset}}}"
                 );
             }
         }

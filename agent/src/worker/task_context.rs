@@ -1,13 +1,14 @@
 //! What a task loop is given by the worker, and what it tells back.
 //!
-//! A loop ([`super::source_task::SourceTaskLoop`], [`super::sink_task::SinkTaskLoop`]) is one future that the worker
-//! spawns. It ends by itself after [`TaskContext::stopping`] was cancelled, after the target state became STOPPED, or
-//! after a failure; it reports each change of state to [`TaskStatusListener`] and never panics: a panic inside a plugin
-//! becomes a failure.
+//! A loop ([`super::source_task::SourceTaskLoop`], [`super::sink_task::SinkTaskLoop`]) is one
+//! future that the worker spawns. It ends by itself after [`TaskContext::stopping`] was cancelled,
+//! after the target state became STOPPED, or after a failure; it reports each change of state to
+//! [`TaskStatusListener`] and never panics: a panic inside a plugin becomes a failure.
 //!
-//! Stopping: cancel `stopping`, wait up to `task.shutdown.graceful.timeout.ms` for the future to end, then cancel
-//! `cancelled`. After that nothing is committed and nothing reported any more, and the future ends at its next step; a
-//! plugin that never gives way can still hold its thread, so the worker should not wait for it.
+//! Stopping: cancel `stopping`, wait up to `task.shutdown.graceful.timeout.ms` for the future to
+//! end, then cancel `cancelled`. After that nothing is committed and nothing reported any more, and
+//! the future ends at its next step; a plugin that never gives way can still hold its thread, so
+//! the worker should not wait for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,8 @@ use crate::status::TaskStatusListener;
 
 /// Hears of the topics that a connector uses (KIP-558).
 pub trait TopicTracker: Send + Sync {
-    /// A record of the topic was acknowledged (source) or converted (sink). Called about once per batch and topic, so
-    /// it must be cheap when the topic is known already.
+    /// A record of the topic was acknowledged (source) or converted (sink). Called about once per
+    /// batch and topic, so it must be cheap when the topic is known already.
     fn on_topic_used(&self, id: &ConnectorTaskId, topic: &str);
 }
 
@@ -47,8 +48,8 @@ pub struct WorkerTaskSettings {
     pub offset_flush_timeout: Duration,
     /// `topic.creation.enable`.
     pub topic_creation_enabled: bool,
-    /// Worker properties with variables resolved, for client settings (`bootstrap.servers`, security, `producer.`,
-    /// `consumer.` and `admin.` keys).
+    /// Worker properties with variables resolved, for client settings (`bootstrap.servers`,
+    /// security, `producer.`, `consumer.` and `admin.` keys).
     pub worker_props: Arc<Props>,
     /// What tasks may reach.
     pub reach: Reach,

@@ -1,6 +1,7 @@
 //! Topics of source connectors, created by the rules of `topic.creation.*` (KIP-158).
 //!
-//! Active only if the worker allows it and the connector has any such key; else the broker's own creation applies.
+//! Active only if the worker allows it and the connector has any such key; else the broker's own
+//! creation applies.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -179,7 +180,8 @@ pub(crate) struct TopicCreation {
 }
 
 impl TopicCreation {
-    /// Creates topics by rules, with an admin client of these settings that lives only as long as it is needed.
+    /// Creates topics by rules, with an admin client of these settings that lives only as long as
+    /// it is needed.
     #[must_use]
     pub(crate) fn new(rules: TopicCreationRules, admin: ClientConfig) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end, where panics become errors
-//! and are reported to the listener.
+//! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end,
+//! where panics become errors and are reported to the listener.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -18,8 +18,8 @@ pub(super) enum End {
     Cancelled,
 }
 
-/// Reports PAUSED and waits for another target state if a task is started while its connector is paused; false if it is
-/// to end at once.
+/// Reports PAUSED and waits for another target state if a task is started while its connector is
+/// paused; false if it is to end at once.
 pub(super) async fn wait_for_start(context: &mut TaskContext) -> bool {
     if context.is_paused() && !context.is_stopping() {
         context.metrics.set_state(false, true);

@@ -6,7 +6,8 @@ use sluice_protocol::MemberId;
 
 use super::{Assignments, Configured, MemberAssignment};
 
-/// Deals all connectors, then all tasks, to the members in the order of their ids, going round without a break.
+/// Deals all connectors, then all tasks, to the members in the order of their ids, going round
+/// without a break.
 pub(crate) fn assign(
     members: impl IntoIterator<Item = MemberId>,
     configured: &Configured,

@@ -1,12 +1,14 @@
 //! The incremental cooperative assignor (KIP-415; `IncrementalCooperativeAssignor` of Kafka 4.3).
 //!
-//! Members keep what they hold. Work of a member that left waits up to `scheduled.rebalance.max.delay.ms` for it to come
-//! back, then it is handed out; work is revoked only from members that have more than their share, and one round of
-//! revocations in a row is followed by a growing pause. "Item" below is a connector instance or a task; the two kinds
-//! never mix, and every rule applies to each.
+//! Members keep what they hold. Work of a member that left waits up to
+//! `scheduled.rebalance.max.delay.ms` for it to come back, then it is handed out; work is revoked
+//! only from members that have more than their share, and one round of revocations in a row is
+//! followed by a growing pause. "Item" below is a connector instance or a task; the two kinds never
+//! mix, and every rule applies to each.
 //!
-//! The steps and names in [`IncrementalAssignor::assign`] follow section 7.5 of the behaviour reference, so that they can be held
-//! side by side. A JVM worker that leads after us, or before, must come to the same result from the same group.
+//! The steps and names in [`IncrementalAssignor::assign`] follow section 7.5 of the behaviour
+//! reference, so that they can be held side by side. A JVM worker that leads after us, or before,
+//! must come to the same result from the same group.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};

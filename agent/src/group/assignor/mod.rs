@@ -1,10 +1,11 @@
 //! Who runs what: the leader's computation, as pure functions over plain values.
 //!
-//! [`eager`] is the assignor of subprotocol `default` (everything is dealt out anew each time), [`incremental`] that of
-//! `compatible` and `sessioned` (KIP-415: members keep what they have, and lost work waits for its holder to come
-//! back). Neither reads a clock: `now` is an argument.
+//! [`eager`] is the assignor of subprotocol `default` (everything is dealt out anew each time),
+//! [`incremental`] that of `compatible` and `sessioned` (KIP-415: members keep what they have, and
+//! lost work waits for its holder to come back). Neither reads a clock: `now` is an argument.
 //!
-//! The scenario files in `scenarios/` play rounds of members joining, leaving and following the assignor's word.
+//! The scenario files in `scenarios/` play rounds of members joining, leaving and following the
+//! assignor's word.
 
 pub(crate) mod eager;
 pub(crate) mod incremental;

@@ -21,12 +21,12 @@ use crate::cluster::ConfigUpdate;
 use crate::group::{GroupEvent, Rebalance, WorkerCoordinator};
 use crate::storage::StorageError;
 
-/// Time for the last states, the group and the stores together, when everything here has stopped: with Kafka gone each of them
-/// would wait for a time of its own.
+/// Time for the last states, the group and the stores together, when everything here has stopped:
+/// with Kafka gone each of them would wait for a time of its own.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The state of the herder's task, by what belongs together: configs are in `config`, what runs here in `placed`, and
-/// neither has access to the group or to the other.
+/// The state of the herder's task, by what belongs together: configs are in `config`, what runs
+/// here in `placed`, and neither has access to the group or to the other.
 pub(super) struct Actor {
     pub(super) herder: DistributedHerder,
     pub(super) shared: Arc<Shared>,
@@ -238,7 +238,8 @@ impl Actor {
         }
     }
 
-    /// Takes a fresh picture. Collected updates stay: the picture includes them, but they have not been acted on.
+    /// Takes a fresh picture. Collected updates stay: the picture includes them, but they have not
+    /// been acted on.
     pub(super) fn take_snapshot(&mut self) {
         self.collect_waiting();
         self.config.snapshot = self.shared.configs.snapshot();
@@ -250,7 +251,8 @@ impl Actor {
         }
     }
 
-    /// Notes an update, and acts on what cannot wait: a round of fencing that is worth nothing any more, and log levels.
+    /// Notes an update, and acts on what cannot wait: a round of fencing that is worth nothing any
+    /// more, and log levels.
     fn collect(&mut self, update: ConfigUpdate) {
         match &update {
             ConfigUpdate::Tasks { connector, applied } if !applied.is_empty() => {
@@ -383,7 +385,8 @@ impl Actor {
                 ];
                 let waiting = waiting.get(step.into_inner()).copied().unwrap_or_default();
                 tracing::warn!(
-                    "Kafka does not answer, {FAREWELL:?} were spent on waiting for {waiting}; the worker ends without"
+                    "Kafka does not answer, {FAREWELL:?} were spent on waiting for {waiting}; the \
+                     worker ends without"
                 );
             }
         }

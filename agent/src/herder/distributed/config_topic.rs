@@ -32,8 +32,8 @@ impl Actor {
         }
     }
 
-    /// A leader that writes in transactions fences earlier leaders before it writes, and again after a write failed;
-    /// false if that did not work.
+    /// A leader that writes in transactions fences earlier leaders before it writes, and again
+    /// after a write failed; false if that did not work.
     pub(super) async fn claim_write_privileges(&mut self) -> bool {
         if !self.group.is_leader() || !self.shared.configs.lacks_write_privileges() {
             return true;

@@ -81,8 +81,8 @@ impl ConfigView {
         self.backoff_steps_left = BACKOFF_STEPS;
     }
 
-    /// Notes an update, to be acted on later. What it means depends on the snapshot: of a connector that is in there some
-    /// work may run, of any other none.
+    /// Notes an update, to be acted on later. What it means depends on the snapshot: of a connector
+    /// that is in there some work may run, of any other none.
     pub(super) fn note(&mut self, update: ConfigUpdate) {
         let (changes, snapshot) = (&mut self.changes, &self.snapshot);
         let mut rejoin = |reason: String| {

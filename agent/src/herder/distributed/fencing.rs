@@ -1,7 +1,8 @@
 //! Rounds of zombie fencing before exactly-once source tasks start (KIP-618).
 //!
-//! After every new set of task configs the leader fences the producers of the earlier tasks, once, and records how many
-//! producers the new set may have. There is one round at a time per connector; whoever asks meanwhile shares its result.
+//! After every new set of task configs the leader fences the producers of the earlier tasks, once,
+//! and records how many producers the new set may have. There is one round at a time per connector;
+//! whoever asks meanwhile shares its result.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -274,8 +275,8 @@ fn refused(doing: &str, error: &HerderError) -> ConnectError {
 
 #[async_trait]
 impl ProducerChecks for TaskChecks {
-    /// A leader that is gone is waited for until the group must have another one: a JVM worker's task fails, and stays so
-    /// although nothing is wrong with it.
+    /// A leader that is gone is waited for until the group must have another one: a JVM worker's
+    /// task fails, and stays so although nothing is wrong with it.
     async fn before(&self) -> sluice_api::Result<()> {
         let config = &self.herder.shared.config;
         let patience = config.millis("session.timeout.ms") + config.millis("rebalance.timeout.ms");
@@ -285,7 +286,8 @@ impl ProducerChecks for TaskChecks {
             match self.fence().await {
                 Err(error) if error.is_retriable() && Instant::now() < deadline => {
                     if !logged {
-                        tracing::warn!(task = %self.id, "the task starts when its zombies are fenced: {error}");
+                        tracing::warn!(task = %self.id, "the task starts when its zombies are \
+                             fenced: {error}");
                         logged = true;
                     }
                     tokio::time::sleep(FENCING_RETRY).await;

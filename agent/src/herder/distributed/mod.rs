@@ -1,11 +1,11 @@
 //! The distributed herder: one of a group that shares connectors and tasks (Kafka's `DistributedHerder`).
 //!
-//! * [`DistributedHerder`] is the handle the REST server and the process hold. It answers from the stores, and sends
-//!   everything else to the herder's task as a job.
-//! * `actor` is that task: one loop over group events, changes of the config topic and jobs. Only it touches the group
-//!   membership and decides what runs, so nothing there needs a lock.
-//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of connectors, `fencing`
-//!   keeps zombies of exactly-once source tasks out.
+//! * [`DistributedHerder`] is the handle the REST server and the process hold. It answers from the
+//!   stores, and sends everything else to the herder's task as a job.
+//! * `actor` is that task: one loop over group events, changes of the config topic and jobs. Only
+//!   it touches the group membership and decides what runs, so nothing there needs a lock.
+//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of
+//!   connectors, `fencing` keeps zombies of exactly-once source tasks out.
 //!
 //! Invariant: jobs run only while no rebalance is under way, so they see a settled assignment.
 
@@ -230,7 +230,8 @@ impl Stage {
         Some(match self.completed {
             None => format!("The worker is currently {description}, which began at {began}."),
             Some(completed) => format!(
-                "The last operation the worker completed was {description}, which began at {began} and completed at {}.",
+                "The last operation the worker completed was {description}, which began at {began} \
+                 and completed at {}.",
                 instant(completed)
             ),
         })

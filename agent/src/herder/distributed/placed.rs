@@ -15,8 +15,8 @@ use crate::worker::lifecycle::TaskStart;
 use crate::worker::source_task::ProducerChecks;
 use crate::worker_config::ExactlyOnceSupport;
 
-/// The connectors and tasks that were started here and not stopped since, failed or not. It knows nothing of the group: what
-/// to start and stop is decided by the [`Actor`](super::actor::Actor).
+/// The connectors and tasks that were started here and not stopped since, failed or not. It knows
+/// nothing of the group: what to start and stop is decided by the [`Actor`](super::actor::Actor).
 pub(super) struct Placed {
     pub(super) herder: DistributedHerder,
     connectors: HashSet<ConnectorName>,
@@ -108,7 +108,8 @@ impl Placed {
     /// Starts what is held and not here yet.
     pub(super) async fn start(&mut self, configs: &ClusterConfigState, held: &Work) {
         let kept: HashSet<&ConnectorTaskId> = held.tasks.iter().collect();
-        // An eager rebalance, or a downgrade to one, gives the whole assignment: nothing else may continue to run.
+        // An eager rebalance, or a downgrade to one, gives the whole assignment: nothing else may
+        // continue to run.
         let surplus = Work {
             connectors: self
                 .connectors
@@ -168,7 +169,8 @@ impl Placed {
         shared.leave();
     }
 
-    /// Stops the tasks of these connectors, whose configs are new; the rebalance starts those that are still held.
+    /// Stops the tasks of these connectors, whose configs are new; the rebalance starts those that
+    /// are still held.
     pub(super) async fn stop_tasks_of(&mut self, connectors: &BTreeSet<ConnectorName>) {
         let tasks: Vec<ConnectorTaskId> = self
             .tasks

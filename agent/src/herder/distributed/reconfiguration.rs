@@ -131,9 +131,11 @@ impl Placed {
                 let renewal = matches!(error, HerderError::Leader(LeaderError::OtherKey(_)))
                     && began.elapsed() < KEY_RENEWAL;
                 if renewal {
-                    tracing::debug!(connector = %name, %error, "the leader has another session key, trying again");
+                    tracing::debug!(connector = %name, %error, "the leader has another session key, \
+                         trying again");
                 } else {
-                    tracing::warn!(connector = %name, %error, ?pause, "cannot publish task configs, trying again");
+                    tracing::warn!(connector = %name, %error, ?pause, "cannot publish task configs, \
+                         trying again");
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -175,7 +177,8 @@ impl Actor {
         let leader_url = self.group.leader_url().unwrap_or_default().to_owned();
         if leader_url.is_empty() {
             return Err(HerderError::failed(
-                "Request to leader to reconfigure connector tasks failed because the URL of the leader's REST interface is empty!",
+                "Request to leader to reconfigure connector tasks failed because the URL of the \
+                 leader's REST interface is empty!",
             ));
         }
         Ok(Publication::Send { leader_url })

@@ -1,4 +1,5 @@
-//! The calls of the REST API on a distributed worker: which run on the herder's task, which on the leader or owner.
+//! The calls of the REST API on a distributed worker: which run on the herder's task, which on the
+//! leader or owner.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What the herder tries again and again: its cause is logged once and then counted, each attempt waits longer, and
-//! `/health` knows it.
+//! What the herder tries again and again: its cause is logged once and then counted, each attempt
+//! waits longer, and `/health` knows it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,8 @@ struct Trouble {
 pub(super) struct Failed {
     /// How long to wait before the next attempt.
     pub(super) pause: Duration,
-    /// What to log, if it is worth a line: the first failure, one with another cause, and each time the count has doubled.
+    /// What to log, if it is worth a line: the first failure, one with another cause, and each time
+    /// the count has doubled.
     pub(super) line: Option<String>,
 }
 

@@ -67,7 +67,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Drops the records of partitions that are not this task's any more; as in Kafka, by the topic after transformations.
+    /// Drops the records of partitions that are not this task's any more; as in Kafka, by the topic
+    /// after transformations.
     pub(super) fn forget(&mut self, gone: &BTreeSet<TopicPartition>) {
         self.records.retain(|record| {
             let partition = record

@@ -88,7 +88,8 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// The task could not say what is safe: what it took since the last commit is put again, but for a task that closes.
+    /// The task could not say what is safe: what it took since the last commit is put again, but
+    /// for a task that closes.
     async fn not_committable(&mut self, error: &ConnectError, closing: bool) -> Result<()> {
         let trace = error.trace();
         let (task, trace) = (&self.context.id, trace.trim_end());
@@ -126,7 +127,8 @@ impl Loop<'_> {
         }
     }
 
-    /// The last commit, at the end of the task; what an earlier `put` took is committed whatever failed after it.
+    /// The last commit, at the end of the task; what an earlier `put` took is committed whatever
+    /// failed after it.
     pub(super) async fn finish(&mut self, task: &mut Box<dyn SinkTask>) {
         let partitions = self.plugin.assigned();
         if partitions.is_empty() {

@@ -17,8 +17,8 @@ pub(super) struct Conversion<'a> {
 }
 
 impl Conversion<'_> {
-    /// Converts a record that needs nothing but its converters, without the cost of a future; false if it needs more,
-    /// or if anything went wrong, which happens in [`Conversion::record`] again.
+    /// Converts a record that needs nothing but its converters, without the cost of a future; false
+    /// if it needs more, or if anything went wrong, which happens in [`Conversion::record`] again.
     pub(super) fn at_once(&self, raw: &RawRecord, records: &mut Vec<SinkRecord>) -> bool {
         let plugins = &self.context.plugins;
         if !plugins.transformations.is_empty() || !raw.headers.is_empty() || raw.timestamp < -1 {

@@ -1,8 +1,8 @@
 //! The loop of a sink task (`WorkerSinkTask`): consume, convert, transform, put, commit offsets.
 //!
 //! Offsets are committed for records that a `put` took and that the task says are safe, every
-//! `offset.flush.interval.ms`, on request, and before partitions are given up. A batch whose `put` failed with a
-//! retriable error is put again, with all partitions paused meanwhile.
+//! `offset.flush.interval.ms`, on request, and before partitions are given up. A batch whose `put`
+//! failed with a retriable error is put again, with all partitions paused meanwhile.
 
 mod batch;
 mod clock;
@@ -131,8 +131,8 @@ async fn run_task(
     ended
 }
 
-/// A running sink task, by what belongs together: records are in `batch`, what is known of partitions in `offsets`, times
-/// in `clock`, and each of these has no access to the others.
+/// A running sink task, by what belongs together: records are in `batch`, what is known of
+/// partitions in `offsets`, times in `clock`, and each of these has no access to the others.
 struct Loop<'a> {
     context: &'a mut TaskContext,
     consumer: BatchConsumer,
@@ -272,8 +272,9 @@ impl Loop<'_> {
         let started = Instant::now();
         if let Some(retry_at) = self.clock.retry_at {
             if self.batch.refused && started < retry_at {
-                // Records that were refused wait for as long as the task asked. The JVM worker brings them again with each
-                // commit that is due, so that a system which asks for minutes of rest is called every few seconds.
+                // Records that were refused wait for as long as the task asked. The JVM worker
+                // brings them again with each commit that is due, so that a system which asks for
+                // minutes of rest is called every few seconds.
                 return self.apply_requests(false).await;
             }
             self.clock.retry_at = None;

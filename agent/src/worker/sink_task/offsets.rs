@@ -1,4 +1,5 @@
-//! Offsets of a sink task's partitions, from consumed to committed. Nothing here speaks to Kafka or to the task.
+//! Offsets of a sink task's partitions, from consumed to committed. Nothing here speaks to Kafka or
+//! to the task.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,8 +103,9 @@ impl Offsets {
         self.seq
     }
 
-    /// What to commit of these partitions, as the task answered that `committable` of `taken` is safe; `None` if that is
-    /// committed already. Offsets that are not the task's to give are logged and ignored.
+    /// What to commit of these partitions, as the task answered that `committable` of `taken` is
+    /// safe; `None` if that is committed already. Offsets that are not the task's to give are
+    /// logged and ignored.
     pub(super) fn to_commit(
         &self,
         id: &ConnectorTaskId,
@@ -123,7 +125,8 @@ impl Offsets {
                 }
                 Some(current) => tracing::warn!(
                     task = %id,
-                    "Ignoring invalid task provided offset {}/{} -- not yet consumed, taskOffset={} currentOffset={}",
+                    "Ignoring invalid task provided offset {}/{} -- not yet consumed, taskOffset={} \
+                     currentOffset={}",
                     tp, offset.offset, offset.offset, current.offset
                 ),
                 None => tracing::warn!(
@@ -145,7 +148,8 @@ impl Offsets {
         });
     }
 
-    /// The commit of this number was answered: when it began, or `None` if it is not the one that is waited for.
+    /// The commit of this number was answered: when it began, or `None` if it is not the one that
+    /// is waited for.
     pub(super) fn end_commit(&mut self, seq: u64, is_done: bool) -> Option<Instant> {
         let committing = self
             .committing

@@ -135,8 +135,9 @@ impl RecordSender {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Sends a record that needs nothing but its converters, without the cost of a future. False if it needs more, or if
-    /// anything went wrong, which then happens in [`RecordSender::dispatch`] again.
+    /// Sends a record that needs nothing but its converters, without the cost of a future. False if
+    /// it needs more, or if anything went wrong, which then happens in [`RecordSender::dispatch`]
+    /// again.
     pub(super) fn dispatch_at_once(
         &mut self,
         open: &mut OpenChunk,
@@ -181,7 +182,8 @@ impl RecordSender {
         true
     }
 
-    /// Sends one record, or drops it. `source` keeps its partition and offset, and gets the topic that it was sent to.
+    /// Sends one record, or drops it. `source` keeps its partition and offset, and gets the topic
+    /// that it was sent to.
     ///
     /// # Errors
     /// A failure that is not tolerated.
@@ -338,7 +340,8 @@ impl RecordSender {
         Ok(Some(Some(converted)))
     }
 
-    /// Creates the topic if the connector has rules for that (KIP-158) and it does not exist; false if the task stops.
+    /// Creates the topic if the connector has rules for that (KIP-158) and it does not exist; false
+    /// if the task stops.
     async fn ensure_topic(&mut self, topic: &ByteString) -> Result<bool> {
         let Some(creation) = &mut self.topic_creation else {
             return Ok(true);
