@@ -17,19 +17,20 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use sluice_agent::status::TaskStatusListener;
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::connector_offsets::OffsetStores;
-use sluice_agent::worker::consumer::BatchConsumer;
 use sluice_agent::worker::metrics::TaskMetrics;
 use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
 use sluice_agent::worker::source_task::SourceTaskLoop;
 use sluice_agent::worker::task_context::{
-    NoTopicTracking, TaskContext, TaskPlugins, TaskStatusListener, WorkerTaskSettings,
+    NoTopicTracking, TaskContext, TaskPlugins, WorkerTaskSettings,
 };
 use sluice_agent::worker::transformation_chain::TransformationChain;
 use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::Props;
+use sluice_kafka::consumer::BatchConsumer;
 use sluice_protocol::{ConnectorName, ConnectorTaskId, JsonObject, TargetState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -307,7 +308,7 @@ async fn bare_consumer(bootstrap: &str, topic: &str, count: u64) -> anyhow::Resu
     while seen < count {
         let more = consumer.poll(&mut records, &mut events);
         for event in events.drain(..) {
-            if let sluice_agent::worker::consumer::ConsumerEvent::Assign(partitions) = event {
+            if let sluice_kafka::consumer::ConsumerEvent::Assign(partitions) = event {
                 let all: Vec<_> = partitions.into_iter().map(|tp| (tp, None)).collect();
                 consumer.assign(&all)?;
             }

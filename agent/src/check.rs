@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_api::causes::with_causes;
 use sluice_api::config::Props;
 use sluice_api::plugin::Environment;
 use sluice_kafka::bootstrap;
@@ -18,20 +19,21 @@ use sluice_kafka::topic_admin::TopicAdmin;
 use sluice_protocol::{ConfigMap, Finding, TargetState, WorkerId};
 use tokio::sync::mpsc;
 
-use crate::causes::with_causes;
+use crate::cluster::{ClusterConfigState, ConfigSnapshotSource as _};
 use crate::connector_file::ConnectorFile;
 use crate::embedded;
 use crate::group::GroupConfig;
 use crate::herder::capability::{self, MissingClass};
 use crate::plugins::Plugins;
 use crate::process::converter_faults;
+use crate::properties::with_prefix;
 use crate::rest;
+use crate::storage::ConfigBackingStore as _;
 use crate::storage::kafka_config::KafkaConfigBackingStore;
-use crate::storage::{ClusterConfigState, ConfigBackingStore as _, ConfigSnapshotSource as _};
 use crate::validation::{self, OwnChecks, looks_secret};
 use crate::worker_config::{
     Mode, WorkerConfig, WorkerConfigError, keys_without_effect, read_properties, unknown_keys,
-    with_prefix, worker_id,
+    worker_id,
 };
 
 /// Checks with the plugins of this build and, once it has read one, by a worker's file.
@@ -235,7 +237,7 @@ impl Checker {
         let infos = match answer {
             Ok(infos) => infos,
             Err(error) => {
-                found.push(Finding::error(subject, error.message));
+                found.push(Finding::error(subject, error.to_string()));
                 return found;
             }
         };

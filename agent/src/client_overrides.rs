@@ -1,10 +1,8 @@
 //! Which client settings connectors may override (`connector.client.config.override.policy`, KIP-458).
 
-use crate::worker_config::WorkerConfig;
-
 /// A policy for `producer.override.*`, `consumer.override.*` and `admin.override.*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OverridePolicy {
+pub(crate) enum OverridePolicy {
     /// Everything.
     All,
     /// Nothing.
@@ -19,7 +17,7 @@ pub enum OverridePolicy {
 const POLICIES: [&str; 4] = ["All", "None", "Principal", "Allowlist"];
 
 /// The policy of a value, which is its name, or Kafka's class with or without the package.
-pub fn policy_name(given: &str) -> Option<&'static str> {
+pub(crate) fn policy_name(given: &str) -> Option<&'static str> {
     let class = given
         .strip_prefix("org.apache.kafka.connect.connector.policy.")
         .unwrap_or(given);
@@ -32,23 +30,19 @@ pub fn policy_name(given: &str) -> Option<&'static str> {
 }
 
 impl OverridePolicy {
-    /// The worker's policy.
-    pub fn new(config: &WorkerConfig) -> Self {
-        let given = config.string("connector.client.config.override.policy");
+    /// The policy that a worker's file gives, with its allowlist; one that validation does not know
+    /// counts as All.
+    pub(crate) fn new(given: &str, allowlist: &[String]) -> Self {
         match policy_name(given).unwrap_or("All") {
             "None" => Self::None,
             "Principal" => Self::Principal,
-            "Allowlist" => Self::Allowlist(
-                config
-                    .list("connector.client.config.override.allowlist")
-                    .to_vec(),
-            ),
+            "Allowlist" => Self::Allowlist(allowlist.to_vec()),
             _ => Self::All,
         }
     }
 
     /// Kafka's text if `key`, without its prefix, may not be overridden.
-    pub fn refuse(&self, key: &str) -> Option<String> {
+    pub(crate) fn refuse(&self, key: &str) -> Option<String> {
         let (name, allowed) = match self {
             Self::All => return None,
             Self::None => ("None", false),

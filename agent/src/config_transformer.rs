@@ -1,9 +1,9 @@
-//! Variables in configurations, such as `${file:/secrets.properties:password}`, and the providers that give their values
-//! (Kafka's `ConfigTransformer` and `WorkerConfigTransformer`, KIP-297).
+//! Variables in configurations, such as `${file:/secrets.properties:password}`, and the providers
+//! that give their values (Kafka's `ConfigTransformer` and `WorkerConfigTransformer`, KIP-297).
 //!
-//! Variables are resolved when a configuration is validated and when connectors and tasks start. What is stored and shown
-//! keeps the text with the variable. A resolved value may be a secret, so [`Resolved`] can hide it again in whatever text
-//! a plugin makes of it.
+//! Variables are resolved when a configuration is validated and when connectors and tasks start.
+//! What is stored and shown keeps the text with the variable. A resolved value may be a secret, so
+//! [`Resolved`] can hide it again in whatever text a plugin makes of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use sluice_api::plugin::{ConfigProviderPlugin, Environment};
 use sluice_api::{Place, Reach};
 use sluice_protocol::ConfigMap;
 
-use crate::worker_config::with_prefix;
+use crate::properties::with_prefix;
 
 /// `${provider:key}` or `${provider:path:key}`.
 static VARIABLE: LazyLock<Option<Regex>> =
@@ -99,7 +99,8 @@ impl ConfigTransformer {
             for file in provider.unbounded_files(&path, &keys) {
                 if let Some(why) = self.reach.refusal(&Place::File(file)) {
                     let why = format!(
-                        "config provider {name}: {why}, and config.providers.{name}.param.allowed.paths is not set"
+                        "config provider {name}: {why}, and \
+                         config.providers.{name}.param.allowed.paths is not set"
                     );
                     return Err(ConnectError::config(why));
                 }
@@ -144,9 +145,9 @@ impl ConfigTransformer {
     }
 }
 
-/// Puts the text with variables back into task configs, for each key whose value in the connector's config has a variable
-/// (`AbstractHerder.reverseTransform`). So no secret is stored.
-pub fn reverse(connector: &ConfigMap, task: &mut ConfigMap) {
+/// Puts the text with variables back into task configs, for each key whose value in the connector's
+/// config has a variable (`AbstractHerder.reverseTransform`). So no secret is stored.
+pub(crate) fn reverse(connector: &ConfigMap, task: &mut ConfigMap) {
     let Some(pattern) = VARIABLE.as_ref() else {
         return;
     };
@@ -243,8 +244,8 @@ impl Resolved {
 
     /// A text in which values from providers stand as the variables that they came from.
     ///
-    /// Values are found where no letter or digit stands beside them, so that a short one, such as a number, does not
-    /// tear words and numbers that only contain it.
+    /// Values are found where no letter or digit stands beside them, so that a short one, such as a
+    /// number, does not tear words and numbers that only contain it.
     pub fn hide(&self, text: &str) -> String {
         let mut result = text.to_owned();
         for (value, raw) in &self.values {
@@ -424,7 +425,8 @@ mod tests {
             faults,
             [
                 "Missing required configuration \"config.providers.a.class\" which has no default value.",
-                "Invalid value com.Nope for configuration config.providers.b.class: Class com.Nope could not be found.",
+                "Invalid value com.Nope for configuration config.providers.b.class: Class com.Nope \
+                 could not be found.",
                 "config provider file: Path relative is not absolute",
             ]
         );

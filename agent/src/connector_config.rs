@@ -24,7 +24,7 @@ const OFFSETS_TOPIC: &str = "offsets.topic";
 
 /// What the keys' recommenders suggest, and defaults that depend on plugins and worker.
 #[derive(Debug, Clone, Default)]
-pub struct Suggestions {
+pub(crate) struct Suggestions {
     /// Version of the connector.
     pub connector_version: Option<String>,
     /// For `key.converter`.
@@ -37,7 +37,7 @@ pub struct Suggestions {
 
 /// What is suggested for one of the three converters.
 #[derive(Debug, Clone, Default)]
-pub struct ConverterSuggestion {
+pub(crate) struct ConverterSuggestion {
     /// Classes of converters of this kind.
     pub classes: Vec<String>,
     /// The worker's class, which is used when the connector names none.
@@ -47,7 +47,7 @@ pub struct ConverterSuggestion {
 }
 
 /// The definition for a connector of a type; an unknown type has the common keys only.
-pub fn definition(kind: ConnectorType, suggestions: &Suggestions) -> ConfigDef {
+pub(crate) fn definition(kind: ConnectorType, suggestions: &Suggestions) -> ConfigDef {
     let mut def = ConfigDef::new();
     match kind {
         ConnectorType::Sink => {
@@ -99,7 +99,10 @@ fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
     def.add(
         ConfigKey::new("connector.class", String)
             .importance(Importance::High)
-            .doc("Name or alias of the class for this connector, such as FileStreamSink or org.apache.kafka.connect.file.FileStreamSinkConnector.")
+            .doc(
+                "Name or alias of the class for this connector, such as FileStreamSink or \
+                 org.apache.kafka.connect.file.FileStreamSinkConnector.",
+            )
             .group(COMMON, 2, Width::Long, "Connector class"),
     );
     def.add(
@@ -149,11 +152,17 @@ fn common(def: &mut ConfigDef, suggestions: &Suggestions) {
     for (name, order, display, suggestion) in converters {
         let what = name.trim_end_matches(".converter");
         def.add(
-            with_default(ConfigKey::new(name, Class), suggestion.worker_class.as_ref())
-                .importance(Importance::Low)
-                .doc(format!("Converter of record {what}s between Connect's data and the bytes in Kafka; the worker's if not given. Its own keys follow under this prefix."))
-                .group(COMMON, order, Width::Short, display)
-                .recommender(suggest(&suggestion.classes)),
+            with_default(
+                ConfigKey::new(name, Class),
+                suggestion.worker_class.as_ref(),
+            )
+            .importance(Importance::Low)
+            .doc(format!(
+                "Converter of record {what}s between Connect's data and the bytes in \
+                     Kafka; the worker's if not given. Its own keys follow under this prefix."
+            ))
+            .group(COMMON, order, Width::Short, display)
+            .recommender(suggest(&suggestion.classes)),
         );
         def.add(
             with_default(

@@ -1,7 +1,9 @@
-//! The connector files of a standalone worker: what `ConnectStandalone.parseConnectorConfigurationFile` takes.
+//! The connector files of a standalone worker: what
+//! `ConnectStandalone.parseConnectorConfigurationFile` takes.
 //!
-//! The content decides, not the name of the file: a flat JSON object of keys, else a JSON body of `POST /connectors`, else
-//! Java's properties. A broken JSON file is "properties" without a name to the JVM worker; here its fault is named.
+//! The content decides, not the name of the file: a flat JSON object of keys, else a JSON body of
+//! `POST /connectors`, else Java's properties. A broken JSON file is "properties" without a name to
+//! the JVM worker; here its fault is named.
 
 use std::path::Path;
 
@@ -10,7 +12,7 @@ use serde::de::DeserializeOwned;
 use sluice_protocol::rest::InitialState;
 use sluice_protocol::{ConfigMap, TargetState};
 
-use crate::worker_config::parse_properties;
+use crate::properties::parse_properties;
 
 /// A connector to be created.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +100,8 @@ fn first_json<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
 mod tests {
     use super::*;
 
-    /// Name and configuration, or `None` for an error: what Kafka 4.3's `parseConnectorConfigurationFile` answers for each.
+    /// Name and configuration, or `None` for an error: what Kafka 4.3's
+    /// `parseConnectorConfigurationFile` answers for each.
     #[test]
     fn every_form_of_file_is_read_as_kafka_reads_it() {
         let a = |more: &[(&str, &str)]| -> Option<(String, ConfigMap)> {

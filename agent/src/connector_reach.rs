@@ -1,9 +1,10 @@
-//! Keeps configurations of connectors within what `sluice.file.roots` and `sluice.http.hosts` of the worker's file let them
-//! reach.
+//! Keeps configurations of connectors within what `sluice.file.roots` and `sluice.http.hosts` of
+//! the worker's file let them reach.
 //!
-//! Every way from a configuration to a file or a host is compared here, before a plugin sees the configuration: by the
-//! definitions of the connector and of the converters, transformations and predicates that it names, and for Kafka's client
-//! keys by their names, behind whatever prefix (`producer.override.`, `source.cluster.`, `value.converter.schema.registry.`).
+//! Every way from a configuration to a file or a host is compared here, before a plugin sees the
+//! configuration: by the definitions of the connector and of the converters, transformations and
+//! predicates that it names, and for Kafka's client keys by their names, behind whatever prefix
+//! (`producer.override.`, `source.cluster.`, `value.converter.schema.registry.`).
 
 use sluice_api::config::Props;
 use sluice_api::error::ConnectError;
@@ -14,11 +15,12 @@ use sluice_protocol::ConfigMap;
 use crate::config_transformer::Resolved;
 use crate::named_classes::named_classes;
 use crate::plugins::Plugins;
-use crate::validation::given;
-use crate::worker_config::{WorkerConfig, with_prefix};
+use crate::properties::given;
+use crate::properties::with_prefix;
+use crate::worker_config::WorkerConfig;
 
 /// A fault for each key of a configuration that names what is out of reach.
-pub fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> {
+pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> {
     if reach.is_unlimited() {
         return Vec::new();
     }
@@ -42,12 +44,13 @@ pub fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> 
     faults
 }
 
-/// A stored configuration of a connector or task as it is used: with values for variables, and nothing out of reach in it.
+/// A stored configuration of a connector or task as it is used: with values for variables, and
+/// nothing out of reach in it.
 ///
 /// # Errors
-/// A config provider failed, or a key names what is out of reach: the configuration was stored before the worker's file said
-/// so, or by another worker.
-pub fn usable(
+/// A config provider failed, or a key names what is out of reach: the configuration was stored
+/// before the worker's file said so, or by another worker.
+pub(crate) fn usable(
     plugins: &Plugins,
     worker: &WorkerConfig,
     config: &ConfigMap,

@@ -1,9 +1,9 @@
 //! `bootstrap.servers=embedded:DIR`: the broker of this process instead of a Kafka, with its data in `DIR`.
 //!
-//! The worker and everybody else reach it over TCP; its address is logged. Port and host come from the worker's
-//! `embedded.port` (default 0: a free port), `embedded.host` (default 127.0.0.1) and `embedded.advertised.host` (default: the
-//! host), which the JVM worker does not know.
-//! There is one node, so the worker's own topics have one copy, where Kafka's default would be three.
+//! The worker and everybody else reach it over TCP; its address is logged. Port and host come from
+//! the worker's `embedded.port` (default 0: a free port), `embedded.host` (default 127.0.0.1) and
+//! `embedded.advertised.host` (default: the host), which the JVM worker does not know. There is one
+//! node, so the worker's own topics have one copy, where Kafka's default would be three.
 
 use sluice_api::config::Props;
 use sluice_broker::{Broker, BrokerConfig, BrokerError};
@@ -32,7 +32,8 @@ const THREADS: usize = 2;
 pub enum EmbeddedError {
     /// `bootstrap.servers` names no folder.
     #[error(
-        "invalid value embedded for configuration bootstrap.servers: a folder has to follow, as in embedded:/var/lib/sluice"
+        "invalid value embedded for configuration bootstrap.servers: a folder has to follow, as in \
+         embedded:/var/lib/sluice"
     )]
     Folder,
     /// `embedded.port` is no port.
@@ -42,10 +43,11 @@ pub enum EmbeddedError {
     Port(String),
     /// A topic of the worker is to have several copies.
     #[error(
-        "invalid value {value} for configuration {key}: the embedded broker is one node, so it must be 1, or be left out"
+        "invalid value {value} for configuration {key}: the embedded broker is one node, so it must \
+         be 1, or be left out"
     )]
     Replication {
-        /// The key.
+        /// Key of the worker's file.
         key: String,
         /// What it is set to.
         value: String,
@@ -71,7 +73,8 @@ impl EmbeddedError {
     }
 }
 
-/// The broker of the process, on threads of its own: a worker at full load does not keep it from answering heartbeats.
+/// The broker of the process, on threads of its own: a worker at full load does not keep it from
+/// answering heartbeats.
 #[derive(Debug)]
 pub struct Embedded {
     broker: Broker,
@@ -99,7 +102,8 @@ impl Drop for OwnRuntime {
     }
 }
 
-/// Starts a broker if the worker's `bootstrap.servers` asks for one, and puts its address in the place of what asked.
+/// Starts a broker if the worker's `bootstrap.servers` asks for one, and puts its address in the
+/// place of what asked.
 ///
 /// # Errors
 /// If it cannot start, or the worker asks for what one node cannot give.
@@ -136,8 +140,8 @@ pub fn check(props: &mut Props) -> Result<bool, EmbeddedError> {
     Ok(true)
 }
 
-/// What the broker is told by the worker's properties, which lose the keys that are the broker's and get those that follow
-/// from there being one node; `None` if they name another broker.
+/// What the broker is told by the worker's properties, which lose the keys that are the broker's
+/// and get those that follow from there being one node; `None` if they name another broker.
 fn broker_config(props: &mut Props) -> Result<Option<BrokerConfig>, EmbeddedError> {
     let Some(dir) = props
         .get("bootstrap.servers")
@@ -168,7 +172,8 @@ fn broker_config(props: &mut Props) -> Result<Option<BrokerConfig>, EmbeddedErro
     Ok(Some(config))
 }
 
-/// Gives the worker's own topics one copy, unless the properties say so themselves (-1 is the broker's default: one).
+/// Gives the worker's own topics one copy, unless the properties say so themselves (-1 is the
+/// broker's default: one).
 fn one_copy(props: &mut Props) -> Result<(), EmbeddedError> {
     for prefix in TOPICS {
         let key = format!("{prefix}.replication.factor");
@@ -231,7 +236,8 @@ mod tests {
         assert!(error.is_configuration());
         assert_eq!(
             error.to_string(),
-            "invalid value 3 for configuration status.storage.replication.factor: the embedded broker is one node, so it must be 1, or be left out"
+            "invalid value 3 for configuration status.storage.replication.factor: the embedded \
+             broker is one node, so it must be 1, or be left out"
         );
     }
 

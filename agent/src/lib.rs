@@ -1,26 +1,31 @@
 //! The worker: group membership, herder, task loops, storage, REST and telemetry of a Kafka Connect node.
 
 pub mod check;
-pub mod client_overrides;
-pub mod config_transformer;
-pub mod connector_config;
+mod client_overrides;
+mod clock;
+mod cluster;
+mod config_transformer;
+mod connector_config;
 mod connector_file;
-pub mod connector_reach;
+mod connector_reach;
 pub mod embedded;
-pub mod group;
-pub mod herder;
+mod group;
+mod herder;
 pub mod logging;
-pub mod named_classes;
-pub mod plugin_version;
+mod named_classes;
+mod plugin_version;
 pub mod plugins;
 pub mod process;
-pub mod rest;
+mod properties;
+mod rest;
 pub mod run;
+mod session;
+pub mod status;
 pub mod storage;
-pub mod telemetry;
+mod telemetry;
 pub mod validation;
 pub mod worker;
 pub mod worker_config;
 
-pub use sluice_api::causes;
-pub use sluice_kafka::client_config as kafka_client;
+// The terminal's binary prints errors of the agent with their causes, and knows none of the crates below it.
+pub use sluice_api::causes::with_causes;

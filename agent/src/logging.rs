@@ -1,17 +1,17 @@
-//! Logs of the worker: structured events to stderr, as text or JSON, with levels that can be changed while it runs.
+//! Logs of the worker: structured events to stderr, as text or JSON, with levels that can be
+//! changed while it runs.
 //!
-//! A logger of the REST API is a target of `tracing`, such as `sluice_agent::herder`; `root` is the level of all
-//! others. Java's names of loggers, as runbooks have them, set the targets that do the same work.
-//! Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
+//! A logger of the REST API is a target of `tracing`, such as `sluice_agent::herder`; `root` is the
+//! level of all others. Java's names of loggers, as runbooks have them, set the targets that do the
+//! same work. Level names are those of log4j, whose FATAL counts as ERROR and ALL as TRACE here.
 
 mod event_writer;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sluice_protocol::rest::{LoggerLevel, LoggerLevels, RestError};
+use sluice_protocol::rest::{LoggerLevel, LoggerLevels};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -21,7 +21,31 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::clock::now;
 use event_writer::EventWriters;
+
+/// Why a level is not read or set, in the words of the JVM worker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoggerError {
+    /// There is no logger of this name.
+    #[error("Logger {0} not found.")]
+    Unknown(String),
+    /// There is no level of this name.
+    #[error("invalid log level '{0}'.")]
+    UnknownLevel(String),
+    /// The name of the level is empty.
+    #[error("Illegal null or empty Level name.")]
+    NoLevel,
+    /// The logger of this name would be one too many.
+    #[error(
+        "levels of {MOST_NAMES} loggers are set already, {0} would be one more; set one of those, or that of a package \
+         above it"
+    )]
+    TooMany(String),
+}
+
+/// Levels that are kept: each is looked at with each call, and anybody who reaches REST can add some.
+const MOST_NAMES: usize = 1_000;
 
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,8 +124,9 @@ const JAVA_LOGGERS: [(&str, &str); 15] = [
     ("org.apache.kafka.connect.transforms", "sluice_plugins"),
 ];
 
-/// Our targets behind a Java logger: those of all packages and classes whose names start alike, as with other loggers,
-/// else the one of the narrowest package it is in; none for names that are not Kafka's.
+/// Our targets behind a Java logger: those of all packages and classes whose names start alike, as
+/// with other loggers, else the one of the narrowest package it is in; none for names that are not
+/// Kafka's.
 fn targets_of_java(name: &str) -> Vec<&'static str> {
     let below: Vec<&str> = JAVA_LOGGERS
         .iter()
@@ -224,8 +249,8 @@ impl Loggers {
     /// The level of one logger; of a Java logger nobody has set, that of the target behind it.
     ///
     /// # Errors
-    /// 404 if nobody has heard of it.
-    pub fn get(&self, name: &str) -> Result<LoggerLevel, RestError> {
+    /// The logger is unknown.
+    pub fn get(&self, name: &str) -> Result<LoggerLevel, LoggerError> {
         let set = self.set.lock();
         let behind = || {
             let target = targets_of_java(name).into_iter().next()?;
@@ -238,22 +263,19 @@ impl Loggers {
         set.get(canonical(name))
             .or_else(behind)
             .map(Set::info)
-            .ok_or_else(|| RestError::not_found(format!("Logger {name} not found.")))
+            .ok_or_else(|| LoggerError::Unknown(name.to_owned()))
     }
 
-    /// Sets a logger and every other whose name starts with its name; root sets all, a Java logger also the targets
-    /// behind it. Returns, sorted, those whose level changed.
+    /// Sets a logger and every other whose name starts with its name; root sets all, a Java logger
+    /// also the targets behind it. Returns, sorted, those whose level changed.
     ///
     /// # Errors
-    /// 404 for a level that does not exist, 500 for none.
-    pub fn set(&self, name: &str, text: &str) -> Result<Vec<String>, RestError> {
+    /// The level is unknown or missing, or this logger is one too many.
+    pub fn set(&self, name: &str, text: &str) -> Result<Vec<String>, LoggerError> {
         let new = Self::check_level(text)?;
         let name = canonical(name);
         self.refuse_one_more(name)?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|since| i64::try_from(since.as_millis()).ok());
+        let now = Some(now().get());
         let mut set = self.set.lock();
         let root = set.get(ROOT).map_or(new, |root| root.level);
         let behind = targets_of_java(name);
@@ -280,32 +302,27 @@ impl Loggers {
         Ok(changed)
     }
 
-    /// Each name is kept and looked at with each call: they are bounded, since anybody who reaches REST can add some.
-    fn refuse_one_more(&self, name: &str) -> Result<(), RestError> {
-        const MOST_NAMES: usize = 1_000;
+    fn refuse_one_more(&self, name: &str) -> Result<(), LoggerError> {
         let set = self.set.lock();
         if set.len() >= MOST_NAMES && !set.contains_key(name) {
-            return Err(RestError::bad_request(format!(
-                "levels of {MOST_NAMES} loggers are set already, {name} would be one more; set one of those, or that of a \
-                 package above it"
-            )));
+            return Err(LoggerError::TooMany(name.to_owned()));
         }
         Ok(())
     }
 
     /// Checks the name of a level.
-    fn check_level(text: &str) -> Result<Level, RestError> {
+    fn check_level(text: &str) -> Result<Level, LoggerError> {
         if text.trim().is_empty() {
-            return Err(RestError::internal("Illegal null or empty Level name."));
+            return Err(LoggerError::NoLevel);
         }
-        level(text).ok_or_else(|| RestError::not_found(format!("invalid log level '{text}'.")))
+        level(text).ok_or_else(|| LoggerError::UnknownLevel(text.to_owned()))
     }
 
     /// Checks the name of a level.
     ///
     /// # Errors
     /// As [`Loggers::set`].
-    pub fn validate_level(text: &str) -> Result<(), RestError> {
+    pub fn validate_level(text: &str) -> Result<(), LoggerError> {
         Self::check_level(text).map(drop)
     }
 }
@@ -407,7 +424,10 @@ mod tests {
     #[test]
     fn a_logger_nobody_knows_is_created_by_setting_it() {
         let loggers = Loggers::detached();
-        assert_eq!(loggers.get("a.b").unwrap_err().status, 404);
+        assert_eq!(
+            loggers.get("a.b").unwrap_err(),
+            LoggerError::Unknown("a.b".to_owned())
+        );
         assert_eq!(loggers.set("a.b", "trace").unwrap(), ["a.b"]);
         assert_eq!(loggers.get("a.b").unwrap().level, "TRACE");
     }
@@ -443,9 +463,10 @@ mod tests {
             loggers.set("org.example", "DEBUG").unwrap(),
             ["org.example"]
         );
+        let unknown = "org.apache.kafkaesque";
         assert_eq!(
-            loggers.get("org.apache.kafkaesque").unwrap_err().status,
-            404
+            loggers.get(unknown).unwrap_err(),
+            LoggerError::Unknown(unknown.to_owned())
         );
     }
 
@@ -453,11 +474,9 @@ mod tests {
     fn a_level_that_does_not_exist_is_refused_in_kafkas_words() {
         let loggers = Loggers::detached();
         let error = loggers.set("root", "loud").unwrap_err();
-        assert_eq!(
-            (error.status, error.message.as_str()),
-            (404, "invalid log level 'loud'.")
-        );
-        assert_eq!(loggers.set("root", "").unwrap_err().status, 500);
+        assert_eq!(error, LoggerError::UnknownLevel("loud".to_owned()));
+        assert_eq!(error.to_string(), "invalid log level 'loud'.");
+        assert_eq!(loggers.set("root", ""), Err(LoggerError::NoLevel));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sluice_agent::causes::with_causes;
 use sluice_agent::process::{Environment, LogOptions, Role, run};
+use sluice_agent::with_causes;
 
 /// A Kafka Connect worker: with connectors it runs alone, as connect-standalone; without it joins a cluster, as
 /// connect-distributed.

@@ -11,7 +11,7 @@ use crate::plugins::{ConnectorPlugin, Plugins};
 type Lookup = fn(&Plugins, &str) -> Option<fn() -> ConfigDef>;
 
 /// A class, and where it stands.
-pub struct NamedClass {
+pub(crate) struct NamedClass {
     /// The key, such as `transforms.unwrap.type`.
     pub key: String,
     /// The class name or alias.
@@ -23,13 +23,14 @@ pub struct NamedClass {
 
 impl NamedClass {
     /// The definition of the plugin; `None` if there is no such plugin of the kind that the key wants.
-    pub fn definition(&self, plugins: &Plugins) -> Option<fn() -> ConfigDef> {
+    pub(crate) fn definition(&self, plugins: &Plugins) -> Option<fn() -> ConfigDef> {
         (self.lookup)(plugins, &self.class)
     }
 }
 
-/// All that are named, in the order of connector, converters, transformations, predicates; `value` gives the values of keys.
-pub fn named_classes<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Vec<NamedClass> {
+/// All that are named, in the order of connector, converters, transformations, predicates; `value`
+/// gives the values of keys.
+pub(crate) fn named_classes<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Vec<NamedClass> {
     let mut found = Vec::new();
     let mut look = |key: String, prefix: String, lookup: Lookup| {
         let class = value(&key).map_or("", str::trim);

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// The versions a configuration accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRange(Vec<Interval>);
+pub(crate) struct VersionRange(Vec<Interval>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Interval {
@@ -20,7 +20,7 @@ impl VersionRange {
     ///
     /// # Errors
     /// Maven's text for a malformed range.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text == "latest" {
             return Ok(Self(vec![Interval {
@@ -58,7 +58,7 @@ impl VersionRange {
     }
 
     /// True if a version is accepted.
-    pub fn contains(&self, version: &str) -> bool {
+    pub(crate) fn contains(&self, version: &str) -> bool {
         self.0.iter().any(|interval| interval.contains(version))
     }
 }

@@ -1,7 +1,8 @@
 //! The one visible list of everything that `connector.class` and its like can name.
 //!
-//! A new plugin is a line in [`Plugins::built_in`]. Names are Java class names, so that existing configurations run
-//! unchanged; the short forms of JVM Connect work too: the simple name, with or without its suffix.
+//! A new plugin is a line in [`Plugins::built_in`]. Names are Java class names, so that existing
+//! configurations run unchanged; the short forms of JVM Connect work too: the simple name, with or
+//! without its suffix.
 
 use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
@@ -10,7 +11,28 @@ use sluice_api::plugin::{
     SinkConnectorPlugin, SourceConnectorPlugin, TransformationPlugin,
 };
 use sluice_protocol::ConnectorType;
-use sluice_protocol::rest::{PluginInfo, PluginType, RestError};
+use sluice_protocol::rest::{PluginInfo, PluginType};
+
+/// Why there is no connector of a class, in the words of the JVM worker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoConnector {
+    /// The worker's file excludes it.
+    #[error(
+        "{0} is not allowed on this worker, by sluice.plugins.allow or sluice.plugins.deny in its file"
+    )]
+    NotAllowed(String),
+    /// None has this class name or alias.
+    #[error(
+        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: \
+         {known}"
+    )]
+    Unknown {
+        /// As it was given.
+        class: String,
+        /// Those there are, as Java shows their descriptors.
+        known: String,
+    },
+}
 
 /// A connector of either direction.
 #[derive(Clone, Copy)]
@@ -130,8 +152,9 @@ impl Plugins {
         plugins
     }
 
-    /// Those that a worker lets its users have: of connectors, with `allow` none but these; of all kinds none that `deny` names.
-    /// An entry is a class, one of its aliases, or the beginning of classes with `*` behind it.
+    /// Those that a worker lets its users have: of connectors, with `allow` none but these; of all
+    /// kinds none that `deny` names. An entry is a class, one of its aliases, or the beginning of
+    /// classes with `*` behind it.
     #[must_use]
     pub fn restricted(mut self, allow: &[String], deny: &[String]) -> Self {
         let mut denied = Vec::new();
@@ -187,30 +210,34 @@ impl Plugins {
     /// Finds a connector by class name or alias.
     ///
     /// # Errors
-    /// 400 with the connectors there are.
-    pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, RestError> {
-        self.connectors().find(|plugin| is_named(plugin.class(), "Connector", name)).ok_or_else(|| {
-            if self.denied.iter().any(|class| is_named(class, "Connector", name)) {
-                return RestError::bad_request(format!(
-                    "{name} is not allowed on this worker, by sluice.plugins.allow or sluice.plugins.deny in its file"
-                ));
-            }
-            let known: Vec<String> = self
-                .connectors()
-                .map(|plugin| {
-                    format!(
-                        "PluginDesc{{klass=class {}, name='{0}', version='{}', type={}}}",
-                        plugin.class(),
-                        plugin.version(),
-                        plugin.kind()
-                    )
-                })
-                .collect();
-            RestError::bad_request(format!(
-                "Failed to find any class that implements Connector and which name matches {name}, available connectors are: {}",
-                known.join(", ")
-            ))
-        })
+    /// There is none, or the worker's file excludes it.
+    pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, NoConnector> {
+        self.connectors()
+            .find(|plugin| is_named(plugin.class(), "Connector", name))
+            .ok_or_else(|| {
+                if self
+                    .denied
+                    .iter()
+                    .any(|class| is_named(class, "Connector", name))
+                {
+                    return NoConnector::NotAllowed(name.to_owned());
+                }
+                let known: Vec<String> = self
+                    .connectors()
+                    .map(|plugin| {
+                        format!(
+                            "PluginDesc{{klass=class {}, name='{0}', version='{}', type={}}}",
+                            plugin.class(),
+                            plugin.version(),
+                            plugin.kind()
+                        )
+                    })
+                    .collect();
+                NoConnector::Unknown {
+                    class: name.to_owned(),
+                    known: known.join(", "),
+                }
+            })
     }
 
     /// All connectors, sinks first.
@@ -331,8 +358,8 @@ impl Plugins {
     }
 }
 
-/// True if `name` is the class or one of its aliases; blanks around it do not count, as for all values of type class. Nested
-/// classes such as `Cast$Value` have no alias.
+/// True if `name` is the class or one of its aliases; blanks around it do not count, as for all
+/// values of type class. Nested classes such as `Cast$Value` have no alias.
 fn is_named(class: &str, suffix: &str, name: &str) -> bool {
     let name = name.trim();
     if class == name {
@@ -366,11 +393,11 @@ mod tests {
         let Err(error) = Plugins::built_in().connector("Nope") else {
             panic!("found")
         };
-        assert_eq!(error.status, 400);
-        assert!(error.message.starts_with(
-            "Failed to find any class that implements Connector and which name matches Nope, available connectors are: "
+        assert!(error.to_string().starts_with(
+            "Failed to find any class that implements Connector and which name matches Nope, \
+             available connectors are: "
         ));
-        assert!(error.message.contains("FileStreamSinkConnector"));
+        assert!(error.to_string().contains("FileStreamSinkConnector"));
     }
 
     #[test]
@@ -387,11 +414,7 @@ mod tests {
             let Err(error) = denied.connector(name) else {
                 panic!("{name} is there")
             };
-            assert!(
-                error.message.contains("sluice.plugins.deny"),
-                "{}",
-                error.message
-            );
+            assert!(error.to_string().contains("sluice.plugins.deny"), "{error}");
         }
         assert!(
             denied

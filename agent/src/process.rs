@@ -79,8 +79,8 @@ impl ProcessError {
     }
 }
 
-/// Lets glibc keep two arenas instead of eight per core: records that pass from librdkafka's threads to the runtime's leave
-/// memory in each, which doubled what a worker had under load.
+/// Lets glibc keep two arenas instead of eight per core: records that pass from librdkafka's
+/// threads to the runtime's leave memory in each, which doubled what a worker had under load.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the C library's setting has no safe binding")]
 fn limit_arenas() {
@@ -165,7 +165,8 @@ fn stop_at_signals(stop: &CancellationToken) -> std::io::Result<()> {
         ("SIGINT", signal(SignalKind::interrupt())?),
         ("SIGHUP", signal(SignalKind::hangup())?),
     ];
-    // With a handler a file that reaches its size limit is an error of its task; without one it ends the process.
+    // With a handler a file that reaches its size limit is an error of its task; without one it
+    // ends the process.
     drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     let stopped = stop.clone();
     tokio::spawn(async move {

@@ -1,29 +1,33 @@
 //! Whole workers: from a properties file to a running process, and back down again.
 //!
-//! [`run_distributed`] and [`run_standalone`] are what `sluice agent` and `sluice standalone` call; they return when
-//! `stop` is cancelled and everything has been put away. Nothing here reads the environment or ends the process.
+//! [`run_distributed`] and [`run_standalone`] are what `sluice agent` and `sluice standalone` call;
+//! they return when `stop` is cancelled and everything has been put away. Nothing here reads the
+//! environment or ends the process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::ConfigError;
+use sluice_kafka::admin::{AdminError, GroupAdmin};
 use sluice_kafka::bootstrap;
+use sluice_kafka::settings::ClientSettingsError;
 use sluice_protocol::status_topic::TopicStatus;
 use sluice_protocol::telemetry::{Caller, Event, Severity};
 use sluice_protocol::{ConnectorTaskId, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::now;
 use crate::connector_file::ConnectorFile;
-use crate::group::admin::{AdminError, GroupAdmin};
-use crate::group::{GroupConfig, GroupConfigError, WorkerCoordinator};
+use crate::group::{GroupConfig, WorkerCoordinator};
+use crate::herder::Herder as _;
 use crate::herder::distributed::{self, DistributedHerder, HerderFailure};
 use crate::herder::standalone::{self, StandaloneHerder};
-use crate::herder::status_reporter::StatusReporter;
-use crate::herder::{Herder as _, HerderError};
 use crate::logging::Loggers;
 use crate::rest::{RestServer, RestServerError};
+use crate::status::EventLog;
+use crate::status::StatusReporter;
 use crate::storage::file::FileOffsetBackingStore;
 use crate::storage::kafka_config::KafkaConfigBackingStore;
 use crate::storage::kafka_offset::KafkaOffsetBackingStore;
@@ -32,7 +36,6 @@ use crate::storage::memory::{MemoryConfigBackingStore, MemoryStatusBackingStore}
 use crate::storage::{OffsetBackingStore, StatusBackingStore, StorageError};
 use crate::telemetry::metrics::ClusterView;
 use crate::telemetry::publisher::{Observed, Publisher};
-use crate::telemetry::{EventLog, now};
 use crate::worker::lifecycle::Worker;
 use crate::worker::task_context::TopicTracker;
 use crate::worker::task_runtime::TaskRuntime;
@@ -46,7 +49,7 @@ pub enum WorkerError {
     Config(#[from] WorkerConfigError),
     /// The group settings.
     #[error(transparent)]
-    Group(#[from] GroupConfigError),
+    Group(#[from] ClientSettingsError),
     /// Its REST server.
     #[error(transparent)]
     Rest(#[from] RestServerError),
@@ -61,7 +64,7 @@ pub enum WorkerError {
     Kafka {
         /// `bootstrap.servers`.
         servers: String,
-        /// Why.
+        /// Why no broker answered.
         source: AdminError,
     },
     /// A connector given on the command line.
@@ -75,7 +78,7 @@ pub enum WorkerError {
     /// The system has no threads left.
     #[error("cannot start threads for tasks")]
     Threads(#[source] std::io::Error),
-    /// The herder's task ended out of order: a bug.
+    /// The herder's task panicked: a bug.
     #[error("the herder ended unexpectedly: {0}")]
     Bug(String),
 }
@@ -137,7 +140,6 @@ pub async fn run_distributed(
     let view = Arc::new(ClusterView::default());
     let parts = distributed::Parts {
         config: config.clone(),
-        worker_id: id.clone(),
         kafka_cluster_id,
         configs: configs.clone(),
         statuses,
@@ -202,8 +204,8 @@ pub async fn run_distributed(
     }
 }
 
-/// Runs a worker alone until `stop`, with the connectors of the given files (properties, or JSON as the REST API takes
-/// it).
+/// Runs a worker alone until `stop`, with the connectors of the given files (properties, or JSON as
+/// the REST API takes it).
 ///
 /// # Errors
 /// If it or one of the connectors cannot start.
@@ -265,13 +267,9 @@ pub async fn run_standalone(
             )
             .await;
         if let Err(error) = created {
-            let reason = match error {
-                HerderError::Rest(error) => error.message,
-                other @ HerderError::NotHere { .. } => other.to_string(),
-            };
             failed = Some(WorkerError::Connector {
                 path: path.display().to_string(),
-                reason,
+                reason: error.to_string(),
             });
             break;
         }
@@ -317,7 +315,8 @@ fn client_id_base(config: &WorkerConfig) -> String {
     }
 }
 
-/// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is stopped meanwhile.
+/// Asks Kafka for its cluster id, for as long as an admin call may take; `None` if the worker is
+/// stopped meanwhile.
 ///
 /// Servers without an address are an error at once, as are logins and certificates that are refused. One that
 /// does not answer is reported from the first second on.

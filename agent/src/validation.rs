@@ -1,5 +1,5 @@
-//! Validation of connector configurations: every fault of every key at once, in the composition of the REST answer
-//! (Kafka's `AbstractHerder.validateConnectorConfig`).
+//! Validation of connector configurations: every fault of every key at once, in the composition of
+//! the REST answer (Kafka's `AbstractHerder.validateConnectorConfig`).
 
 mod aliases;
 mod answer;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use sluice_api::config::{ConfigDef, Password, Props, ValidatedKey};
-use sluice_protocol::rest::{ConfigInfos, ConfigKeyInfo, PluginType, RestError};
+use sluice_protocol::rest::{ConfigInfos, ConfigKeyInfo, PluginType};
 use sluice_protocol::{ConfigMap, ConnectorType};
 
 use aliases::{Aliased, FoundAliases, add_aliased, concrete_classes};
@@ -22,18 +22,49 @@ use crate::config_transformer::Resolved;
 use crate::connector_config::{self, ConverterSuggestion, Suggestions};
 use crate::connector_reach;
 use crate::plugin_version::VersionRange;
-use crate::plugins::{ConnectorPlugin, Plugins};
+use crate::plugins::{ConnectorPlugin, NoConnector, Plugins};
+use crate::properties::given;
 use crate::worker_config::WorkerConfig;
+
+/// Why a configuration cannot be validated at all, or is refused, in the words of the JVM worker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValidationError {
+    /// It is at fault.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no plugin of this name.
+    #[error("Unknown plugin {0}.")]
+    UnknownPlugin(String),
+    /// Its variables have no values, or a plugin does not answer.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl ValidationError {
+    fn mapped(self, map: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Invalid(text) => Self::Invalid(map(&text)),
+            Self::UnknownPlugin(name) => Self::UnknownPlugin(map(&name)),
+            Self::Failed(text) => Self::Failed(map(&text)),
+        }
+    }
+}
+
+impl From<NoConnector> for ValidationError {
+    fn from(error: NoConnector) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
 
 /// Validates a connector configuration.
 ///
 /// # Errors
-/// 400 if there is no connector to validate it with.
+/// There is no connector to validate it with, or its checks do not end.
 pub async fn validate(
     plugins: &Plugins,
     worker: &WorkerConfig,
     config: &ConfigMap,
-) -> Result<ConfigInfos, RestError> {
+) -> Result<ConfigInfos, ValidationError> {
     validate_with(plugins, worker, config, OwnChecks::Made).await
 }
 
@@ -49,24 +80,25 @@ pub enum OwnChecks {
 /// Validates a connector configuration, with or without the connector's own checks.
 ///
 /// # Errors
-/// 400 if there is no connector to validate it with.
+/// There is no connector to validate it with, or its checks do not end.
 pub async fn validate_with(
     plugins: &Plugins,
     worker: &WorkerConfig,
     config: &ConfigMap,
     own: OwnChecks,
-) -> Result<ConfigInfos, RestError> {
+) -> Result<ConfigInfos, ValidationError> {
     let resolved = worker
         .transformer
         .resolve(&given(config))
-        .map_err(|error| RestError::internal(error.to_string()))?;
+        .map_err(|error| ValidationError::Failed(error.to_string()))?;
     match validate_resolved(plugins, worker, config, &resolved.props, own).await {
         Ok(infos) => Ok(with_variables(infos, &resolved)),
-        Err(error) => Err(RestError::new(error.status, resolved.hide(&error.message))),
+        Err(error) => Err(error.mapped(|text| resolved.hide(text))),
     }
 }
 
-/// Shows the text with variables instead of the values that came from config providers. (A JVM worker shows the values.)
+/// Shows the text with variables instead of the values that came from config providers. (A JVM
+/// worker shows the values.)
 fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
     if resolved.is_plain() {
         return infos;
@@ -88,7 +120,8 @@ fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
     infos
 }
 
-/// Time for a connector's own checks, as for every request of REST (`RestClient.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
+/// Time for a connector's own checks, as for every request of REST
+/// (`RestClient.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// What a connector's checks find, which may wait for a system that does not answer.
@@ -96,10 +129,11 @@ async fn within<T>(
     limit: Duration,
     class: &str,
     checks: impl Future<Output = T>,
-) -> Result<T, RestError> {
+) -> Result<T, ValidationError> {
     tokio::time::timeout(limit, checks).await.map_err(|_| {
-        RestError::internal(format!(
-            "Request timed out. {class} did not end its checks within {limit:?}; does the system that it connects to answer?"
+        ValidationError::Failed(format!(
+            "Request timed out. {class} did not end its checks within {limit:?}; does the system \
+             that it connects to answer?"
         ))
     })
 }
@@ -110,12 +144,12 @@ async fn validate_resolved(
     config: &ConfigMap,
     props: &Props,
     own: OwnChecks,
-) -> Result<ConfigInfos, RestError> {
+) -> Result<ConfigInfos, ValidationError> {
     let class = props
         .get("connector.class")
         .filter(|class| !class.is_empty())
         .ok_or_else(|| {
-            RestError::bad_request(format!(
+            ValidationError::Invalid(format!(
                 "Connector config {} contains no connector type",
                 shown(config)
             ))
@@ -205,8 +239,11 @@ async fn validate_resolved(
     ))
 }
 
-/// The 400 of a create or update with faults (`AbstractHerder.maybeAddConfigErrors`).
-pub fn refuse_faults(infos: &ConfigInfos) -> Result<(), RestError> {
+/// Refuses to create or update a connector with faults (`AbstractHerder.maybeAddConfigErrors`).
+///
+/// # Errors
+/// All faults of all keys as one text.
+pub fn refuse_faults(infos: &ConfigInfos) -> Result<(), ValidationError> {
     if infos.error_count == 0 {
         return Ok(());
     }
@@ -216,8 +253,10 @@ pub fn refuse_faults(infos: &ConfigInfos) -> Result<(), RestError> {
         .filter_map(|config| config.value.as_ref())
         .flat_map(|value| value.errors.iter().map(String::as_str))
         .collect();
-    Err(RestError::bad_request(format!(
-        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
+    Err(ValidationError::Invalid(format!(
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can \
+         also find the above list of errors at the endpoint \
+         `/connector-plugins/{{connectorType}}/config/validate`",
         infos.error_count,
         errors.join("\n")
     )))
@@ -226,27 +265,27 @@ pub fn refuse_faults(infos: &ConfigInfos) -> Result<(), RestError> {
 /// The keys of a plugin as `GET /connector-plugins/{p}/config` lists them.
 ///
 /// # Errors
-/// 404 for an unknown plugin, 400 for a version that there is not.
+/// The plugin is unknown, or not there in this version.
 pub fn plugin_config(
     plugins: &Plugins,
     name: &str,
     version: Option<&str>,
-) -> Result<Vec<ConfigKeyInfo>, RestError> {
+) -> Result<Vec<ConfigKeyInfo>, ValidationError> {
     let (info, def) = plugins.any(name).ok_or_else(|| {
         if concrete_classes(plugins, name).is_empty() {
-            RestError::not_found(format!("Unknown plugin {name}."))
+            ValidationError::UnknownPlugin(name.to_owned())
         } else {
             // The JVM worker tries to make an abstract class.
-            RestError::internal("Instantiation error")
+            ValidationError::Failed("Instantiation error".to_owned())
         }
     })?;
     if let Some(version) = version {
         let installed = info.version.clone().unwrap_or_default();
         let range = VersionRange::parse(version).map_err(|_| {
-            RestError::bad_request(format!("Invalid version specification: {version}"))
+            ValidationError::Invalid(format!("Invalid version specification: {version}"))
         })?;
         if !range.contains(&installed) {
-            return Err(RestError::bad_request(no_such_version(
+            return Err(ValidationError::Invalid(no_such_version(
                 &info.class,
                 &range,
                 &installed,
@@ -271,14 +310,6 @@ pub fn plugin_config(
             .map(key_info),
     );
     Ok(keys)
-}
-
-/// A config without its null values, as connectors get it.
-pub fn given(config: &ConfigMap) -> Props {
-    config
-        .iter()
-        .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
-        .collect()
 }
 
 /// A config in Java's form of a map, with values that look like secrets hidden.
@@ -358,11 +389,11 @@ fn wrong_version(
     plugin: &ConnectorPlugin,
     class: &str,
     props: &Props,
-) -> Result<Option<ConfigInfos>, RestError> {
+) -> Result<Option<ConfigInfos>, ValidationError> {
     let Some(version) = props.get("connector.plugin.version") else {
         return Ok(None);
     };
-    let range = VersionRange::parse(version).map_err(RestError::bad_request)?;
+    let range = VersionRange::parse(version).map_err(ValidationError::Invalid)?;
     if range.contains(plugin.version()) {
         return Ok(None);
     }
@@ -409,12 +440,8 @@ mod tests {
         let limit = Duration::from_millis(10);
         let error = within(limit, "com.example.Sink", std::future::pending::<()>());
         let error = error.await.unwrap_err();
-        assert_eq!(error.status, 500);
-        assert!(
-            error.message.contains("com.example.Sink"),
-            "{}",
-            error.message
-        );
+        assert!(matches!(error, ValidationError::Failed(_)), "{error:?}");
+        assert!(error.to_string().contains("com.example.Sink"), "{error}");
         assert_eq!(
             within(limit, "com.example.Sink", async { 7 }).await.ok(),
             Some(7)

@@ -1,8 +1,9 @@
 //! The worker's properties file: the same keys, defaults and checks as `connect-distributed` and
 //! `connect-standalone` (Kafka's `WorkerConfig`, `DistributedConfig`, `StandaloneConfig`).
 //!
-//! Every fault of a file is collected and reported at once. Keys that are not known give a warning, as with the
-//! JVM worker; client keys under `producer.`, `consumer.` and `admin.` pass through to the clients.
+//! Every fault of a file is collected and reported at once. Keys that are not known give a warning,
+//! as with the JVM worker; client keys under `producer.`, `consumer.` and `admin.` pass through to
+//! the clients.
 
 mod keys;
 
@@ -17,6 +18,7 @@ use url::Url;
 
 use crate::config_transformer::ConfigTransformer;
 use crate::plugins::Plugins;
+use crate::properties::{parse_properties, with_prefix};
 use keys::definition;
 
 /// Why a worker cannot run with its configuration.
@@ -27,7 +29,7 @@ pub enum WorkerConfigError {
     Read {
         /// The file.
         path: String,
-        /// Why.
+        /// What the operating system reported.
         source: std::io::Error,
     },
     /// The file is not in Java's properties format.
@@ -252,7 +254,8 @@ impl WorkerConfig {
                 .any(|one| one == algorithm)
             {
                 faults.push(format!(
-                    "inter.worker.signature.algorithm: {algorithm} must be in the list inter.worker.verification.algorithms"
+                    "inter.worker.signature.algorithm: {algorithm} must be in the list \
+                     inter.worker.verification.algorithms"
                 ));
             }
             for name in [
@@ -291,7 +294,8 @@ impl WorkerConfig {
         unknown_keys(&self.raw, self.mode)
     }
 
-    /// Keys of this file that name Java classes or jars, none of which is loaded here, for the warning at start.
+    /// Keys of this file that name Java classes or jars, none of which is loaded here, for the
+    /// warning at start.
     pub fn keys_without_effect(&self) -> Vec<&str> {
         keys_without_effect(&self.raw)
     }
@@ -371,8 +375,8 @@ impl WorkerConfig {
         }
     }
 
-    /// `telemetry.storage.topic`, or the status topic's name with `-telemetry` behind it; `None` when the key is
-    /// given without a value, and for a standalone worker.
+    /// `telemetry.storage.topic`, or the status topic's name with `-telemetry` behind it; `None`
+    /// when the key is given without a value, and for a standalone worker.
     pub fn telemetry_topic(&self) -> Option<String> {
         if self.mode == Mode::Standalone {
             return None;
@@ -397,8 +401,9 @@ impl WorkerConfig {
         )
     }
 
-    /// The URL other workers reach this one at, with a trailing slash, once the REST server is bound to `bound`
-    /// (scheme, host, port by the rules of `RestServer.advertisedUrl`: `rest.advertised.*`, else the first listener of that scheme).
+    /// The URL other workers reach this one at, with a trailing slash, once the REST server is
+    /// bound to `bound` (scheme, host, port by the rules of `RestServer.advertisedUrl`:
+    /// `rest.advertised.*`, else the first listener of that scheme).
     pub fn advertised_url(&self, bound: &[(Listener, u16)]) -> String {
         let scheme = match self.optional_string("rest.advertised.listener") {
             Some(scheme) if !scheme.is_empty() => scheme.to_ascii_lowercase(),
@@ -526,28 +531,6 @@ pub fn read_properties(path: &Path) -> Result<Props, WorkerConfigError> {
         path: shown,
         reason,
     })
-}
-
-/// Parses Java's properties format, which is ISO 8859-1 with `\\uXXXX` escapes for everything else.
-///
-/// # Errors
-/// The place and kind of a malformed escape.
-pub fn parse_properties(bytes: &[u8]) -> Result<Props, String> {
-    let mut props = Props::new();
-    java_properties::PropertiesIter::new(bytes)
-        .read_into(|key, value| {
-            props.insert(key, value);
-        })
-        .map_err(|error| error.to_string())?;
-    Ok(props)
-}
-
-/// The entries of `props` below `prefix`, without it.
-pub fn with_prefix(props: &Props, prefix: &str) -> Props {
-    props
-        .iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
-        .collect()
 }
 
 #[cfg(test)]

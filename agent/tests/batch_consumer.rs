@@ -12,8 +12,8 @@ use rdkafka::config::FromClientConfig as _;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sluice_agent::embedded;
-use sluice_agent::worker::consumer::{BatchConsumer, EARLIEST};
 use sluice_api::TopicPartition;
+use sluice_kafka::consumer::{BatchConsumer, EARLIEST};
 
 type Sent = (
     Option<Vec<u8>>,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use broker::TestBroker;
 use sluice_agent::embedded;
+use sluice_agent::status::TaskStatusListener;
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::connector_offsets::OffsetStores;
 use sluice_agent::worker::metrics::TaskMetrics;
@@ -18,7 +19,7 @@ use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
 use sluice_agent::worker::source_task::SourceTaskLoop;
 use sluice_agent::worker::task_context::{
-    TaskContext, TaskPlugins, TaskStatusListener, TopicTracker, WorkerTaskSettings,
+    TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
 };
 use sluice_agent::worker::transformation_chain::{TransformationChain, TransformationStage};
 use sluice_agent::worker_config::{Mode, WorkerConfig};

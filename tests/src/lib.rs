@@ -55,4 +55,6 @@ pub mod worker;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod module_arrows;
+#[cfg(test)]
 mod workspace;

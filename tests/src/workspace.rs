@@ -15,7 +15,7 @@ use serde_json::Value;
 /// asked to; jsonschema would have been more than twice that.
 const MOST_PACKAGES: usize = 527;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the workspace around this crate")
@@ -344,7 +344,7 @@ fn the_lock_file_stays_small() {
     );
 }
 
-fn files_with(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
+pub(crate) fn files_with(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).expect("a source folder");
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {

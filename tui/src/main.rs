@@ -35,10 +35,10 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use contexts::{Contexts, Wanted};
 use runtime::TerminalSettings;
-use sluice_agent::causes::with_causes;
 use sluice_agent::check::Checker;
 use sluice_agent::process::{Environment, LogOptions, Role};
 use sluice_agent::validation::OwnChecks;
+use sluice_agent::with_causes;
 use sluice_broker::{BrokerConfig, FsyncPolicy};
 use sluice_protocol::{ConfigMap, Finding};
 

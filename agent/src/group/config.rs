@@ -9,7 +9,7 @@ use sluice_protocol::group::Subprotocol;
 
 /// What the group client needs to know.
 #[derive(Clone, Debug)]
-pub struct GroupConfig {
+pub(crate) struct GroupConfig {
     /// The cluster.
     pub client: ClientSettings,
     /// `group.id`.
@@ -33,7 +33,7 @@ impl GroupConfig {
     ///
     /// # Errors
     /// The first key that is missing or does not parse.
-    pub fn from_props(
+    pub(crate) fn from_props(
         props: &Props,
         worker_id: &WorkerId,
         rest_url: &str,

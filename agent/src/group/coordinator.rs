@@ -5,27 +5,29 @@ mod leader;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kafka_protocol::messages::{
     JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use sluice_api::causes::with_causes;
+use sluice_kafka::connection::{BrokerConnection, ConnectionError, PendingResponse};
+use sluice_kafka::{discovery, error_code, group_of};
 use sluice_protocol::group::{Assignment, Subprotocol, Work};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, MemberId, Millis};
 use tokio::time::Instant;
 
 use super::assignor::incremental::IncrementalAssignor;
 use super::config::GroupConfig;
-use super::connection::{BrokerConnection, ConnectionError, PendingResponse};
 use super::heartbeat::{Heartbeat, Membership, PollWatch, Signal, leave};
-use super::{CurrentAssignment, GroupEvent, Rebalance, discovery, error_code, group_of};
-use crate::causes::with_causes;
-use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
+use super::{CurrentAssignment, GroupEvent, Rebalance};
+use crate::clock::now;
+use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
 use join::{JoinError, send_join, send_sync};
 
 /// The worker as a member of its group. See the [module](super) for its contract.
-pub struct WorkerCoordinator {
+pub(crate) struct WorkerCoordinator {
     config: GroupConfig,
     configs: Arc<dyn ConfigSnapshotSource>,
     connection: Option<Arc<BrokerConnection>>,
@@ -105,7 +107,7 @@ struct Lead {
 
 impl WorkerCoordinator {
     /// A member that has not joined yet; the first poll joins.
-    pub fn new(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) -> Self {
+    pub(crate) fn new(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) -> Self {
         Self {
             config,
             configs,
@@ -133,7 +135,7 @@ impl WorkerCoordinator {
     }
 
     /// Goes on until there is something for the herder to do. Cancel-safe.
-    pub async fn poll(&mut self) -> GroupEvent {
+    pub(crate) async fn poll(&mut self) -> GroupEvent {
         let _polling = self.watch.polling();
         loop {
             if let Some(event) = self.step().await {
@@ -143,14 +145,14 @@ impl WorkerCoordinator {
     }
 
     /// Makes the next poll join. The reason is shown to the coordinator and in events, one line.
-    pub fn request_rejoin(&mut self, reason: impl Into<String>) {
+    pub(crate) fn request_rejoin(&mut self, reason: impl Into<String>) {
         let reason = reason.into();
         tracing::debug!(reason, "rejoin requested");
         self.rejoin.get_or_insert(reason);
     }
 
     /// Leaves the group. Held work stays known and is reported at the next join, which the next poll begins.
-    pub async fn leave(&mut self, reason: &str) {
+    pub(crate) async fn leave(&mut self, reason: &str) {
         self.heartbeat = None;
         let in_flight = !matches!(self.phase, Phase::Idle);
         self.phase = Phase::Idle;
@@ -179,12 +181,12 @@ impl WorkerCoordinator {
     }
 
     /// Leaves the group for good.
-    pub async fn close(mut self, reason: &str) {
+    pub(crate) async fn close(mut self, reason: &str) {
         self.leave(reason).await;
     }
 
     /// Forgets what is held, as when all work was stopped because the config topic can't be read. Returns it.
-    pub fn forget_assignment(&mut self) -> Work {
+    pub(crate) fn forget_assignment(&mut self) -> Work {
         self.rejoin_at = None;
         self.current = None;
         self.is_leader = false;
@@ -196,42 +198,42 @@ impl WorkerCoordinator {
     }
 
     /// Whether a join is under way: requests that need the assignment have to wait.
-    pub fn is_joining(&self) -> bool {
+    pub(crate) fn is_joining(&self) -> bool {
         !matches!(self.phase, Phase::Idle) || self.rejoin.is_some()
     }
 
     /// Whether the next poll joins.
-    pub fn rejoin_needed(&self) -> bool {
+    pub(crate) fn rejoin_needed(&self) -> bool {
         self.rejoin.is_some()
     }
 
     /// Own member id, once the coordinator gave one.
-    pub fn member_id(&self) -> Option<MemberId> {
+    pub(crate) fn member_id(&self) -> Option<MemberId> {
         (!self.member_id.is_empty()).then(|| self.member_id.as_str().into())
     }
 
     /// Generation of the last assignment, -1 before the first.
-    pub fn generation(&self) -> Generation {
+    pub(crate) fn generation(&self) -> Generation {
         self.generation
     }
 
     /// Subprotocol of the last assignment.
-    pub fn protocol(&self) -> Option<Subprotocol> {
+    pub(crate) fn protocol(&self) -> Option<Subprotocol> {
         self.protocol
     }
 
     /// Whether this worker led the last rebalance.
-    pub fn is_leader(&self) -> bool {
+    pub(crate) fn is_leader(&self) -> bool {
         self.is_leader
     }
 
     /// The last assignment; `None` before the first and after it was forgotten.
-    pub fn assignment(&self) -> Option<&CurrentAssignment> {
+    pub(crate) fn assignment(&self) -> Option<&CurrentAssignment> {
         self.current.as_ref()
     }
 
     /// REST URL of the leader; `None` when it is not known.
-    pub fn leader_url(&self) -> Option<&str> {
+    pub(crate) fn leader_url(&self) -> Option<&str> {
         self.current
             .as_ref()
             .map(|current| current.leader_url.as_str())
@@ -239,21 +241,21 @@ impl WorkerCoordinator {
     }
 
     /// REST URL of the worker that runs a connector. Only the leader knows, and not while a rejoin is due.
-    pub fn connector_owner_url(&self, connector: &str) -> Option<&str> {
+    pub(crate) fn connector_owner_url(&self, connector: &str) -> Option<&str> {
         let routing = self.routing()?;
         let owner = routing.connectors.get(connector)?;
         routing.urls.get(owner).map(String::as_str)
     }
 
     /// REST URL of the worker that runs a task. Only the leader knows, and not while a rejoin is due.
-    pub fn task_owner_url(&self, id: &ConnectorTaskId) -> Option<&str> {
+    pub(crate) fn task_owner_url(&self, id: &ConnectorTaskId) -> Option<&str> {
         let routing = self.routing()?;
         let owner = routing.tasks.get(id)?;
         routing.urls.get(owner).map(String::as_str)
     }
 
     /// Time until the scheduled rebalance, when one is pending.
-    pub fn delay_remaining(&self) -> Option<Duration> {
+    pub(crate) fn delay_remaining(&self) -> Option<Duration> {
         self.rejoin_at
             .map(|at| at.saturating_duration_since(Instant::now()))
     }
@@ -282,7 +284,8 @@ impl WorkerCoordinator {
         self.heartbeat = None;
     }
 
-    /// One step: acts on a signal, finds the coordinator, or moves the join on. `None`: nothing for the herder yet.
+    /// One step: acts on a signal, finds the coordinator, or moves the join on. `None`: nothing for
+    /// the herder yet.
     async fn step(&mut self) -> Option<GroupEvent> {
         if let Some(signal) = self.heartbeat.as_ref().and_then(Heartbeat::take) {
             return self.on_signal(signal);
@@ -461,7 +464,7 @@ impl WorkerCoordinator {
                     join: Join {
                         snapshot,
                         cause,
-                        started_at: wall_clock(),
+                        started_at: now(),
                     },
                 };
                 None
@@ -663,7 +666,7 @@ impl WorkerCoordinator {
             left,
             cause: join.cause,
             started_at: join.started_at,
-            ended_at: wall_clock(),
+            ended_at: now(),
         };
         tracing::info!(
             generation = %rebalance.generation,
@@ -718,11 +721,4 @@ fn minus(work: Work, gone: &Work) -> Work {
             .filter(|item| !tasks.contains(item))
             .collect(),
     }
-}
-
-fn wall_clock() -> Millis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis());
-    Millis(i64::try_from(since).unwrap_or(i64::MAX))
 }

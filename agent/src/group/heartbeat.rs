@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connection::BrokerConnection;
-use super::error_code;
+use sluice_kafka::connection::BrokerConnection;
+use sluice_kafka::{error_code, group_of};
 
 /// What the heartbeat found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,8 @@ impl Drop for PollGuard {
 
 /// The longest time between two heartbeats, however long `heartbeat.interval.ms` is.
 ///
-/// A member hears of a rebalance in the answer to a heartbeat only, and the group waits for every member, twice where work moves.
+/// A member hears of a rebalance in the answer to a heartbeat only, and the group waits for every
+/// member, twice where work moves.
 const MOST: Duration = Duration::from_millis(250);
 
 /// A running heartbeat; dropping it stops it.
@@ -136,7 +137,7 @@ async fn run(
     shared: Arc<Shared>,
 ) {
     let request = HeartbeatRequest::default()
-        .with_group_id(super::group_of(&membership.group_id))
+        .with_group_id(group_of(&membership.group_id))
         .with_generation_id(membership.generation)
         .with_member_id(StrBytes::from_string(membership.member_id.clone()));
     let tell = |signal| {
@@ -189,7 +190,7 @@ async fn run(
 
 /// Leaves the group; failures are only logged, the session runs out by itself.
 pub(super) async fn leave(connection: &BrokerConnection, membership: &Membership, reason: &str) {
-    let group = super::group_of(&membership.group_id);
+    let group = group_of(&membership.group_id);
     let id = StrBytes::from_string(membership.member_id.clone());
     // Version 3 and later name members in a list, with the reason from version 5 on; older ones one member.
     let member = MemberIdentity::default().with_member_id(id.clone());

@@ -15,9 +15,9 @@ mod broker;
 use broker::TestBroker;
 
 use super::{GroupConfig, GroupEvent, Rebalance, WorkerCoordinator};
+use crate::cluster::ConfigStateMachine;
+use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
 use crate::embedded;
-use crate::storage::config_state::ConfigStateMachine;
-use crate::storage::{ClusterConfigState, ConfigSnapshotSource};
 
 /// A config topic in memory that all members of a test share.
 #[derive(Default)]
@@ -342,7 +342,7 @@ async fn a_coordinator_that_is_gone_costs_the_work() {
 #[tokio::test]
 async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     let broker = TestBroker::start();
-    use super::admin::GroupAdmin;
+    use sluice_kafka::admin::GroupAdmin;
     let config = config(&broker, "unused", 0, &[]);
     let props: sluice_api::config::Props = [(
         "bootstrap.servers".to_owned(),
@@ -354,8 +354,8 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     assert!(!admin.cluster_id().await.unwrap().is_empty());
 
     let topic = group_name("topic");
-    let client = crate::kafka_client::librdkafka_config(
-        crate::kafka_client::ClientKind::Admin,
+    let client = sluice_kafka::client_config::librdkafka_config(
+        sluice_kafka::client_config::ClientKind::Admin,
         &props,
         &sluice_api::config::Props::new(),
     )
@@ -403,7 +403,7 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
 #[tokio::test]
 async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
     let broker = TestBroker::start();
-    use super::admin::GroupAdmin;
+    use sluice_kafka::admin::GroupAdmin;
     let group = group_name("busy");
     let config = config(&broker, &group, 0, &[]);
     let props: sluice_api::config::Props = [(

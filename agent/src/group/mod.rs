@@ -1,22 +1,20 @@
 //! The worker's place in its group: Kafka's classic group protocol with protocol type `connect`.
 //!
-//! [`WorkerCoordinator`] is what the herder drives. It finds the group coordinator, joins, computes the assignment
-//! when this worker leads (see [`assignor`]), keeps the heartbeat going in a task of its own, and tells the herder what
-//! to do as [`GroupEvent`]s. The herder stops and starts work; nothing here touches connectors or tasks.
+//! [`WorkerCoordinator`] is what the herder drives. It finds the group coordinator, joins, computes
+//! the assignment when this worker leads (see [`assignor`]), keeps the heartbeat going in a task of
+//! its own, and tells the herder what to do as [`GroupEvent`]s. The herder stops and starts work;
+//! nothing here touches connectors or tasks.
 //!
 //! Contract of [`WorkerCoordinator::poll`]:
-//! * It is cancel-safe: dropped in a `select!`, the next call goes on where it was, a join in flight included.
-//! * A join happens only inside `poll`. So work told to be revoked is stopped before the next join, as long as the
-//!   herder stops it before it polls again.
-//! * If `poll` is not called for `rebalance.timeout.ms`, the member leaves the group by itself and keeps its work until
-//!   it joins again (with the next `poll`).
+//! * It is cancel-safe: dropped in a `select!`, the next call goes on where it was, a join in
+//!   flight included.
+//! * A join happens only inside `poll`. So work told to be revoked is stopped before the next join,
+//!   as long as the herder stops it before it polls again.
+//! * If `poll` is not called for `rebalance.timeout.ms`, the member leaves the group by itself and
+//!   keeps its work until it joins again (with the next `poll`).
 //! * The delayed rebalance is joined by `poll` itself when its time has come.
 //!
-//! ```no_run
-//! # use std::sync::Arc;
-//! # use sluice_agent::group::{GroupConfig, GroupEvent, WorkerCoordinator};
-//! # use sluice_agent::storage::ConfigSnapshotSource;
-//! # async fn herder(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) {
+//! ```text
 //! let mut group = WorkerCoordinator::new(config, configs);
 //! loop {
 //!     tokio::select! {
@@ -35,10 +33,9 @@
 //!         // other inputs: REST requests (not while group.is_joining()), config updates, shutdown (then group.leave)
 //!     }
 //! }
-//! # }
 //! ```
 
-pub mod assignor;
+pub(crate) mod assignor;
 mod config;
 mod coordinator;
 mod heartbeat;
@@ -51,15 +48,12 @@ use std::time::Duration;
 use sluice_protocol::group::{Subprotocol, Work};
 use sluice_protocol::{Generation, MemberId, Millis, Offset};
 
-pub use config::GroupConfig;
-pub use coordinator::WorkerCoordinator;
-pub use sluice_kafka::settings::{ClientSettings, ClientSettingsError as GroupConfigError};
-pub use sluice_kafka::{admin, connection, discovery};
-use sluice_kafka::{error_code, group_of};
+pub(crate) use config::GroupConfig;
+pub(crate) use coordinator::WorkerCoordinator;
 
 /// What the herder has to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum GroupEvent {
+pub(crate) enum GroupEvent {
     /// Eager protocol only, before a join: stop all this work; the join goes on with the next poll.
     Revoke {
         /// Everything held.
@@ -72,7 +66,8 @@ pub enum GroupEvent {
         /// Everything held until now.
         work: Work,
     },
-    /// Membership is impossible and trying again can't help (not authorised, refused settings): end the worker.
+    /// Membership is impossible and trying again can't help (not authorised, refused settings): end
+    /// the worker.
     Failed {
         /// Why, one line.
         reason: String,
@@ -81,7 +76,7 @@ pub enum GroupEvent {
 
 /// The outcome of a join.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rebalance {
+pub(crate) struct Rebalance {
     /// The new generation.
     pub generation: Generation,
     /// The subprotocol all members agreed on.
@@ -94,12 +89,13 @@ pub struct Rebalance {
     pub leader_url: String,
     /// Whether this worker leads.
     pub is_leader: bool,
-    /// Error 1: configs of the members do not match. Nothing was assigned; read the config topic and join again.
+    /// Error 1: configs of the members do not match. Nothing was assigned; read the config topic
+    /// and join again.
     pub config_mismatch: bool,
     /// Config offset to start from.
     pub config_offset: Offset,
-    /// What has to be stopped. With the eager protocol: what was held and is not in the new assignment any more, which
-    /// happens only when the group changed to that protocol.
+    /// What has to be stopped. With the eager protocol: what was held and is not in the new
+    /// assignment any more, which happens only when the group changed to that protocol.
     pub revoked: Work,
     /// What is new.
     pub assigned: Work,
@@ -123,7 +119,7 @@ pub struct Rebalance {
 
 /// The last assignment, as the herder and REST need it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CurrentAssignment {
+pub(crate) struct CurrentAssignment {
     /// Member id of the leader.
     pub leader_id: MemberId,
     /// REST URL of the leader, with trailing slash.

@@ -1,17 +1,18 @@
 //! Answers of the REST API that come from the stores alone, the same for both herders.
 
 use sluice_protocol::rest::{
-    ActiveTopics, ConnectorInfo, ConnectorState, ConnectorStateInfo, RestError, TaskInfo,
-    TaskState, TopicList,
+    ActiveTopics, ConnectorInfo, ConnectorState, ConnectorStateInfo, TaskInfo, TaskState, TopicList,
 };
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType};
 
+use super::{HerderError, HerderResult};
+use crate::cluster::ClusterConfigState;
 use crate::plugins::Plugins;
-use crate::storage::{ClusterConfigState, StatusBackingStore};
+use crate::storage::StatusBackingStore;
 use crate::worker_config::WorkerConfig;
 
 /// The direction of a connector with this config; unknown if its class is not here.
-pub fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> ConnectorType {
+pub(crate) fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> ConnectorType {
     config
         .and_then(|config| config.text("connector.class"))
         .and_then(|class| plugins.connector(class).ok())
@@ -21,15 +22,15 @@ pub fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> Connecto
 /// Config, tasks and type of a connector.
 ///
 /// # Errors
-/// 404 if there is none of that name.
-pub fn connector_info(
+/// There is none of that name.
+pub(crate) fn connector_info(
     configs: &ClusterConfigState,
     plugins: &Plugins,
     name: &str,
-) -> Result<ConnectorInfo, RestError> {
+) -> HerderResult<ConnectorInfo> {
     let config = configs
         .connector_config(name)
-        .ok_or_else(|| RestError::connector_not_found(name))?;
+        .ok_or_else(|| HerderError::connector_not_found(name))?;
     Ok(ConnectorInfo {
         name: name.into(),
         config: config.as_ref().clone(),
@@ -41,10 +42,10 @@ pub fn connector_info(
 /// Tasks of a connector with their configs.
 ///
 /// # Errors
-/// 404 if there is no connector of that name.
-pub fn task_infos(configs: &ClusterConfigState, name: &str) -> Result<Vec<TaskInfo>, RestError> {
+/// There is no connector of that name.
+pub(crate) fn task_infos(configs: &ClusterConfigState, name: &str) -> HerderResult<Vec<TaskInfo>> {
     if !configs.contains(name) {
-        return Err(RestError::connector_not_found(name));
+        return Err(HerderError::connector_not_found(name));
     }
     Ok(configs
         .tasks(name)
@@ -62,16 +63,16 @@ pub fn task_infos(configs: &ClusterConfigState, name: &str) -> Result<Vec<TaskIn
 /// States of a connector and its tasks.
 ///
 /// # Errors
-/// 404 if no state was recorded.
-pub fn connector_status(
+/// No state was recorded.
+pub(crate) fn connector_status(
     configs: &ClusterConfigState,
     statuses: &dyn StatusBackingStore,
     plugins: &Plugins,
     name: &str,
-) -> Result<ConnectorStateInfo, RestError> {
+) -> HerderResult<ConnectorStateInfo> {
     let connector = statuses
         .connector(name)
-        .ok_or_else(|| RestError::not_found(format!("No status found for connector {name}")))?;
+        .ok_or_else(|| HerderError::NotFound(format!("No status found for connector {name}")))?;
     Ok(ConnectorStateInfo {
         name: name.into(),
         connector: ConnectorState {
@@ -101,14 +102,14 @@ pub fn connector_status(
 /// State of a task.
 ///
 /// # Errors
-/// 404 if no state was recorded.
-pub fn task_status(
+/// No state was recorded.
+pub(crate) fn task_status(
     statuses: &dyn StatusBackingStore,
     id: &ConnectorTaskId,
-) -> Result<TaskState, RestError> {
+) -> HerderResult<TaskState> {
     let status = statuses
         .task(id)
-        .ok_or_else(|| RestError::not_found(format!("No status found for task {id}")))?;
+        .ok_or_else(|| HerderError::NotFound(format!("No status found for task {id}")))?;
     Ok(TaskState {
         id: id.task,
         state: status.state,
@@ -121,14 +122,14 @@ pub fn task_status(
 /// Topics a connector has used.
 ///
 /// # Errors
-/// 403 if topics are not tracked.
-pub fn active_topics(
+/// Topics are not tracked.
+pub(crate) fn active_topics(
     config: &WorkerConfig,
     statuses: &dyn StatusBackingStore,
     name: &str,
-) -> Result<ActiveTopics, RestError> {
+) -> HerderResult<ActiveTopics> {
     if !config.boolean("topic.tracking.enable") {
-        return Err(RestError::forbidden("Topic tracking is disabled."));
+        return Err(HerderError::Disabled("Topic tracking is disabled."));
     }
     let topics = statuses
         .topics(name)
@@ -144,17 +145,17 @@ pub fn active_topics(
 /// Forgets the topics a connector has used.
 ///
 /// # Errors
-/// 403 if topics are not tracked, or may not be reset.
-pub fn reset_active_topics(
+/// Topics are not tracked, or may not be reset.
+pub(crate) fn reset_active_topics(
     config: &WorkerConfig,
     statuses: &dyn StatusBackingStore,
     name: &str,
-) -> Result<(), RestError> {
+) -> HerderResult<()> {
     if !config.boolean("topic.tracking.enable") {
-        return Err(RestError::forbidden("Topic tracking is disabled."));
+        return Err(HerderError::Disabled("Topic tracking is disabled."));
     }
     if !config.boolean("topic.tracking.allow.reset") {
-        return Err(RestError::forbidden("Topic tracking reset is disabled."));
+        return Err(HerderError::Disabled("Topic tracking reset is disabled."));
     }
     for status in statuses.topics(name) {
         statuses.delete_topic(&status.connector, &status.name);
@@ -165,22 +166,22 @@ pub fn reset_active_topics(
 /// Checks that a connector and a task of it exist, for a restart.
 ///
 /// # Errors
-/// 404, in the words of the JVM worker.
-pub fn known_task(configs: &ClusterConfigState, id: &ConnectorTaskId) -> Result<(), RestError> {
+/// One of them does not, in the words of the JVM worker.
+pub(crate) fn known_task(configs: &ClusterConfigState, id: &ConnectorTaskId) -> HerderResult<()> {
     if !configs.contains(&id.connector) {
-        return Err(RestError::not_found(format!(
+        return Err(HerderError::NotFound(format!(
             "Unknown connector: {}",
             id.connector
         )));
     }
     if configs.task_config(id).is_none() {
-        return Err(RestError::not_found(format!("Unknown task: {id}")));
+        return Err(HerderError::NotFound(format!("Unknown task: {id}")));
     }
     Ok(())
 }
 
 /// Merges a patch into a raw config: null deletes a key (KIP-477).
-pub fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
+pub(crate) fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
     let mut merged = config.clone();
     for (key, value) in patch {
         match value {
@@ -196,7 +197,7 @@ pub fn patched(config: &ConfigMap, patch: ConfigMap) -> ConfigMap {
 }
 
 /// The keys of which the value differs between two configs; all of `new` if there was none before.
-pub fn changed_keys(old: Option<&ConfigMap>, new: &ConfigMap) -> Vec<String> {
+pub(crate) fn changed_keys(old: Option<&ConfigMap>, new: &ConfigMap) -> Vec<String> {
     let removed = old
         .into_iter()
         .flat_map(|old| old.keys())

@@ -1,19 +1,20 @@
 //! Which connectors of a cluster this build can run.
 //!
-//! An agent that joins a group of JVM workers takes its share of all connectors, and those whose classes it lacks are FAILED
-//! on it until it leaves. So it compares the config topic with its plugins first.
+//! An agent that joins a group of JVM workers takes its share of all connectors, and those whose
+//! classes it lacks are FAILED on it until it leaves. So it compares the config topic with its
+//! plugins first.
 
 use std::fmt;
 
 use sluice_protocol::{ConfigMap, ConnectorName, TargetState};
 
+use crate::cluster::ClusterConfigState;
 use crate::named_classes::{NamedClass, named_classes};
 use crate::plugins::Plugins;
-use crate::storage::ClusterConfigState;
 
 /// A class that a connector's configuration names and this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingClass {
+pub(crate) struct MissingClass {
     /// The key that names it, such as `transforms.unwrap.type`.
     pub key: String,
     /// The class.
@@ -26,9 +27,9 @@ impl fmt::Display for MissingClass {
     }
 }
 
-/// The classes that a connector's configuration names and `plugins` lack: connector, converters, transformations and
-/// predicates. Values with variables are not known here, and pass.
-pub fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClass> {
+/// The classes that a connector's configuration names and `plugins` lack: connector, converters,
+/// transformations and predicates. Values with variables are not known here, and pass.
+pub(crate) fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClass> {
     named_classes(|key| config.text(key))
         .into_iter()
         .filter(|named| !named.class.contains("${") && named.definition(plugins).is_none())
@@ -36,8 +37,9 @@ pub fn missing_classes(plugins: &Plugins, config: &ConfigMap) -> Vec<MissingClas
         .collect()
 }
 
-/// The connectors that `plugins` cannot run, each with what it lacks. Those that are STOPPED run nowhere, and are left out.
-pub fn incapable_of(
+/// The connectors that `plugins` cannot run, each with what it lacks. Those that are STOPPED run
+/// nowhere, and are left out.
+pub(crate) fn incapable_of(
     plugins: &Plugins,
     configs: &ClusterConfigState,
 ) -> Vec<(ConnectorName, Vec<MissingClass>)> {
@@ -51,8 +53,9 @@ pub fn incapable_of(
         .collect()
 }
 
-/// The first of them as one text: `"orders" (connector.class=a.B), "clicks" (transforms.x.type=a.C) and 3 more`.
-pub fn named(incapable: &[(ConnectorName, Vec<MissingClass>)]) -> String {
+/// The first of them as one text: `"orders" (connector.class=a.B), "clicks" (transforms.x.type=a.C)
+/// and 3 more`.
+pub(crate) fn named(incapable: &[(ConnectorName, Vec<MissingClass>)]) -> String {
     const NAMED: usize = 20;
     let mut texts: Vec<String> = incapable
         .iter()

@@ -1,63 +1,40 @@
 //! The herder: what decides over connectors (Kafka's `Herder`).
 //!
-//! [`Herder`] is what the REST server sees. A distributed herder shares the work of a group through the config,
-//! offset and status topics; a standalone herder does all of it alone.
+//! [`Herder`] is what the REST server sees. A distributed herder shares the work of a group through
+//! the config, offset and status topics; a standalone herder does all of it alone.
 //!
 //! Contract: a call that only the leader or the owner of a connector may carry out answers
 //! [`HerderError::NotHere`] with the URL of the worker to ask; the REST server forwards it.
 
-pub mod answers;
-pub mod capability;
-pub mod distributed;
-pub mod offsets;
-pub mod restart_plan;
-pub mod standalone;
-pub mod status_reporter;
+pub(crate) mod answers;
+pub(crate) mod capability;
+pub(crate) mod distributed;
+mod error;
+pub(crate) mod offsets;
+pub(crate) mod restart_plan;
+pub(crate) mod standalone;
+
+pub(crate) use error::{HerderError, HerderResult};
 
 use async_trait::async_trait;
 use sluice_protocol::rest::{
     ActiveTopics, ConfigInfos, ConfigKeyInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo,
-    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, RestError, ServerInfo,
-    TaskInfo, TaskState,
+    Health, LoggerLevel, LoggerLevels, Message, PluginInfo, PluginType, ServerInfo, TaskInfo,
+    TaskState,
 };
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 
-use crate::causes::with_causes;
 use crate::logging::Loggers;
 use crate::plugins::Plugins;
-use crate::rest::signature::RequestSignature;
-use crate::storage::{StatusBackingStore, StorageError};
+use crate::session::RequestSignature;
+use crate::storage::StatusBackingStore;
 use crate::validation;
 use crate::worker_config::WorkerConfig;
 
-/// Why a call of the herder failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HerderError {
-    /// The answer is this error.
-    #[error(transparent)]
-    Rest(#[from] RestError),
-    /// Another worker has to carry out the call; `None` if nobody knows which one.
-    #[error("the request has to be carried out by {}", url.as_deref().unwrap_or("an unknown worker"))]
-    NotHere {
-        /// Advertised URL of that worker, with a trailing slash.
-        url: Option<String>,
-    },
-}
-
-impl From<StorageError> for HerderError {
-    /// A store that fails is an internal error, told with its causes.
-    fn from(error: StorageError) -> Self {
-        RestError::internal(with_causes(&error)).into()
-    }
-}
-
-/// Result of a herder's call.
-pub type HerderResult<T> = Result<T, HerderError>;
-
 /// Where a logger level is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoggerScope {
+pub(crate) enum LoggerScope {
     /// On the worker that is asked.
     Worker,
     /// On all workers, through the config topic.
@@ -66,7 +43,7 @@ pub enum LoggerScope {
 
 /// A restart with options (KIP-745).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RestartOptions {
+pub(crate) struct RestartOptions {
     /// Tasks too.
     pub include_tasks: bool,
     /// Only what is FAILED.
@@ -74,7 +51,7 @@ pub struct RestartOptions {
 }
 
 /// What a worker answers calls with that concern itself or the stores alone, whatever kind of herder it has.
-pub struct OwnParts<'a> {
+pub(crate) struct OwnParts<'a> {
     /// The worker's configuration.
     pub config: &'a WorkerConfig,
     /// Its plugins.
@@ -90,7 +67,7 @@ pub struct OwnParts<'a> {
 /// A herder has to say what only it knows; calls that every worker answers alike are provided, from its
 /// [`own_parts`](Herder::own_parts).
 #[async_trait]
-pub trait Herder: Send + Sync + 'static {
+pub(crate) trait Herder: Send + Sync + 'static {
     /// What the calls that need no decision are answered with.
     fn own_parts(&self) -> OwnParts<'_>;
 
@@ -109,7 +86,7 @@ pub trait Herder: Send + Sync + 'static {
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo>;
     /// State of a task, from the status store.
     fn task_status(&self, id: &ConnectorTaskId) -> HerderResult<TaskState> {
-        Ok(answers::task_status(self.own_parts().statuses, id)?)
+        answers::task_status(self.own_parts().statuses, id)
     }
     /// Tasks with their configs.
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>>;
@@ -157,16 +134,12 @@ pub trait Herder: Send + Sync + 'static {
     /// Topics a connector has used since the last reset.
     fn active_topics(&self, name: &str) -> HerderResult<ActiveTopics> {
         let own = self.own_parts();
-        Ok(answers::active_topics(own.config, own.statuses, name)?)
+        answers::active_topics(own.config, own.statuses, name)
     }
     /// Forgets the topics a connector has used.
     fn reset_active_topics(&self, name: &str) -> HerderResult<()> {
         let own = self.own_parts();
-        Ok(answers::reset_active_topics(
-            own.config,
-            own.statuses,
-            name,
-        )?)
+        answers::reset_active_topics(own.config, own.statuses, name)
     }
 
     /// Offsets of a connector.
@@ -234,10 +207,10 @@ pub trait Herder: Send + Sync + 'static {
 }
 
 /// Version of Kafka Connect whose behaviour this worker has, as `GET /` says it.
-pub const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
+pub(crate) const CONNECT_VERSION: &str = sluice_api::plugin::KAFKA_VERSION;
 
-/// Commit of this build, 16 hexadecimal digits as of Kafka's, since clients expect them. Release builds set `SLUICE_COMMIT`;
-/// others do not know theirs, and have zeros.
+/// Commit of this build, 16 hexadecimal digits as of Kafka's, since clients expect them. Release
+/// builds set `SLUICE_COMMIT`; others do not know theirs, and have zeros.
 const COMMIT: &str = match option_env!("SLUICE_COMMIT") {
     Some(commit) => commit,
     None => "0000000000000000",

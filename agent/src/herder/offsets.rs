@@ -1,7 +1,7 @@
 //! Reading, altering and resetting the offsets of connectors (KIP-875).
 //!
-//! Offsets of sinks are those of their consumer group, offsets of sources stand in the offset store. Whether the
-//! connector is stopped is for the herder to say.
+//! Offsets of sinks are those of their consumer group, offsets of sources stand in the offset
+//! store. Whether the connector is stopped is for the herder to say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use serde_json::Value as Json;
 use sluice_api::config::Props;
 use sluice_api::error::{ConnectError, ErrorKind};
 use sluice_api::record::{SourceOffset, SourcePartition, TopicPartition};
-use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message, RestError};
+use sluice_kafka::admin::{AdminError, GroupAdmin};
+use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, JsonObject};
 
+use super::{HerderError, HerderResult};
 use crate::connector_reach;
-use crate::group::admin::{AdminError, GroupAdmin};
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::storage::offset_record;
 use crate::worker::client_configs;
@@ -25,7 +26,7 @@ use crate::worker::transactional_producer::TransactionalProducer;
 use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// What a connector's offsets are reached through.
-pub struct OffsetAccess<'a> {
+pub(crate) struct OffsetAccess<'a> {
     /// The plugins of the worker.
     pub plugins: &'a Plugins,
     /// The worker's configuration.
@@ -37,7 +38,7 @@ pub struct OffsetAccess<'a> {
 }
 
 /// A change that was made.
-pub struct Changed {
+pub(crate) struct Changed {
     /// The answer.
     pub message: Message,
     /// Reset rather than altered.
@@ -46,26 +47,28 @@ pub struct Changed {
     pub partitions: u64,
 }
 
-/// The 400 for a connector that is not stopped.
-pub fn not_stopped(name: &str) -> RestError {
-    RestError::bad_request(format!(
-        "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+/// The error for a connector that is not stopped.
+pub(super) fn not_stopped(name: &str) -> HerderError {
+    HerderError::Invalid(format!(
+        "Connectors must be in the STOPPED state before their offsets can be modified. This can be \
+         done for the specified connector by issuing a 'PUT' request to the \
+         '/connectors/{name}/stop' endpoint"
     ))
 }
 
 type SinkChange = BTreeMap<TopicPartition, Option<i64>>;
 
 impl OffsetAccess<'_> {
-    fn plugin(&self, config: &ConfigMap) -> Result<ConnectorPlugin, RestError> {
-        self.plugins
-            .connector(config.text("connector.class").unwrap_or_default())
+    fn plugin(&self, config: &ConfigMap) -> HerderResult<ConnectorPlugin> {
+        let class = config.text("connector.class").unwrap_or_default();
+        Ok(self.plugins.connector(class)?)
     }
 
     /// The connector's config with values for variables.
-    fn props(&self, name: &str, config: &ConfigMap) -> Result<Props, RestError> {
+    fn props(&self, name: &str, config: &ConfigMap) -> HerderResult<Props> {
         match connector_reach::usable(self.plugins, self.config, config) {
             Ok(resolved) => Ok(resolved.props),
-            Err(error) => Err(RestError::internal(format!(
+            Err(error) => Err(HerderError::Failed(format!(
                 "Failed to resolve the configuration of connector {name}: {error}"
             ))),
         }
@@ -82,18 +85,18 @@ impl OffsetAccess<'_> {
     /// The offsets of a connector.
     ///
     /// # Errors
-    /// 500 if they cannot be read.
-    pub async fn read(
+    /// They cannot be read.
+    pub(crate) async fn read(
         &self,
         name: &ConnectorName,
         config: &ConfigMap,
-    ) -> Result<ConnectorOffsets, RestError> {
+    ) -> HerderResult<ConnectorOffsets> {
         let props = self.props(name, config)?;
         match self.plugin(config)? {
             ConnectorPlugin::Source(_) => {
                 let failed = |error: &dyn std::fmt::Display| {
                     tracing::warn!(connector = %name, %error, "cannot read offsets");
-                    RestError::internal(format!(
+                    HerderError::Failed(format!(
                         "Failed to retrieve offsets for source connector {name}"
                     ))
                 };
@@ -120,7 +123,7 @@ impl OffsetAccess<'_> {
                 let group = self.group(name, &props);
                 let committed = self.groups.list_offsets(&group).await.map_err(|error| {
                     tracing::warn!(connector = %name, group, %error, "cannot read group offsets");
-                    RestError::internal(format!(
+                    HerderError::Failed(format!(
                         "Failed to retrieve consumer group offsets for sink connector {name}"
                     ))
                 })?;
@@ -137,12 +140,12 @@ impl OffsetAccess<'_> {
     ///
     /// # Errors
     /// The texts are those of the JVM worker.
-    pub async fn modify(
+    pub(crate) async fn modify(
         &self,
         name: &ConnectorName,
         config: &ConfigMap,
         offsets: Option<ConnectorOffsets>,
-    ) -> Result<Changed, RestError> {
+    ) -> HerderResult<Changed> {
         let plugin = self.plugin(config)?;
         let reset = offsets.is_none();
         let (handled, partitions) = match plugin {
@@ -156,7 +159,9 @@ impl OffsetAccess<'_> {
             format!("The offsets for this connector have been {verb} successfully")
         } else {
             format!(
-                "The Connect framework-managed offsets for this connector have been {verb} successfully. However, if this connector manages offsets externally, they will need to be manually {verb} in the system that the connector uses."
+                "The Connect framework-managed offsets for this connector have been {verb} \
+                 successfully. However, if this connector manages offsets externally, they will need \
+                 to be manually {verb} in the system that the connector uses."
             )
         };
         tracing::info!(connector = %name, partitions, "offsets {verb}");
@@ -173,9 +178,9 @@ impl OffsetAccess<'_> {
         config: &ConfigMap,
         plugin: &ConnectorPlugin,
         offsets: Option<ConnectorOffsets>,
-    ) -> Result<(bool, u64), RestError> {
+    ) -> HerderResult<(bool, u64)> {
         let failed = |error: &dyn std::fmt::Display| {
-            RestError::internal(format!(
+            HerderError::Failed(format!(
                 "Failed to modify offsets for source connector {name}: {error}"
             ))
         };
@@ -198,7 +203,7 @@ impl OffsetAccess<'_> {
                 Ok((source_partition(partition.clone())?, offset))
             })
             .collect::<Result<Vec<(SourcePartition, Option<SourceOffset>)>, ConnectError>>()
-            .map_err(|error| RestError::internal(error.to_string()))?;
+            .map_err(HerderError::failed)?;
         let handled = plugin
             .new_connector()
             .alter_source_offsets(&props, &typed)
@@ -253,7 +258,7 @@ impl OffsetAccess<'_> {
         config: &ConfigMap,
         plugin: &ConnectorPlugin,
         offsets: Option<ConnectorOffsets>,
-    ) -> Result<(bool, u64), RestError> {
+    ) -> HerderResult<(bool, u64)> {
         let props = self.props(name, config)?;
         let group = self.group(name, &props);
         let change: SinkChange = match &offsets {
@@ -263,7 +268,7 @@ impl OffsetAccess<'_> {
                 .list_offsets(&group)
                 .await
                 .map_err(|_| {
-                    RestError::internal(format!(
+                    HerderError::Failed(format!(
                         "Failed to list offsets prior to resetting offsets for sink connector {name}"
                     ))
                 })?
@@ -277,7 +282,7 @@ impl OffsetAccess<'_> {
             .await
             .map_err(|error| hook_failed(name, &error))?;
         if change.values().flatten().any(|offset| *offset < 0) {
-            return Err(RestError::internal(format!(
+            return Err(HerderError::Failed(format!(
                 "Failed to modify offsets for sink connector {name}"
             )));
         }
@@ -288,12 +293,17 @@ impl OffsetAccess<'_> {
         let verb = if offsets.is_some() { "alter" } else { "reset" };
         match changed {
             Ok(()) => Ok((handled, u64::try_from(change.len()).unwrap_or(u64::MAX))),
-            Err(error) if error.group_has_members() => Err(RestError::internal(format!(
-                "Failed to {verb} consumer group offsets for connector {name} either because its tasks haven't stopped completely yet or the connector was resumed before the request to {verb} its offsets could be successfully completed. If the connector is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the Connect cluster may need to be restarted to get rid of the zombie sink tasks."
+            Err(error) if error.group_has_members() => Err(HerderError::Failed(format!(
+                "Failed to {verb} consumer group offsets for connector {name} either because its \
+                 tasks haven't stopped completely yet or the connector was resumed before the \
+                 request to {verb} its offsets could be successfully completed. If the connector is \
+                 in a stopped state, this operation can be safely retried. If it doesn't eventually \
+                 succeed, the Connect cluster may need to be restarted to get rid of the zombie sink \
+                 tasks."
             ))),
             Err(error) => {
                 tracing::warn!(connector = %name, group, %error, "cannot change group offsets");
-                Err(RestError::internal(if verb == "alter" {
+                Err(HerderError::Failed(if verb == "alter" {
                     format!("Failed to alter consumer group offsets for connector {name}")
                 } else {
                     format!("Failed to reset consumer group offsets for sink connector {name}")
@@ -324,13 +334,14 @@ impl OffsetAccess<'_> {
     }
 }
 
-fn hook_failed(name: &str, error: &ConnectError) -> RestError {
+fn hook_failed(name: &str, error: &ConnectError) -> HerderError {
     if error.kind() == ErrorKind::Unsupported {
-        return RestError::internal(format!(
-            "Failed to modify offsets for connector {name} because it doesn't support external modification of offsets"
+        return HerderError::Failed(format!(
+            "Failed to modify offsets for connector {name} because it doesn't support external \
+             modification of offsets"
         ));
     }
-    RestError::internal(error.to_string())
+    HerderError::failed(error)
 }
 
 fn sink_entry(topic: &str, partition: i32, offset: i64) -> ConnectorOffset {
@@ -346,9 +357,7 @@ fn sink_entry(topic: &str, partition: i32, offset: i64) -> ConnectorOffset {
 }
 
 /// Source offsets by partition, the last entry for each; values are primitive.
-fn last_of_each(
-    given: ConnectorOffsets,
-) -> Result<Vec<(JsonObject, Option<JsonObject>)>, RestError> {
+fn last_of_each(given: ConnectorOffsets) -> HerderResult<Vec<(JsonObject, Option<JsonObject>)>> {
     let mut change: Vec<(JsonObject, Option<JsonObject>)> = Vec::new();
     for entry in given.offsets {
         let partition = entry.partition.unwrap_or_default();
@@ -357,7 +366,7 @@ fn last_of_each(
             .flatten()
         {
             sluice_protocol::offset_topic::check_primitive(fields).map_err(|(field, kind)| {
-                RestError::internal(format!(
+                HerderError::Failed(format!(
                     "Offsets may only contain primitive types as values, but field {field} contains {kind}"
                 ))
             })?;
@@ -369,8 +378,8 @@ fn last_of_each(
 }
 
 /// Sink offsets as given to the API.
-fn sink_change(given: &ConnectorOffsets) -> Result<SinkChange, RestError> {
-    let bad = |text: &str| RestError::bad_request(text);
+fn sink_change(given: &ConnectorOffsets) -> HerderResult<SinkChange> {
+    let bad = |text: &str| HerderError::Invalid(text.to_owned());
     let mut change = SinkChange::new();
     for entry in &given.offsets {
         let partition = entry.partition.as_ref().ok_or_else(|| {
@@ -381,7 +390,8 @@ fn sink_change(given: &ConnectorOffsets) -> Result<SinkChange, RestError> {
             partition.get("kafka_partition"),
         ) else {
             return Err(bad(
-                "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'",
+                "The partition for a sink connector offset must contain the keys 'kafka_topic' and \
+                 'kafka_partition'",
             ));
         };
         let topic = plain(topic)
@@ -389,24 +399,28 @@ fn sink_change(given: &ConnectorOffsets) -> Result<SinkChange, RestError> {
         let number = plain(number)
             .ok_or_else(|| bad("Kafka partitions must be valid numbers and may not be null"))?;
         let number = number.parse().map_err(|_| {
-            RestError::bad_request(format!(
-                "Failed to parse the following Kafka partition value in the provided offsets: '{number}'. Partition values for sink connectors need to be integers."
+            HerderError::Invalid(format!(
+                "Failed to parse the following Kafka partition value in the provided offsets: \
+                 '{number}'. Partition values for sink connectors need to be integers."
             ))
         })?;
-        let offset = match &entry.offset {
-            None => None,
-            Some(offset) => {
-                let value = offset.get("kafka_offset").ok_or_else(|| {
-                    bad("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
+        let offset =
+            match &entry.offset {
+                None => None,
+                Some(offset) => {
+                    let value = offset.get("kafka_offset").ok_or_else(|| {
+                    bad("The offset for a sink connector should either be null or contain the key \
+                         'kafka_offset'")
                 })?;
-                let value = plain(value).unwrap_or_else(|| "null".to_owned());
-                Some(value.parse().map_err(|_| {
-                    RestError::bad_request(format!(
-                        "Failed to parse the following Kafka offset value in the provided offsets: '{value}'. Offset values for sink connectors need to be integers."
+                    let value = plain(value).unwrap_or_else(|| "null".to_owned());
+                    Some(value.parse().map_err(|_| {
+                    HerderError::Invalid(format!(
+                        "Failed to parse the following Kafka offset value in the provided offsets: \
+                         '{value}'. Offset values for sink connectors need to be integers."
                     ))
                 })?)
-            }
-        };
+                }
+            };
         change.insert(TopicPartition::new(topic, number), offset);
     }
     Ok(change)
@@ -425,7 +439,7 @@ fn plain(value: &Json) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn parsed(json: &str) -> Result<SinkChange, RestError> {
+    fn parsed(json: &str) -> HerderResult<SinkChange> {
         sink_change(&serde_json::from_str(json).unwrap())
     }
 
@@ -473,8 +487,8 @@ mod tests {
         ] {
             let json = format!(r#"{{"offsets":[{{"partition":{partition},"offset":{offset}}}]}}"#);
             let error = parsed(&json).unwrap_err();
-            assert_eq!(error.status, 400);
-            assert!(error.message.contains(text), "{}", error.message);
+            assert!(matches!(error, HerderError::Invalid(_)), "{error:?}");
+            assert!(error.to_string().contains(text), "{error}");
         }
     }
 
@@ -491,7 +505,7 @@ mod tests {
             serde_json::from_str(r#"{"offsets":[{"partition":{"a":{}},"offset":null}]}"#).unwrap();
         let error = last_of_each(nested).unwrap_err();
         assert_eq!(
-            error.message,
+            error.to_string(),
             "Offsets may only contain primitive types as values, but field a contains MAP"
         );
     }

@@ -1,4 +1,5 @@
-//! What a restart with options restarts (KIP-745): a pure decision over the states of a connector and its tasks.
+//! What a restart with options restarts (KIP-745): a pure decision over the states of a connector
+//! and its tasks.
 
 use sluice_protocol::State;
 use sluice_protocol::rest::ConnectorStateInfo;
@@ -7,7 +8,7 @@ use super::RestartOptions;
 
 /// The parts of a connector that restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestartPlan {
+pub(crate) struct RestartPlan {
     /// The connector's instance restarts.
     pub connector: bool,
     /// Numbers of the tasks that restart.
@@ -18,7 +19,7 @@ pub struct RestartPlan {
 
 impl RestartPlan {
     /// Decides by the states at this moment. What is RESTARTING already is part of the plan.
-    pub fn new(options: RestartOptions, mut state: ConnectorStateInfo) -> Self {
+    pub(crate) fn new(options: RestartOptions, mut state: ConnectorStateInfo) -> Self {
         let hit = |current: State| {
             current == State::Restarting || !options.only_failed || current == State::Failed
         };

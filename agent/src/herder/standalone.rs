@@ -1,15 +1,17 @@
 //! The standalone herder: one worker that does everything alone (Kafka's `StandaloneHerder`).
 //!
-//! Configs and states live in memory, offsets in a file. Changes happen one after another under one lock; the config
-//! and status machines are those of the distributed worker.
+//! Configs and states live in memory, offsets in a file. Changes happen one after another under one
+//! lock; the config and status machines are those of the distributed worker.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sluice_api::causes::with_causes;
 use sluice_api::error::ConnectError;
+use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::rest::{
-    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, RestError,
-    ServerInfo, TaskInfo,
+    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, ServerInfo,
+    TaskInfo,
 };
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
@@ -17,15 +19,12 @@ use tokio::sync::Mutex;
 
 use super::offsets::{OffsetAccess, not_stopped};
 use super::restart_plan::RestartPlan;
-use super::status_reporter::StatusReporter;
 use super::{Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers};
-use crate::causes::with_causes;
-use crate::group::admin::GroupAdmin;
+use crate::cluster::ClusterConfigState;
 use crate::logging::Loggers;
-use crate::rest::signature::RequestSignature;
-use crate::storage::{
-    ClusterConfigState, ConfigBackingStore, OffsetBackingStore, StatusBackingStore,
-};
+use crate::session::RequestSignature;
+use crate::status::StatusReporter;
+use crate::storage::{ConfigBackingStore, OffsetBackingStore, StatusBackingStore};
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker::connector::ConnectorRequests;
@@ -33,7 +32,7 @@ use crate::worker::lifecycle::{TaskStart, Worker};
 use crate::worker_config::WorkerConfig;
 
 /// Everything the herder works with.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The worker's configuration.
     pub config: WorkerConfig,
     /// The cluster id of Kafka.
@@ -56,7 +55,7 @@ pub struct Parts {
 
 /// See the module. Clones share it.
 #[derive(Clone)]
-pub struct StandaloneHerder {
+pub(crate) struct StandaloneHerder {
     shared: Arc<Shared>,
 }
 
@@ -67,7 +66,7 @@ struct Shared {
 
 impl StandaloneHerder {
     /// A herder without connectors.
-    pub fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
             shared: Arc::new(Shared {
                 parts,
@@ -77,7 +76,7 @@ impl StandaloneHerder {
     }
 
     /// Stops all connectors and tasks.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         let _changing = self.shared.changing.lock().await;
         self.parts().worker.stop_all().await;
         self.parts().offsets.stop().await;
@@ -95,7 +94,7 @@ impl StandaloneHerder {
         if self.snapshot().contains(name) {
             return Ok(());
         }
-        Err(RestError::connector_not_found(name).into())
+        Err(HerderError::connector_not_found(name))
     }
 
     /// Starts a connector in its target state, and its tasks if it is to run.
@@ -191,11 +190,9 @@ impl StandaloneHerder {
             .worker
             .stop_connectors(std::slice::from_ref(name))
             .await;
-        self.start(name).await.map_err(|_| {
-            HerderError::from(RestError::internal(format!(
-                "Failed to start connector: {name}"
-            )))
-        })
+        self.start(name)
+            .await
+            .map_err(|_| HerderError::Failed(format!("Failed to start connector: {name}")))
     }
 
     async fn write(
@@ -209,7 +206,9 @@ impl StandaloneHerder {
         let parts = self.parts();
         let exists = self.snapshot().contains(name);
         if exists && !allow_replace {
-            return Err(RestError::conflict(format!("Connector {name} already exists")).into());
+            return Err(HerderError::Conflict(format!(
+                "Connector {name} already exists"
+            )));
         }
         if exists {
             parts
@@ -222,7 +221,7 @@ impl StandaloneHerder {
             .put_connector_config(name, config, initial_state)
             .await?;
         if let Err(error) = self.start(name).await {
-            return Err(RestError::internal(error.to_string()).into());
+            return Err(HerderError::failed(error));
         }
         Ok((
             !exists,
@@ -299,32 +298,23 @@ impl Herder for StandaloneHerder {
     }
 
     async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo> {
-        Ok(answers::connector_info(
-            &self.snapshot(),
-            self.parts().worker.plugins(),
-            name,
-        )?)
+        answers::connector_info(&self.snapshot(), self.parts().worker.plugins(), name)
     }
 
     async fn connector_infos(&self) -> HerderResult<Vec<ConnectorInfo>> {
         let (configs, plugins) = (self.snapshot(), self.parts().worker.plugins());
         let info = |name: &ConnectorName| answers::connector_info(&configs, plugins, name);
-        Ok(configs.connectors().map(info).collect::<Result<_, _>>()?)
+        configs.connectors().map(info).collect::<Result<_, _>>()
     }
 
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo> {
         let parts = self.parts();
         let statuses = parts.statuses.as_ref();
-        Ok(answers::connector_status(
-            &self.snapshot(),
-            statuses,
-            parts.worker.plugins(),
-            name,
-        )?)
+        answers::connector_status(&self.snapshot(), statuses, parts.worker.plugins(), name)
     }
 
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
-        Ok(answers::task_infos(&self.snapshot(), name)?)
+        answers::task_infos(&self.snapshot(), name)
     }
 
     async fn put_connector(
@@ -364,7 +354,7 @@ impl Herder for StandaloneHerder {
         let (parts, name) = (self.parts(), ConnectorName::from(name));
         self.remove_tasks(&name)
             .await
-            .map_err(|error| RestError::internal(error.to_string()))?;
+            .map_err(HerderError::failed)?;
         parts
             .worker
             .stop_connectors(std::slice::from_ref(&name))
@@ -385,7 +375,7 @@ impl Herder for StandaloneHerder {
     ) -> HerderResult<()> {
         let _changing = self.shared.changing.lock().await;
         if !self.snapshot().contains(name) {
-            return Err(RestError::unknown_connector(name).into());
+            return Err(HerderError::unknown_connector(name));
         }
         let (parts, name) = (self.parts(), ConnectorName::from(name));
         parts.configs.put_target_state(&name, target).await?;
@@ -407,12 +397,12 @@ impl Herder for StandaloneHerder {
     async fn stop_connector(&self, name: &str, _caller: &Caller) -> HerderResult<()> {
         let _changing = self.shared.changing.lock().await;
         if !self.snapshot().contains(name) {
-            return Err(RestError::internal(format!("Connector {name} not found")).into());
+            return Err(HerderError::Failed(format!("Connector {name} not found")));
         }
         let (parts, name) = (self.parts(), ConnectorName::from(name));
         self.remove_tasks(&name)
             .await
-            .map_err(|error| RestError::internal(error.to_string()))?;
+            .map_err(HerderError::failed)?;
         parts
             .configs
             .put_target_state(&name, TargetState::Stopped)
@@ -421,9 +411,7 @@ impl Herder for StandaloneHerder {
             .worker
             .transition_connector(&name, TargetState::Stopped)
         {
-            transition
-                .await
-                .map_err(|error| RestError::internal(error.to_string()))?;
+            transition.await.map_err(HerderError::failed)?;
         }
         Ok(())
     }
@@ -442,12 +430,12 @@ impl Herder for StandaloneHerder {
     ) -> HerderResult<ConnectorStateInfo> {
         let _changing = self.shared.changing.lock().await;
         if !self.snapshot().contains(name) {
-            return Err(RestError::not_found(format!("Unknown connector: {name}")).into());
+            return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
         }
         let parts = self.parts();
         let state = self
             .connector_status(name)
-            .map_err(|_| RestError::not_found(format!("Status for connector {name} not found")))?;
+            .map_err(|_| HerderError::NotFound(format!("Status for connector {name} not found")))?;
         let plan = RestartPlan::new(options, state);
         let name = ConnectorName::from(name);
         let tasks: Vec<ConnectorTaskId> = plan
@@ -480,7 +468,7 @@ impl Herder for StandaloneHerder {
         self.existing(&id.connector)?;
         let configs = self.snapshot();
         if configs.task_config(id).is_none() {
-            return Err(RestError::not_found(format!("Task {id} not found")).into());
+            return Err(HerderError::NotFound(format!("Task {id} not found")));
         }
         self.parts()
             .worker
@@ -489,7 +477,7 @@ impl Herder for StandaloneHerder {
         if self.start_task(&configs, id) {
             Ok(())
         } else {
-            Err(RestError::internal(format!("Failed to start task: {id}")).into())
+            Err(HerderError::Failed(format!("Failed to start task: {id}")))
         }
     }
 
@@ -500,7 +488,7 @@ impl Herder for StandaloneHerder {
             .connector_config(name)
             .cloned()
             .unwrap_or_default();
-        Ok(self.offset_access().read(&name.into(), &config).await?)
+        self.offset_access().read(&name.into(), &config).await
     }
 
     async fn modify_offsets(
@@ -514,7 +502,7 @@ impl Herder for StandaloneHerder {
         let configs = self.snapshot();
         if configs.target_state(name) != Some(TargetState::Stopped) || configs.task_count(name) != 0
         {
-            return Err(not_stopped(name).into());
+            return Err(not_stopped(name));
         }
         let config = configs.connector_config(name).cloned().unwrap_or_default();
         Ok(self
@@ -530,14 +518,15 @@ impl Herder for StandaloneHerder {
         _configs: Vec<ConfigMap>,
         _signature: RequestSignature,
     ) -> HerderResult<()> {
-        Err(RestError::internal("Kafka Connect in standalone mode does not support externally setting task configurations.").into())
+        Err(HerderError::failed(
+            "Kafka Connect in standalone mode does not support externally setting task configurations.",
+        ))
     }
 
     async fn fence(&self, _name: &str, _signature: RequestSignature) -> HerderResult<()> {
-        Err(RestError::internal(
+        Err(HerderError::failed(
             "Kafka Connect in standalone mode does not support exactly-once source connectors.",
-        )
-        .into())
+        ))
     }
 
     async fn set_logger(

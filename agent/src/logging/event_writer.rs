@@ -1,8 +1,9 @@
 //! The last step of a log event: whatever foreign text its message and fields hold, it stays the one event.
 //!
-//! The formatter writes each event by one call, with a line end behind it. In text, every character that could be taken for
-//! more than text is shown by its code, and lines within an event (stack traces) are indented behind a bar, so that none looks
-//! like an event of its own. In JSON such characters become escapes, which readers turn back.
+//! The formatter writes each event by one call, with a line end behind it. In text, every character
+//! that could be taken for more than text is shown by its code, and lines within an event (stack
+//! traces) are indented behind a bar, so that none looks like an event of its own. In JSON such
+//! characters become escapes, which readers turn back.
 
 use std::fmt::Write as _;
 use std::io::{Result, Write};

@@ -10,17 +10,18 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sluice_protocol::rest::{
-    ConnectorOffsets, CreateConnectorRequest, ExpandedConnector, ExpandedConnectors, RestError,
+    ConnectorOffsets, CreateConnectorRequest, ExpandedConnector, ExpandedConnectors,
     SetLoggerRequest, TaskConfigsRequest,
 };
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, ConnectorTaskId, TargetState};
 
+use super::answer::RestError;
 use super::forward::{Forward, forward};
 use super::routes::Route;
-use super::signature::RequestSignature;
 use super::{empty, generic_error, plain};
 use crate::herder::{Herder, HerderError, HerderResult, LoggerScope, RestartOptions};
+use crate::session::RequestSignature;
 
 struct Call<'a> {
     herder: &'a Arc<dyn Herder>,
@@ -83,7 +84,7 @@ pub(super) async fn carry_out(
     };
     call.answer(route)
         .await
-        .unwrap_or_else(|error| error_response(&error))
+        .unwrap_or_else(|error| error.response())
 }
 
 impl Call<'_> {
@@ -104,14 +105,14 @@ impl Call<'_> {
             )),
             Route::ListConnectors => self.list_connectors().await,
             Route::CreateConnector => self.create_connector().await,
-            Route::Connector(name) => ok(local(herder.connector_info(&name).await)),
-            Route::ConnectorConfig(name) => ok(local(
-                herder.connector_info(&name).await.map(|info| info.config),
-            )),
-            Route::Tasks(name) => ok(local(herder.task_infos(&name).await)),
-            Route::ConnectorStatus(name) => ok(local(herder.connector_status(&name))),
+            Route::Connector(name) => ok(herder.connector_info(&name).await),
+            Route::ConnectorConfig(name) => {
+                ok(herder.connector_info(&name).await.map(|info| info.config))
+            }
+            Route::Tasks(name) => ok(herder.task_infos(&name).await),
+            Route::ConnectorStatus(name) => ok(herder.connector_status(&name)),
             Route::TaskStatus(name, task) => {
-                ok(local(herder.task_status(&ConnectorTaskId::new(name, task))))
+                ok(herder.task_status(&ConnectorTaskId::new(name, task)))
             }
             Route::DeleteConnector(name) => {
                 self.no_content(herder.delete_connector(&name, &self.caller).await, &[])
@@ -121,7 +122,7 @@ impl Call<'_> {
             Route::PatchConnectorConfig(name) => {
                 let patch = self.parsed::<Option<ConfigMap>>()?;
                 let Some(patch) = patch else {
-                    local(herder.connector_info(&name).await)?;
+                    herder.connector_info(&name).await?;
                     return Err(null_argument("patch"));
                 };
                 let patched = herder.patch_connector(&name, patch, &self.caller).await;
@@ -139,12 +140,12 @@ impl Call<'_> {
                 self.no_content(herder.restart_task(&id, &self.caller).await, &[])
                     .await
             }
-            Route::ActiveTopics(name) => ok(local(herder.active_topics(&name))),
+            Route::ActiveTopics(name) => ok(herder.active_topics(&name)),
             Route::ResetActiveTopics(name) => {
-                local(herder.reset_active_topics(&name))?;
+                herder.reset_active_topics(&name)?;
                 Ok(empty(StatusCode::ACCEPTED))
             }
-            Route::Offsets(name) => ok(local(herder.offsets(&name).await)),
+            Route::Offsets(name) => ok(herder.offsets(&name).await),
             Route::AlterOffsets(name) => {
                 let offsets = self
                     .parsed::<Option<ConnectorOffsets>>()?
@@ -178,12 +179,12 @@ impl Call<'_> {
                 let connectors_only = self.query.get("connectorsOnly").is_none_or(is_true);
                 Ok(json(StatusCode::OK, &herder.plugins(connectors_only)))
             }
-            Route::PluginConfig(plugin) => ok(local(
-                herder.plugin_config(&plugin, self.query.get("version")),
-            )),
+            Route::PluginConfig(plugin) => {
+                ok(herder.plugin_config(&plugin, self.query.get("version")))
+            }
             Route::Validate(plugin) => self.validate(&plugin).await,
             Route::Loggers => Ok(json(StatusCode::OK, &herder.loggers())),
-            Route::Logger(name) => ok(local(herder.logger(&name))),
+            Route::Logger(name) => ok(herder.logger(&name)),
             Route::SetLogger(name) => self.set_logger(&name).await,
         }
     }
@@ -196,7 +197,7 @@ impl Call<'_> {
         let (status, info) = (expand.contains(&"status"), expand.contains(&"info"));
         let mut expanded = ExpandedConnectors::new();
         if info {
-            for info in local(self.herder.connector_infos().await)? {
+            for info in self.herder.connector_infos().await? {
                 let name = info.name.clone();
                 expanded.insert(
                     name,
@@ -262,11 +263,9 @@ impl Call<'_> {
     }
 
     async fn target_state(&self, name: &str, target: TargetState) -> Result<Response, RestError> {
-        local(
-            self.herder
-                .set_target_state(name, target, &self.caller)
-                .await,
-        )?;
+        self.herder
+            .set_target_state(name, target, &self.caller)
+            .await?;
         Ok(empty(StatusCode::ACCEPTED))
     }
 
@@ -317,15 +316,10 @@ impl Call<'_> {
         match self.herder.validate(config).await {
             Ok(infos) => Ok(json(StatusCode::OK, &infos)),
             // The JVM worker does not unwrap failures on this endpoint: each is a 500 that names its class.
-            Err(HerderError::Rest(error)) if error.status == 400 => {
-                Err(RestError::internal(format!(
-                    "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: {}",
-                    error.message
-                )))
-            }
-            Err(error) => Err(local::<()>(Err(error))
-                .err()
-                .unwrap_or_else(RestError::no_leader)),
+            Err(HerderError::Invalid(text)) => Err(RestError::internal(format!(
+                "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: {text}"
+            ))),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -340,7 +334,7 @@ impl Call<'_> {
             Some(scope) if scope.eq_ignore_ascii_case("cluster") => LoggerScope::Cluster,
             _ => LoggerScope::Worker,
         };
-        match local(self.herder.set_logger(name, &level, scope).await)? {
+        match self.herder.set_logger(name, &level, scope).await? {
             Some(changed) => Ok(json(StatusCode::OK, &changed)),
             None => Ok(empty(StatusCode::NO_CONTENT)),
         }
@@ -418,8 +412,8 @@ impl Call<'_> {
         query: &[(&str, &str)],
     ) -> Result<(StatusCode, Bytes), RestError> {
         let url = match error {
-            HerderError::Rest(error) => return Err(error),
             HerderError::NotHere { url } => url,
+            error => return Err(error.into()),
         };
         let request = Forward {
             method: &self.method,
@@ -431,14 +425,6 @@ impl Call<'_> {
         };
         forward(self.client, url, request).await
     }
-}
-
-/// For calls that every worker answers itself.
-fn local<T>(result: HerderResult<T>) -> Result<T, RestError> {
-    result.map_err(|error| match error {
-        HerderError::Rest(error) => error,
-        HerderError::NotHere { .. } => RestError::rebalance_conflict(),
-    })
 }
 
 fn adopt_name(name: &str, config: &mut ConfigMap) -> Result<(), RestError> {
@@ -495,14 +481,15 @@ fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
 
-fn ok<T: Serialize>(result: Result<T, RestError>) -> Result<Response, RestError> {
-    result.map(|value| json(StatusCode::OK, &value))
+/// For calls that every worker answers itself.
+fn ok<T: Serialize>(result: HerderResult<T>) -> Result<Response, RestError> {
+    Ok(json(StatusCode::OK, &result?))
 }
 
-fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => raw_json(status, body.into()),
-        Err(error) => error_response(&RestError::internal(error.to_string())),
+        Err(error) => RestError::internal(error.to_string()).response(),
     }
 }
 
@@ -514,11 +501,6 @@ fn raw_json(status: StatusCode, body: Bytes) -> Response {
         HeaderValue::from_static("application/json"),
     );
     response
-}
-
-fn error_response(error: &RestError) -> Response {
-    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json(status, &error.body())
 }
 
 /// The query parameters of a request, decoded, in order.

@@ -2,9 +2,11 @@
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
-use sluice_protocol::rest::{ErrorMessage, RestError};
+use sluice_api::causes::with_causes;
+use sluice_protocol::rest::ErrorMessage;
 
-use crate::causes::with_causes;
+use super::answer::RestError;
+use crate::herder::HerderError;
 
 /// A request as it is passed on.
 pub(super) struct Forward<'a> {
@@ -30,11 +32,11 @@ pub(super) async fn forward(
     let next_hop = match request.hop {
         None => "true",
         Some(true) => "false",
-        Some(false) => return Err(RestError::rebalance_conflict()),
+        Some(false) => return Err(HerderError::rebalance_conflict().into()),
     };
     let url = url
         .filter(|url| !url.is_empty())
-        .ok_or_else(RestError::no_leader)?;
+        .ok_or_else(HerderError::no_leader)?;
     let target = format!("{}{}", url.trim_end_matches('/'), request.path);
     let mut outgoing = client
         .request(request.method.clone(), &target)
@@ -66,10 +68,7 @@ pub(super) async fn forward(
         let error: ErrorMessage = serde_json::from_slice(&body).map_err(|error| {
             RestError::internal(format!("IO Error trying to forward REST request: {error}"))
         })?;
-        return Err(RestError::new(
-            status.as_u16(),
-            error.message.unwrap_or_default(),
-        ));
+        return Err(RestError::new(status, error.message.unwrap_or_default()));
     }
     Err(RestError::internal(format!(
         "Unexpected status code when handling forwarded request: {}",

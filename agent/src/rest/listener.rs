@@ -1,8 +1,8 @@
 //! Sockets of the REST server, plain and TLS, with HTTP/1.1 on them.
 //!
-//! A connection has limits: ten seconds for a TLS handshake, thirty for the head of a request and thirty for its body, and
-//! there are at most so many as leave descriptors for Kafka. Handshakes run beside the accept loop, so that a client that
-//! never finishes one delays nobody.
+//! A connection has limits: ten seconds for a TLS handshake, thirty for the head of a request and
+//! thirty for its body, and there are at most so many as leave descriptors for Kafka. Handshakes
+//! run beside the accept loop, so that a client that never finishes one delays nobody.
 
 use std::convert::Infallible;
 use std::io;
@@ -29,7 +29,8 @@ use super::Server;
 use super::places::{Place, Places};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for the head of a request, and for silence between two: Jetty's idle timeout of Connect's REST server.
+/// Time for the head of a request, and for silence between two: Jetty's idle timeout of Connect's
+/// REST server.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time in which what was answered already may still leave when the worker stops.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -81,7 +82,8 @@ impl Listening {
                 let _until_closed = socket;
                 let given_up = place.given_up();
                 tokio::select! {
-                    () = given_up.cancelled() => tracing::debug!(%address, "a connection that waited gave way to a new one"),
+                    () = given_up.cancelled() => tracing::debug!(%address, "a connection that waited \
+                         gave way to a new one"),
                     () = serve(stream, acceptor, address, server, place, stop) => (),
                 }
             });

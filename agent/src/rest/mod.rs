@@ -1,17 +1,18 @@
 //! The REST API of a worker: the paths, bodies, statuses and messages of JVM Connect 4.3.
 //!
-//! [`RestServer::bind`] opens the listeners first, because the port may be part of the worker's advertised URL; until
-//! [`RestServer::serve`] names the herder every path answers 404. [`routes`] is the table of calls, `calls` carries
-//! them out, `forward` passes them on, `headers` adds CORS and configured headers.
+//! [`RestServer::bind`] opens the listeners first, because the port may be part of the worker's
+//! advertised URL; until [`RestServer::serve`] names the herder every path answers 404. [`routes`]
+//! is the table of calls, `calls` carries them out, `forward` passes them on, `headers` adds CORS
+//! and configured headers.
 
+mod answer;
 mod calls;
 mod forward;
 mod headers;
 mod listener;
 mod places;
-pub mod routes;
-pub mod signature;
-pub mod tls;
+pub(crate) mod routes;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -40,7 +41,7 @@ pub enum RestServerError {
     Bind {
         /// Host and port as configured.
         address: String,
-        /// Why.
+        /// What the operating system reported.
         source: std::io::Error,
     },
     /// A TLS setting is wrong.
@@ -59,7 +60,7 @@ const MAX_BODY_BYTES: usize = 16 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The listeners of a worker and what serves them.
-pub struct RestServer {
+pub(crate) struct RestServer {
     bound: Vec<(Listener, u16)>,
     herder: Arc<OnceLock<Arc<dyn Herder>>>,
     client: reqwest::Client,
@@ -84,7 +85,7 @@ struct Server {
 const SERVER: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
 
 /// What the file says of REST that keeps it from starting, and of what it warns, without opening a port.
-pub fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>) {
+pub(crate) fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>) {
     let mut faults = Vec::new();
     faults.extend(tls::client(config).err().map(RestServerError::from));
     faults.extend(cors(config).err());
@@ -143,7 +144,7 @@ impl RestServer {
     ///
     /// # Errors
     /// If an address is taken or unknown, or a REST setting is wrong.
-    pub async fn bind(config: &WorkerConfig) -> Result<Self, RestServerError> {
+    pub(crate) async fn bind(config: &WorkerConfig) -> Result<Self, RestServerError> {
         let client = tls::client(config)?;
         let cors = cors(config)?;
         let extra_headers = extra_headers(config)?;
@@ -245,30 +246,30 @@ impl RestServer {
     }
 
     /// Main listeners with the ports they are bound to.
-    pub fn bound(&self) -> &[(Listener, u16)] {
+    pub(crate) fn bound(&self) -> &[(Listener, u16)] {
         &self.bound
     }
 
     /// The client for requests to other workers.
-    pub fn client(&self) -> reqwest::Client {
+    pub(crate) fn client(&self) -> reqwest::Client {
         self.client.clone()
     }
 
     /// Starts to answer.
-    pub fn serve(&self, herder: Arc<dyn Herder>) {
+    pub(crate) fn serve(&self, herder: Arc<dyn Herder>) {
         // A second herder would be a bug of the caller; the first one stays.
         let _ = self.herder.set(herder);
     }
 
     /// Takes no more connections and requests. Those that the herder works on are answered; the others end.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.stop.cancel();
         self.open.close();
     }
 
-    /// Waits for the answers of requests that the herder, which has to be stopped before, was working on: two seconds at
-    /// most, since what is open then waits for something else.
-    pub async fn stop(self) {
+    /// Waits for the answers of requests that the herder, which has to be stopped before, was
+    /// working on: two seconds at most, since what is open then waits for something else.
+    pub(crate) async fn stop(self) {
         self.close();
         let ended = tokio::time::timeout(SHUTDOWN_GRACE, self.open.wait()).await;
         if ended.is_err() {

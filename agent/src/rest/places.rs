@@ -57,8 +57,8 @@ impl Places {
         })
     }
 
-    /// Waits until a connection that gave way has closed its socket: descriptors are what the limit is about. The permit goes
-    /// back after the socket.
+    /// Waits until a connection that gave way has closed its socket: descriptors are what the limit
+    /// is about. The permit goes back after the socket.
     pub(super) async fn socket(&self) -> Option<OwnedSemaphorePermit> {
         self.sockets.clone().acquire_owned().await.ok()
     }
@@ -67,8 +67,8 @@ impl Places {
         self.limit
     }
 
-    /// A place for a new connection. If all are taken, the one that has waited longest for its client gives way; `None` if
-    /// each has a request that is worked on.
+    /// A place for a new connection. If all are taken, the one that has waited longest for its
+    /// client gives way; `None` if each has a request that is worked on.
     pub(super) fn take(self: &Arc<Self>) -> Option<Arc<Place>> {
         let mut taken = self.taken.lock();
         if taken.by_number.len() >= self.limit {

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 /// A call of the REST API with the names taken from its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// `GET /`
     ServerInfo,
     /// `GET /health`
@@ -71,7 +71,7 @@ pub enum Route {
 
 /// What a request line leads to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Resolved {
+pub(crate) enum Resolved {
     /// A call.
     Call(Route),
     /// A known path, with these methods only.
@@ -82,7 +82,7 @@ pub enum Resolved {
 
 /// Which part of the API a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surface {
+pub(crate) enum Surface {
     /// Everything.
     All,
     /// Everything but `/admin/*`.
@@ -92,7 +92,7 @@ pub enum Surface {
 }
 
 /// Finds the call for a method and a decoded path. `HEAD` is served wherever `GET` is.
-pub fn resolve(method: &Method, segments: &[String], surface: Surface) -> Resolved {
+pub(crate) fn resolve(method: &Method, segments: &[String], surface: Surface) -> Resolved {
     let is_admin = segments.first().is_some_and(|first| first == "admin");
     if (is_admin && surface == Surface::Main) || (!is_admin && surface == Surface::Admin) {
         return Resolved::NotFound;

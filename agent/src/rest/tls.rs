@@ -1,4 +1,5 @@
-//! TLS of the REST server and of requests to other workers, from `listeners.https.*` or else the worker's `ssl.*`.
+//! TLS of the REST server and of requests to other workers, from `listeners.https.*` or else the
+//! worker's `ssl.*`.
 //!
 //! Stores are JKS, PKCS12 or PEM, the last from files or from the properties.
 
@@ -8,11 +9,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use sluice_api::causes::with_causes;
 use sluice_api::config::Props;
 use sluice_kafka::security::Tls;
 use sluice_kafka::tls;
 
-use crate::causes::with_causes;
 use crate::worker_config::WorkerConfig;
 
 /// A TLS setting that cannot be used.
@@ -39,7 +40,7 @@ fn properties(config: &WorkerConfig, prefix: &str) -> (String, Props) {
 ///
 /// # Errors
 /// If the key or a certificate is missing or cannot be read.
-pub fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, TlsError> {
     let (prefix, props) = properties(config, prefix);
     let fault = |key: &str, reason: String| TlsError {
         key: format!("{prefix}{key}"),
@@ -107,7 +108,7 @@ pub fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, 
 ///
 /// # Errors
 /// If a certificate cannot be read.
-pub fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
+pub(crate) fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
     let (prefix, props) = properties(config, "listeners.https.");
     let fault = |key: &str, reason: String| TlsError {
         key: format!("{prefix}{key}"),

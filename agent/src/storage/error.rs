@@ -12,22 +12,23 @@ pub enum StorageError {
     Write {
         /// What was written.
         what: &'static str,
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
-        /// Why.
+        /// The error of librdkafka.
         #[source]
         source: KafkaError,
     },
     /// A transactional write failed: another leader has fenced this one, or the brokers did not answer.
     #[error(
-        "Failed to write to config topic; this may be due to a transient error and the request can be safely retried"
+        "Failed to write to config topic; this may be due to a transient error and the request can \
+         be safely retried"
     )]
     PrivilegedWrite {
         /// What was written.
         what: &'static str,
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
-        /// Why.
+        /// What the producer reported, with its causes.
         reason: String,
     },
     /// A privileged write before its producer was initialised.
@@ -35,7 +36,7 @@ pub enum StorageError {
         "Cannot produce to config topic without claiming write privileges first (topic {topic:?})"
     )]
     NoWritePrivileges {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
     },
     /// A write was not acknowledged in time. Whether it happened is not known.
@@ -43,7 +44,7 @@ pub enum StorageError {
     WriteTimeout {
         /// What was written.
         what: &'static str,
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
         /// The time allowed.
         limit: Duration,
@@ -51,7 +52,7 @@ pub enum StorageError {
     /// Reading to the end took too long.
     #[error("reading topic {topic:?} to its end took longer than {limit:?}")]
     Timeout {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
         /// The time allowed.
         limit: Duration,
@@ -59,7 +60,7 @@ pub enum StorageError {
     /// A Kafka client can't be made or does not work.
     #[error("topic {topic:?}: {doing}")]
     Kafka {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
         /// What was attempted.
         doing: &'static str,
@@ -69,10 +70,11 @@ pub enum StorageError {
     },
     /// The topic has another number of partitions than the store can work with.
     #[error(
-        "topic {topic:?} supplied via the {key:?} property is required to have a single partition in order to guarantee consistency of connector configurations, but found {found} partitions"
+        "topic {topic:?} supplied via the {key:?} property is required to have a single partition in \
+         order to guarantee consistency of connector configurations, but found {found} partitions"
     )]
     Partitions {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
         /// The worker key that names it.
         key: &'static str,
@@ -84,7 +86,7 @@ pub enum StorageError {
         "topic {topic:?} supplied via the {key:?} property is required to have 'cleanup.policy=compact' to guarantee consistency and durability of {holds}, but found the topic currently has 'cleanup.policy={found}'; continuing would likely result in eventually losing them and problems restarting this Connect cluster"
     )]
     CleanupPolicy {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
         /// The worker key that names it.
         key: &'static str,
@@ -96,7 +98,7 @@ pub enum StorageError {
     /// The topic can't be created.
     #[error("topic {topic:?} can't be created: {reason}")]
     CreateTopic {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
         /// The broker's answer.
         reason: String,
@@ -104,18 +106,18 @@ pub enum StorageError {
     /// The end of the topic can't be found.
     #[error("topic {topic:?}: end offsets can't be found")]
     EndOffsets {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
-        /// Why.
+        /// The refusal of the brokers, or why none was reached.
         #[source]
-        source: crate::group::admin::AdminError,
+        source: sluice_kafka::admin::AdminError,
     },
     /// A client property can't be used.
     #[error(transparent)]
-    ClientProperty(#[from] crate::group::GroupConfigError),
+    ClientProperty(#[from] sluice_kafka::settings::ClientSettingsError),
     /// A client setting can't be honoured.
     #[error(transparent)]
-    ClientConfig(#[from] crate::kafka_client::ClientConfigError),
+    ClientConfig(#[from] sluice_kafka::client_config::ClientConfigError),
     /// The offset file can't be read or written.
     #[error("offset file {path:?}: {doing}")]
     File {
@@ -138,7 +140,7 @@ pub enum StorageError {
     /// The store was stopped, or its reader ended by an error that was logged.
     #[error("store on topic {topic:?} is stopped")]
     Stopped {
-        /// The topic.
+        /// Name of the internal topic.
         topic: String,
     },
 }

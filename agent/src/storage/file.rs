@@ -12,15 +12,14 @@ use sluice_protocol::{ConnectorName, JsonObject};
 use super::kafka_offset::OffsetCache;
 use super::{OffsetBackingStore, StorageError};
 
-/// See the module.
-pub struct FileOffsetBackingStore {
+pub(crate) struct FileOffsetBackingStore {
     path: PathBuf,
     cache: Mutex<OffsetCache>,
 }
 
 impl FileOffsetBackingStore {
     /// A store that is not started yet.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             cache: Mutex::default(),
@@ -111,7 +110,8 @@ impl OffsetBackingStore for FileOffsetBackingStore {
     }
 }
 
-/// Stream magic, version, and the class description of `java.util.HashMap` (Java Object Serialization, version 5).
+/// Stream magic, version, and the class description of `java.util.HashMap` (Java Object
+/// Serialization, version 5).
 const HEADER: &[u8] = &[
     0xac, 0xed, 0x00, 0x05, 0x73, 0x72, 0x00, 0x11, b'j', b'a', b'v', b'a', b'.', b'u', b't', b'i',
     b'l', b'.', b'H', b'a', b's', b'h', b'M', b'a', b'p', 0x05, 0x07, 0xda, 0xc1, 0xc3, 0x16, 0x60,

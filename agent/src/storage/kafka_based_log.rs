@@ -1,8 +1,8 @@
-//! A topic as a log that is read from its beginning and kept up with, and written with acknowledgement (Kafka's
-//! `KafkaBasedLog`).
+//! A topic as a log that is read from its beginning and kept up with, and written with
+//! acknowledgement (Kafka's `KafkaBasedLog`).
 //!
-//! One task reads and hands every record to the handler, in order per partition. [`KafkaBasedLog::read_to_end`] finds
-//! the end offsets and waits until the reader is there.
+//! One task reads and hands every record to the handler, in order per partition.
+//! [`KafkaBasedLog::read_to_end`] finds the end offsets and waits until the reader is there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,17 +14,18 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use sluice_api::config::Props;
+use sluice_kafka::admin::{AdminError, GroupAdmin};
+use sluice_kafka::client_config::{ClientKind, TracingContext, librdkafka_config};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::StorageError;
 use super::log_producer::{Acknowledgement, LogProducer};
-use crate::group::admin::{AdminError, GroupAdmin};
-use crate::kafka_client::{ClientKind, TracingContext, librdkafka_config};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long records that are on their way may take before the reader looks again. Longer than a fetch waits at the
-/// broker (500 ms): looking again throws away the fetch under way, and whatever it would have brought.
+/// How long records that are on their way may take before the reader looks again. Longer than a
+/// fetch waits at the broker (500 ms): looking again throws away the fetch under way, and whatever
+/// it would have brought.
 const FETCH_PAUSE: Duration = Duration::from_millis(700);
 /// How long to wait for records before asking whether only transaction markers are missing.
 const MARKER_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +39,7 @@ const START_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A topic of a worker and how it is created.
 #[derive(Debug, Clone)]
-pub struct TopicSettings {
+pub(crate) struct TopicSettings {
     /// Name.
     pub topic: String,
     /// The worker key that names it, for errors.
@@ -59,7 +60,7 @@ pub struct TopicSettings {
 
 /// Properties of the clients of a log.
 #[derive(Debug, Clone, Default)]
-pub struct LogClients {
+pub(crate) struct LogClients {
     /// Of the admin client.
     pub admin: Props,
     /// Of producer and consumer.
@@ -72,7 +73,7 @@ pub struct LogClients {
 
 impl LogClients {
     /// Clients of the worker's own topics, which have all that the worker's file says.
-    pub fn of_worker(worker: &Props) -> Self {
+    pub(crate) fn of_worker(worker: &Props) -> Self {
         Self {
             admin: worker.clone(),
             base: worker.clone(),
@@ -82,7 +83,7 @@ impl LogClients {
 }
 
 /// A record as it was read.
-pub struct LogRecord<'a> {
+pub(crate) struct LogRecord<'a> {
     /// Partition.
     pub partition: i32,
     /// Offset.
@@ -95,8 +96,7 @@ pub struct LogRecord<'a> {
 
 type Handler = Box<dyn FnMut(LogRecord<'_>) + Send>;
 
-/// See the module.
-pub struct KafkaBasedLog {
+pub(crate) struct KafkaBasedLog {
     topic: String,
     admin: GroupAdmin,
     producer: LogProducer,
@@ -126,8 +126,8 @@ struct Progress {
 struct PartitionProgress {
     /// Behind the last record read.
     next: i64,
-    /// The end was reached since the last record. Behind the last record may be transaction markers, which are never
-    /// delivered, so this can hold before `next` is the end offset.
+    /// The end was reached since the last record. Behind the last record may be transaction
+    /// markers, which are never delivered, so this can hold before `next` is the end offset.
     at_end: bool,
     /// An end offset up to which nothing but transaction markers is missing.
     seen_end: i64,
@@ -140,7 +140,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If the topic cannot be created or is not as it has to be, or a client cannot be made.
-    pub async fn start(
+    pub(crate) async fn start(
         clients: &LogClients,
         client_id: &str,
         settings: &TopicSettings,
@@ -238,7 +238,7 @@ impl KafkaBasedLog {
     }
 
     /// How many partitions the topic has.
-    pub fn partitions(&self) -> usize {
+    pub(crate) fn partitions(&self) -> usize {
         self.progress.partitions.lock().len()
     }
 
@@ -246,7 +246,11 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If the producer's queue is full or the record too large.
-    pub fn send(&self, key: &[u8], value: Option<&[u8]>) -> Result<Acknowledgement, KafkaError> {
+    pub(crate) fn send(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<Acknowledgement, KafkaError> {
         self.producer.send(&self.topic, key, value)
     }
 
@@ -254,7 +258,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// If one was not acknowledged within `limit`.
-    pub async fn send_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub(crate) async fn send_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         what: &'static str,
         records: &[(K, Option<V>)],
@@ -284,7 +288,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// [`StorageError::Timeout`] if that takes longer than `limit`.
-    pub async fn read_to_end(&self, limit: Duration) -> Result<(), StorageError> {
+    pub(crate) async fn read_to_end(&self, limit: Duration) -> Result<(), StorageError> {
         let timeout = || StorageError::Timeout {
             topic: self.topic.clone(),
             limit,
@@ -294,7 +298,8 @@ impl KafkaBasedLog {
             if self.read_committed {
                 self.wait_for_open_transactions(&ends).await?;
             }
-            // Records are on their way, as a rule. Only what stays behind may be short of a transaction marker.
+            // Records are on their way, as a rule. Only what stays behind may be short of a
+            // transaction marker.
             let arrived = self.wait_for(&ends, Reached::Records);
             if let Ok(arrived) = tokio::time::timeout(MARKER_PAUSE, arrived).await {
                 return arrived;
@@ -317,7 +322,7 @@ impl KafkaBasedLog {
     ///
     /// # Errors
     /// [`StorageError::Timeout`] if that takes longer than `limit`.
-    pub async fn read_past(&self, offset: i64, limit: Duration) -> Result<(), StorageError> {
+    pub(crate) async fn read_past(&self, offset: i64, limit: Duration) -> Result<(), StorageError> {
         let arrived = [(0, offset + 1)];
         tokio::time::timeout(limit, self.wait_for(&arrived, Reached::Records))
             .await
@@ -457,8 +462,8 @@ impl KafkaBasedLog {
 
     /// The end offsets of all partitions. Waits for partitions that have no leader yet.
     ///
-    /// Asked for over a connection of their own: a broker answers in order, and the reader's fetch may be waiting there
-    /// for up to half a second.
+    /// Asked for over a connection of their own: a broker answers in order, and the reader's fetch
+    /// may be waiting there for up to half a second.
     async fn end_offsets(&self) -> Result<Vec<(i32, i64)>, StorageError> {
         let count = self.progress.partitions.lock().len();
         let partitions: Vec<(String, i32)> = (0..i32::try_from(count).unwrap_or(i32::MAX))
@@ -491,7 +496,7 @@ impl KafkaBasedLog {
     }
 
     /// Waits until everything sent was acknowledged, or `limit` is over.
-    pub async fn flush(&self, limit: Duration) {
+    pub(crate) async fn flush(&self, limit: Duration) {
         let producer = self.producer.clone();
         match tokio::task::spawn_blocking(move || producer.flush(limit)).await {
             Ok(Ok(())) => {}
@@ -503,7 +508,7 @@ impl KafkaBasedLog {
     }
 
     /// Ends the reader.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.reader.abort();
     }
 }
@@ -534,8 +539,9 @@ async fn read(
             }
             Err(KafkaError::PartitionEOF(partition)) => (partition, None),
             Err(error) => {
-                // librdkafka goes on by itself: brokers come back, leaders are found. It reports every attempt, and
-                // the records behind the reports must not wait, so there is no pause here.
+                // librdkafka goes on by itself: brokers come back, leaders are found. It reports
+                // every attempt, and the records behind the reports must not wait, so there is no
+                // pause here.
                 if complained.is_none_or(|at| at.elapsed() > COMPLAINT_PAUSE) {
                     tracing::warn!(topic, %error, "reading");
                     complained = Some(Instant::now());
@@ -557,7 +563,7 @@ async fn read(
 ///
 /// # Errors
 /// If that cannot be done, or an admin client cannot be made.
-pub async fn create_topic(
+pub(crate) async fn create_topic(
     worker: &Props,
     client_id: &str,
     settings: &TopicSettings,

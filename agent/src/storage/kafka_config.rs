@@ -11,20 +11,18 @@ use sluice_protocol::config_topic::{ConfigRecord, RestartRequest, SessionKey};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 use tokio::sync::OnceCell;
 
-use super::config_state::ConfigStateMachine;
+use super::internal_topic::{internal_topic, isolation};
 use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
 use super::transactional_writer::TransactionalWriter;
-use super::{
-    ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, ConfigUpdateListener,
-    StorageError,
-};
+use super::{ConfigBackingStore, ConfigUpdateListener, StorageError};
+use crate::cluster::ConfigStateMachine;
+use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
 use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// How long a write and its read back may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
-/// See the module.
-pub struct KafkaConfigBackingStore {
+pub(crate) struct KafkaConfigBackingStore {
     worker: Props,
     client_id: String,
     settings: TopicSettings,
@@ -46,7 +44,7 @@ struct Transactions {
 
 impl KafkaConfigBackingStore {
     /// A store that is not started yet.
-    pub fn new(
+    pub(crate) fn new(
         config: &WorkerConfig,
         client_id_base: &str,
         listener: Arc<dyn ConfigUpdateListener>,
@@ -56,12 +54,12 @@ impl KafkaConfigBackingStore {
             client_id: format!("{client_id_base}configs"),
             settings: TopicSettings {
                 partitions: 1,
-                ..super::internal_topic(config, "config.storage", "connector configurations")
+                ..internal_topic(config, "config.storage", "connector configurations")
             },
             machine: Arc::default(),
             listener,
             log: OnceCell::new(),
-            consumer: super::isolation(config),
+            consumer: isolation(config),
             transactions: (config.exactly_once() != ExactlyOnceSupport::Disabled).then(|| {
                 Transactions {
                     transactional_id: format!("connect-cluster-{}", config.group_id()),
@@ -112,7 +110,8 @@ impl KafkaConfigBackingStore {
         match writer.write(what, records, WRITE_LIMIT).await {
             Ok(last) => self.log()?.read_past(last, WRITE_LIMIT).await,
             Err(error) => {
-                tracing::error!(%error, what, "a write to the config topic failed, privileges have to be claimed again");
+                tracing::error!(%error, what, "a write to the config topic failed, privileges have \
+                     to be claimed again");
                 *producer = None;
                 transactions.claimed.store(false, Ordering::Release);
                 Err(error)

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use sluice_protocol::{ConnectorName, JsonObject, offset_topic};
 use tokio::sync::OnceCell;
 
+use super::internal_topic::{internal_topic, isolation};
 use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
 use super::{OffsetBackingStore, StorageError};
 use crate::worker_config::WorkerConfig;
@@ -77,7 +78,7 @@ impl OffsetCache {
 }
 
 /// An offsets topic of a single connector, and its clients.
-pub struct OwnTopic {
+pub(crate) struct OwnTopic {
     /// Name.
     pub topic: String,
     /// Client id.
@@ -86,8 +87,7 @@ pub struct OwnTopic {
     pub clients: LogClients,
 }
 
-/// See the module.
-pub struct KafkaOffsetBackingStore {
+pub(crate) struct KafkaOffsetBackingStore {
     clients: LogClients,
     client_id: String,
     settings: TopicSettings,
@@ -97,28 +97,28 @@ pub struct KafkaOffsetBackingStore {
 
 impl KafkaOffsetBackingStore {
     /// A store that is not started yet.
-    pub fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
+    pub(crate) fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
         Self {
             clients: LogClients {
-                consumer: super::isolation(config),
+                consumer: isolation(config),
                 ..LogClients::of_worker(&config.raw)
             },
             client_id: format!("{client_id_base}offsets"),
-            settings: super::internal_topic(config, "offset.storage", "source connector offsets"),
+            settings: internal_topic(config, "offset.storage", "source connector offsets"),
             cache: Arc::default(),
             log: OnceCell::new(),
         }
     }
 
     /// A store on a connector's own topic, which is created as the worker's would be; not started yet.
-    pub fn own(config: &WorkerConfig, own: OwnTopic) -> Self {
+    pub(crate) fn own(config: &WorkerConfig, own: OwnTopic) -> Self {
         Self {
             clients: own.clients,
             client_id: own.client_id,
             settings: TopicSettings {
                 topic: own.topic,
                 key: "offsets.storage.topic",
-                ..super::internal_topic(config, "offset.storage", "source connector offsets")
+                ..internal_topic(config, "offset.storage", "source connector offsets")
             },
             cache: Arc::default(),
             log: OnceCell::new(),
@@ -126,7 +126,7 @@ impl KafkaOffsetBackingStore {
     }
 
     /// Ends reading at once.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Some(log) = self.log.get() {
             log.stop();
         }

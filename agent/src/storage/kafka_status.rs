@@ -5,19 +5,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_api::config::Props;
-use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
-use sluice_protocol::{ConnectorName, ConnectorTaskId, State, TopicName};
+use sluice_protocol::status_topic::StatusRecord;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
+use super::internal_topic::internal_topic;
 use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
-use super::status_cache::StatusCache;
 use super::status_sender::{ATTEMPT_LIMIT, StatusSender};
 use super::{StatusBackingStore, StorageError};
+use crate::cluster::StatusCache;
 use crate::worker_config::WorkerConfig;
 
-/// See the module.
-pub struct KafkaStatusBackingStore {
+pub(crate) struct KafkaStatusBackingStore {
     worker: Props,
     client_id: String,
     settings: TopicSettings,
@@ -29,47 +28,16 @@ pub struct KafkaStatusBackingStore {
 
 impl KafkaStatusBackingStore {
     /// A store that is not started yet.
-    pub fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
+    pub(crate) fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
         Self {
             worker: config.raw.clone(),
             client_id: format!("{client_id_base}statuses"),
-            settings: super::internal_topic(
-                config,
-                "status.storage",
-                "connector and task statuses",
-            ),
+            settings: internal_topic(config, "status.storage", "connector and task statuses"),
             cache: Arc::default(),
             log: Arc::default(),
             sender: Arc::default(),
             sending: Mutex::default(),
         }
-    }
-
-    fn put(&self, record: StatusRecord) {
-        self.sender.put(record, false, &self.cache);
-    }
-
-    fn put_safe(&self, record: StatusRecord) {
-        self.sender.put(record, true, &self.cache);
-    }
-}
-
-/// The record's status; DESTROYED is a tombstone.
-fn stored(status: StatusValue) -> Option<StatusValue> {
-    (status.state != State::Destroyed).then_some(status)
-}
-
-fn connector_record(connector: &ConnectorName, status: StatusValue) -> StatusRecord {
-    StatusRecord::Connector {
-        connector: connector.clone(),
-        status: stored(status),
-    }
-}
-
-fn task_record(id: &ConnectorTaskId, status: StatusValue) -> StatusRecord {
-    StatusRecord::Task {
-        id: id.clone(),
-        status: stored(status),
     }
 }
 
@@ -127,59 +95,15 @@ impl StatusBackingStore for KafkaStatusBackingStore {
         }
     }
 
-    fn put_connector(&self, connector: &ConnectorName, status: StatusValue) {
-        self.put(connector_record(connector, status));
+    fn cache(&self) -> &Mutex<StatusCache> {
+        &self.cache
     }
 
-    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue) {
-        self.put_safe(connector_record(connector, status));
+    fn put(&self, record: StatusRecord) {
+        self.sender.put(record, false, &self.cache);
     }
 
-    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue) {
-        self.put(task_record(id, status));
-    }
-
-    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue) {
-        self.put_safe(task_record(id, status));
-    }
-
-    fn put_topic(&self, status: TopicStatus) {
-        self.put(StatusRecord::Topic {
-            topic: status.name.clone(),
-            connector: status.connector.clone(),
-            status: Some(status),
-        });
-    }
-
-    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName) {
-        self.put(StatusRecord::Topic {
-            topic: topic.clone(),
-            connector: connector.clone(),
-            status: None,
-        });
-    }
-
-    fn connector(&self, connector: &str) -> Option<StatusValue> {
-        self.cache.lock().connector(connector).cloned()
-    }
-
-    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue> {
-        self.cache.lock().task(id).cloned()
-    }
-
-    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
-        self.cache.lock().tasks(connector)
-    }
-
-    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus> {
-        self.cache.lock().topic(connector, topic).cloned()
-    }
-
-    fn topics(&self, connector: &str) -> Vec<TopicStatus> {
-        self.cache.lock().topics(connector)
-    }
-
-    fn connectors(&self) -> Vec<ConnectorName> {
-        self.cache.lock().connectors()
+    fn put_safe(&self, record: StatusRecord) {
+        self.sender.put(record, true, &self.cache);
     }
 }

@@ -1,4 +1,5 @@
-//! The producer of a topic of the worker's own: each record that was sent has an acknowledgement, for who wants to wait.
+//! The producer of a topic of the worker's own: each record that was sent has an acknowledgement,
+//! for who wants to wait.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use sluice_kafka::polled_producer::PolledProducer;
 use tokio::sync::oneshot;
 
-use crate::kafka_client::TracingContext;
+use sluice_kafka::client_config::TracingContext;
 
 /// Offset of a record that was written, or why it was not.
 pub(crate) type Acknowledgement = oneshot::Receiver<KafkaResult<i64>>;
@@ -65,7 +66,6 @@ impl ProducerContext for Acknowledging {
     }
 }
 
-/// See the module.
 #[derive(Clone)]
 pub(crate) struct LogProducer(PolledProducer<Acknowledging>);
 

@@ -6,18 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_protocol::config_topic::{ConfigRecord, RestartRequest, SessionKey};
-use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
-use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, State, TargetState, TopicName};
+use sluice_protocol::status_topic::StatusRecord;
+use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 
-use super::config_state::ConfigStateMachine;
-use super::status_cache::StatusCache;
-use super::{
-    ClusterConfigState, ConfigBackingStore, ConfigSnapshotSource, StatusBackingStore, StorageError,
-};
+use super::{ConfigBackingStore, StatusBackingStore, StorageError};
+use crate::cluster::ConfigStateMachine;
+use crate::cluster::StatusCache;
+use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
 
 /// Configs that are gone with the process.
 #[derive(Default)]
-pub struct MemoryConfigBackingStore {
+pub(crate) struct MemoryConfigBackingStore {
     machine: Mutex<(ConfigStateMachine, i64)>,
 }
 
@@ -152,7 +151,7 @@ impl ConfigBackingStore for MemoryConfigBackingStore {
 
 /// States that are gone with the process.
 #[derive(Default)]
-pub struct MemoryStatusBackingStore {
+pub(crate) struct MemoryStatusBackingStore {
     cache: Mutex<StatusCache>,
 }
 
@@ -166,67 +165,15 @@ impl StatusBackingStore for MemoryStatusBackingStore {
 
     async fn flush(&self) {}
 
-    fn put_connector(&self, connector: &ConnectorName, status: StatusValue) {
-        let status = (status.state != State::Destroyed).then_some(status);
-        self.cache.lock().feed(StatusRecord::Connector {
-            connector: connector.clone(),
-            status,
-        });
+    fn cache(&self) -> &Mutex<StatusCache> {
+        &self.cache
     }
 
-    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue) {
-        self.put_connector(connector, status);
+    fn put(&self, record: StatusRecord) {
+        self.cache.lock().feed(record);
     }
 
-    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue) {
-        let status = (status.state != State::Destroyed).then_some(status);
-        self.cache.lock().feed(StatusRecord::Task {
-            id: id.clone(),
-            status,
-        });
-    }
-
-    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue) {
-        self.put_task(id, status);
-    }
-
-    fn put_topic(&self, status: TopicStatus) {
-        self.cache.lock().feed(StatusRecord::Topic {
-            topic: status.name.clone(),
-            connector: status.connector.clone(),
-            status: Some(status),
-        });
-    }
-
-    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName) {
-        self.cache.lock().feed(StatusRecord::Topic {
-            topic: topic.clone(),
-            connector: connector.clone(),
-            status: None,
-        });
-    }
-
-    fn connector(&self, connector: &str) -> Option<StatusValue> {
-        self.cache.lock().connector(connector).cloned()
-    }
-
-    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue> {
-        self.cache.lock().task(id).cloned()
-    }
-
-    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
-        self.cache.lock().tasks(connector)
-    }
-
-    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus> {
-        self.cache.lock().topic(connector, topic).cloned()
-    }
-
-    fn topics(&self, connector: &str) -> Vec<TopicStatus> {
-        self.cache.lock().topics(connector)
-    }
-
-    fn connectors(&self) -> Vec<ConnectorName> {
-        self.cache.lock().connectors()
+    fn put_safe(&self, record: StatusRecord) {
+        self.put(record);
     }
 }

@@ -1,5 +1,5 @@
-//! Where a worker keeps configs, offsets and statuses: three traits, and their implementations on Kafka topics, in
-//! memory and in a file.
+//! Where a worker keeps configs, offsets and statuses: three traits, and their implementations on
+//! Kafka topics, in memory and in a file.
 //!
 //! | trait | Kafka (distributed) | standalone |
 //! |---|---|---|
@@ -7,134 +7,50 @@
 //! | [`OffsetBackingStore`] | [`kafka_offset::KafkaOffsetBackingStore`] | [`file::FileOffsetBackingStore`] |
 //! | [`StatusBackingStore`] | [`kafka_status::KafkaStatusBackingStore`] | [`memory::MemoryStatusBackingStore`] |
 //!
-//! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from memory, writes go
-//! out and count once they were read back; `stop` flushes and closes. What records mean is decided by two pure
-//! machines fed with records ([`config_state::ConfigStateMachine`], [`status_cache::StatusCache`]), which the Kafka and
-//! the memory implementations share.
+//! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from
+//! memory, writes go out and count once they were read back; `stop` flushes and closes. What
+//! records mean is decided by two pure machines fed with records
+//! ([`ConfigStateMachine`](crate::cluster::ConfigStateMachine),
+//! [`StatusCache`](crate::cluster::StatusCache)), which the Kafka and the memory implementations
+//! share.
 //!
 //! Records in the topics that are not ours (wrong JSON, unknown keys, anything at all) are logged with topic,
 //! partition and offset, and passed over.
 
-mod cluster_config_state;
-pub mod config_state;
-pub mod error;
-pub mod file;
-pub mod kafka_based_log;
-pub mod kafka_config;
-pub mod kafka_offset;
-pub mod kafka_status;
+mod error;
+pub(crate) mod file;
+mod internal_topic;
+pub(crate) mod kafka_based_log;
+pub(crate) mod kafka_config;
+pub(crate) mod kafka_offset;
+pub(crate) mod kafka_status;
 pub(crate) mod log_producer;
-pub mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod send_endings_tests;
-pub mod status_cache;
 mod status_sender;
 mod transactional_writer;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sluice_protocol::config_topic::{RestartRequest, SessionKey};
 use sluice_protocol::offset_topic;
-use sluice_protocol::status_topic::{StatusValue, TopicStatus};
+use sluice_protocol::status_topic::{StatusRecord, StatusValue, TopicStatus};
 use sluice_protocol::{
-    ConfigMap, ConnectorName, ConnectorTaskId, JsonObject, TargetState, TopicName,
+    ConfigMap, ConnectorName, ConnectorTaskId, JsonObject, State, TargetState, TopicName,
 };
 
-pub use cluster_config_state::ClusterConfigState;
 pub use error::StorageError;
 
-use sluice_api::config::Props;
-
-use crate::worker_config::{ExactlyOnceSupport, WorkerConfig, with_prefix};
-use kafka_based_log::TopicSettings;
+use crate::cluster::{ConfigSnapshotSource, ConfigUpdate, StatusCache};
 
 /// How long a store may take to get its last records out when it closes.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The settings of an internal topic, from the worker keys `PREFIX.topic`, `PREFIX.partitions`,
-/// `PREFIX.replication.factor` and `PREFIX.ANYTHING` for other topic settings (KIP-605).
-fn internal_topic(
-    config: &WorkerConfig,
-    prefix: &'static str,
-    holds: &'static str,
-) -> TopicSettings {
-    let number = |key: &str, fallback: i32| {
-        let text = config.raw.get(&format!("{prefix}.{key}"));
-        text.and_then(|text| text.trim().parse().ok())
-            .unwrap_or(fallback)
-    };
-    let mut settings = with_prefix(&config.raw, &format!("{prefix}."));
-    settings.retain(|key, _| {
-        !matches!(
-            key.as_str(),
-            "topic" | "partitions" | "replication.factor" | "cleanup.policy" | "file.filename"
-        )
-    });
-    let (key, partitions) = match prefix {
-        "config.storage" => ("config.storage.topic", 1),
-        "offset.storage" => ("offset.storage.topic", 25),
-        _ => ("status.storage.topic", 5),
-    };
-    TopicSettings {
-        topic: config.string(key).to_owned(),
-        key,
-        holds,
-        partitions: number("partitions", partitions),
-        replication: number("replication.factor", 3),
-        settings,
-        compacted: true,
-        limit: config.millis("default.api.timeout.ms"),
-    }
-}
-
-/// What readers of the config and offset topics are set to: with exactly-once, only committed records count.
-fn isolation(config: &WorkerConfig) -> Props {
-    let mut props = Props::new();
-    if config.exactly_once() == ExactlyOnceSupport::Enabled {
-        props.insert("isolation.level".to_owned(), "read_committed".to_owned());
-    }
-    props
-}
-
-/// Gives the current picture of the config topic. The group client needs no more of a config store than this.
-pub trait ConfigSnapshotSource: Send + Sync {
-    /// The picture as of the last record read.
-    fn snapshot(&self) -> Arc<ClusterConfigState>;
-}
-
-/// Something in the config topic changed. Sent only for records read after `start` came to the end of the topic.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ConfigUpdate {
-    /// A connector config was written, maybe the same as before.
-    Connector(ConnectorName),
-    /// A connector was deleted.
-    ConnectorRemoved(ConnectorName),
-    /// Task configs were committed.
-    Tasks {
-        /// The connector.
-        connector: ConnectorName,
-        /// Tasks whose configs were applied. Empty when the commit was incomplete or nothing was written before it.
-        applied: Vec<ConnectorTaskId>,
-    },
-    /// The target state of an existing connector became another.
-    TargetState(ConnectorName),
-    /// A new session key.
-    SessionKey(Arc<SessionKey>),
-    /// Somebody asked for a restart.
-    Restart(RestartRequest),
-    /// A cluster-wide log level.
-    LoggerLevel {
-        /// Logger name.
-        namespace: String,
-        /// Level as the caller wrote it.
-        level: String,
-    },
-}
-
-/// Who is told about [`ConfigUpdate`]s. Called on the store's own task, in the order of the records: must not block.
+/// Receives [`ConfigUpdate`]s. Called on the store's own task, in the order of the records: must not block.
 pub trait ConfigUpdateListener: Send + Sync {
     /// One update; the store's snapshot already includes it.
     fn on_update(&self, update: ConfigUpdate);
@@ -142,14 +58,15 @@ pub trait ConfigUpdateListener: Send + Sync {
 
 impl ConfigUpdateListener for tokio::sync::mpsc::UnboundedSender<ConfigUpdate> {
     fn on_update(&self, update: ConfigUpdate) {
-        // A closed channel means the herder is gone; then nobody cares any more.
+        // A closed channel means that the herder has ended.
         let _ = self.send(update);
     }
 }
 
 /// Connector and task configs, target states, and what else workers tell each other through the config topic.
 ///
-/// Every write returns once it was acknowledged and, unless said otherwise, read back: the next snapshot has it.
+/// Every write returns once it was acknowledged and, unless said otherwise, read back: the next
+/// snapshot has it.
 #[async_trait]
 pub trait ConfigBackingStore: ConfigSnapshotSource {
     /// Opens the store and reads everything there is.
@@ -182,7 +99,7 @@ pub trait ConfigBackingStore: ConfigSnapshotSource {
         configs: Vec<ConfigMap>,
     ) -> Result<(), StorageError>;
 
-    /// Asks a connector to be something. Sent without waiting for the read back; any worker may do it.
+    /// Sets the target state of a connector. Sent without waiting for the read back; any worker may do it.
     async fn put_target_state(
         &self,
         connector: &ConnectorName,
@@ -195,8 +112,9 @@ pub trait ConfigBackingStore: ConfigSnapshotSource {
     /// Publishes a restart request.
     async fn put_restart_request(&self, request: RestartRequest) -> Result<(), StorageError>;
 
-    /// Whether privileged writes are to be made in transactions but [`ConfigBackingStore::claim_write_privileges`] has
-    /// not been called, or a write has failed since.
+    /// Whether privileged writes are to be made in transactions but
+    /// [`ConfigBackingStore::claim_write_privileges`] has not been called, or a write has failed
+    /// since.
     fn lacks_write_privileges(&self) -> bool {
         false
     }
@@ -232,11 +150,12 @@ pub trait OffsetBackingStore: Send + Sync {
         keys: Vec<Vec<u8>>,
     ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, StorageError>;
 
-    /// Writes values, `None` deletes; returns once all were acknowledged. The order given is the order written.
+    /// Writes values, `None` deletes; returns once all were acknowledged. The order given is the
+    /// order written.
     async fn set(&self, values: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StorageError>;
 
-    /// Reads to the end of the topic, then lists the source partitions of a connector that have an offset, in the form
-    /// in which they are stored.
+    /// Reads to the end of the topic, then lists the source partitions of a connector that have an
+    /// offset, in the form in which they are stored.
     async fn connector_partitions(
         &self,
         connector: &ConnectorName,
@@ -259,7 +178,8 @@ pub trait OffsetBackingStore: Send + Sync {
                 let value = found.remove(key).flatten()?;
                 offset_topic::decode_value(&value)
                     .inspect_err(|error| {
-                        tracing::warn!(%connector, %error, "stored offset is not readable, it counts as none");
+                        tracing::warn!(%connector, %error, "stored offset is not readable, it counts \
+                             as none");
                     })
                     .ok()
                     .flatten()
@@ -293,13 +213,33 @@ pub fn offset_record(
     )
 }
 
+/// The record's status; DESTROYED is a tombstone.
+fn stored(status: StatusValue) -> Option<StatusValue> {
+    (status.state != State::Destroyed).then_some(status)
+}
+
+fn connector_record(connector: &ConnectorName, status: StatusValue) -> StatusRecord {
+    StatusRecord::Connector {
+        connector: connector.clone(),
+        status: stored(status),
+    }
+}
+
+fn task_record(id: &ConnectorTaskId, status: StatusValue) -> StatusRecord {
+    StatusRecord::Task {
+        id: id.clone(),
+        status: stored(status),
+    }
+}
+
 /// States of connectors and tasks, and the topics connectors use.
 ///
-/// `put_*` send at once and return: the store sends again by itself while the broker can't be reached. `put_*_safe`
-/// are skipped when another worker reported something newer (see [`status_cache::StatusCache`]). Reads are answered
-/// from what was read back, so a put shows a moment later.
+/// `put_*` send at once and return: the store sends again by itself while the broker can't be
+/// reached. `put_*_safe` are skipped when another worker reported something newer (see
+/// [`StatusCache`](crate::cluster::StatusCache)). Reads are answered from what was read back, so a
+/// put shows a moment later.
 #[async_trait]
-pub trait StatusBackingStore: Send + Sync {
+pub(crate) trait StatusBackingStore: Send + Sync {
     /// Opens the store and reads everything there is.
     async fn start(&self) -> Result<(), StorageError>;
 
@@ -309,39 +249,80 @@ pub trait StatusBackingStore: Send + Sync {
     /// Waits until everything put so far was acknowledged or given up.
     async fn flush(&self);
 
+    /// What was read back.
+    fn cache(&self) -> &Mutex<StatusCache>;
+
+    /// Sends a record.
+    fn put(&self, record: StatusRecord);
+
+    /// Sends a record unless another worker reported with a later generation.
+    fn put_safe(&self, record: StatusRecord);
+
     /// Reports the state of a connector; DESTROYED deletes its entry.
-    fn put_connector(&self, connector: &ConnectorName, status: StatusValue);
+    fn put_connector(&self, connector: &ConnectorName, status: StatusValue) {
+        self.put(connector_record(connector, status));
+    }
 
     /// The same, unless another worker reported with a later generation.
-    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue);
+    fn put_connector_safe(&self, connector: &ConnectorName, status: StatusValue) {
+        self.put_safe(connector_record(connector, status));
+    }
 
     /// Reports the state of a task; DESTROYED deletes its entry.
-    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue);
+    fn put_task(&self, id: &ConnectorTaskId, status: StatusValue) {
+        self.put(task_record(id, status));
+    }
 
     /// The same, unless another worker reported with a later generation.
-    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue);
+    fn put_task_safe(&self, id: &ConnectorTaskId, status: StatusValue) {
+        self.put_safe(task_record(id, status));
+    }
 
     /// Reports that a connector uses a topic.
-    fn put_topic(&self, status: TopicStatus);
+    fn put_topic(&self, status: TopicStatus) {
+        self.put(StatusRecord::Topic {
+            topic: status.name.clone(),
+            connector: status.connector.clone(),
+            status: Some(status),
+        });
+    }
 
     /// Forgets that a connector uses a topic.
-    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName);
+    fn delete_topic(&self, connector: &ConnectorName, topic: &TopicName) {
+        self.put(StatusRecord::Topic {
+            topic: topic.clone(),
+            connector: connector.clone(),
+            status: None,
+        });
+    }
 
     /// The last state read of a connector.
-    fn connector(&self, connector: &str) -> Option<StatusValue>;
+    fn connector(&self, connector: &str) -> Option<StatusValue> {
+        self.cache().lock().connector(connector).cloned()
+    }
 
     /// The last state read of a task.
-    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue>;
+    fn task(&self, id: &ConnectorTaskId) -> Option<StatusValue> {
+        self.cache().lock().task(id).cloned()
+    }
 
     /// The last states read of all tasks of a connector, sorted by number; stale ones too.
-    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)>;
+    fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
+        self.cache().lock().tasks(connector)
+    }
 
     /// The entry for a topic a connector uses.
-    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus>;
+    fn topic(&self, connector: &str, topic: &str) -> Option<TopicStatus> {
+        self.cache().lock().topic(connector, topic).cloned()
+    }
 
     /// All topics a connector uses, sorted by name.
-    fn topics(&self, connector: &str) -> Vec<TopicStatus>;
+    fn topics(&self, connector: &str) -> Vec<TopicStatus> {
+        self.cache().lock().topics(connector)
+    }
 
     /// Names of all connectors that have a state, sorted.
-    fn connectors(&self) -> Vec<ConnectorName>;
+    fn connectors(&self) -> Vec<ConnectorName> {
+        self.cache().lock().connectors()
+    }
 }

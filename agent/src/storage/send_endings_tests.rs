@@ -18,6 +18,7 @@ use sluice_api::{
     ConnectError, ConnectRecord, RawRecord, Result, SourceOffset, SourcePartition, SourceRecord,
     SourceTask, SourceTaskContext, TimestampType, Value, async_trait, schemas,
 };
+use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{
@@ -27,20 +28,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::log_producer::LogProducer;
-use super::status_cache::StatusCache;
 use super::status_sender::StatusSender;
 use super::transactional_writer::TransactionalWriter;
 use super::{OffsetBackingStore, StorageError};
-use crate::kafka_client::{ClientKind, librdkafka_config};
+use crate::cluster::StatusCache;
+use crate::status::TaskStatusListener;
 use crate::worker::connector_offsets::OffsetStores;
 use crate::worker::dead_letter_queue::DeadLetterQueue;
 use crate::worker::errors::{ErrorReporter as _, ErrorSettings, Stage};
 use crate::worker::metrics::TaskMetrics;
 use crate::worker::producer::ProducerPool;
 use crate::worker::source_task::{ExactlyOnce, ProducerChecks, SourceTaskLoop};
-use crate::worker::task_context::{
-    NoTopicTracking, TaskContext, TaskPlugins, TaskStatusListener, WorkerTaskSettings,
-};
+use crate::worker::task_context::{NoTopicTracking, TaskContext, TaskPlugins, WorkerTaskSettings};
 use crate::worker::transformation_chain::TransformationChain;
 use crate::worker_config::{Mode, WorkerConfig};
 

@@ -1,9 +1,10 @@
 //! Writes to the status topic, one after another, again and again until they are acknowledged or out of date.
 //!
-//! A report must not arrive late: after an outage a worker's old "unassigned" would hide the "running" of the worker
-//! that has taken over. So records wait here rather than in the producer: each attempt lasts [`ATTEMPT_LIMIT`], and
-//! before the next one a record is dropped if there is a newer one for the same entry, if the entry was deleted, or if it is a
-//! safe put and another worker has reported something newer.
+//! A report must not arrive late: after an outage a worker's old "unassigned" would hide the
+//! "running" of the worker that has taken over. So records wait here rather than in the producer:
+//! each attempt lasts [`ATTEMPT_LIMIT`], and before the next one a record is dropped if there is a
+//! newer one for the same entry, if the entry was deleted, or if it is a safe put and another
+//! worker has reported something newer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::kafka_based_log::KafkaBasedLog;
 use super::log_producer::Acknowledgement;
-use super::status_cache::StatusCache;
+use crate::cluster::StatusCache;
 
 /// How long one attempt may take.
 pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);

@@ -5,13 +5,12 @@ use std::time::Duration;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 use sluice_api::config::Props;
+use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_protocol::config_topic::ConfigRecord;
 
 use super::StorageError;
 use super::log_producer::{Acknowledging, LogProducer};
-use crate::kafka_client::{ClientKind, librdkafka_config};
 
-/// See the module.
 pub(super) struct TransactionalWriter {
     producer: LogProducer,
     topic: String,

@@ -1,6 +1,7 @@
 //! The worker's numbers as Prometheus text, under the names of Connect's JMX attributes.
 //!
-//! `kafka.connect:type=source-task-metrics,connector=c,task=0` with attribute `source-record-poll-total` becomes
+//! `kafka.connect:type=source-task-metrics,connector=c,task=0` with attribute
+//! `source-record-poll-total` becomes
 //! `kafka_connect_source_task_source_record_poll_total{connector="c",task="0"}`.
 
 use std::fmt::Write as _;
@@ -10,14 +11,14 @@ use parking_lot::Mutex;
 use sluice_protocol::telemetry::GroupTelemetry;
 use sluice_protocol::{ConnectorType, State};
 
-use super::now;
-use crate::herder::status_reporter::StatusReporter;
+use crate::clock::now;
+use crate::status::StatusReporter;
 use crate::storage::StatusBackingStore;
 use crate::worker::lifecycle::Worker;
 
 /// What the herder's task lets others see of the group.
 #[derive(Default)]
-pub struct ClusterView {
+pub(crate) struct ClusterView {
     /// Membership at this moment.
     pub group: Mutex<GroupTelemetry>,
     rebalances: AtomicU64,
@@ -30,7 +31,7 @@ pub struct ClusterView {
 
 impl ClusterView {
     /// Counts a completed rebalance that took so many milliseconds.
-    pub fn rebalanced(&self, millis: i64) {
+    pub(crate) fn rebalanced(&self, millis: i64) {
         self.rebalances.fetch_add(1, Ordering::Relaxed);
         self.last_rebalance_at.store(now().get(), Ordering::Relaxed);
         self.last_rebalance_millis.store(millis, Ordering::Relaxed);
@@ -42,17 +43,17 @@ impl ClusterView {
     }
 
     /// The worker has joined its group for the first time.
-    pub fn mark_started(&self) {
+    pub(crate) fn mark_started(&self) {
         self.started.store(true, Ordering::Relaxed);
     }
 
     /// Whether the worker has ever joined its group.
-    pub fn has_started(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.started.load(Ordering::Relaxed)
     }
 
     /// Membership, with the counts of rebalances filled in.
-    pub fn snapshot(&self) -> GroupTelemetry {
+    pub(crate) fn snapshot(&self) -> GroupTelemetry {
         let mut group = self.group.lock().clone();
         group.rebalances = self.rebalances.load(Ordering::Relaxed);
         group.last_rebalance_ms =
@@ -94,7 +95,7 @@ fn as_count(number: usize) -> u64 {
 }
 
 /// Everything measured on this worker. `view` is `None` on a standalone worker.
-pub fn prometheus(
+pub(crate) fn prometheus(
     worker: &Worker,
     reporter: &StatusReporter,
     statuses: &dyn StatusBackingStore,

@@ -1,6 +1,7 @@
 //! Writes the telemetry topic: what changed once per interval, the full picture every 30 s, events at once.
 //!
-//! Telemetry never holds up the worker: a record that does not fit into the producer's queue is dropped and counted.
+//! Telemetry never holds up the worker: a record that does not fit into the producer's queue is
+//! dropped and counted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::Producer as _;
 use sluice_api::config::Props;
+use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_protocol::telemetry::{
     ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
     TelemetryBody, TelemetryRecord, WorkerTelemetry,
@@ -18,9 +20,8 @@ use sluice_protocol::{
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::ClusterView;
-use super::{EventLog, now};
-use crate::herder::status_reporter::{LocalState, StatusReporter};
-use crate::kafka_client::{ClientKind, librdkafka_config};
+use crate::clock::now;
+use crate::status::{EventLog, LocalState, StatusReporter};
 use crate::storage::StorageError;
 use crate::storage::kafka_based_log::{TopicSettings, create_topic};
 use crate::storage::log_producer::LogProducer;
@@ -35,7 +36,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const RETENTION_MS: &str = "86400000";
 
 /// What the publisher watches.
-pub struct Observed {
+pub(crate) struct Observed {
     /// Runs connectors and tasks.
     pub worker: Arc<Worker>,
     /// Knows their states.
@@ -46,8 +47,7 @@ pub struct Observed {
     pub events: EventLog,
 }
 
-/// See the module.
-pub struct Publisher {
+pub(crate) struct Publisher {
     config: WorkerConfig,
     topic: String,
     worker_id: WorkerId,
@@ -64,7 +64,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher for `topic`.
-    pub fn new(
+    pub(crate) fn new(
         config: &WorkerConfig,
         topic: String,
         worker_id: WorkerId,
@@ -86,9 +86,9 @@ impl Publisher {
         }
     }
 
-    /// Publishes until `stop`, then what is left. Without the topic or a producer there is no telemetry, which is
-    /// logged; the worker does not need it.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Publishes until `stop`, then what is left. Without the topic or a producer there is no
+    /// telemetry, which is logged; the worker does not need it.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let producer = tokio::select! {
             opened = self.open() => match opened {
                 Ok(producer) => producer,
@@ -376,8 +376,9 @@ fn metrics_of(numbers: &TaskMetricsSnapshot) -> TaskMetrics {
     }
 }
 
-/// Rates over the interval since the totals were `before`; a task that is new, or starts again, has begun within it. JMX's
-/// rates, which `/metrics` has, are means over up to a minute and take half of one to come up.
+/// Rates over the interval since the totals were `before`; a task that is new, or starts again, has
+/// begun within it. JMX's rates, which `/metrics` has, are means over up to a minute and take half
+/// of one to come up.
 #[expect(clippy::cast_precision_loss, reason = "statistics")]
 fn measure_rates(metrics: &mut TaskMetrics, before: Option<&TaskMetrics>, interval: Duration) {
     let rate = |total: u64, total_before: Option<u64>| {
@@ -427,8 +428,8 @@ fn keep_times(offsets: &mut [SourceOffset], before: &[SourceOffset]) {
     }
 }
 
-/// A task that does not run fetches nothing, so it knows no end of its partitions: what it saw last stands still while the
-/// partitions grow.
+/// A task that does not run fetches nothing, so it knows no end of its partitions: what it saw last
+/// stands still while the partitions grow.
 fn forget_ends(record: &mut TaskTelemetry) {
     record.lag = None;
     for position in &mut record.sink_positions {
@@ -509,7 +510,8 @@ impl Process {
 /// CPU time the process has used, user and system. From `/proc/self/stat`; zero where there is none.
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Fields behind the command's closing parenthesis: state is the third of all, utime and stime 14th and 15th.
+    // Fields behind the command's closing parenthesis: state is the third of all, utime and stime
+    // 14th and 15th.
     let fields: Vec<&str> = stat
         .rsplit(')')
         .next()

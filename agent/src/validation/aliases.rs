@@ -115,7 +115,8 @@ pub(super) fn add_aliased(
                     found.faults.push((
                         type_key,
                         format!(
-                            "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
+                            "Config '{prefix}negate' was provided but there is no config \
+                             '{prefix}predicate' defining a predicate to be negated."
                         ),
                     ));
                 }

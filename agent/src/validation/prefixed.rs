@@ -8,7 +8,8 @@ use super::answer::Entry;
 use super::{add_fault, looks_secret};
 use crate::client_overrides::OverridePolicy;
 use crate::plugins::Plugins;
-use crate::worker_config::{self, WorkerConfig};
+use crate::properties::with_prefix;
+use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 pub(super) fn converter_entries(
     plugins: &Plugins,
@@ -46,7 +47,7 @@ pub(super) fn converter_entries(
             continue;
         };
         let prefix = format!("{key}.");
-        let mut own = worker_config::with_prefix(props, &prefix);
+        let mut own = with_prefix(props, &prefix);
         own.entry("converter.type".to_owned())
             .or_insert_with(|| kind.to_owned());
         let def = def();
@@ -70,7 +71,7 @@ pub(super) fn override_entries(
     let dlq = props
         .get("errors.deadletterqueue.topic.name")
         .is_some_and(|topic| !topic.trim().is_empty());
-    let exactly_once = worker.exactly_once() == worker_config::ExactlyOnceSupport::Enabled;
+    let exactly_once = worker.exactly_once() == ExactlyOnceSupport::Enabled;
     let own_offsets = props.contains_key("offsets.storage.topic");
     let creates = props.keys().any(|key| key.starts_with("topic.creation."));
     let (sink, source) = (kind == ConnectorType::Sink, kind == ConnectorType::Source);
@@ -85,13 +86,16 @@ pub(super) fn override_entries(
             (source && (creates || exactly_once || own_offsets)) || (sink && dlq),
         ),
     ];
-    let policy = OverridePolicy::new(worker);
+    let policy = OverridePolicy::new(
+        worker.string("connector.client.config.override.policy"),
+        worker.list("connector.client.config.override.allowlist"),
+    );
     let mut entries = Vec::new();
     for (prefix, checked) in groups {
         if !checked {
             continue;
         }
-        for (key, value) in worker_config::with_prefix(props, prefix) {
+        for (key, value) in with_prefix(props, prefix) {
             let mut result = ValidatedKey::new(format!("{prefix}{key}"));
             result.value = ConfigValue::String(if looks_secret(&key) {
                 "[hidden]".to_owned()

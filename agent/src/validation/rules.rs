@@ -87,7 +87,8 @@ pub(super) fn sink_rules(
                     values,
                     "name",
                     format!(
-                        "Consumer group for sink connector named {name} conflicts with Connect worker group {}",
+                        "Consumer group for sink connector named {name} conflicts with Connect \
+                         worker group {}",
                         worker.group_id()
                     ),
                 ),
@@ -114,10 +115,15 @@ pub(super) fn source_rules(
             match connector.exactly_once_support(props) {
                 Some(ExactlyOnceSupport::Supported) => None,
                 Some(ExactlyOnceSupport::Unsupported) => Some(
-                    "The connector does not support exactly-once semantics with the provided configuration.".to_owned(),
+                    "The connector does not support exactly-once semantics with the provided \
+                     configuration.".to_owned(),
                 ),
                 None => Some(
-                    "The connector does not implement the API required for preflight validation of exactly-once source support. Please consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property (which will disable this preflight check).".to_owned(),
+                    "The connector does not implement the API required for preflight validation of \
+                     exactly-once source support. Please consult the documentation for the connector \
+                     to determine whether it supports exactly-once semantics, and then consider \
+                     reconfiguring the connector to use the value \"requested\" for this property \
+                     (which will disable this preflight check).".to_owned(),
                 ),
             }
         };
@@ -132,7 +138,9 @@ pub(super) fn source_rules(
         add_fault(
             values,
             "transaction.boundary",
-            "The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition.".to_owned(),
+            "The connector does not support connector-defined transaction boundaries with the given \
+             configuration. Please reconfigure it to use a different transaction boundary \
+             definition.".to_owned(),
         );
     }
 }

@@ -14,11 +14,11 @@ use rdkafka::config::ClientConfig;
 use sluice_api::config::Props;
 use sluice_api::{ConnectError, Result};
 use sluice_kafka::bootstrap;
+use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_kafka::client_keys::{OffsetReset, offset_reset};
 use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 use super::task_context::TaskContext;
-use crate::kafka_client::{ClientKind, librdkafka_config};
 use crate::storage::kafka_based_log::LogClients;
 
 /// Memory that a producer may hold (`buffer.memory` of the Java producer).
@@ -76,7 +76,7 @@ fn set_default(config: &mut ClientConfig, name: &str, value: &str) {
 /// Settings of the producer of a source task.
 ///
 /// The client id names the task only if a user sets one: tasks with equal settings share a producer.
-pub fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
+pub(crate) fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
     base_producer_config(
         &context.settings.worker_props,
         &context.connector_props,
@@ -85,7 +85,7 @@ pub fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
 }
 
 /// Settings of the producer of an exactly-once source task; what would break its transactions is overruled.
-pub fn transactional_producer_config(
+pub(crate) fn transactional_producer_config(
     worker: &Props,
     connector: &Props,
     id: &ConnectorTaskId,
@@ -98,7 +98,8 @@ pub fn transactional_producer_config(
     ] {
         let given = connector.get(&format!("producer.override.{key}"));
         if given.is_some_and(|given| given != needed) {
-            tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs its own");
+            tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs \
+                 its own");
         }
         own.insert(key.to_owned(), needed.to_owned());
     }
@@ -112,7 +113,7 @@ pub fn transactional_producer_config(
 }
 
 /// Settings of the producer of a sink task's dead letter queue.
-pub fn dead_letter_producer_config(context: &TaskContext) -> Result<ClientConfig> {
+pub(crate) fn dead_letter_producer_config(context: &TaskContext) -> Result<ClientConfig> {
     base_producer_config(
         &context.settings.worker_props,
         &context.connector_props,
@@ -149,7 +150,7 @@ fn base_producer_config(
 }
 
 /// Settings of the consumer of a sink task.
-pub struct ConsumerSettings {
+pub(crate) struct ConsumerSettings {
     /// For librdkafka.
     pub config: ClientConfig,
     /// `max.poll.records`.
@@ -159,7 +160,7 @@ pub struct ConsumerSettings {
 }
 
 /// Settings of the consumer of a sink task.
-pub fn consumer_config(context: &TaskContext) -> Result<ConsumerSettings> {
+pub(crate) fn consumer_config(context: &TaskContext) -> Result<ConsumerSettings> {
     let id = &context.id;
     let mut own = fixed(&[
         ("group.id", format!("connect-{}", id.connector)),
@@ -195,14 +196,14 @@ pub fn consumer_config(context: &TaskContext) -> Result<ConsumerSettings> {
 ///
 /// # Errors
 /// Kafka's text, with the servers.
-pub async fn check_servers(config: &ClientConfig) -> Result<()> {
+pub(crate) async fn check_servers(config: &ClientConfig) -> Result<()> {
     bootstrap::resolve(config.get(SERVERS).unwrap_or_default())
         .await
         .map_err(|error| ConnectError::config(error.to_string()))
 }
 
 /// Properties of admin calls on behalf of a connector.
-pub fn connector_admin_props(worker: &Props, connector_props: &Props) -> Props {
+pub(crate) fn connector_admin_props(worker: &Props, connector_props: &Props) -> Props {
     let mut own = Props::new();
     overlay(&mut own, worker, "admin.");
     overlay(&mut own, connector_props, "admin.override.");
@@ -222,9 +223,9 @@ pub fn connector_admin_props(worker: &Props, connector_props: &Props) -> Props {
     props
 }
 
-/// Properties of the clients of a connector's own offsets topic; with exactly-once only committed offsets are read,
-/// without it a connector may ask for others.
-pub fn offset_clients(
+/// Properties of the clients of a connector's own offsets topic; with exactly-once only committed
+/// offsets are read, without it a connector may ask for others.
+pub(crate) fn offset_clients(
     worker: &Props,
     connector_props: &Props,
     connector: &ConnectorName,
@@ -238,7 +239,8 @@ pub fn offset_clients(
         if consumer.get(isolation.0) != Some(&isolation.1) {
             tracing::warn!(
                 %connector,
-                "the offsets of an exactly-once connector are read committed, whatever its consumer settings say"
+                "the offsets of an exactly-once connector are read committed, whatever its consumer \
+                 settings say"
             );
         }
         consumer.insert(isolation.0.to_owned(), isolation.1);
@@ -258,12 +260,12 @@ pub fn offset_clients(
 }
 
 /// Settings of the admin client of a task.
-pub fn admin_config(context: &TaskContext) -> Result<ClientConfig> {
+pub(crate) fn admin_config(context: &TaskContext) -> Result<ClientConfig> {
     named_admin_config(context, "connector-adminclient")
 }
 
 /// Settings of the admin client that creates the topic of a dead letter queue.
-pub fn dead_letter_admin_config(context: &TaskContext) -> Result<ClientConfig> {
+pub(crate) fn dead_letter_admin_config(context: &TaskContext) -> Result<ClientConfig> {
     named_admin_config(context, "connector-dlq-adminclient")
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
-use super::connector::ConnectorStatusListener;
-use super::task_context::TaskStatusListener;
 use crate::config_transformer::Resolved;
+use crate::status::ConnectorStatusListener;
+use crate::status::TaskStatusListener;
 
 /// A listener that hears of failures without the values of a connector's variables.
 pub(super) fn hiding(

@@ -1,7 +1,8 @@
-//! One running connector: its instance, its state, and the transitions between them (Kafka's `WorkerConnector`).
+//! One running connector: its instance, its state, and the transitions between them (Kafka's
+//! `WorkerConnector`).
 //!
-//! The instance lives in a task of its own, which takes one command after another; a connector that hangs in `start`
-//! holds up nobody else. A panic of the plugin becomes FAILED with its message.
+//! The instance lives in a task of its own, which takes one command after another; a connector that
+//! hangs in `start` holds up nobody else. A panic of the plugin becomes FAILED with its message.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,24 +15,10 @@ use sluice_protocol::{ConnectorName, TargetState};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Hears of the states of connectors (`ConnectorStatus.Listener`). Calls are short and never wait.
-pub trait ConnectorStatusListener: Send + Sync {
-    /// Started: RUNNING.
-    fn on_startup(&self, connector: &ConnectorName);
-    /// PAUSED.
-    fn on_pause(&self, connector: &ConnectorName);
-    /// RUNNING again.
-    fn on_resume(&self, connector: &ConnectorName);
-    /// STOPPED.
-    fn on_stop(&self, connector: &ConnectorName);
-    /// Ended in order: UNASSIGNED.
-    fn on_shutdown(&self, connector: &ConnectorName);
-    /// FAILED, with the text for the status record.
-    fn on_failure(&self, connector: &ConnectorName, trace: String);
-}
+use crate::status::ConnectorStatusListener;
 
 /// What a connector may ask of the herder. Calls are short and never wait.
-pub trait ConnectorRequests: Send + Sync {
+pub(crate) trait ConnectorRequests: Send + Sync {
     /// Make new task configs.
     fn request_task_reconfiguration(&self, connector: &ConnectorName);
     /// Stop and start the connector's instance, since values of its config have expired.
@@ -39,7 +26,7 @@ pub trait ConnectorRequests: Send + Sync {
 }
 
 /// Everything a connector is started with.
-pub struct ConnectorParts {
+pub(crate) struct ConnectorParts {
     /// Its name.
     pub name: ConnectorName,
     /// A new instance.
@@ -64,15 +51,15 @@ enum Command {
 }
 
 /// The handle of a running connector.
-pub struct WorkerConnector {
+pub(crate) struct WorkerConnector {
     commands: mpsc::UnboundedSender<Command>,
     stopping: CancellationToken,
 }
 
 impl WorkerConnector {
-    /// Takes over an instance, and answers its handle and the future that it lives in, for the worker to spawn. Nothing is
-    /// started before the first [`WorkerConnector::transition`].
-    pub fn new(parts: ConnectorParts) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    /// Takes over an instance, and answers its handle and the future that it lives in, for the
+    /// worker to spawn. Nothing is started before the first [`WorkerConnector::transition`].
+    pub(crate) fn new(parts: ConnectorParts) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (commands, inbox) = mpsc::unbounded_channel();
         let stopping = CancellationToken::new();
         let context: Arc<dyn ConnectorContext> = Arc::new(Context {
@@ -97,7 +84,7 @@ impl WorkerConnector {
     ///
     /// # Errors
     /// What the plugin failed with, or that a failed connector cannot go there.
-    pub fn transition(
+    pub(crate) fn transition(
         &self,
         target: TargetState,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
@@ -110,7 +97,7 @@ impl WorkerConnector {
     ///
     /// # Errors
     /// What the plugin failed with.
-    pub fn task_configs(
+    pub(crate) fn task_configs(
         &self,
         max_tasks: usize,
     ) -> impl Future<Output = Result<Vec<Props>, ConnectError>> + Send + use<> {
@@ -120,13 +107,13 @@ impl WorkerConnector {
     }
 
     /// Makes the connector FAILED.
-    pub fn fail(&self, error: ConnectError) {
+    pub(crate) fn fail(&self, error: ConnectError) {
         // A connector that has ended cannot fail any more.
         let _ = self.commands.send(Command::Fail(error));
     }
 
     /// Stops the instance and ends its task; returns when that is done.
-    pub fn shutdown(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn shutdown(&self) -> impl Future<Output = ()> + Send + use<> {
         self.stopping.cancel();
         let (sender, done) = oneshot::channel();
         let sent = self.commands.send(Command::Shutdown(sender));

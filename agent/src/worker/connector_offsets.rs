@@ -1,7 +1,9 @@
-//! Which offsets topic a source connector uses: the worker's, or one of its own (`offsets.storage.topic`, KIP-618).
+//! Which offsets topic a source connector uses: the worker's, or one of its own
+//! (`offsets.storage.topic`, KIP-618).
 //!
-//! With a topic of its own, that topic is the truth and the worker's gets a copy. Reads answer from the own topic alone,
-//! as the JVM worker's do, even for partitions that only the worker's topic has; listing partitions joins both.
+//! With a topic of its own, that topic is the truth and the worker's gets a copy. Reads answer from
+//! the own topic alone, as the JVM worker's do, even for partitions that only the worker's topic
+//! has; listing partitions joins both.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -45,8 +47,8 @@ impl ConnectorOffsets {
         &self.topic
     }
 
-    /// Puts offsets into the open transaction of a producer and commits it; then copies them to the worker's topic if
-    /// the connector has its own.
+    /// Puts offsets into the open transaction of a producer and commits it; then copies them to the
+    /// worker's topic if the connector has its own.
     ///
     /// # Errors
     /// Nothing of the transaction will be seen.
@@ -71,7 +73,8 @@ impl ConnectorOffsets {
         Ok(())
     }
 
-    /// Writes offsets in a transaction of their own, with the transactional id of a task, which fences that task.
+    /// Writes offsets in a transaction of their own, with the transactional id of a task, which
+    /// fences that task.
     ///
     /// # Errors
     /// Nothing was written.
@@ -89,8 +92,8 @@ impl ConnectorOffsets {
     }
 }
 
-/// Deletes offsets from the worker's topic first: a tombstone that is only in the connector's own topic would let an old
-/// offset of the worker's reappear.
+/// Deletes offsets from the worker's topic first: a tombstone that is only in the connector's own
+/// topic would let an old offset of the worker's reappear.
 async fn write_tombstones(
     worker: &dyn OffsetBackingStore,
     records: &[OffsetRecord],
@@ -119,7 +122,8 @@ fn copy_offsets(
     let (worker, connector) = (worker.clone(), connector.clone());
     tokio::spawn(async move {
         if let Err(error) = worker.set(records).await {
-            tracing::warn!(%connector, error = %storage_error(&error), "offsets were not copied to the worker's topic");
+            tracing::warn!(%connector, error = %storage_error(&error), "offsets were not copied to \
+                 the worker's topic");
         }
     });
 }

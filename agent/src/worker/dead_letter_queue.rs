@@ -1,5 +1,5 @@
-//! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records that failed, as they
-//! were consumed, in a topic of their own.
+//! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records
+//! that failed, as they were consumed, in a topic of their own.
 //!
 //! Sending does not wait; [`ErrorReporter::settle`] does, before offsets are committed, so that a record is
 //! never passed over without being in the queue. A send that fails is logged and counted, and the task fails
@@ -29,8 +29,7 @@ const PARTITIONS: i32 = 1;
 /// In front of the names of context headers.
 const HEADER_PREFIX: &str = "__connect.errors.";
 
-/// See the module.
-pub struct DeadLetterQueue {
+pub(crate) struct DeadLetterQueue {
     id: ConnectorTaskId,
     topic: ByteString,
     context_headers: bool,
@@ -49,7 +48,7 @@ impl DeadLetterQueue {
     ///
     /// # Errors
     /// The topic can't be created, or a client setting is not valid.
-    pub async fn open(
+    pub(crate) async fn open(
         context: &TaskContext,
         settings: &ErrorSettings,
         producers: &ProducerPool,
@@ -95,7 +94,7 @@ impl DeadLetterQueue {
     ///
     /// # Errors
     /// The first failure.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.signal.take_failed() {
             self.look();
         }

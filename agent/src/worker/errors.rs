@@ -1,8 +1,8 @@
 //! Retries and tolerance of errors in transformations and converters (`RetryWithToleranceOperator`).
 //!
-//! Only Connect's own retriable errors are repeated, until `errors.retry.timeout`. What still fails is fatal with
-//! `errors.tolerance=none`, and skips the record with `all`. Every failed record is reported to the log if that is
-//! enabled, the fatal one too.
+//! Only Connect's own retriable errors are repeated, until `errors.retry.timeout`. What still fails
+//! is fatal with `errors.tolerance=none`, and skips the record with `all`. Every failed record is
+//! reported to the log if that is enabled, the fatal one too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,19 +11,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rand::Rng as _;
 use sluice_api::config::Props;
-use sluice_api::{ConnectError, Converter, ErrorKind, Result};
+use sluice_api::{ConnectError, ErrorKind, Result};
 use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::ErrorMetrics;
+use super::task_context::TaskPlugins;
 
 /// Delay before the first repetition.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// What was done when an error happened (`Stage`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// `SinkTask.put`, by way of the errant record reporter.
     TaskPut,
     /// A transformation or predicate.
@@ -41,7 +42,7 @@ pub enum Stage {
 impl Stage {
     /// Name as Kafka writes it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TaskPut => "TASK_PUT",
             Self::Transformation => "TRANSFORMATION",
@@ -55,7 +56,7 @@ impl Stage {
 
 /// Error settings of a connector (data plane 6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorSettings {
+pub(crate) struct ErrorSettings {
     /// `errors.retry.timeout`; `None` is forever.
     pub retry_timeout: Option<Duration>,
     /// `errors.retry.delay.max.ms`.
@@ -94,7 +95,7 @@ impl ErrorSettings {
     ///
     /// # Errors
     /// A value is not of its type; the herder's validation finds this before.
-    pub fn from_props(props: &Props) -> Result<Self> {
+    pub(crate) fn from_props(props: &Props) -> Result<Self> {
         let default = Self::default();
         let retry_timeout = match number(props, "errors.retry.timeout")? {
             None => default.retry_timeout,
@@ -145,7 +146,7 @@ fn number(props: &Props, key: &str) -> Result<Option<i64>> {
 }
 
 /// The record an error is about, for reports; rendered only when needed.
-pub trait FailureSubject {
+pub(crate) trait FailureSubject {
     /// `, where consumed record is {...}` or `, where source record is = ...`.
     fn describe(&self) -> String;
 
@@ -157,7 +158,7 @@ pub trait FailureSubject {
 
 /// Takes failed records, such as a dead letter queue.
 #[async_trait]
-pub trait ErrorReporter: Send + Sync {
+pub(crate) trait ErrorReporter: Send + Sync {
     /// Reports one failed record.
     async fn report(
         &self,
@@ -176,7 +177,7 @@ pub trait ErrorReporter: Send + Sync {
 
 /// Outcome of a step that errors may be tolerated in.
 #[derive(Debug)]
-pub enum Tolerated<T> {
+pub(crate) enum Tolerated<T> {
     /// It worked.
     Done(T),
     /// It failed and the record is skipped.
@@ -187,14 +188,14 @@ pub enum Tolerated<T> {
 
 /// The attempts at one step so far.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     started: Option<Instant>,
     failed: u32,
 }
 
 /// What follows a failure.
 #[derive(Debug)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Do it again.
     Retry,
     /// Skip the record.
@@ -203,8 +204,30 @@ pub enum Decision {
     Fail(ConnectError),
 }
 
+/// Repeats a call until it works or the decision on its error is another one: `Ok(None)` for a
+/// record that is skipped, `Err` for a failure that is not tolerated. `$decision` may wait.
+///
+/// A macro rather than a method with a closure: what a converter answers borrows the buffer it
+/// writes to, and a closure could lend that only once.
+macro_rules! attempt {
+    ($call:expr, |$attempts:ident, $error:ident| $decision:expr) => {{
+        let mut $attempts = $crate::worker::errors::Attempts::default();
+        loop {
+            match $call {
+                Ok(done) => break Ok(Some(done)),
+                Err($error) => match $decision {
+                    $crate::worker::errors::Decision::Retry => {}
+                    $crate::worker::errors::Decision::Skip => break Ok(None),
+                    $crate::worker::errors::Decision::Fail(error) => break Err(error),
+                },
+            }
+        }
+    }};
+}
+pub(crate) use attempt;
+
 /// Runs steps with the retries and the tolerance of a connector.
-pub struct ErrorOperator {
+pub(crate) struct ErrorOperator {
     id: ConnectorTaskId,
     settings: ErrorSettings,
     metrics: Arc<ErrorMetrics>,
@@ -216,7 +239,7 @@ pub struct ErrorOperator {
 }
 
 /// The right to make the next report.
-pub type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
+pub(crate) type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
 
 impl fmt::Debug for ErrorOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,7 +252,7 @@ impl fmt::Debug for ErrorOperator {
 impl ErrorOperator {
     /// An operator for one task.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         id: ConnectorTaskId,
         settings: ErrorSettings,
         metrics: Arc<ErrorMetrics>,
@@ -249,7 +272,7 @@ impl ErrorOperator {
 
     /// Adds a reporter, such as a dead letter queue.
     #[must_use]
-    pub fn with_reporter(mut self, reporter: Arc<dyn ErrorReporter>) -> Self {
+    pub(crate) fn with_reporter(mut self, reporter: Arc<dyn ErrorReporter>) -> Self {
         self.reporter = Some(reporter);
         self
     }
@@ -258,7 +281,7 @@ impl ErrorOperator {
     ///
     /// # Errors
     /// A report could not be written.
-    pub async fn settle(&self) -> Result<()> {
+    pub(crate) async fn settle(&self) -> Result<()> {
         match &self.reporter {
             Some(reporter) => reporter.settle().await,
             None => Ok(()),
@@ -267,49 +290,43 @@ impl ErrorOperator {
 
     /// The task.
     #[must_use]
-    pub fn id(&self) -> &ConnectorTaskId {
+    pub(crate) fn id(&self) -> &ConnectorTaskId {
         &self.id
     }
 
     /// Settings.
     #[must_use]
-    pub fn settings(&self) -> &ErrorSettings {
+    pub(crate) fn settings(&self) -> &ErrorSettings {
         &self.settings
     }
 
     /// Whether failed steps may be repeated at all.
     #[must_use]
-    pub fn retries(&self) -> bool {
+    pub(crate) fn retries(&self) -> bool {
         self.settings.retry_timeout != Some(Duration::ZERO)
     }
 
     /// Runs a step until it works, fails for good, or time is over.
-    pub async fn run<T>(
+    pub(crate) async fn run<T>(
         &self,
         stage: Stage,
         class: &str,
         subject: &(dyn FailureSubject + Sync),
         mut step: impl FnMut() -> Result<T>,
     ) -> Tolerated<T> {
-        let mut attempts = Attempts::default();
-        loop {
-            let error = match step() {
-                Ok(value) => return Tolerated::Done(value),
-                Err(error) => error,
-            };
-            match self
-                .after_failure(stage, class, subject, &mut attempts, error)
+        let done = attempt!(step(), |attempts, error| {
+            self.after_failure(stage, class, subject, &mut attempts, error)
                 .await
-            {
-                Decision::Retry => {}
-                Decision::Skip => return Tolerated::Skipped,
-                Decision::Fail(error) => return Tolerated::Fatal(error),
-            }
+        });
+        match done {
+            Ok(Some(value)) => Tolerated::Done(value),
+            Ok(None) => Tolerated::Skipped,
+            Err(error) => Tolerated::Fatal(error),
         }
     }
 
     /// What to do after a step failed; waits before it answers [`Decision::Retry`].
-    pub async fn after_failure(
+    pub(crate) async fn after_failure(
         &self,
         stage: Stage,
         class: &str,
@@ -345,16 +362,17 @@ impl ErrorOperator {
         }
     }
 
-    /// What to do after a converter did not convert: fetches what it waits for, or goes on as after any failure.
-    pub async fn after_conversion(
+    /// What to do after a converter did not convert: fetches what it waits for, or decides as after
+    /// any failure.
+    pub(crate) async fn after_conversion(
         &self,
-        converter: &dyn Converter,
+        plugins: &TaskPlugins,
         stage: Stage,
-        class: &str,
         subject: &(dyn FailureSubject + Sync),
         attempts: &mut Attempts,
         error: ConnectError,
     ) -> Decision {
+        let (converter, class) = plugins.converter(stage);
         if error.kind() != ErrorKind::NotReady {
             return self
                 .after_failure(stage, class, subject, attempts, error)
@@ -382,7 +400,7 @@ impl ErrorOperator {
     }
 
     /// What becomes of a record whose step failed for good.
-    pub async fn failed<T>(
+    pub(crate) async fn failed<T>(
         &self,
         stage: Stage,
         class: &str,
@@ -396,7 +414,7 @@ impl ErrorOperator {
 
     /// Waits until all reports that were asked for before are made; `None` if the task is cancelled
     /// meanwhile. The place in the order is that of the first poll.
-    pub async fn turn(&self) -> Option<Turn<'_>> {
+    pub(crate) async fn turn(&self) -> Option<Turn<'_>> {
         tokio::select! {
             biased;
             turn = self.turn.lock() => Some(turn),
@@ -405,7 +423,7 @@ impl ErrorOperator {
     }
 
     /// As [`ErrorOperator::failed`], for a caller whose turn it is; without a turn nothing is reported.
-    pub async fn failed_in<T>(
+    pub(crate) async fn failed_in<T>(
         &self,
         turn: Option<&Turn<'_>>,
         stage: Stage,

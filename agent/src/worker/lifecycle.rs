@@ -1,7 +1,8 @@
 //! The connectors and tasks that run on this worker: starting and stopping them (Kafka's `Worker`).
 //!
-//! Nothing here knows of groups or topics of configs; the herder says what runs. What is slow to stop is abandoned
-//! after its timeout: it is cancelled, reports nothing any more, and a new start does not wait for it.
+//! Nothing here knows of groups or topics of configs; the herder says what runs. What is slow to
+//! stop is abandoned after its timeout: it is cancelled, reports nothing any more, and a new start
+//! does not wait for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,11 +34,12 @@ use super::task_runtime::TaskRuntime;
 use super::transformation_chain::{TransformationChain, TransformationStage};
 use crate::config_transformer::{Resolved, reverse};
 use crate::connector_reach;
-use crate::herder::status_reporter::StatusReporter;
 use crate::plugins::{ConnectorPlugin, Plugins};
+use crate::properties::given;
+use crate::properties::with_prefix;
+use crate::status::StatusReporter;
 use crate::storage::OffsetBackingStore;
-use crate::validation::given;
-use crate::worker_config::{WorkerConfig, with_prefix};
+use crate::worker_config::WorkerConfig;
 
 /// How long connectors of one call may take to stop, together.
 const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +55,7 @@ struct RunningTask {
 
 /// How a task is started.
 #[derive(Clone, Copy)]
-pub struct TaskStart<'a> {
+pub(crate) struct TaskStart<'a> {
     /// Config of the connector, as stored.
     pub connector_config: &'a ConfigMap,
     /// Config of the task, as stored.
@@ -65,7 +67,7 @@ pub struct TaskStart<'a> {
 }
 
 /// A task that runs here, for telemetry.
-pub struct TaskView {
+pub(crate) struct TaskView {
     /// Which task.
     pub id: ConnectorTaskId,
     /// Its numbers.
@@ -74,8 +76,7 @@ pub struct TaskView {
     pub plugin: ConnectorPlugin,
 }
 
-/// See the module.
-pub struct Worker {
+pub(crate) struct Worker {
     plugins: Plugins,
     config: WorkerConfig,
     settings: Arc<WorkerTaskSettings>,
@@ -92,7 +93,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker on which nothing runs. `topics` is `None` when topics are not tracked.
-    pub fn new(
+    pub(crate) fn new(
         plugins: Plugins,
         config: WorkerConfig,
         offsets: Arc<dyn OffsetBackingStore>,
@@ -123,12 +124,12 @@ impl Worker {
     }
 
     /// The offsets topics of this worker and its connectors.
-    pub fn offsets(&self) -> &Arc<OffsetStores> {
+    pub(crate) fn offsets(&self) -> &Arc<OffsetStores> {
         &self.offsets
     }
 
     /// The plugins of this worker.
-    pub fn plugins(&self) -> &Plugins {
+    pub(crate) fn plugins(&self) -> &Plugins {
         &self.plugins
     }
 
@@ -136,14 +137,14 @@ impl Worker {
     ///
     /// # Errors
     /// If there is no such plugin, or the plugin failed. Both are reported as FAILED.
-    pub fn start_connector(
+    pub(crate) fn start_connector(
         &self,
         name: &ConnectorName,
         config: &ConfigMap,
         target: TargetState,
         requests: Arc<dyn ConnectorRequests>,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
-        use super::connector::ConnectorStatusListener as _;
+        use crate::status::ConnectorStatusListener as _;
         let raw = given(config);
         let resolved = connector_reach::usable(&self.plugins, &self.config, config);
         let class = resolved
@@ -155,7 +156,7 @@ impl Worker {
         let found = self
             .plugins
             .connector(&class)
-            .map_err(|error| ConnectError::connect(error.message));
+            .map_err(|error| ConnectError::connect(error.to_string()));
         let started = match resolved.and_then(|resolved| Ok((found?, resolved))) {
             Ok((plugin, resolved)) => {
                 let resolved = Arc::new(resolved);
@@ -188,8 +189,8 @@ impl Worker {
         async move { started?.await }
     }
 
-    /// Asks for a restart of the connector when the first of its values from config providers is no longer good,
-    /// unless `config.action.reload` says otherwise. One that is to come is replaced.
+    /// Asks for a restart of the connector when the first of its values from config providers is no
+    /// longer good, unless `config.action.reload` says otherwise. One that is to come is replaced.
     fn reload_after_expiry(
         &self,
         name: &ConnectorName,
@@ -203,7 +204,8 @@ impl Worker {
         let Some(ttl) = resolved.ttl.filter(|_| wanted) else {
             return;
         };
-        tracing::info!(connector = %name, ttl_ms = ttl.as_millis(), "the connector restarts when its config expires");
+        tracing::info!(connector = %name, ttl_ms = ttl.as_millis(), "the connector restarts when its \
+             config expires");
         let (requests, connector) = (Arc::clone(requests), name.clone());
         let waiting = tokio::spawn(async move {
             tokio::time::sleep(ttl).await;
@@ -225,7 +227,7 @@ impl Worker {
     }
 
     /// Moves a running connector to a target state; `None` if it does not run here.
-    pub fn transition_connector(
+    pub(crate) fn transition_connector(
         &self,
         name: &str,
         target: TargetState,
@@ -235,7 +237,7 @@ impl Worker {
 
     /// Asks a running connector for task configs, completed with what the framework adds; `None`
     /// if it does not run here.
-    pub fn task_configs(
+    pub(crate) fn task_configs(
         &self,
         name: &str,
         config: &ConfigMap,
@@ -282,22 +284,22 @@ impl Worker {
     }
 
     /// True if the connector runs here, in whatever state.
-    pub fn has_connector(&self, name: &str) -> bool {
+    pub(crate) fn has_connector(&self, name: &str) -> bool {
         self.connectors.lock().contains_key(name)
     }
 
     /// True if the task runs here, in whatever state.
-    pub fn has_task(&self, id: &ConnectorTaskId) -> bool {
+    pub(crate) fn has_task(&self, id: &ConnectorTaskId) -> bool {
         self.tasks.lock().contains_key(id)
     }
 
     /// Names of the connectors that run here.
-    pub fn connector_names(&self) -> Vec<ConnectorName> {
+    pub(crate) fn connector_names(&self) -> Vec<ConnectorName> {
         self.connectors.lock().keys().cloned().collect()
     }
 
     /// The plugins of the connectors that run here.
-    pub fn connector_plugins(&self) -> HashMap<ConnectorName, ConnectorPlugin> {
+    pub(crate) fn connector_plugins(&self) -> HashMap<ConnectorName, ConnectorPlugin> {
         self.connectors
             .lock()
             .iter()
@@ -306,7 +308,7 @@ impl Worker {
     }
 
     /// The tasks that run here.
-    pub fn tasks(&self) -> Vec<TaskView> {
+    pub(crate) fn tasks(&self) -> Vec<TaskView> {
         self.tasks
             .lock()
             .iter()
@@ -319,7 +321,7 @@ impl Worker {
     }
 
     /// Stops connectors; those that take longer than 5 s together are abandoned.
-    pub async fn stop_connectors(&self, names: &[ConnectorName]) {
+    pub(crate) async fn stop_connectors(&self, names: &[ConnectorName]) {
         let stopping: Vec<(ConnectorName, _)> = {
             let mut connectors = self.connectors.lock();
             names
@@ -333,7 +335,7 @@ impl Worker {
         };
         let deadline = tokio::time::Instant::now() + CONNECTOR_STOP_TIMEOUT;
         let all = stopping.into_iter().map(|(name, stopped)| async move {
-            use super::connector::ConnectorStatusListener as _;
+            use crate::status::ConnectorStatusListener as _;
             if tokio::time::timeout_at(deadline, stopped).await.is_err() {
                 tracing::warn!(connector = %name, "connector does not stop, it is abandoned");
                 self.reporter.on_shutdown(&name);
@@ -346,13 +348,13 @@ impl Worker {
     ///
     /// # Errors
     /// Why it cannot start; that is reported as FAILED too.
-    pub fn start_task(
+    pub(crate) fn start_task(
         &self,
         id: &ConnectorTaskId,
         start: TaskStart<'_>,
         checks: Option<Arc<dyn ProducerChecks>>,
     ) -> Result<(), ConnectError> {
-        use super::task_context::TaskStatusListener as _;
+        use crate::status::TaskStatusListener as _;
         let built = self.build_task(id, start, checks);
         match built {
             Ok(task) => {
@@ -389,7 +391,7 @@ impl Worker {
         let plugin = self
             .plugins
             .connector(&class)
-            .map_err(|error| ConnectError::connect(error.message))?;
+            .map_err(|error| ConnectError::connect(error.to_string()))?;
         self.reporter.task_starts(id, Some(plugin.version()));
         let max_tasks = connector_props
             .get("tasks.max")
@@ -467,7 +469,8 @@ impl Worker {
         })
     }
 
-    /// The converter that the connector names, with the connector's keys, or else the worker's with the worker's.
+    /// The converter that the connector names, with the connector's keys, or else the worker's with
+    /// the worker's.
     fn converter(
         &self,
         connector: &Props,
@@ -565,7 +568,7 @@ impl Worker {
     }
 
     /// Tells the running tasks of a connector its target state. STOPPED ends them.
-    pub fn set_task_target(&self, connector: &str, target: TargetState) {
+    pub(crate) fn set_task_target(&self, connector: &str, target: TargetState) {
         for (id, task) in self.tasks.lock().iter() {
             if id.connector == *connector {
                 task.target.send_replace(target);
@@ -574,7 +577,7 @@ impl Worker {
     }
 
     /// Stops tasks; those that take longer than `task.shutdown.graceful.timeout.ms` together are abandoned.
-    pub async fn stop_tasks(&self, ids: &[ConnectorTaskId]) {
+    pub(crate) async fn stop_tasks(&self, ids: &[ConnectorTaskId]) {
         let stopping: Vec<(ConnectorTaskId, RunningTask)> = {
             let mut tasks = self.tasks.lock();
             ids.iter()
@@ -590,10 +593,11 @@ impl Worker {
             match tokio::time::timeout_at(deadline, &mut task.handle).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(connector = %id.connector, task = id.task, %error, "task ended out of order");
+                    tracing::error!(connector = %id.connector, task = id.task, %error, "the task panicked");
                 }
                 Err(_) => {
-                    tracing::warn!(connector = %id.connector, task = id.task, "task does not stop in time, it is cancelled");
+                    tracing::warn!(connector = %id.connector, task = id.task, "task does not stop in \
+                         time, it is cancelled");
                     task.cancelled.cancel();
                 }
             }
@@ -601,7 +605,7 @@ impl Worker {
     }
 
     /// Stops everything: connectors first, then tasks.
-    pub async fn stop_all(&self) {
+    pub(crate) async fn stop_all(&self) {
         self.stop_connectors(&self.connector_names()).await;
         let tasks: Vec<ConnectorTaskId> = self.tasks.lock().keys().cloned().collect();
         self.stop_tasks(&tasks).await;
@@ -609,7 +613,7 @@ impl Worker {
 }
 
 /// The `transactional.id` of an exactly-once source task (KIP-618).
-pub fn transactional_id(config: &WorkerConfig, id: &ConnectorTaskId) -> String {
+pub(crate) fn transactional_id(config: &WorkerConfig, id: &ConnectorTaskId) -> String {
     format!("{}-{id}", config.group_id())
 }
 
@@ -629,7 +633,11 @@ fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> Connec
     ConnectError::new(
         sluice_api::error::ErrorKind::TooManyTasks,
         format!(
-            "The connector {connector} has generated {generated} tasks, which is greater than {max_tasks}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect."
+            "The connector {connector} has generated {generated} tasks, which is greater than \
+             {max_tasks}, the maximum number of tasks it is configured to create. This behaviour \
+             should be considered a bug and is disallowed. If necessary, it can be permitted by \
+             reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option \
+             will be removed in a future release of Kafka Connect."
         ),
     )
 }

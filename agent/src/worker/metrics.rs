@@ -1,29 +1,21 @@
 //! Counters of one task: what Connect's JMX beans `connector-task-metrics`, `source-task-metrics`,
 //! `sink-task-metrics` and `task-error-metrics` hold (data plane 12).
 //!
-//! Loops count per batch; readers take a [`TaskMetricsSnapshot`]. Rates, averages and maxima are over a window of one
-//! to two times 30 s, as Kafka's default of two samples.
+//! Loops count per batch; readers take a [`TaskMetricsSnapshot`]. Rates, averages and maxima are
+//! over a window of one to two times 30 s, as Kafka's default of two samples.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sluice_api::{SourceOffset, SourcePartition, TopicPartition};
 
+use crate::clock::now;
+
 /// Length of one of the two samples (`metrics.sample.window.ms`).
 const SAMPLE: Duration = Duration::from_secs(30);
-
-/// Milliseconds since the epoch.
-#[must_use]
-pub fn now_millis() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|elapsed| i64::try_from(elapsed.as_millis()).ok())
-        .unwrap_or(0)
-}
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -196,7 +188,7 @@ pub struct ErrorMetrics {
 impl ErrorMetrics {
     /// Notes the time of an error.
     pub fn on_error(&self) {
-        self.last_error.store(now_millis(), Ordering::Relaxed);
+        self.last_error.store(now().get(), Ordering::Relaxed);
     }
 
     /// Milliseconds since the epoch, 0 for none.
@@ -363,7 +355,7 @@ impl TaskMetrics {
         self.in_rate.record(count);
         if count > 0 {
             self.batch_size.record(count);
-            self.last_record.store(now_millis(), Ordering::Relaxed);
+            self.last_record.store(now().get(), Ordering::Relaxed);
         }
     }
 
@@ -386,7 +378,7 @@ impl TaskMetrics {
         if success {
             self.commit_success.add(1);
             self.commit_time.record_time(time);
-            self.last_commit.store(now_millis(), Ordering::Relaxed);
+            self.last_commit.store(now().get(), Ordering::Relaxed);
         } else {
             self.commit_failure.add(1);
         }
@@ -411,7 +403,7 @@ impl TaskMetrics {
         &self,
         offsets: impl Iterator<Item = (Arc<SourcePartition>, Option<SourceOffset>)>,
     ) {
-        let committed_at = now_millis();
+        let committed_at = now().get();
         let mut shown = self.source_offsets.lock();
         for (partition, offset) in offsets {
             let entry = CommittedSourceOffset {
@@ -443,8 +435,8 @@ impl TaskMetrics {
         sink.raise();
     }
 
-    /// Partitions of which no fetch tells the end: all of a task that paused or was silent for that long, else those that are
-    /// not read to their end, because a consumer reads ahead only so far.
+    /// Partitions of which no fetch tells the end: all of a task that paused or was silent for that
+    /// long, else those that are not read to their end, because a consumer reads ahead only so far.
     pub(super) fn sinks_without_fetches(&self, silent: Duration) -> Vec<TopicPartition> {
         let sink = self.sink.lock();
         let all = !sink.fetching || sink.said.is_none_or(|said| said.elapsed() > silent);
@@ -520,8 +512,8 @@ impl TaskMetrics {
     }
 }
 
-/// Numbers of a task at one moment; see [`TaskMetrics`] for their meaning. Times are in milliseconds, averages and
-/// maxima NaN when nothing happened in the window.
+/// Numbers of a task at one moment; see [`TaskMetrics`] for their meaning. Times are in
+/// milliseconds, averages and maxima NaN when nothing happened in the window.
 #[derive(Debug, Clone)]
 #[expect(
     missing_docs,

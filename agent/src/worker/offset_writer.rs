@@ -1,7 +1,9 @@
-//! Source offsets on their way to the offsets topic and back (`OffsetStorageWriter`, `OffsetStorageReaderImpl`).
+//! Source offsets on their way to the offsets topic and back (`OffsetStorageWriter`,
+//! `OffsetStorageReaderImpl`).
 //!
-//! [`OffsetWriter`] collects offsets until a flush takes them; a flush that fails gives them back, and newer ones
-//! win. Keys and values are Connect's JSON without schemas, keys byte for byte as a JVM worker writes them.
+//! [`OffsetWriter`] collects offsets until a flush takes them; a flush that fails gives them back,
+//! and newer ones win. Keys and values are Connect's JSON without schemas, keys byte for byte as a
+//! JVM worker writes them.
 
 use std::sync::Arc;
 
@@ -52,7 +54,10 @@ fn to_json<'a>(
 }
 
 /// Key of a partition in the offsets topic.
-pub fn offset_key(connector: &ConnectorName, partition: &SourcePartition) -> Result<Vec<u8>> {
+pub(crate) fn offset_key(
+    connector: &ConnectorName,
+    partition: &SourcePartition,
+) -> Result<Vec<u8>> {
     Ok(offset_topic::encode_key(
         connector,
         &to_json(partition.iter())?,
@@ -60,7 +65,7 @@ pub fn offset_key(connector: &ConnectorName, partition: &SourcePartition) -> Res
 }
 
 /// Value of an offset in the offsets topic; `None` is a tombstone.
-pub fn offset_value(offset: Option<&SourceOffset>) -> Result<Option<Vec<u8>>> {
+pub(crate) fn offset_value(offset: Option<&SourceOffset>) -> Result<Option<Vec<u8>>> {
     offset
         .map(|offset| Ok(offset_topic::encode_value(&to_json(offset.iter())?)))
         .transpose()
@@ -85,7 +90,7 @@ fn from_json(key: &str, value: serde_json::Value) -> Result<Value> {
 }
 
 /// A partition from the JSON object of a REST call or a record.
-pub fn source_partition(object: JsonObject) -> Result<SourcePartition> {
+pub(crate) fn source_partition(object: JsonObject) -> Result<SourcePartition> {
     object
         .into_iter()
         .map(|(key, value)| Ok((key.as_str().into(), from_json(&key, value)?)))
@@ -93,7 +98,7 @@ pub fn source_partition(object: JsonObject) -> Result<SourcePartition> {
 }
 
 /// An offset from the JSON object of a REST call or a record.
-pub fn source_offset(object: JsonObject) -> Result<SourceOffset> {
+pub(crate) fn source_offset(object: JsonObject) -> Result<SourceOffset> {
     object
         .into_iter()
         .map(|(key, value)| Ok((key.as_str().into(), from_json(&key, value)?)))
@@ -102,11 +107,11 @@ pub fn source_offset(object: JsonObject) -> Result<SourceOffset> {
 
 /// A store's error with its causes in one text.
 pub(super) fn storage_error(error: &StorageError) -> ConnectError {
-    ConnectError::new(ErrorKind::Kafka, crate::causes::with_causes(error))
+    ConnectError::new(ErrorKind::Kafka, sluice_api::causes::with_causes(error))
 }
 
 /// Reads the stored offsets of one connector.
-pub struct OffsetReader {
+pub(crate) struct OffsetReader {
     store: Arc<dyn OffsetBackingStore>,
     connector: ConnectorName,
     closed: CancellationToken,
@@ -115,7 +120,7 @@ pub struct OffsetReader {
 impl OffsetReader {
     /// A reader for a connector.
     #[must_use]
-    pub fn new(connector: ConnectorName, store: Arc<dyn OffsetBackingStore>) -> Self {
+    pub(crate) fn new(connector: ConnectorName, store: Arc<dyn OffsetBackingStore>) -> Self {
         Self {
             store,
             connector,
@@ -125,7 +130,7 @@ impl OffsetReader {
 
     /// The reader answers with an error once `closed` is cancelled.
     #[must_use]
-    pub fn closed_by(mut self, closed: CancellationToken) -> Self {
+    pub(crate) fn closed_by(mut self, closed: CancellationToken) -> Self {
         self.closed = closed;
         self
     }
@@ -176,14 +181,14 @@ impl OffsetStorageReader for OffsetReader {
 }
 
 /// Key and value of a record of the offsets topic.
-pub type OffsetRecord = (Vec<u8>, Option<Vec<u8>>);
+pub(crate) type OffsetRecord = (Vec<u8>, Option<Vec<u8>>);
 
 /// Offsets by partition; `None` is a tombstone.
-pub type OffsetsByPartition = IndexMap<Arc<SourcePartition>, Option<SourceOffset>>;
+pub(crate) type OffsetsByPartition = IndexMap<Arc<SourcePartition>, Option<SourceOffset>>;
 
 /// Collects offsets and hands them to flushes, one at a time.
 #[derive(Debug, Default)]
-pub struct OffsetWriter {
+pub(crate) struct OffsetWriter {
     data: OffsetsByPartition,
     flushing: Option<OffsetsByPartition>,
     flush_id: u64,
@@ -191,18 +196,12 @@ pub struct OffsetWriter {
 
 impl OffsetWriter {
     /// Notes an offset; a later one of the same partition replaces it.
-    pub fn offset(&mut self, partition: Arc<SourcePartition>, offset: Option<SourceOffset>) {
+    pub(crate) fn offset(&mut self, partition: Arc<SourcePartition>, offset: Option<SourceOffset>) {
         self.data.insert(partition, offset);
     }
 
-    /// Whether a flush is under way.
-    #[must_use]
-    pub fn is_flushing(&self) -> bool {
-        self.flushing.is_some()
-    }
-
     /// Takes all offsets noted so far for a flush, whose number is answered; nothing if there are none.
-    pub fn begin_flush(&mut self) -> Option<u64> {
+    pub(crate) fn begin_flush(&mut self) -> Option<u64> {
         if self.data.is_empty() || self.flushing.is_some() {
             return None;
         }
@@ -215,7 +214,7 @@ impl OffsetWriter {
     ///
     /// # Errors
     /// A partition or offset holds something else than primitives.
-    pub fn records(&self, connector: &ConnectorName) -> Result<Vec<OffsetRecord>> {
+    pub(crate) fn records(&self, connector: &ConnectorName) -> Result<Vec<OffsetRecord>> {
         self.flushing
             .iter()
             .flatten()
@@ -229,7 +228,7 @@ impl OffsetWriter {
     }
 
     /// Ends the flush of that number; answers what was stored. A late answer of another flush is ignored.
-    pub fn finish_flush(&mut self, flush_id: u64) -> Option<OffsetsByPartition> {
+    pub(crate) fn finish_flush(&mut self, flush_id: u64) -> Option<OffsetsByPartition> {
         if flush_id != self.flush_id {
             return None;
         }
@@ -237,7 +236,7 @@ impl OffsetWriter {
     }
 
     /// Takes back the flush under way; offsets noted since win.
-    pub fn cancel_flush(&mut self) {
+    pub(crate) fn cancel_flush(&mut self) {
         if let Some(mut flushing) = self.flushing.take() {
             flushing.extend(std::mem::take(&mut self.data));
             self.data = flushing;

@@ -1,7 +1,7 @@
 //! The partitions of records that name none, chosen as Java's producer does (`BuiltInPartitioner`, KIP-794).
 //!
-//! librdkafka's own choice for records without key reads the clock and takes two locks for each of them, and stays with a
-//! partition for a time instead of for a batch.
+//! librdkafka's own choice for records without key reads the clock and takes two locks for each of
+//! them, and stays with a partition for a time instead of for a batch.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,8 @@ use sluice_protocol::partitioner::partition_for_key;
 /// Java's default `batch.size`, bytes: so much goes to a partition at least before the next is chosen.
 const BATCH_SIZE: u64 = 16_384;
 
-/// By the key's hash; records without key go together to one partition at a time that has a leader, by chance.
+/// By the key's hash; records without key go together to one partition at a time that has a leader,
+/// by chance.
 #[derive(Debug, Default)]
 pub struct BuiltInPartitioner {
     chance: RandomState,

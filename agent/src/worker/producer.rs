@@ -1,13 +1,13 @@
 //! Producers shared by source tasks, and the acknowledgements of what they send.
 //!
-//! Tasks whose producer settings are equal share one producer and its threads. Records are sent in chunks
-//! ([`AckChunk`]): one allocation holds the state of all its records, the delivery callback stores one byte per record,
-//! and the task hears when a chunk is complete or something failed. There is no future, allocation or contended lock
-//! per record.
+//! Tasks whose producer settings are equal share one producer and its threads. Records are sent in
+//! chunks ([`AckChunk`]): one allocation holds the state of all its records, the delivery callback
+//! stores one byte per record, and the task hears when a chunk is complete or something failed.
+//! There is no future, allocation or contended lock per record.
 //!
-//! Tasks share the memory of a producer so that none can keep the others from it: a task may hold as much as is free, and
-//! 64 KiB always. One whose partition takes nothing, be it for hours, is held back when it has half of the memory (dynamic
-//! thresholds, Choudhury and Hahne 1998).
+//! Tasks share the memory of a producer so that none can keep the others from it: a task may hold
+//! as much as is free, and 64 KiB always. One whose partition takes nothing, be it for hours, is
+//! held back when it has half of the memory (dynamic thresholds, Choudhury and Hahne 1998).
 //!
 //! # How a send ends
 //!
@@ -42,8 +42,8 @@
 //!
 //! `storage/send_endings_tests.rs` tries each ending on each path.
 //!
-//! Contract: librdkafka reports each record that [`OpenChunk::send`] took exactly once; until then the chunk stays
-//! in the producer's table, whether or not the task is still there.
+//! Contract: librdkafka reports each record that [`OpenChunk::send`] took exactly once; until then
+//! the chunk stays in the producer's table, whether or not the task is still there.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -94,7 +94,8 @@ pub struct AckSignal {
     pub notify: Notify,
     /// Whether a record failed since [`AckSignal::take_failed`].
     failed: AtomicBool,
-    /// Bytes of the task's records that the producer holds. Less than none for a moment, when reports are counted first.
+    /// Bytes of the task's records that the producer holds. Less than none for a moment, when
+    /// reports are counted first.
     held: AtomicI64,
 }
 
@@ -204,7 +205,7 @@ pub enum Refusal {
     /// What librdkafka or the broker says.
     #[error("topic {topic}: {error}")]
     Kafka {
-        /// The topic.
+        /// Topic of the refused record.
         topic: String,
         /// The refusal.
         error: KafkaError,
@@ -368,8 +369,8 @@ impl OpenChunk {
 
     /// Hands a record to the producer; `index` numbers it within its chunk, and is used once.
     ///
-    /// A record that the producer refuses for good, such as one that is too large, counts as failed later, as an
-    /// answer of the broker would.
+    /// A record that the producer refuses for good, such as one that is too large, counts as failed
+    /// later, as an answer of the broker would.
     #[expect(clippy::too_many_arguments, reason = "the parts of a record")]
     pub fn send(
         &mut self,
@@ -505,12 +506,12 @@ impl SharedProducer {
             space: Notify::new(),
             partitioner: BuiltInPartitioner::default(),
         };
-        // Only the shares bound the memory: librdkafka would let the first task have all, and counts records without what it
-        // keeps beside them.
+        // Only the shares bound the memory: librdkafka would let the first task have all, and
+        // counts records without what it keeps beside them.
         let mut config = config.clone();
         config.set("queue.buffering.max.kbytes", i32::MAX.to_string());
-        // Records without key get their partition from the partitioner too. The binding crashes when it sets one where no
-        // setting of topics is; ours wins over the one that is named.
+        // Records without key get their partition from the partitioner too. The binding crashes
+        // when it sets one where no setting of topics is; ours wins over the one that is named.
         config.set("sticky.partitioning.linger.ms", "0");
         config.set("partitioner", "murmur2_random");
         if config.get("queue.buffering.max.messages").is_none() {
@@ -647,7 +648,7 @@ mod tests {
     use sluice_api::config::Props;
 
     use super::*;
-    use crate::kafka_client::{ClientKind, librdkafka_config};
+    use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 
     fn pool_config() -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -199,7 +199,8 @@ impl FailureSubject for ConsumedSubject<'_> {
             format!(", timestamp={timestamp}, timestampType={timestamp_type}")
         };
         format!(
-            ", where consumed record is {{topic='{topic}', partition={partition}, offset={offset}{timestamp}}}"
+            ", where consumed record is {{topic='{topic}', partition={partition}, \
+             offset={offset}{timestamp}}}"
         )
     }
 
@@ -229,7 +230,8 @@ impl Reporter {
         self.consumed.lock().clear();
     }
 
-    /// The consumed form of a record: as it was read if it belongs to the current batch, else by the task's converters.
+    /// The consumed form of a record: as it was read if it belongs to the current batch, else by
+    /// the task's converters.
     fn as_consumed(&self, record: &SinkRecord) -> Result<RawRecord> {
         let kept = self
             .consumed
@@ -343,8 +345,8 @@ fn serialized(plugins: &TaskPlugins, record: &SinkRecord) -> Result<RawRecord> {
     })
 }
 
-/// As [`serialized`], when the converters have what they need; without key and value if they cannot get it, since a report
-/// without them is better than none.
+/// As [`serialized`], when the converters have what they need; without key and value if they cannot
+/// get it, since a report without them is better than none.
 async fn serialized_when_ready(plugins: &TaskPlugins, record: SinkRecord) -> RawRecord {
     loop {
         match serialized(plugins, &record) {

@@ -1,7 +1,8 @@
 //! Which source offsets may be committed (`SubmittedRecords`).
 //!
-//! Each source partition has a queue of the records that were sent. An offset may be committed when its record and all
-//! before it in the same partition are acknowledged; one that is not holds up its own partition only.
+//! Each source partition has a queue of the records that were sent. An offset may be committed when
+//! its record and all before it in the same partition are acknowledged; one that is not holds up
+//! its own partition only.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,8 +37,8 @@ struct Queue {
 }
 
 /// A record whose write failed.
-pub struct FailedRecord {
-    /// Why.
+pub(crate) struct FailedRecord {
+    /// Why the producer did not take or deliver it.
     pub error: Refusal,
     /// What is known of the record, for the log.
     pub described: String,
@@ -47,14 +48,14 @@ pub struct FailedRecord {
 
 impl FailedRecord {
     /// Lets offsets move past the record.
-    pub fn tolerate(&self) {
+    pub(crate) fn tolerate(&self) {
         self.chunk.tolerate(self.index);
     }
 }
 
 /// What became acknowledged.
 #[derive(Default)]
-pub struct Committable {
+pub(crate) struct Committable {
     /// Number of records.
     pub records: u64,
     /// Topics that records were written to.
@@ -63,9 +64,8 @@ pub struct Committable {
     pub committed: Vec<CommittedRecord>,
 }
 
-/// See the module.
 #[derive(Default)]
-pub struct SubmittedRecords {
+pub(crate) struct SubmittedRecords {
     queues: IndexMap<Arc<SourcePartition>, Queue>,
     /// Records without source partition; they are counted, their offsets are not stored.
     without_partition: VecDeque<Entry>,
@@ -79,7 +79,7 @@ pub struct SubmittedRecords {
 
 impl SubmittedRecords {
     /// Begins a chunk; records submitted next belong to it.
-    pub fn begin_chunk(&mut self, chunk: Arc<AckChunk>) {
+    pub(crate) fn begin_chunk(&mut self, chunk: Arc<AckChunk>) {
         self.chunks.push_back(SentChunk {
             chunk,
             left: 0,
@@ -88,7 +88,7 @@ impl SubmittedRecords {
     }
 
     /// Notes that the chunk's records go to a topic.
-    pub fn use_topic(&mut self, topic: &ByteString) {
+    pub(crate) fn use_topic(&mut self, topic: &ByteString) {
         if let Some(sent) = self.chunks.back_mut()
             && !sent.topics.contains(topic)
         {
@@ -97,7 +97,7 @@ impl SubmittedRecords {
     }
 
     /// Notes a record that was handed to the producer as number `index` of the current chunk.
-    pub fn submit(
+    pub(crate) fn submit(
         &mut self,
         index: usize,
         partition: Option<Arc<SourcePartition>>,
@@ -145,18 +145,18 @@ impl SubmittedRecords {
 
     /// Records not acknowledged, or behind one that is not.
     #[must_use]
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.pending
     }
 
     /// Whether all records were reported by the producer.
     #[must_use]
-    pub fn all_reported(&self) -> bool {
+    pub(crate) fn all_reported(&self) -> bool {
         self.chunks.iter().all(|sent| sent.chunk.is_complete())
     }
 
     /// Moves what may be committed to `offsets`.
-    pub fn take_committable(&mut self, offsets: &mut OffsetsByPartition) -> Committable {
+    pub(crate) fn take_committable(&mut self, offsets: &mut OffsetsByPartition) -> Committable {
         let mut taken = Committable::default();
         if self.pending == 0 {
             self.drop_finished_chunks(&mut taken);
@@ -204,7 +204,7 @@ impl SubmittedRecords {
     }
 
     /// Records that failed since the last call.
-    pub fn take_failures(&mut self) -> Vec<FailedRecord> {
+    pub(crate) fn take_failures(&mut self) -> Vec<FailedRecord> {
         let mut failed = Vec::new();
         for (number, sent) in (self.first_chunk..).zip(&self.chunks) {
             for (index, error) in sent.chunk.take_failures() {
@@ -230,7 +230,8 @@ impl SubmittedRecords {
                     .as_ref()
                     .map_or("null".to_owned(), ToString::to_string);
                 return format!(
-                    ", where source record is = SourceRecord{{sourcePartition={partition}, sourceOffset={offset}}}"
+                    ", where source record is = SourceRecord{{sourcePartition={partition}, \
+                     sourceOffset={offset}}}"
                 );
             }
         }

@@ -1,44 +1,33 @@
 //! What a task loop is given by the worker, and what it tells back.
 //!
-//! A loop ([`super::source_task::SourceTaskLoop`], [`super::sink_task::SinkTaskLoop`]) is one future that the worker
-//! spawns. It ends by itself after [`TaskContext::stopping`] was cancelled, after the target state became STOPPED, or
-//! after a failure; it reports each change of state to [`TaskStatusListener`] and never panics: a panic inside a plugin
-//! becomes a failure.
+//! A loop ([`super::source_task::SourceTaskLoop`], [`super::sink_task::SinkTaskLoop`]) is one
+//! future that the worker spawns. It ends by itself after [`TaskContext::stopping`] was cancelled,
+//! after the target state became STOPPED, or after a failure; it reports each change of state to
+//! [`TaskStatusListener`] and never panics: a panic inside a plugin becomes a failure.
 //!
-//! Stopping: cancel `stopping`, wait up to `task.shutdown.graceful.timeout.ms` for the future to end, then cancel
-//! `cancelled`. After that nothing is committed and nothing reported any more, and the future ends at its next step; a
-//! plugin that never gives way can still hold its thread, so the worker should not wait for it.
+//! Stopping: cancel `stopping`, wait up to `task.shutdown.graceful.timeout.ms` for the future to
+//! end, then cancel `cancelled`. After that nothing is committed and nothing reported any more, and
+//! the future ends at its next step; a plugin that never gives way can still hold its thread, so
+//! the worker should not wait for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_api::{Converter, HeaderConverter, Reach};
+use sluice_api::{ConnectRecord, Converter, HeaderConverter, Reach, Result};
 use sluice_protocol::{ConnectorTaskId, TargetState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::errors::Stage;
 use super::metrics::TaskMetrics;
 use super::transformation_chain::TransformationChain;
-
-/// Hears of the states of tasks (`TaskStatus.Listener`). Calls are short and never wait.
-pub trait TaskStatusListener: Send + Sync {
-    /// The task's `start` has returned: RUNNING.
-    fn on_startup(&self, id: &ConnectorTaskId);
-    /// PAUSED, also for a task that was started while its connector is paused.
-    fn on_pause(&self, id: &ConnectorTaskId);
-    /// RUNNING again.
-    fn on_resume(&self, id: &ConnectorTaskId);
-    /// Ended in order: UNASSIGNED. Not called after `cancelled`.
-    fn on_shutdown(&self, id: &ConnectorTaskId);
-    /// FAILED, with the text for the status record. Not called after `cancelled`.
-    fn on_failure(&self, id: &ConnectorTaskId, trace: String);
-}
+use crate::status::TaskStatusListener;
 
 /// Hears of the topics that a connector uses (KIP-558).
 pub trait TopicTracker: Send + Sync {
-    /// A record of the topic was acknowledged (source) or converted (sink). Called about once per batch and topic, so
-    /// it must be cheap when the topic is known already.
+    /// A record of the topic was acknowledged (source) or converted (sink). Called about once per
+    /// batch and topic, so it must be cheap when the topic is known already.
     fn on_topic_used(&self, id: &ConnectorTaskId, topic: &str);
 }
 
@@ -59,8 +48,8 @@ pub struct WorkerTaskSettings {
     pub offset_flush_timeout: Duration,
     /// `topic.creation.enable`.
     pub topic_creation_enabled: bool,
-    /// Worker properties with variables resolved, for client settings (`bootstrap.servers`, security, `producer.`,
-    /// `consumer.` and `admin.` keys).
+    /// Worker properties with variables resolved, for client settings (`bootstrap.servers`,
+    /// security, `producer.`, `consumer.` and `admin.` keys).
     pub worker_props: Arc<Props>,
     /// What tasks may reach.
     pub reach: Reach,
@@ -82,6 +71,36 @@ pub struct TaskPlugins {
     pub header_converter_class: String,
     /// Transformations in order, each with its predicate.
     pub transformations: TransformationChain,
+}
+
+impl TaskPlugins {
+    /// The converter of a stage, with its class; of any stage but that of keys the one of values.
+    pub(super) fn converter(&self, stage: Stage) -> (&dyn Converter, &str) {
+        match stage {
+            Stage::KeyConverter => (&*self.key_converter, &self.key_converter_class),
+            _ => (&*self.value_converter, &self.value_converter_class),
+        }
+    }
+
+    /// The bytes of a record's key, in `buffer` or in the record.
+    pub(super) fn key_bytes<'a>(
+        &self,
+        record: &'a ConnectRecord,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>> {
+        let (schema, converter) = (record.key_schema.as_ref(), &self.key_converter);
+        converter.from_connect_data(&record.topic, schema, &record.key, buffer)
+    }
+
+    /// The bytes of a record's value, in `buffer` or in the record.
+    pub(super) fn value_bytes<'a>(
+        &self,
+        record: &'a ConnectRecord,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>> {
+        let (schema, converter) = (record.value_schema.as_ref(), &self.value_converter);
+        converter.from_connect_data(&record.topic, schema, &record.value, buffer)
+    }
 }
 
 /// Everything source and sink loops have in common.

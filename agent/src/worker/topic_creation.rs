@@ -1,6 +1,7 @@
 //! Topics of source connectors, created by the rules of `topic.creation.*` (KIP-158).
 //!
-//! Active only if the worker allows it and the connector has any such key; else the broker's own creation applies.
+//! Active only if the worker allows it and the connector has any such key; else the broker's own
+//! creation applies.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How topics of a group are created.
 #[derive(Debug, Clone)]
-pub struct TopicCreationGroup {
+pub(crate) struct TopicCreationGroup {
     name: String,
     include: Vec<JavaRegex>,
     exclude: Vec<JavaRegex>,
@@ -44,7 +45,7 @@ impl TopicCreationGroup {
 
 /// Rules of a connector: groups in order, then the default.
 #[derive(Debug, Clone)]
-pub struct TopicCreationRules {
+pub(crate) struct TopicCreationRules {
     groups: Vec<TopicCreationGroup>,
     default: TopicCreationGroup,
 }
@@ -67,7 +68,7 @@ impl TopicCreationRules {
     ///
     /// # Errors
     /// A required key is missing, or a value is not valid.
-    pub fn from_props(props: &Props) -> Result<Option<Self>> {
+    pub(crate) fn from_props(props: &Props) -> Result<Option<Self>> {
         if !props.keys().any(|key| key.starts_with(PREFIX)) {
             return Ok(None);
         }
@@ -93,7 +94,7 @@ impl TopicCreationRules {
 
     /// Rules that create every topic alike, for topics of the framework.
     #[must_use]
-    pub fn fixed(partitions: i32, replication: i32) -> Self {
+    pub(crate) fn fixed(partitions: i32, replication: i32) -> Self {
         Self {
             groups: Vec::new(),
             default: TopicCreationGroup {
@@ -109,7 +110,7 @@ impl TopicCreationRules {
 
     /// The group that creates a topic: the first that matches, else the default.
     #[must_use]
-    pub fn group_of(&self, topic: &str) -> &TopicCreationGroup {
+    pub(crate) fn group_of(&self, topic: &str) -> &TopicCreationGroup {
         self.groups
             .iter()
             .find(|group| group.matches(topic))
@@ -171,7 +172,7 @@ fn group(
 }
 
 /// Creates the topics of one task, each at most once.
-pub struct TopicCreation {
+pub(crate) struct TopicCreation {
     rules: TopicCreationRules,
     admin: ClientConfig,
     known: HashSet<ByteString>,
@@ -179,9 +180,10 @@ pub struct TopicCreation {
 }
 
 impl TopicCreation {
-    /// Creates topics by rules, with an admin client of these settings that lives only as long as it is needed.
+    /// Creates topics by rules, with an admin client of these settings that lives only as long as
+    /// it is needed.
     #[must_use]
-    pub fn new(rules: TopicCreationRules, admin: ClientConfig) -> Self {
+    pub(crate) fn new(rules: TopicCreationRules, admin: ClientConfig) -> Self {
         Self {
             rules,
             admin,
@@ -192,7 +194,7 @@ impl TopicCreation {
 
     /// Whether a topic is known to exist; asked for each record.
     #[must_use]
-    pub fn is_known(&mut self, topic: &ByteString) -> bool {
+    pub(crate) fn is_known(&mut self, topic: &ByteString) -> bool {
         if self.last == *topic && !topic.is_empty() {
             return true;
         }
@@ -207,7 +209,7 @@ impl TopicCreation {
     ///
     /// # Errors
     /// Retriable if the brokers did not answer in time, fatal if they refused.
-    pub async fn ensure(&mut self, topic: &ByteString) -> Result<()> {
+    pub(crate) async fn ensure(&mut self, topic: &ByteString) -> Result<()> {
         let config = self.admin.clone();
         let name = topic.clone();
         let (admin, exists) = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! The producer of one exactly-once source task: transactions on top of [`SharedProducer`].
 //!
-//! librdkafka's transaction calls block, so they run on blocking threads, in short slices: a producer whose task was
-//! abandoned lets go of its thread soon.
+//! librdkafka's transaction calls block, so they run on blocking threads, in short slices: a
+//! producer whose task was abandoned lets go of its thread soon.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use super::producer::{AckChunk, MAX_CHUNK, SendError, SharedProducer, release};
 
 /// Longest time that a blocking call goes on without looking whether it is still wanted.
 const SLICE: Duration = Duration::from_secs(1);
-/// How long an abort after a failure may take; after that the broker's transaction timeout ends the transaction.
+/// How long an abort after a failure may take; after that the broker's transaction timeout ends the
+/// transaction.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
-/// See the module.
 pub struct TransactionalProducer {
     id: ConnectorTaskId,
     producer: Option<Arc<SharedProducer>>,
@@ -55,7 +55,8 @@ impl TransactionalProducer {
             .ok_or_else(|| ConnectError::illegal_worker_state("the producer is closed"))
     }
 
-    /// Fences earlier producers of the same id, waits for their transactions to end, and begins a transaction.
+    /// Fences earlier producers of the same id, waits for their transactions to end, and begins a
+    /// transaction.
     ///
     /// # Errors
     /// The brokers refused.

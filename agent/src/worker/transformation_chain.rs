@@ -47,8 +47,8 @@ impl TransformationChain {
 
     /// The changed record, or nothing if a transformation dropped it or its failure is tolerated.
     ///
-    /// A failed transformation is repeated with the record as it came, so each step works on a copy only if errors
-    /// may be retried.
+    /// A failed transformation is repeated with the record as it came, so each step works on a copy
+    /// only if errors may be retried.
     pub(super) async fn apply(
         &self,
         record: ConnectRecord,

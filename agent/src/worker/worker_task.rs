@@ -1,5 +1,5 @@
-//! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end, where panics become errors
-//! and the listener hears how it went.
+//! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end,
+//! where panics become errors and are reported to the listener.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -12,14 +12,14 @@ use super::task_context::TaskContext;
 
 /// Why a loop ended without an error.
 pub(super) enum End {
-    /// In order.
+    /// It was to stop.
     Stopped,
     /// The time for an orderly end is over.
     Cancelled,
 }
 
-/// Reports PAUSED and waits for another target state if a task is started while its connector is paused; false if it is
-/// to end at once.
+/// Reports PAUSED and waits for another target state if a task is started while its connector is
+/// paused; false if it is to end at once.
 pub(super) async fn wait_for_start(context: &mut TaskContext) -> bool {
     if context.is_paused() && !context.is_stopping() {
         context.metrics.set_state(false, true);
@@ -44,7 +44,7 @@ pub(super) async fn target_state_changed(context: &mut TaskContext) {
     }
 }
 
-/// Ends a task: calls its `stop`, and tells the listener how it went unless the task was cancelled.
+/// Ends a task: calls its `stop`, and reports the outcome to the listener unless the task was cancelled.
 pub(super) async fn end(
     context: &TaskContext,
     stopping: &CancellationToken,

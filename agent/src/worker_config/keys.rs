@@ -1,5 +1,5 @@
-//! The keys a worker knows, with types, defaults and checks: tables after Kafka's `WorkerConfig`, `DistributedConfig` and
-//! `StandaloneConfig`, and our own `telemetry.*`.
+//! The keys a worker knows, with types, defaults and checks: tables after Kafka's `WorkerConfig`,
+//! `DistributedConfig` and `StandaloneConfig`, and our own `telemetry.*`.
 
 use sluice_api::config::validators::{
     at_least, between, distinct_list, non_empty, one_of_ignoring_case,
@@ -64,7 +64,8 @@ fn both_modes(def: &mut ConfigDef) {
         "sluice.plugins.deny",
         List,
         Some(""),
-        "connectors, converters, transformations and predicates that may not be used, written as sluice.plugins.allow",
+        "connectors, converters, transformations and predicates that may not be used, written as \
+         sluice.plugins.allow",
     ));
     def.add(key(
         FILE_ROOTS,
@@ -143,7 +144,8 @@ fn both_modes(def: &mut ConfigDef) {
             "config.providers",
             List,
             Some(""),
-            "aliases of config providers; each has config.providers.ALIAS.class and config.providers.ALIAS.param.*",
+            "aliases of config providers; each has config.providers.ALIAS.class and \
+             config.providers.ALIAS.param.*",
         ),
         (
             "connector.client.config.override.policy",
@@ -432,7 +434,8 @@ fn distributed(def: &mut ConfigDef) {
             Int,
             "3000",
             Some(1),
-            "longest time between heartbeats; agents send one every 250 ms, so that a rebalance is noticed at once",
+            "longest time between heartbeats; agents send one every 250 ms, so that a rebalance is \
+             noticed at once",
         ),
         (
             "rebalance.timeout.ms",
@@ -659,7 +662,8 @@ fn distributed(def: &mut ConfigDef) {
             "sluice.join",
             String,
             Some("capable"),
-            "capable: do not join a group that has connectors whose classes this agent lacks; always: join all the same",
+            "capable: do not join a group that has connectors whose classes this agent lacks; \
+             always: join all the same",
         )
         .validator(one_of_ignoring_case(&["capable", "always"])),
     );

@@ -14,7 +14,7 @@ pub use connectors::{
     ActiveTopics, ConnectorInfo, CreateConnectorRequest, ExpandedConnector, ExpandedConnectors,
     InitialState, TaskInfo, TopicList,
 };
-pub use error::{ErrorMessage, RestError};
+pub use error::ErrorMessage;
 pub use offsets::{ConnectorOffset, ConnectorOffsets, Message};
 pub use plugins::{
     ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo, PluginType,

@@ -6,8 +6,12 @@ use sluice_protocol::MemberId;
 
 use super::{Assignments, Configured, MemberAssignment};
 
-/// Deals all connectors, then all tasks, to the members in the order of their ids, going round without a break.
-pub fn assign(members: impl IntoIterator<Item = MemberId>, configured: &Configured) -> Assignments {
+/// Deals all connectors, then all tasks, to the members in the order of their ids, going round
+/// without a break.
+pub(crate) fn assign(
+    members: impl IntoIterator<Item = MemberId>,
+    configured: &Configured,
+) -> Assignments {
     let mut members: Vec<(MemberId, MemberAssignment)> = members
         .into_iter()
         .map(|id| (id, MemberAssignment::default()))

@@ -1,12 +1,14 @@
 //! The incremental cooperative assignor (KIP-415; `IncrementalCooperativeAssignor` of Kafka 4.3).
 //!
-//! Members keep what they hold. Work of a member that left waits up to `scheduled.rebalance.max.delay.ms` for it to come
-//! back, then it is handed out; work is revoked only from members that have more than their share, and one round of
-//! revocations in a row is followed by a growing pause. "Item" below is a connector instance or a task; the two kinds
-//! never mix, and every rule applies to each.
+//! Members keep what they hold. Work of a member that left waits up to
+//! `scheduled.rebalance.max.delay.ms` for it to come back, then it is handed out; work is revoked
+//! only from members that have more than their share, and one round of revocations in a row is
+//! followed by a growing pause. "Item" below is a connector instance or a task; the two kinds never
+//! mix, and every rule applies to each.
 //!
-//! The steps and names in [`IncrementalAssignor::assign`] follow section 7.5 of the behaviour reference, so that they can be held
-//! side by side. A JVM worker that leads after us, or before, must come to the same result from the same group.
+//! The steps and names in [`IncrementalAssignor::assign`] follow section 7.5 of the behaviour
+//! reference, so that they can be held side by side. A JVM worker that leads after us, or before,
+//! must come to the same result from the same group.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,7 +25,7 @@ const BACKOFF_BASE: i64 = 40;
 
 /// What the assignor remembers from one computation to the next, for the life of the process.
 #[derive(Clone, Debug)]
-pub struct IncrementalAssignor {
+pub(crate) struct IncrementalAssignor {
     connectors: Remembered<ConnectorName>,
     tasks: Remembered<ConnectorTaskId>,
     previous_members: HashSet<MemberId>,
@@ -57,7 +59,7 @@ impl<T> Default for Remembered<T> {
 
 /// One call of the assignor: the group as the leader sees it.
 #[derive(Clone, Debug)]
-pub struct Round<'a> {
+pub(crate) struct Round<'a> {
     /// The generation now being assigned.
     pub generation: Generation,
     /// The generation this worker last completed, as leader or follower; -1 if none.
@@ -80,7 +82,7 @@ impl Default for IncrementalAssignor {
 
 impl IncrementalAssignor {
     /// An assignor that has not led yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             connectors: Remembered::default(),
             tasks: Remembered::default(),
@@ -95,12 +97,12 @@ impl IncrementalAssignor {
     }
 
     /// Members of the last computation.
-    pub fn previous_members(&self) -> &HashSet<MemberId> {
+    pub(crate) fn previous_members(&self) -> &HashSet<MemberId> {
         &self.previous_members
     }
 
     /// Computes what every member is told, and remembers it.
-    pub fn assign(&mut self, round: Round<'_>) -> Assignments {
+    pub(crate) fn assign(&mut self, round: Round<'_>) -> Assignments {
         let mut members = round.members;
         members.sort_by(|a, b| a.0.java_cmp(&b.0));
         members.dedup_by(|a, b| a.0 == b.0);

@@ -1,13 +1,14 @@
 //! Who runs what: the leader's computation, as pure functions over plain values.
 //!
-//! [`eager`] is the assignor of subprotocol `default` (everything is dealt out anew each time), [`incremental`] that of
-//! `compatible` and `sessioned` (KIP-415: members keep what they have, and lost work waits for its holder to come
-//! back). Neither reads a clock: `now` is an argument.
+//! [`eager`] is the assignor of subprotocol `default` (everything is dealt out anew each time),
+//! [`incremental`] that of `compatible` and `sessioned` (KIP-415: members keep what they have, and
+//! lost work waits for its holder to come back). Neither reads a clock: `now` is an argument.
 //!
-//! The scenario files in `scenarios/` play rounds of members joining, leaving and following the assignor's word.
+//! The scenario files in `scenarios/` play rounds of members joining, leaving and following the
+//! assignor's word.
 
-pub mod eager;
-pub mod incremental;
+pub(crate) mod eager;
+pub(crate) mod incremental;
 
 #[cfg(test)]
 mod scenario_tests;
@@ -21,13 +22,13 @@ use sluice_protocol::{ConnectorName, ConnectorTaskId, MemberId};
 ///
 /// Inconsistent connectors come with 0 tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configured {
+pub(crate) struct Configured {
     connectors: Vec<(ConnectorName, u32)>,
 }
 
 impl Configured {
     /// Connectors with the number of their tasks, in any order.
-    pub fn new(connectors: impl IntoIterator<Item = (ConnectorName, u32)>) -> Self {
+    pub(crate) fn new(connectors: impl IntoIterator<Item = (ConnectorName, u32)>) -> Self {
         let mut connectors: Vec<_> = connectors.into_iter().collect();
         connectors.sort_by(|a, b| a.0.java_cmp(&b.0));
         connectors.dedup_by(|a, b| a.0 == b.0);
@@ -35,12 +36,12 @@ impl Configured {
     }
 
     /// All connector names in the JVM's order.
-    pub fn connectors(&self) -> impl Iterator<Item = &ConnectorName> {
+    pub(crate) fn connectors(&self) -> impl Iterator<Item = &ConnectorName> {
         self.connectors.iter().map(|(name, _)| name)
     }
 
     /// All tasks in the JVM's order: by connector, then by number.
-    pub fn tasks(&self) -> impl Iterator<Item = ConnectorTaskId> {
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = ConnectorTaskId> {
         self.connectors.iter().flat_map(|(name, count)| {
             (0..*count).map(|task| ConnectorTaskId::new(name.clone(), task))
         })
@@ -49,7 +50,7 @@ impl Configured {
 
 /// What one member is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MemberAssignment {
+pub(crate) struct MemberAssignment {
     /// Eager: all its work; incremental: what it gets in addition.
     pub assigned: Work,
     /// What it has to stop; always empty with the eager protocol.
@@ -60,7 +61,7 @@ pub struct MemberAssignment {
 
 /// The outcome of one computation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assignments {
+pub(crate) struct Assignments {
     /// One entry per member.
     pub members: BTreeMap<MemberId, MemberAssignment>,
     /// Time until the scheduled rebalance in ms; 0 when none.

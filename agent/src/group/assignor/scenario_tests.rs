@@ -1,5 +1,5 @@
-//! Plays rounds of a group: members join and leave, a leader computes, everybody does as told. The scenario files say
-//! what must come out; the property tests make up their own histories.
+//! Plays rounds of a group: members join and leave, a leader computes, everybody does as told. The
+//! scenario files say what must come out; the property tests make up their own histories.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -338,7 +338,8 @@ fn history(happenings: Vec<Happening>, max_delay: i64) -> (Group, MemberId) {
     (group, leader)
 }
 
-/// Rounds as members ask for them: again after a revocation, and when the delay is over. Returns the rounds it took.
+/// Rounds as members ask for them: again after a revocation, and when the delay is over. Returns
+/// the rounds it took.
 fn settle(group: &mut Group, leader: &MemberId) -> usize {
     let mut calm = 0;
     for round in 1..200 {

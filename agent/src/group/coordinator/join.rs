@@ -5,12 +5,13 @@ use std::time::Duration;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::{JoinGroupRequest, SyncGroupRequest};
 use kafka_protocol::protocol::StrBytes;
+use sluice_kafka::connection::{BrokerConnection, ConnectionError, PendingResponse};
+use sluice_kafka::group_of;
 use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol};
 
-use super::super::connection::{BrokerConnection, ConnectionError, PendingResponse};
-use super::super::{group_of, shorten};
+use super::super::shorten;
 use super::WorkerCoordinator;
-use crate::storage::ClusterConfigState;
+use crate::cluster::ClusterConfigState;
 
 impl WorkerCoordinator {
     pub(super) fn join_request(

@@ -1,4 +1,5 @@
-//! The leader's part of a join: compare what members have read, have the assignor decide, write what each is told.
+//! The leader's part of a join: compare what members have read, have the assignor decide, write
+//! what each is told.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use sluice_protocol::{MemberId, Offset};
 use super::super::assignor::incremental::Round;
 use super::super::assignor::{Assignments, Configured, MemberAssignment, eager};
 use super::{Lead, Routing, WorkerCoordinator};
-use crate::storage::ClusterConfigState;
+use crate::cluster::ClusterConfigState;
 
 impl WorkerCoordinator {
     /// The leader's part: decodes what members told, compares config offsets, and has the assignor decide.
@@ -27,7 +28,8 @@ impl WorkerCoordinator {
         for member in &answer.members {
             let id = MemberId::from(member.member_id.as_str());
             let decoded = MemberMetadata::decode(&member.metadata).unwrap_or_else(|error| {
-                tracing::warn!(member = %id, %error, "member metadata is not readable, it counts as a member without work");
+                tracing::warn!(member = %id, %error, "member metadata is not readable, it counts as \
+                     a member without work");
                 MemberMetadata {
                     version: protocol.version(),
                     url: String::new(),
@@ -60,7 +62,8 @@ impl WorkerCoordinator {
         };
         let mismatch = snapshot.offset() < max;
         let (assignments, offset) = if mismatch {
-            tracing::info!(%max, ours = %snapshot.offset(), "a member has read more configs than this leader, assigning nothing");
+            tracing::info!(%max, ours = %snapshot.offset(), "a member has read more configs than \
+                 this leader, assigning nothing");
             let members = metadata
                 .keys()
                 .map(|id| (id.clone(), MemberAssignment::default()))

@@ -1,7 +1,8 @@
-//! Rounds of zombie fencing before exactly-once source tasks start (KIP-618, control plane 8.6).
+//! Rounds of zombie fencing before exactly-once source tasks start (KIP-618).
 //!
-//! After every new set of task configs the leader fences the producers of the earlier tasks, once, and records how many
-//! producers the new set may have. There is one round at a time per connector; whoever asks meanwhile shares its result.
+//! After every new set of task configs the leader fences the producers of the earlier tasks, once,
+//! and records how many producers the new set may have. There is one round at a time per connector;
+//! whoever asks meanwhile shares its result.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,15 +12,13 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use sluice_api::ConnectError;
 use sluice_api::config::Props;
-use sluice_protocol::rest::RestError;
+use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType};
 use tokio_util::sync::CancellationToken;
 
-use super::reconfiguration::call_leader;
-use super::tick::Tick;
+use super::actor::Actor;
 use super::{DistributedHerder, HerderError, HerderResult};
 use crate::connector_reach::usable;
-use crate::group::admin::GroupAdmin;
 use crate::herder::answers;
 use crate::worker::client_configs::connector_admin_props;
 use crate::worker::lifecycle::transactional_id;
@@ -30,7 +29,7 @@ const PARALLEL: usize = 8;
 /// Pause before a leader that could not be reached is asked again, or the one that there is then.
 const FENCING_RETRY: Duration = Duration::from_secs(1);
 
-type Outcome = SharedFuture<BoxFuture<'static, Result<(), RestError>>>;
+type Outcome = SharedFuture<BoxFuture<'static, HerderResult<()>>>;
 
 /// The rounds under way.
 #[derive(Default)]
@@ -72,39 +71,32 @@ struct Round {
     generation: Option<u32>,
 }
 
-fn not_here(error: HerderError) -> RestError {
-    match error {
-        HerderError::Rest(error) => error,
-        HerderError::NotHere { .. } => RestError::no_leader(),
-    }
-}
-
-impl Tick {
+impl Actor {
     /// Joins or begins a round for a connector; `None` if none is needed.
     async fn begin_fencing(&mut self, connector: ConnectorName) -> HerderResult<Option<Outcome>> {
         self.as_leader()?;
-        self.existing(&connector)?;
-        let config = self.snapshot.connector_config(&connector).cloned();
+        self.config.existing(&connector)?;
+        let config = self.config.snapshot.connector_config(&connector).cloned();
         let kind = answers::connector_type(self.shared.worker.plugins(), config.as_deref());
         if kind != ConnectorType::Source {
             let text = format!("Connector {connector} is not a source connector");
-            return Err(RestError::bad_request(text).into());
+            return Err(HerderError::Invalid(text));
         }
         let limit = self.shared.config.millis("worker.sync.timeout.ms");
         self.shared.configs.refresh(limit).await.map_err(|_| {
-            RestError::internal(
+            HerderError::failed(
                 "Failed to read to end of config topic before performing zombie fencing",
             )
         })?;
         self.take_snapshot();
-        if !self.snapshot.pending_fencing(&connector) {
+        if !self.config.snapshot.pending_fencing(&connector) {
             return Ok(None);
         }
         if let Some(outcome) = self.fencings.under_way(&connector) {
             return Ok(Some(outcome));
         }
-        let tasks = self.snapshot.task_count(&connector);
-        let fence = match self.snapshot.task_count_record(&connector) {
+        let tasks = self.config.snapshot.task_count(&connector);
+        let fence = match self.config.snapshot.task_count_record(&connector) {
             None => 0,
             // The new producer fences the old one by itself.
             Some(1) if tasks == 1 => 0,
@@ -113,7 +105,7 @@ impl Tick {
         let plugins = self.shared.worker.plugins();
         let props =
             usable(plugins, &self.shared.config, &config.unwrap_or_default()).map_err(|error| {
-                RestError::internal(format!("config of connector {connector}: {error}"))
+                HerderError::Failed(format!("config of connector {connector}: {error}"))
             })?;
         let round = Round {
             fence: (0..fence)
@@ -124,7 +116,7 @@ impl Tick {
                 .collect(),
             admin: connector_admin_props(&self.shared.config.raw, &props.props),
             tasks,
-            generation: self.snapshot.task_config_generation(&connector),
+            generation: self.config.snapshot.task_config_generation(&connector),
             connector: connector.clone(),
         };
         let superseded = CancellationToken::new();
@@ -132,7 +124,7 @@ impl Tick {
         let outcome = async move {
             running
                 .await
-                .unwrap_or_else(|error| Err(RestError::internal(error.to_string())))
+                .unwrap_or_else(|error| Err(HerderError::failed(error)))
         };
         let outcome = outcome.boxed().shared();
         self.fencings.0.insert(
@@ -155,22 +147,22 @@ impl Tick {
         self.as_leader()?;
         let limit = self.shared.config.millis("worker.sync.timeout.ms");
         self.shared.configs.refresh(limit).await.map_err(|_| {
-            RestError::internal(
+            HerderError::failed(
                 "Failed to read to end of config topic when finishing zombie fencing",
             )
         })?;
         let configs = self.shared.configs.snapshot();
         if configs.task_config_generation(connector) != generation {
-            return Err(RestError::conflict(
-                "Failed to complete zombie fencing because a new set of task configs was generated",
-            )
-            .into());
+            return Err(HerderError::Conflict(
+                "Failed to complete zombie fencing because a new set of task configs was generated"
+                    .to_owned(),
+            ));
         }
         self.shared
             .configs
             .put_task_count_record(connector, tasks)
             .await
-            .map_err(|error| RestError::internal(error.to_string()).into())
+            .map_err(HerderError::failed)
     }
 }
 
@@ -178,7 +170,7 @@ async fn run_round(
     herder: DistributedHerder,
     round: Round,
     superseded: CancellationToken,
-) -> Result<(), RestError> {
+) -> HerderResult<()> {
     let Round {
         connector,
         fence,
@@ -188,10 +180,10 @@ async fn run_round(
     } = round;
     let fencing = async {
         if fence.is_empty() {
-            return Ok::<(), RestError>(());
+            return Ok::<(), HerderError>(());
         }
         let failed = |error: &dyn std::fmt::Display| {
-            RestError::internal(format!("Failed to perform zombie fencing: {error}"))
+            HerderError::Failed(format!("Failed to perform zombie fencing: {error}"))
         };
         let admin = GroupAdmin::new(&admin).map_err(|error| failed(&error))?;
         tracing::info!(%connector, producers = fence.len(), "fencing the producers of earlier tasks");
@@ -205,17 +197,17 @@ async fn run_round(
     tokio::select! {
         fenced = fencing => fenced?,
         () = superseded.cancelled() => {
-            return Err(RestError::conflict(
-                "Fencing failed because new task configurations were generated for the connector",
+            return Err(HerderError::Conflict(
+                "Fencing failed because new task configurations were generated for the connector".to_owned(),
             ));
         }
     }
     herder
-        .on_herder(move |tick| {
-            Box::pin(async move { tick.finish_fencing(&connector, tasks, generation).await })
+        .on_herder(move |actor| {
+            Box::pin(async move { actor.finish_fencing(&connector, tasks, generation).await })
         })
         .await
-        .map_err(not_here)
+        .map_err(HerderError::unforwarded)
 }
 
 impl DistributedHerder {
@@ -226,7 +218,7 @@ impl DistributedHerder {
     pub(super) async fn fence_producers(&self, connector: &ConnectorName) -> HerderResult<()> {
         let name = connector.clone();
         let round = self
-            .on_herder(move |tick| Box::pin(tick.begin_fencing(name)))
+            .on_herder(move |actor| Box::pin(actor.begin_fencing(name)))
             .await?;
         match round {
             None => Ok(()),
@@ -259,48 +251,50 @@ impl TaskChecks {
 
 impl TaskChecks {
     /// Has producers of earlier task configs fenced, by this worker if it leads.
-    async fn fence(&self) -> Result<(), RestError> {
+    async fn fence(&self) -> HerderResult<()> {
         let connector = &self.id.connector;
         match self.herder.fence_producers(connector).await {
-            Ok(()) => Ok(()),
-            Err(HerderError::Rest(error)) => Err(error),
             Err(HerderError::NotHere { url }) => {
                 let url = url.filter(|url| !url.is_empty());
-                let url = url.ok_or_else(RestError::rebalance_conflict)?;
-                let client = &self.herder.shared.client;
-                let call = |url| client.put(url);
-                call_leader(&self.herder, &url, connector, "fence", Vec::new(), call).await
+                let url = url.ok_or_else(HerderError::rebalance_conflict)?;
+                let session = self.herder.shared.configs.snapshot();
+                Ok(self
+                    .herder
+                    .leader(&url, &session)
+                    .put_fence(connector)
+                    .await?)
             }
+            outcome => outcome,
         }
     }
 }
 
-fn refused(doing: &str, error: RestError) -> ConnectError {
-    ConnectError::connect(doing).caused_by(ConnectError::connect(error.message))
+fn refused(doing: &str, error: &HerderError) -> ConnectError {
+    ConnectError::connect(doing).caused_by(ConnectError::connect(error.to_string()))
 }
 
 #[async_trait]
 impl ProducerChecks for TaskChecks {
-    /// A leader that is gone is waited for until the group must have another one: a JVM worker's task fails, and stays so
-    /// although nothing is wrong with it.
+    /// A leader that is gone is waited for until the group must have another one: a JVM worker's
+    /// task fails, and stays so although nothing is wrong with it.
     async fn before(&self) -> sluice_api::Result<()> {
         let config = &self.herder.shared.config;
         let patience = config.millis("session.timeout.ms") + config.millis("rebalance.timeout.ms");
         let deadline = Instant::now() + patience;
-        let mut told = false;
+        let mut logged = false;
         loop {
             match self.fence().await {
                 Err(error) if error.is_retriable() && Instant::now() < deadline => {
-                    if !told {
-                        let why = error.message;
-                        tracing::warn!(task = %self.id, "the task starts when its zombies are fenced: {why}");
-                        told = true;
+                    if !logged {
+                        tracing::warn!(task = %self.id, "the task starts when its zombies are \
+                             fenced: {error}");
+                        logged = true;
                     }
                     tokio::time::sleep(FENCING_RETRY).await;
                 }
                 outcome => {
                     let doing = "Failed to perform round of zombie fencing";
-                    return outcome.map_err(|error| refused(doing, error));
+                    return outcome.map_err(|error| refused(doing, &error));
                 }
             }
         }
@@ -310,21 +304,22 @@ impl ProducerChecks for TaskChecks {
         let (id, generation) = (self.id.clone(), self.generation);
         let current = self
             .herder
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    let limit = tick.shared.config.millis("worker.sync.timeout.ms");
-                    tick.shared
+                    let limit = actor.shared.config.millis("worker.sync.timeout.ms");
+                    actor
+                        .shared
                         .configs
                         .refresh(limit)
                         .await
-                        .map_err(|error| RestError::internal(error.to_string()))?;
-                    let configs = tick.shared.configs.snapshot();
+                        .map_err(HerderError::failed)?;
+                    let configs = actor.shared.configs.snapshot();
                     let unchanged = configs.task_config_generation(&id.connector) == generation;
-                    Ok((unchanged, tick.holds_task(&id)))
+                    Ok((unchanged, actor.placed.holds_task(&id)))
                 })
             })
             .await
-            .map_err(|error| refused("Failed to read the config topic", not_here(error)))?;
+            .map_err(|error| refused("Failed to read the config topic", &error.unforwarded()))?;
         let why = match current {
             (true, true) => return Ok(()),
             (false, _) => "the connector has already generated a new set of task configs",

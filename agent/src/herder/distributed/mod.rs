@@ -1,18 +1,23 @@
 //! The distributed herder: one of a group that shares connectors and tasks (Kafka's `DistributedHerder`).
 //!
-//! * [`DistributedHerder`] is the handle the REST server and the process hold. It answers from the stores, and sends
-//!   everything else to the herder's task as a job.
-//! * `tick` is that task: one loop over group events, changes of the config topic and jobs. Only it touches the group
-//!   membership and decides what runs, so nothing there needs a lock.
-//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of connectors, `fencing`
-//!   keeps zombies of exactly-once source tasks out.
+//! * [`DistributedHerder`] is the handle the REST server and the process hold. It answers from the
+//!   stores, and sends everything else to the herder's task as a job.
+//! * `actor` is that task: one loop over group events, changes of the config topic and jobs. Only
+//!   it touches the group membership and decides what runs, so nothing there needs a lock.
+//! * `requests` are the jobs behind REST calls, `reconfiguration` publishes the task configs of
+//!   connectors, `fencing` keeps zombies of exactly-once source tasks out.
 //!
 //! Invariant: jobs run only while no rebalance is under way, so they see a settled assignment.
 
+mod actor;
+mod config_topic;
+mod config_view;
 mod fencing;
+mod placed;
 mod reconfiguration;
+mod reports;
 mod requests;
-mod tick;
+mod session_key;
 mod troubles;
 
 use std::sync::Arc;
@@ -21,22 +26,20 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use sluice_protocol::WorkerId;
-use sluice_protocol::rest::RestError;
+use sluice_kafka::admin::GroupAdmin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::tick::Tick;
+use self::actor::Actor;
 use self::troubles::Troubles;
-use super::status_reporter::StatusReporter;
 use super::{HerderError, HerderResult};
+use crate::cluster::{ClusterConfigState, ConfigUpdate};
 use crate::group::WorkerCoordinator;
-use crate::group::admin::GroupAdmin;
 use crate::logging::Loggers;
-use crate::storage::{
-    ConfigBackingStore, ConfigUpdate, OffsetBackingStore, StatusBackingStore, StorageError,
-};
-use crate::telemetry::EventLog;
+use crate::session::LeaderClient;
+use crate::status::EventLog;
+use crate::status::StatusReporter;
+use crate::storage::{ConfigBackingStore, OffsetBackingStore, StatusBackingStore, StorageError};
 use crate::telemetry::metrics::ClusterView;
 use crate::worker::lifecycle::Worker;
 use crate::worker_config::WorkerConfig;
@@ -47,11 +50,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everything the herder works with.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The worker's configuration.
     pub config: WorkerConfig,
-    /// Host and port others know this worker by.
-    pub worker_id: WorkerId,
     /// The cluster id of Kafka.
     pub kafka_cluster_id: String,
     /// Connector configs and target states.
@@ -76,7 +77,7 @@ pub struct Parts {
     pub view: Arc<ClusterView>,
 }
 
-type Job = Box<dyn for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send>;
+type Job = Box<dyn for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, ()> + Send>;
 
 struct Shared {
     parts: Parts,
@@ -95,7 +96,7 @@ impl std::ops::Deref for Shared {
 
 /// The handle of the herder. Clones share it.
 #[derive(Clone)]
-pub struct DistributedHerder {
+pub(crate) struct DistributedHerder {
     shared: Arc<Shared>,
 }
 
@@ -117,8 +118,8 @@ pub enum HerderFailure {
 }
 
 /// A herder whose task still has to be run.
-pub struct HerderTask {
-    tick: Tick,
+pub(crate) struct HerderTask {
+    actor: Actor,
 }
 
 impl HerderTask {
@@ -126,14 +127,14 @@ impl HerderTask {
     ///
     /// # Errors
     /// If a store cannot start, or the group refuses the worker.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), HerderFailure> {
-        self.tick.run(stop).await
+    pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), HerderFailure> {
+        self.actor.run(stop).await
     }
 }
 
 impl DistributedHerder {
     /// A herder and its task.
-    pub fn new(
+    pub(crate) fn new(
         parts: Parts,
         group: WorkerCoordinator,
         updates: mpsc::UnboundedReceiver<ConfigUpdate>,
@@ -146,37 +147,37 @@ impl DistributedHerder {
             jobs,
         });
         let herder = Self { shared };
-        let tick = Tick::new(herder.clone(), group, updates, inbox);
-        (herder, HerderTask { tick })
+        let actor = Actor::new(herder.clone(), group, updates, inbox);
+        (herder, HerderTask { actor })
     }
 
     /// Runs a job on the herder's task and waits for its answer.
     async fn on_herder<T, F>(&self, job: F) -> HerderResult<T>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
     {
         match self.on_herder_within(REQUEST_TIMEOUT, job).await {
             Some(answer) => answer,
-            None => Err(RestError::internal(self.timeout_text()).into()),
+            None => Err(HerderError::Failed(self.timeout_text())),
         }
     }
 
     async fn on_herder_within<T, F>(&self, limit: Duration, job: F) -> Option<HerderResult<T>>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, HerderResult<T>> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        let job: Job = Box::new(move |tick| {
+        let job: Job = Box::new(move |actor| {
             Box::pin(async move {
                 // A caller that gave up waiting must not have its change carried out behind its back.
                 if !sender.is_closed() {
-                    let _ = sender.send(job(tick).await);
+                    let _ = sender.send(job(actor).await);
                 }
             })
         });
-        let down = || HerderError::from(RestError::internal("Worker is shutting down"));
+        let down = || HerderError::failed("Worker is shutting down");
         if self.shared.jobs.send(job).is_err() {
             return Some(Err(down()));
         }
@@ -190,10 +191,19 @@ impl DistributedHerder {
     /// Sends a job without waiting.
     fn send_job<F>(&self, job: F)
     where
-        F: for<'a> FnOnce(&'a mut Tick) -> BoxFuture<'a, ()> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Actor) -> BoxFuture<'a, ()> + Send + 'static,
     {
         // After shutdown there is nothing left to do.
         let _ = self.shared.jobs.send(Box::new(job));
+    }
+
+    /// The leader at this URL, for requests signed with the session key of `configs`.
+    fn leader<'a>(&'a self, url: &'a str, configs: &'a ClusterConfigState) -> LeaderClient<'a> {
+        LeaderClient {
+            client: &self.shared.client,
+            url,
+            key: configs.session_key().map(|key| key.key.as_slice()),
+        }
     }
 
     fn timeout_text(&self) -> String {
@@ -220,7 +230,8 @@ impl Stage {
         Some(match self.completed {
             None => format!("The worker is currently {description}, which began at {began}."),
             Some(completed) => format!(
-                "The last operation the worker completed was {description}, which began at {began} and completed at {}.",
+                "The last operation the worker completed was {description}, which began at {began} \
+                 and completed at {}.",
                 instant(completed)
             ),
         })

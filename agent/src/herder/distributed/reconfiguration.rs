@@ -5,20 +5,19 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sluice_api::error::ConnectError;
-use sluice_protocol::rest::{ErrorMessage, RestError};
 use sluice_protocol::telemetry::{ConfigAction, Event, Severity};
 use sluice_protocol::{ConfigMap, ConnectorName, TargetState};
 use tokio::task::AbortHandle;
 
-use super::tick::Tick;
+use super::actor::Actor;
+use super::placed::Placed;
 use super::{DistributedHerder, HerderError, HerderResult};
-use crate::causes::with_causes;
-use crate::rest::signature::{ALGORITHM_HEADER, HMAC_SHA256, SIGNATURE_HEADER, sign};
+use crate::session::LeaderError;
 use crate::worker::connector::ConnectorRequests;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A 403 this early means that the session key is being renewed.
+/// A refused signature this early means that the session key is being renewed.
 const KEY_RENEWAL: Duration = Duration::from_secs(60);
 
 /// Passes a connector's requests on to the herder.
@@ -37,19 +36,22 @@ impl Requests {
 impl ConnectorRequests for Requests {
     fn request_task_reconfiguration(&self, connector: &ConnectorName) {
         let connector = connector.clone();
-        self.herder.send_job(move |tick| {
+        self.herder.send_job(move |actor| {
             Box::pin(async move {
-                tick.reconfigure(connector);
+                actor.placed.reconfigure(connector);
             })
         });
     }
 
     fn request_restart(&self, connector: &ConnectorName) {
         let connector = connector.clone();
-        self.herder.send_job(move |tick| {
+        self.herder.send_job(move |actor| {
             Box::pin(async move {
-                if tick.shared.worker.has_connector(&connector) {
-                    tick.restart_instance(&connector).await;
+                if actor.shared.worker.has_connector(&connector) {
+                    actor
+                        .placed
+                        .restart_instance(&actor.config.snapshot, &connector)
+                        .await;
                 }
             })
         });
@@ -96,27 +98,29 @@ enum Publication {
     Send { leader_url: String },
 }
 
-impl Tick {
+impl DistributedHerder {
     /// Waits for a transition of a connector's instance, then makes task configs if it went to STARTED.
     pub(super) fn reconfigure_after(
-        &mut self,
+        &self,
         connector: ConnectorName,
         target: TargetState,
         transition: impl Future<Output = Result<(), ConnectError>> + Send + 'static,
     ) {
-        let herder = self.herder.clone();
+        let herder = self.clone();
         tokio::spawn(async move {
             // A failure was reported already, as the state of the connector.
             if transition.await.is_ok() && target == TargetState::Started {
-                herder.send_job(move |tick| {
+                herder.send_job(move |actor| {
                     Box::pin(async move {
-                        tick.reconfigure(connector);
+                        actor.placed.reconfigure(connector);
                     })
                 });
             }
         });
     }
+}
 
+impl Placed {
     /// Asks a connector for task configs and publishes them if they differ, until that works.
     pub(super) fn reconfigure(&mut self, connector: ConnectorName) {
         let (herder, name) = (self.herder.clone(), connector.clone());
@@ -124,11 +128,14 @@ impl Tick {
             let began = Instant::now();
             let mut pause = FIRST_PAUSE;
             while let Err(error) = attempt(&herder, &name).await {
-                let renewal = error.status == 403 && began.elapsed() < KEY_RENEWAL;
+                let renewal = matches!(error, HerderError::Leader(LeaderError::OtherKey(_)))
+                    && began.elapsed() < KEY_RENEWAL;
                 if renewal {
-                    tracing::debug!(connector = %name, %error, "the leader has another session key, trying again");
+                    tracing::debug!(connector = %name, %error, "the leader has another session key, \
+                         trying again");
                 } else {
-                    tracing::warn!(connector = %name, %error, ?pause, "cannot publish task configs, trying again");
+                    tracing::warn!(connector = %name, %error, ?pause, "cannot publish task configs, \
+                         trying again");
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -137,12 +144,14 @@ impl Tick {
         self.reconfigurations
             .replace(connector, running.abort_handle());
     }
+}
 
+impl Actor {
     fn begin_reconfiguration(&self, connector: &ConnectorName) -> Step {
-        if self.snapshot.target_state(connector) != Some(TargetState::Started) {
+        if self.config.snapshot.target_state(connector) != Some(TargetState::Started) {
             return Step::Skip;
         }
-        let Some(config) = self.snapshot.connector_config(connector) else {
+        let Some(config) = self.config.snapshot.connector_config(connector) else {
             return Step::Skip;
         };
         match self.shared.worker.task_configs(connector, config) {
@@ -167,10 +176,10 @@ impl Tick {
         }
         let leader_url = self.group.leader_url().unwrap_or_default().to_owned();
         if leader_url.is_empty() {
-            return Err(RestError::internal(
-                "Request to leader to reconfigure connector tasks failed because the URL of the leader's REST interface is empty!",
-            )
-            .into());
+            return Err(HerderError::failed(
+                "Request to leader to reconfigure connector tasks failed because the URL of the \
+                 leader's REST interface is empty!",
+            ));
         }
         Ok(Publication::Send { leader_url })
     }
@@ -185,7 +194,7 @@ impl Tick {
             .configs
             .put_task_configs(connector, configs)
             .await
-            .map_err(|error| RestError::internal(error.to_string()))?;
+            .map_err(HerderError::failed)?;
         self.shared.events.record(
             Severity::Info,
             Event::ConfigWrite {
@@ -199,29 +208,26 @@ impl Tick {
     }
 
     fn task_configs_differ(&self, connector: &ConnectorName, configs: &[ConfigMap]) -> bool {
-        let stored = self.snapshot.all_task_configs(connector);
-        let count = usize::try_from(self.snapshot.task_count(connector)).unwrap_or(usize::MAX);
+        let stored = self.config.snapshot.all_task_configs(connector);
+        let count =
+            usize::try_from(self.config.snapshot.task_count(connector)).unwrap_or(usize::MAX);
         count != configs.len()
             || stored.len() != configs.len()
             || stored
                 .iter()
                 .zip(configs)
                 .any(|(stored, new)| **stored != *new)
-            || self.snapshot.applied_connector_config(connector)
-                != self.snapshot.connector_config(connector)
+            || self.config.snapshot.applied_connector_config(connector)
+                != self.config.snapshot.connector_config(connector)
     }
 }
 
-async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Result<(), RestError> {
-    let plain = |error: HerderError| match error {
-        HerderError::Rest(error) => error,
-        HerderError::NotHere { .. } => RestError::no_leader(),
-    };
+async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> HerderResult<()> {
     let name = connector.clone();
     let step = herder
-        .on_herder(move |tick| Box::pin(async move { Ok(tick.begin_reconfiguration(&name)) }))
+        .on_herder(move |actor| Box::pin(async move { Ok(actor.begin_reconfiguration(&name)) }))
         .await
-        .map_err(plain)?;
+        .map_err(HerderError::unforwarded)?;
     let Step::Ask(asked) = step else {
         return Ok(());
     };
@@ -229,77 +235,22 @@ async fn attempt(herder: &DistributedHerder, connector: &ConnectorName) -> Resul
         Ok(configs) => configs,
         // Too many tasks have made the connector FAILED; asking again would not help.
         Err(error) if error.kind() == sluice_api::error::ErrorKind::TooManyTasks => return Ok(()),
-        Err(error) => return Err(RestError::internal(error.to_string())),
+        Err(error) => return Err(HerderError::failed(error)),
     };
     let (name, published) = (connector.clone(), configs.clone());
     let publication = herder
-        .on_herder(move |tick| Box::pin(async move { tick.publish(&name, published).await }))
+        .on_herder(move |actor| Box::pin(async move { actor.publish(&name, published).await }))
         .await
-        .map_err(plain)?;
+        .map_err(HerderError::unforwarded)?;
     match publication {
         Publication::Done => Ok(()),
-        Publication::Send { leader_url } => send(herder, connector, &leader_url, &configs).await,
+        Publication::Send { leader_url } => {
+            let body = serde_json::to_vec(&configs).map_err(|error| {
+                HerderError::Failed(format!("cannot send task configs to the leader: {error}"))
+            })?;
+            let session = herder.shared.configs.snapshot();
+            let leader = herder.leader(&leader_url, &session);
+            Ok(leader.post_task_configs(connector, body).await?)
+        }
     }
-}
-
-async fn send(
-    herder: &DistributedHerder,
-    connector: &ConnectorName,
-    leader_url: &str,
-    configs: &[ConfigMap],
-) -> Result<(), RestError> {
-    let body = serde_json::to_vec(configs).map_err(|error| {
-        RestError::internal(format!("cannot send task configs to the leader: {error}"))
-    })?;
-    let client = &herder.shared.client;
-    let call = |url| client.post(url).header("Content-Type", "application/json");
-    call_leader(herder, leader_url, connector, "tasks", body, call).await
-}
-
-/// Makes an internal, signed request to the leader: `call` of `connectors/NAME/WHAT` with a body (KIP-507).
-///
-/// # Errors
-/// The leader could not be reached, or its answer.
-pub(super) async fn call_leader(
-    herder: &DistributedHerder,
-    leader_url: &str,
-    connector: &ConnectorName,
-    what: &str,
-    body: Vec<u8>,
-    call: impl FnOnce(reqwest::Url) -> reqwest::RequestBuilder,
-) -> Result<(), RestError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        RestError::internal(format!(
-            "the leader cannot be asked for {what} of connector {connector}: {error}"
-        ))
-    };
-    let mut url = reqwest::Url::parse(leader_url).map_err(|error| failed(&error))?;
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty()
-            .extend(["connectors", connector.as_str(), what]);
-    }
-    let mut request = call(url);
-    if let Some(key) = herder.shared.configs.snapshot().session_key() {
-        request = request
-            .header(SIGNATURE_HEADER, sign(&key.key, &body))
-            .header(ALGORITHM_HEADER, HMAC_SHA256);
-    }
-    let reply = request
-        .body(body)
-        .send()
-        .await
-        // The group will have another leader if this one is gone.
-        .map_err(|error| RestError::new(503, failed(&with_causes(&error.without_url())).message))?;
-    let status = reply.status();
-    if status.is_success() {
-        return Ok(());
-    }
-    let text = reply.bytes().await.unwrap_or_default();
-    let error: Option<ErrorMessage> = serde_json::from_slice(&text).ok();
-    Err(RestError::new(
-        status.as_u16(),
-        error
-            .and_then(|error| error.message)
-            .unwrap_or_else(|| status.to_string()),
-    ))
 }

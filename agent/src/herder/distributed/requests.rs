@@ -1,4 +1,5 @@
-//! The calls of the REST API on a distributed worker: which run on the herder's task, which on the leader or owner.
+//! The calls of the REST API on a distributed worker: which run on the herder's task, which on the
+//! leader or owner.
 
 use std::sync::Arc;
 
@@ -6,8 +7,8 @@ use async_trait::async_trait;
 use sluice_protocol::config_topic::RestartRequest;
 use sluice_protocol::group::Subprotocol;
 use sluice_protocol::rest::{
-    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, RestError,
-    ServerInfo, TaskInfo,
+    ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, ServerInfo,
+    TaskInfo,
 };
 use sluice_protocol::telemetry::{Caller, ConfigAction, Event, Severity};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType, TargetState};
@@ -16,16 +17,16 @@ use super::super::restart_plan::RestartPlan;
 use super::super::{
     Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOptions, answers, capability,
 };
-use super::tick::Tick;
+use super::actor::Actor;
 use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
 use crate::herder::offsets::OffsetAccess;
 use crate::logging::Loggers;
-use crate::rest::signature::RequestSignature;
+use crate::session::RequestSignature;
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker_config::ExactlyOnceSupport;
 
-impl Tick {
+impl Actor {
     pub(super) fn as_leader(&self) -> HerderResult<()> {
         if self.group.is_leader() {
             return Ok(());
@@ -33,13 +34,6 @@ impl Tick {
         Err(HerderError::NotHere {
             url: self.group.leader_url().map(str::to_owned),
         })
-    }
-
-    pub(super) fn existing(&self, name: &str) -> HerderResult<()> {
-        if self.snapshot.contains(name) {
-            return Ok(());
-        }
-        Err(RestError::connector_not_found(name).into())
     }
 
     /// Where to send a call for a connector's owner: the owner if this worker leads, else the leader.
@@ -64,12 +58,16 @@ impl Tick {
         caller: Caller,
     ) -> HerderResult<(bool, ConnectorInfo)> {
         self.as_leader()?;
-        let exists = self.snapshot.contains(&name);
+        let exists = self.config.snapshot.contains(&name);
         if exists && !allow_replace {
-            return Err(RestError::conflict(format!("Connector {name} already exists")).into());
+            return Err(HerderError::Conflict(format!(
+                "Connector {name} already exists"
+            )));
         }
-        let keys =
-            answers::changed_keys(self.snapshot.connector_config(&name).map(|c| &**c), &config);
+        let keys = answers::changed_keys(
+            self.config.snapshot.connector_config(&name).map(|c| &**c),
+            &config,
+        );
         self.shared
             .configs
             .put_connector_config(&name, config, initial_state)
@@ -86,8 +84,8 @@ impl Tick {
     }
 
     async fn stop(&mut self, name: ConnectorName, caller: Caller) -> HerderResult<()> {
-        if !self.snapshot.contains(&name) {
-            return Err(RestError::unknown_connector(&name).into());
+        if !self.config.snapshot.contains(&name) {
+            return Err(HerderError::unknown_connector(&name));
         }
         self.as_leader()?;
         let configs = self.shared.configs.clone();
@@ -193,26 +191,28 @@ impl Herder for DistributedHerder {
 
     async fn connector_info(&self, name: &str) -> HerderResult<ConnectorInfo> {
         let name = name.to_owned();
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                let plugins = tick.shared.worker.plugins();
-                Ok(answers::connector_info(&tick.snapshot, plugins, &name)?)
+                let plugins = actor.shared.worker.plugins();
+                answers::connector_info(&actor.config.snapshot, plugins, &name)
             })
         })
         .await
     }
 
     async fn connector_infos(&self) -> HerderResult<Vec<ConnectorInfo>> {
-        self.on_herder(|tick| {
+        self.on_herder(|actor| {
             Box::pin(async move {
-                let plugins = tick.shared.worker.plugins();
-                let info =
-                    |name: &ConnectorName| answers::connector_info(&tick.snapshot, plugins, name);
-                Ok(tick
+                let plugins = actor.shared.worker.plugins();
+                let info = |name: &ConnectorName| {
+                    answers::connector_info(&actor.config.snapshot, plugins, name)
+                };
+                actor
+                    .config
                     .snapshot
                     .connectors()
                     .map(info)
-                    .collect::<Result<_, _>>()?)
+                    .collect::<Result<_, _>>()
             })
         })
         .await
@@ -221,18 +221,13 @@ impl Herder for DistributedHerder {
     fn connector_status(&self, name: &str) -> HerderResult<ConnectorStateInfo> {
         let configs = self.shared.configs.snapshot();
         let statuses = self.shared.statuses.as_ref();
-        Ok(answers::connector_status(
-            &configs,
-            statuses,
-            self.shared.worker.plugins(),
-            name,
-        )?)
+        answers::connector_status(&configs, statuses, self.shared.worker.plugins(), name)
     }
 
     async fn task_infos(&self, name: &str) -> HerderResult<Vec<TaskInfo>> {
         let name = name.to_owned();
-        self.on_herder(move |tick| {
-            Box::pin(async move { Ok(answers::task_infos(&tick.snapshot, &name)?) })
+        self.on_herder(move |actor| {
+            Box::pin(async move { answers::task_infos(&actor.config.snapshot, &name) })
         })
         .await
     }
@@ -247,8 +242,15 @@ impl Herder for DistributedHerder {
     ) -> HerderResult<(bool, ConnectorInfo)> {
         validation::refuse_faults(&self.validate(config.clone()).await?)?;
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| {
-            Box::pin(tick.write_connector(name, config, initial_state, allow_replace, None, caller))
+        self.on_herder(move |actor| {
+            Box::pin(actor.write_connector(
+                name,
+                config,
+                initial_state,
+                allow_replace,
+                None,
+                caller,
+            ))
         })
         .await
     }
@@ -261,11 +263,12 @@ impl Herder for DistributedHerder {
     ) -> HerderResult<ConnectorInfo> {
         let wanted = name.to_owned();
         let current = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    tick.as_leader()?;
-                    tick.existing(&wanted)?;
-                    Ok(tick
+                    actor.as_leader()?;
+                    actor.config.existing(&wanted)?;
+                    Ok(actor
+                        .config
                         .snapshot
                         .connector_config(&wanted)
                         .cloned()
@@ -277,9 +280,9 @@ impl Herder for DistributedHerder {
         validation::refuse_faults(&self.validate(config.clone()).await?)?;
         let (name, caller) = (ConnectorName::from(name), caller.clone());
         let (_, info) = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 let action = Some(ConfigAction::Patch);
-                Box::pin(tick.write_connector(name, config, None, true, action, caller))
+                Box::pin(actor.write_connector(name, config, None, true, action, caller))
             })
             .await?;
         Ok(info)
@@ -287,12 +290,13 @@ impl Herder for DistributedHerder {
 
     async fn delete_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                tick.existing(&name)?;
-                tick.shared.configs.remove_connector_config(&name).await?;
-                tick.shared
+                actor.as_leader()?;
+                actor.config.existing(&name)?;
+                actor.shared.configs.remove_connector_config(&name).await?;
+                actor
+                    .shared
                     .config_written(&name, ConfigAction::Delete, Vec::new(), &caller);
                 Ok(())
             })
@@ -307,7 +311,7 @@ impl Herder for DistributedHerder {
         caller: &Caller,
     ) -> HerderResult<()> {
         if !self.shared.configs.snapshot().contains(name) {
-            return Err(RestError::unknown_connector(name).into());
+            return Err(HerderError::unknown_connector(name));
         }
         let name = ConnectorName::from(name);
         self.shared.configs.put_target_state(&name, target).await?;
@@ -323,27 +327,30 @@ impl Herder for DistributedHerder {
 
     async fn stop_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| Box::pin(tick.stop(name, caller)))
+        self.on_herder(move |actor| Box::pin(actor.stop(name, caller)))
             .await
     }
 
     async fn restart_connector(&self, name: &str, caller: &Caller) -> HerderResult<()> {
         let wanted = ConnectorName::from(name);
         let started = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    if !tick.snapshot.contains(&wanted) {
+                    if !actor.config.snapshot.contains(&wanted) {
                         let text = format!("Unknown connector: {wanted}");
-                        return Err(RestError::not_found(text).into());
+                        return Err(HerderError::NotFound(text));
                     }
-                    if !tick.shared.worker.has_connector(&wanted) {
-                        return Err(tick.not_assigned(tick.group.connector_owner_url(&wanted)));
+                    if !actor.shared.worker.has_connector(&wanted) {
+                        return Err(actor.not_assigned(actor.group.connector_owner_url(&wanted)));
                     }
-                    tick.shared
+                    actor
+                        .shared
                         .worker
                         .stop_connectors(std::slice::from_ref(&wanted))
                         .await;
-                    Ok(tick.start_connector(&wanted))
+                    Ok(actor
+                        .placed
+                        .start_connector(&actor.config.snapshot, &wanted))
                 })
             })
             .await?;
@@ -355,10 +362,12 @@ impl Herder for DistributedHerder {
         };
         started
             .await
-            .map_err(|_| RestError::internal(format!("Failed to start connector: {name}")))?;
-        self.send_job(move |tick| {
+            .map_err(|_| HerderError::Failed(format!("Failed to start connector: {name}")))?;
+        self.send_job(move |actor| {
             Box::pin(async move {
-                tick.reconfigure_after(name, target, std::future::ready(Ok(())));
+                actor
+                    .herder
+                    .reconfigure_after(name, target, std::future::ready(Ok(())));
             })
         });
         Ok(())
@@ -371,17 +380,17 @@ impl Herder for DistributedHerder {
         caller: &Caller,
     ) -> HerderResult<ConnectorStateInfo> {
         let (name, caller) = (ConnectorName::from(name), caller.clone());
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                if !tick.snapshot.contains(&name) {
-                    return Err(RestError::not_found(format!("Unknown connector: {name}")).into());
+                actor.as_leader()?;
+                if !actor.config.snapshot.contains(&name) {
+                    return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
                 }
-                let shared = tick.shared.clone();
+                let shared = actor.shared.clone();
                 let missing =
-                    |_| RestError::not_found(format!("Status for connector {name} not found"));
+                    |_| HerderError::NotFound(format!("Status for connector {name} not found"));
                 let state = answers::connector_status(
-                    &tick.snapshot,
+                    &actor.config.snapshot,
                     shared.statuses.as_ref(),
                     shared.worker.plugins(),
                     &name,
@@ -402,26 +411,27 @@ impl Herder for DistributedHerder {
 
     async fn restart_task(&self, id: &ConnectorTaskId, caller: &Caller) -> HerderResult<()> {
         let (id, caller) = (id.clone(), caller.clone());
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                answers::known_task(&tick.snapshot, &id)?;
-                if !tick.holds_task(&id) {
-                    return Err(tick.not_assigned(tick.group.task_owner_url(&id)));
+                answers::known_task(&actor.config.snapshot, &id)?;
+                if !actor.placed.holds_task(&id) {
+                    return Err(actor.not_assigned(actor.group.task_owner_url(&id)));
                 }
-                tick.shared.restart_asked(
+                actor.shared.restart_asked(
                     &id.connector,
                     Some(id.task),
                     RestartOptions::default(),
                     &caller,
                 );
-                tick.shared
+                actor
+                    .shared
                     .worker
                     .stop_tasks(std::slice::from_ref(&id))
                     .await;
-                if tick.start_task(&id) {
+                if actor.placed.start_task(&actor.config.snapshot, &id) {
                     Ok(())
                 } else {
-                    Err(RestError::internal(format!("Failed to start task: {id}")).into())
+                    Err(HerderError::Failed(format!("Failed to start task: {id}")))
                 }
             })
         })
@@ -431,10 +441,11 @@ impl Herder for DistributedHerder {
     async fn offsets(&self, name: &str) -> HerderResult<ConnectorOffsets> {
         let wanted = name.to_owned();
         let config = self
-            .on_herder(move |tick| {
+            .on_herder(move |actor| {
                 Box::pin(async move {
-                    tick.existing(&wanted)?;
-                    Ok(tick
+                    actor.config.existing(&wanted)?;
+                    Ok(actor
+                        .config
                         .snapshot
                         .connector_config(&wanted)
                         .cloned()
@@ -442,7 +453,7 @@ impl Herder for DistributedHerder {
                 })
             })
             .await?;
-        Ok(self.offset_access().read(&name.into(), &config).await?)
+        self.offset_access().read(&name.into(), &config).await
     }
 
     async fn modify_offsets(
@@ -457,13 +468,13 @@ impl Herder for DistributedHerder {
         let exactly_once = self.shared.config.exactly_once() == ExactlyOnceSupport::Enabled;
         if exactly_once && kind == ConnectorType::Source {
             self.fence_producers(&name).await.map_err(|error| match error {
-                HerderError::Rest(error) => {
-                    tracing::warn!(connector = %name, %error, "zombie fencing before a change of offsets");
-                    HerderError::Rest(RestError::internal(
-                        "Failed to perform zombie fencing for source connector prior to modifying offsets",
-                    ))
-                }
                 not_here @ HerderError::NotHere { .. } => not_here,
+                error => {
+                    tracing::warn!(connector = %name, %error, "zombie fencing before a change of offsets");
+                    HerderError::failed(
+                        "Failed to perform zombie fencing for source connector prior to modifying offsets",
+                    )
+                }
             })?;
             config = self.stopped_connector(&name).await?;
         }
@@ -488,19 +499,18 @@ impl Herder for DistributedHerder {
     ) -> HerderResult<()> {
         self.verify(&signature)?;
         let name = ConnectorName::from(name);
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                tick.existing(&name)?;
+                actor.as_leader()?;
+                actor.config.existing(&name)?;
                 // What the herder has taken in may be behind a stop that was just written.
-                let target = tick.shared.configs.snapshot().target_state(&name);
+                let target = actor.shared.configs.snapshot().target_state(&name);
                 if target == Some(TargetState::Stopped) && !configs.is_empty() {
-                    return Err(RestError::bad_request(format!(
+                    return Err(HerderError::Invalid(format!(
                         "Cannot submit non-empty set of task configs for stopped connector {name}"
-                    ))
-                    .into());
+                    )));
                 }
-                tick.write_task_configs(&name, configs).await
+                actor.write_task_configs(&name, configs).await
             })
         })
         .await
@@ -573,23 +583,23 @@ impl DistributedHerder {
     /// The config of a connector whose offsets may be changed now.
     async fn stopped_connector(&self, name: &ConnectorName) -> HerderResult<Arc<ConfigMap>> {
         let name = name.clone();
-        self.on_herder(move |tick| {
+        self.on_herder(move |actor| {
             Box::pin(async move {
-                tick.as_leader()?;
-                let limit = tick.shared.config.millis("worker.sync.timeout.ms");
-                tick.shared.configs.refresh(limit).await.map_err(|_| {
-                    RestError::internal(
+                actor.as_leader()?;
+                let limit = actor.shared.config.millis("worker.sync.timeout.ms");
+                actor.shared.configs.refresh(limit).await.map_err(|_| {
+                    HerderError::failed(
                         "Failed to read to end of config topic before modifying connector offsets",
                     )
                 })?;
-                let configs = tick.shared.configs.snapshot();
+                let configs = actor.shared.configs.snapshot();
                 let Some(config) = configs.connector_config(&name) else {
-                    return Err(RestError::connector_not_found(&name).into());
+                    return Err(HerderError::connector_not_found(&name));
                 };
                 if configs.target_state(&name) != Some(TargetState::Stopped)
                     || configs.task_count(&name) != 0
                 {
-                    return Err(crate::herder::offsets::not_stopped(&name).into());
+                    return Err(crate::herder::offsets::not_stopped(&name));
                 }
                 Ok(config.clone())
             })

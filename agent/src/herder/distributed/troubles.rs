@@ -1,11 +1,14 @@
-//! What the herder tries again and again: its cause is logged once and then counted, each attempt waits longer, and
-//! `/health` knows it.
+//! What the herder tries again and again: its cause is logged once and then counted, each attempt
+//! waits longer, and `/health` knows it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sluice_protocol::telemetry::{Event, Severity};
 use tokio::time::Instant;
+
+use super::Shared;
 
 /// Pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -27,7 +30,8 @@ struct Trouble {
 pub(super) struct Failed {
     /// How long to wait before the next attempt.
     pub(super) pause: Duration,
-    /// What to log, if it is worth a line: the first failure, one with another cause, and each time the count has doubled.
+    /// What to log, if it is worth a line: the first failure, one with another cause, and each time
+    /// the count has doubled.
     pub(super) line: Option<String>,
 }
 
@@ -84,6 +88,44 @@ impl Trouble {
                 since.elapsed().as_secs()
             ),
         }
+    }
+}
+
+impl Shared {
+    /// Notes a failed attempt, and returns how long the next one has to wait.
+    pub(super) fn failed(&self, what: &'static str, cause: &str) -> Duration {
+        let failed = self.troubles.failed(what, cause);
+        if let Some(line) = failed.line {
+            self.trouble(&line, false);
+        }
+        failed.pause
+    }
+
+    /// Notes that what may have failed before works.
+    pub(super) fn passed(&self, what: &'static str) {
+        if self.troubles.passed(what) {
+            self.trouble(&format!("works again: {what}"), true);
+        }
+    }
+
+    pub(super) fn trouble(&self, what: &str, recovered: bool) {
+        let severity = if recovered {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
+        if recovered {
+            tracing::info!("{what}");
+        } else {
+            tracing::warn!("{what}");
+        }
+        self.events.record(
+            severity,
+            Event::Trouble {
+                what: what.to_owned(),
+                recovered,
+            },
+        );
     }
 }
 

@@ -1,82 +1,25 @@
-//! From what was consumed to the records of the next `put`: converters, then transformations.
+//! From a consumed record to one of the next `put`: converters, then transformations.
 
-use sluice_api::record::same_name;
 use sluice_api::{
-    ConnectError, ConnectRecord, Headers, OffsetAndMetadata, RawRecord, RecordOrigin, Result,
-    SchemaAndValue, SinkRecord, TimestampType, TopicPartition,
+    ConnectError, ConnectRecord, Headers, RawRecord, RecordOrigin, Result, SchemaAndValue,
+    SinkRecord, TimestampType,
 };
 
-use super::Loop;
-use crate::worker::errors::{Attempts, Decision, Stage, Tolerated};
+use super::reporting::Reporting;
+use crate::worker::errors::{Stage, Tolerated, attempt};
 use crate::worker::sink_context::ConsumedSubject;
+use crate::worker::task_context::TaskContext;
 
-impl Loop<'_> {
-    /// Converts what was polled and appends it to the batch. What was dropped counts as read all the same.
-    pub(super) async fn convert(&mut self) -> Result<()> {
-        if self.raw.is_empty() {
-            return Ok(());
-        }
-        let raw = std::mem::take(&mut self.raw);
-        self.context.metrics.on_batch_in(raw.len() as u64);
-        self.batch.reserve(raw.len());
-        let mut bytes = 0_u64;
-        let mut run: Option<(&RawRecord, i64)> = None;
-        for record in &raw {
-            bytes += (record.key.as_ref().map_or(0, bytes::Bytes::len)
-                + record.value.as_ref().map_or(0, bytes::Bytes::len)) as u64;
-            match &mut run {
-                Some((first, next))
-                    if first.partition == record.partition
-                        && same_name(&first.topic, &record.topic) =>
-                {
-                    *next = record.offset + 1;
-                }
-                _ => {
-                    self.note_run(run.take());
-                    self.note_position(record);
-                    run = Some((record, record.offset + 1));
-                }
-            }
-            if !self.convert_at_once(record)
-                && let Some(converted) = self.convert_record(record).await?
-            {
-                self.batch.push(converted);
-            }
-        }
-        self.note_run(run);
-        self.context.metrics.on_bytes(bytes);
-        // The room is used again.
-        self.raw = raw;
-        match &self.reporter {
-            Some(reporter) => reporter.keep(&mut self.raw),
-            None => self.raw.clear(),
-        }
-        Ok(())
-    }
+/// What converting takes. It changes nothing of the loop.
+pub(super) struct Conversion<'a> {
+    pub(super) context: &'a TaskContext,
+    pub(super) reporting: &'a Reporting,
+}
 
-    fn note_run(&mut self, run: Option<(&RawRecord, i64)>) {
-        if let Some((record, next)) = run {
-            self.original.insert(
-                TopicPartition::new(record.topic.clone(), record.partition),
-                next,
-            );
-        }
-    }
-
-    /// The first record of a partition shows where reading began; and its topic is in use.
-    fn note_position(&mut self, record: &RawRecord) {
-        let tp = TopicPartition::new(record.topic.clone(), record.partition);
-        self.last_committed
-            .entry(tp)
-            .or_insert_with(|| OffsetAndMetadata::new(record.offset));
-        self.context
-            .topics
-            .on_topic_used(&self.context.id, &record.topic);
-    }
-
-    /// Converts a record that needs nothing but its converters, without the cost of a future; false if it needs more,
-    /// or if anything went wrong, which happens in [`Loop::convert_record`] again.
-    fn convert_at_once(&mut self, raw: &RawRecord) -> bool {
+impl Conversion<'_> {
+    /// Converts a record that needs nothing but its converters, without the cost of a future; false
+    /// if it needs more, or if anything went wrong, which happens in [`Conversion::record`] again.
+    pub(super) fn at_once(&self, raw: &RawRecord, records: &mut Vec<SinkRecord>) -> bool {
         let plugins = &self.context.plugins;
         if !plugins.transformations.is_empty() || !raw.headers.is_empty() || raw.timestamp < -1 {
             return false;
@@ -92,71 +35,42 @@ impl Loop<'_> {
             return false;
         };
         let record = connect_record(raw, key, value, Headers::new());
-        self.batch.push(sink_record(raw, record));
+        records.push(sink_record(raw, record));
         true
     }
 
-    async fn convert_record(&self, raw: &RawRecord) -> Result<Option<SinkRecord>> {
+    /// Converts and transforms a record; `None` if it is dropped.
+    pub(super) async fn record(&self, raw: &RawRecord) -> Result<Option<SinkRecord>> {
         let plugins = &self.context.plugins;
         let subject = ConsumedSubject(raw);
-        macro_rules! step {
-            ($call:expr, $after_error:ident($($argument:expr),*)) => {
-                match $call {
-                    Ok(converted) => converted,
-                    Err(first) => {
-                        let mut attempts = Attempts::default();
-                        let mut error = first;
-                        loop {
-                            let decision = self
-                                .operator
-                                .$after_error($($argument),*, &subject, &mut attempts, error)
-                                .await;
-                            match decision {
-                                Decision::Skip => return Ok(None),
-                                Decision::Fail(error) => return Err(error),
-                                Decision::Retry => match $call {
-                                    Ok(converted) => break converted,
-                                    Err(next) => error = next,
-                                },
-                            }
-                        }
-                    }
-                }
-            };
-        }
-        let key: SchemaAndValue = step!(
+        let operator = &self.reporting.operator;
+        let key = attempt!(
             plugins
                 .key_converter
                 .to_connect_data(&raw.topic, raw.key.as_ref()),
-            after_conversion(
-                &*plugins.key_converter,
-                Stage::KeyConverter,
-                &plugins.key_converter_class
-            )
+            |attempts, error| {
+                let stage = Stage::KeyConverter;
+                operator
+                    .after_conversion(plugins, stage, &subject, &mut attempts, error)
+                    .await
+            }
         );
-        let value: SchemaAndValue = step!(
+        let Some(key) = key? else { return Ok(None) };
+        let value = attempt!(
             plugins
                 .value_converter
                 .to_connect_data(&raw.topic, raw.value.as_ref()),
-            after_conversion(
-                &*plugins.value_converter,
-                Stage::ValueConverter,
-                &plugins.value_converter_class
-            )
-        );
-        let mut headers = Headers::new();
-        if !raw.headers.is_empty() {
-            headers = Headers::with_capacity(raw.headers.len());
-            for (name, data) in &raw.headers {
-                let converted = step!(
-                    plugins
-                        .header_converter
-                        .to_connect_header(&raw.topic, name, data.as_ref()),
-                    after_failure(Stage::HeaderConverter, &plugins.header_converter_class)
-                );
-                headers.add_converted(name.clone(), converted);
+            |attempts, error| {
+                let stage = Stage::ValueConverter;
+                operator
+                    .after_conversion(plugins, stage, &subject, &mut attempts, error)
+                    .await
             }
-        }
+        );
+        let Some(value) = value? else { return Ok(None) };
+        let Some(headers) = self.headers(raw, &subject).await? else {
+            return Ok(None);
+        };
         if raw.timestamp < -1 {
             return Err(ConnectError::data(format!(
                 "Invalid record timestamp {}",
@@ -171,7 +85,7 @@ impl Loop<'_> {
             };
             let transformed = plugins
                 .transformations
-                .apply(record, &origin, &self.operator, &subject)
+                .apply(record, &origin, operator, &subject)
                 .await;
             record = match transformed {
                 Tolerated::Done(record) => record,
@@ -180,6 +94,35 @@ impl Loop<'_> {
             };
         }
         Ok(Some(sink_record(raw, record)))
+    }
+
+    /// The converted headers of a record; `None` if it is dropped.
+    async fn headers(
+        &self,
+        raw: &RawRecord,
+        subject: &ConsumedSubject<'_>,
+    ) -> Result<Option<Headers>> {
+        let plugins = &self.context.plugins;
+        let mut headers = Headers::with_capacity(raw.headers.len());
+        for (name, data) in &raw.headers {
+            let converted = attempt!(
+                plugins
+                    .header_converter
+                    .to_connect_header(&raw.topic, name, data.as_ref()),
+                |attempts, error| {
+                    let class = &plugins.header_converter_class;
+                    let operator = &self.reporting.operator;
+                    operator
+                        .after_failure(Stage::HeaderConverter, class, subject, &mut attempts, error)
+                        .await
+                }
+            );
+            let Some(converted) = converted? else {
+                return Ok(None);
+            };
+            headers.add_converted(name.clone(), converted);
+        }
+        Ok(Some(headers))
     }
 }
 

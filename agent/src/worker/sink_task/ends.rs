@@ -1,14 +1,16 @@
 //! The ends of a sink's partitions while nothing is fetched from them.
 //!
-//! The consumer knows the end of a partition from its last fetch. A task whose records are refused, whose `put` takes long, that
-//! paused its partitions, or whose consumer has read ahead as far as it may, fetches nothing: the end it saw stands still while
-//! the partition grows, and a lag computed from it lies. Such a task asks the brokers.
+//! The consumer knows the end of a partition from its last fetch. A task whose records are refused,
+//! whose `put` takes long, that paused its partitions, or whose consumer has read ahead as far as
+//! it may, fetches nothing: the end it saw stands still while the partition grows, and a lag
+//! computed from it lies. Such a task asks the brokers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::worker::consumer::Ends;
+use sluice_kafka::consumer::Ends;
+
 use crate::worker::metrics::TaskMetrics;
 
 /// How often a task that lags asks; a task that has read everything never does.

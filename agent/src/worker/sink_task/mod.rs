@@ -1,46 +1,41 @@
 //! The loop of a sink task (`WorkerSinkTask`): consume, convert, transform, put, commit offsets.
 //!
 //! Offsets are committed for records that a `put` took and that the task says are safe, every
-//! `offset.flush.interval.ms`, on request, and before partitions are given up. A batch whose `put` failed with a
-//! retriable error is put again, with all partitions paused meanwhile.
+//! `offset.flush.interval.ms`, on request, and before partitions are given up. A batch whose `put`
+//! failed with a retriable error is put again, with all partitions paused meanwhile.
 
+mod batch;
+mod clock;
+mod commit;
 mod conversion;
 mod ends;
 mod offsets;
 mod partitions;
+mod reporting;
 mod subscription;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sluice_api::{
-    ConnectError, OffsetAndMetadata, RawRecord, Result, SinkOffsets, SinkRecord, SinkTask,
-    SinkTaskContext, TopicPartition,
-};
+use sluice_api::{ConnectError, Result, SinkTask, SinkTaskContext, TopicPartition};
 use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent};
 use sluice_protocol::TargetState;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
-use super::consumer::{BatchConsumer, ConsumerEvent};
-use super::dead_letter_queue::DeadLetterQueue;
-use super::errors::{ErrorOperator, ErrorSettings};
-use super::metrics::SinkPartitionState;
 use super::producer::ProducerPool;
-use super::sink_context::{Flow, Reporter, SinkContext};
+use super::sink_context::{Flow, SinkContext};
 use super::task_context::TaskContext;
 use super::worker_task::{self, End, catch, wait_for_start};
-use offsets::Committing;
+use batch::Batch;
+use clock::Clock;
+use conversion::Conversion;
+use offsets::Offsets;
+use reporting::Reporting;
 use subscription::Subscription;
 
-/// The longest wait, so that the group does not take the consumer for dead.
-const MAX_WAIT: Duration = Duration::from_secs(60);
-/// How often positions are shown.
-const METRICS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// See the module.
+/// A sink task that is not run yet.
 pub struct SinkTaskLoop {
     context: TaskContext,
     task: Box<dyn SinkTask>,
@@ -84,72 +79,29 @@ async fn run_task(
     if !wait_for_start(context).await {
         return Ok(End::Stopped);
     }
-    let settings = ErrorSettings::from_props(&context.connector_props)?;
-    let dead_letters = DeadLetterQueue::open(context, &settings, producers)
-        .await?
-        .map(Arc::new);
-    let reports = settings.log || dead_letters.is_some();
-    let mut operator = ErrorOperator::new(
-        context.id.clone(),
-        settings,
-        Arc::clone(&context.metrics.errors),
-        stopping.clone(),
-        context.cancelled.clone(),
-    );
-    if let Some(queue) = &dead_letters {
-        operator = operator.with_reporter(queue.clone());
-    }
-    let operator = Arc::new(operator);
-    let reporter = reports.then(|| {
-        Arc::new(Reporter::new(
-            Arc::clone(&operator),
-            Arc::clone(&context.plugins),
-        ))
-    });
+    let reporting = Reporting::open(context, producers, stopping).await?;
     let subscription = Subscription::of(context)?;
     let settings = client_configs::consumer_config(context)?;
     client_configs::check_servers(&settings.config).await?;
     let consumer = BatchConsumer::new(&settings.config, settings.max_records)?;
-    let plugin_context = Arc::new(SinkContext::new(
+    let plugin = Arc::new(SinkContext::new(
         context.task_props.clone(),
         stopping.clone(),
-        reporter.clone(),
+        reporting.reporter.clone(),
         context.settings.reach.clone(),
     ));
-    let now = Instant::now();
-    let interval = context
-        .settings
-        .offset_flush_interval
-        .max(Duration::from_millis(1));
+    let worker = &context.settings;
     let mut state = Loop {
-        interval,
-        next_commit: now + interval,
-        next_metrics: now,
-        next_refresh: now,
-        refresh_after: Duration::from_secs(1),
+        clock: Clock::new(worker.offset_flush_interval, worker.offset_flush_timeout),
         consumer,
         reset: settings.reset,
         subscription,
-        subscribed: Vec::new(),
-        plugin: plugin_context,
-        operator,
-        reporter,
-        dead_letters,
-        batch: Vec::new(),
-        raw: Vec::new(),
+        plugin,
+        reporting,
+        batch: Batch::default(),
+        offsets: Offsets::default(),
         events: Vec::new(),
-        more: false,
-        put_failed: false,
-        original: BTreeMap::new(),
-        current: SinkOffsets::new(),
-        last_committed: SinkOffsets::new(),
-        committed_at: None,
-        commit_requested: false,
-        committing: None,
-        sent: SinkOffsets::new(),
-        seq: 0,
         paused: false,
-        retry_at: None,
         stopping: stopping.clone(),
         context,
     };
@@ -179,43 +131,24 @@ async fn run_task(
     ended
 }
 
+/// A running sink task, by what belongs together: records are in `batch`, what is known of
+/// partitions in `offsets`, times in `clock`, and each of these has no access to the others.
 struct Loop<'a> {
     context: &'a mut TaskContext,
     consumer: BatchConsumer,
-    reset: OffsetReset,
-    subscription: Subscription,
-    subscribed: Vec<String>,
+    /// What the plugin requests, and the partitions it has.
     plugin: Arc<SinkContext>,
-    operator: Arc<ErrorOperator>,
-    reporter: Option<Arc<Reporter>>,
-    dead_letters: Option<Arc<DeadLetterQueue>>,
-    /// Converted records that no `put` took yet.
-    batch: Vec<SinkRecord>,
-    raw: Vec<RawRecord>,
+    subscription: Subscription,
+    /// Where partitions without a committed offset begin.
+    reset: OffsetReset,
+    batch: Batch,
+    offsets: Offsets,
+    clock: Clock,
+    reporting: Reporting,
+    /// What the consumer reported and is not handled yet.
     events: Vec<ConsumerEvent>,
-    /// The last poll filled its room, so there may be more.
-    more: bool,
-    /// The batch is put again; all partitions are paused.
-    put_failed: bool,
-    /// Next offsets of the records in `batch`, dropped ones included.
-    original: BTreeMap<TopicPartition, i64>,
-    /// Next offsets of all records that a `put` took.
-    current: SinkOffsets,
-    last_committed: SinkOffsets,
-    committed_at: Option<i64>,
-    next_commit: Instant,
-    commit_requested: bool,
-    committing: Option<Committing>,
-    /// Offsets of the commit on its way.
-    sent: SinkOffsets,
-    seq: u64,
     /// The connector is paused.
     paused: bool,
-    retry_at: Option<Instant>,
-    interval: Duration,
-    next_metrics: Instant,
-    next_refresh: Instant,
-    refresh_after: Duration,
     stopping: CancellationToken,
 }
 
@@ -225,10 +158,7 @@ fn unrecoverable(cause: ConnectError) -> ConnectError {
 
 impl Loop<'_> {
     async fn start_and_execute(&mut self, task: &mut Box<dyn SinkTask>) -> Result<End> {
-        if let Subscription::Topics(topics) = &self.subscription {
-            self.consumer.subscribe(topics)?;
-            self.subscribed.clone_from(topics);
-        }
+        self.subscription.begin(&self.consumer)?;
         let props = self.context.task_props.clone();
         let cancelled = self.context.cancelled.clone();
         let context: Arc<dyn SinkTaskContext> = self.plugin.clone();
@@ -253,29 +183,33 @@ impl Loop<'_> {
 
     async fn iterate(&mut self, task: &mut Box<dyn SinkTask>) -> Result<()> {
         self.follow_target_state()?;
-        self.refresh_topics().await?;
+        self.subscription
+            .refresh(&self.consumer, &self.context.id, &self.plugin)
+            .await?;
         let now = Instant::now();
-        if self.committing.is_none() && (self.commit_requested || now >= self.next_commit) {
-            self.commit_requested = false;
-            self.next_commit = now + self.interval;
-            let partitions = self.plugin.assigned();
-            self.commit(task, &partitions, false).await?;
-        }
-        if let Some(committing) = &self.committing
-            && now >= committing.started + self.context.settings.offset_flush_timeout
-        {
-            tracing::warn!(task = %self.context.id, "commit of offsets timed out");
-            self.context.metrics.on_commit(Duration::ZERO, false);
-            self.committing = None;
-        }
+        self.commit_if_due(task, now).await?;
         self.apply_requests(true).await?;
-        let until = self.wait_until(now);
+        let until = self
+            .clock
+            .wait_until(now, self.offsets.committing.as_ref())
+            .min(self.subscription.next_refresh);
         self.consume(until).await;
-        self.convert().await?;
+        let conversion = Conversion {
+            context: self.context,
+            reporting: &self.reporting,
+        };
+        self.batch.convert(&conversion, &mut self.offsets).await?;
         self.put(task).await?;
         self.handle_events(task).await?;
-        self.show_metrics(false);
+        if self.clock.metrics_due() {
+            self.show_metrics();
+        }
         Ok(())
+    }
+
+    /// Nothing is read from any partition.
+    fn is_held(&self) -> bool {
+        self.paused || self.batch.refused
     }
 
     fn follow_target_state(&mut self) -> Result<()> {
@@ -288,9 +222,9 @@ impl Loop<'_> {
             self.consumer.pause(&self.plugin.assignment())?;
             self.context.metrics.set_state(false, true);
             self.context.listener.on_pause(&self.context.id);
-            self.commit_requested = true;
+            self.clock.request_commit(true);
         } else {
-            if !self.put_failed {
+            if !self.batch.refused {
                 self.resume_all()?;
             }
             self.context.metrics.set_state(true, false);
@@ -311,24 +245,11 @@ impl Loop<'_> {
         self.consumer.resume(&partitions)
     }
 
-    fn wait_until(&mut self, now: Instant) -> Instant {
-        let mut until = (now + MAX_WAIT).min(self.next_refresh);
-        // A commit that is due waits for the one on its way, and so must the loop: it would spin otherwise.
-        until = until.min(match &self.committing {
-            Some(committing) => committing.started + self.context.settings.offset_flush_timeout,
-            None => self.next_commit,
-        });
-        if let Some(retry_at) = self.retry_at {
-            until = until.min(retry_at);
-        }
-        until
-    }
-
     /// Polls; waits until there is something to do.
     async fn consume(&mut self, until: Instant) {
         loop {
-            self.more = self.consumer.poll(&mut self.raw, &mut self.events);
-            if !self.raw.is_empty() || !self.events.is_empty() || Instant::now() >= until {
+            self.consumer.poll(&mut self.batch.raw, &mut self.events);
+            if !self.batch.raw.is_empty() || !self.events.is_empty() || Instant::now() >= until {
                 return;
             }
             tokio::select! {
@@ -349,75 +270,62 @@ impl Loop<'_> {
 
     async fn put(&mut self, task: &mut Box<dyn SinkTask>) -> Result<()> {
         let started = Instant::now();
-        if let Some(retry_at) = self.retry_at {
-            if self.put_failed && started < retry_at {
-                // Records that were refused wait for as long as the task asked. The JVM worker brings them again with each
-                // commit that is due, so that a system which asks for minutes of rest is called every few seconds.
+        if let Some(retry_at) = self.clock.retry_at {
+            if self.batch.refused && started < retry_at {
+                // Records that were refused wait for as long as the task asked. The JVM worker
+                // brings them again with each commit that is due, so that a system which asks for
+                // minutes of rest is called every few seconds.
                 return self.apply_requests(false).await;
             }
-            self.retry_at = None;
+            self.clock.retry_at = None;
         }
-        match catch(task.put(&self.batch)).await {
-            Ok(()) => {
-                let count = self.batch.len() as u64;
-                if count > 0 || !self.original.is_empty() {
-                    self.context.metrics.on_records_out(count);
-                    self.context
-                        .metrics
-                        .batch_time
-                        .record_time(started.elapsed());
-                }
-                for (tp, offset) in std::mem::take(&mut self.original) {
-                    self.current.insert(tp, OffsetAndMetadata::new(offset));
-                }
-                self.batch.clear();
-                if let Some(reporter) = &self.reporter {
-                    reporter.forget_batch();
-                }
-                if self.put_failed {
-                    self.put_failed = false;
-                    if !self.paused {
-                        self.resume_all()?;
-                    }
-                }
-            }
+        match catch(task.put(&self.batch.records)).await {
+            Ok(()) => self.taken(started)?,
             Err(error) if error.is_retriable() => {
                 tracing::warn!(
                     task = %self.context.id,
                     "the task asks for the same records again: {}",
                     error.trace().trim_end()
                 );
-                if !self.put_failed {
-                    self.put_failed = true;
+                if !self.batch.refused {
+                    self.batch.refused = true;
                     self.consumer.pause(&self.plugin.assignment())?;
                 }
             }
             Err(error) => return Err(unrecoverable(error)),
         }
-        if let Some(error) = self
-            .reporter
-            .as_ref()
-            .and_then(|reporter| reporter.not_tolerated())
-        {
-            return Err(error);
-        }
-        if let Some(dead_letters) = &self.dead_letters {
-            dead_letters.check().map_err(unrecoverable)?;
-        }
+        self.reporting.check()?;
         self.apply_requests(false).await
     }
 
-    /// Does what the plugin asked for through its context. Rewinds wait for the next poll.
+    /// A `put` that began then took the batch.
+    fn taken(&mut self, started: Instant) -> Result<()> {
+        let count = self.batch.records.len() as u64;
+        if count > 0 || self.offsets.has_batch() {
+            let metrics = &self.context.metrics;
+            metrics.on_records_out(count);
+            metrics.batch_time.record_time(started.elapsed());
+        }
+        self.offsets.batch_taken();
+        self.batch.records.clear();
+        self.reporting.forget_batch();
+        if std::mem::take(&mut self.batch.refused) && !self.paused {
+            self.resume_all()?;
+        }
+        Ok(())
+    }
+
+    /// Does what the plugin requested through its context. Rewinds wait for the next poll.
     async fn apply_requests(&mut self, with_rewinds: bool) -> Result<()> {
         let mut requests = self.plugin.take_requests();
-        self.commit_requested |= requests.commit;
+        self.clock.request_commit(requests.commit);
         if let Some(timeout) = requests.timeout {
-            self.retry_at = Some(Instant::now() + timeout);
+            self.clock.retry_at = Some(Instant::now() + timeout);
         }
         for flow in requests.flows {
             match flow {
                 Flow::Pause(partitions) => self.consumer.pause(&partitions)?,
-                Flow::Resume(partitions) if !self.paused && !self.put_failed => {
+                Flow::Resume(partitions) if !self.is_held() => {
                     self.consumer.resume(&partitions)?;
                 }
                 Flow::Resume(_) => {}
@@ -436,11 +344,7 @@ impl Loop<'_> {
         }
         let offsets: Vec<(TopicPartition, i64)> = requests.rewinds.into_iter().collect();
         self.consumer.seek(&offsets).await?;
-        for (tp, offset) in offsets {
-            let offset = OffsetAndMetadata::new(offset);
-            self.last_committed.insert(tp.clone(), offset.clone());
-            self.current.insert(tp, offset);
-        }
+        self.offsets.start_at(offsets);
         Ok(())
     }
 
@@ -465,37 +369,14 @@ impl Loop<'_> {
         Ok(())
     }
 
-    fn show_metrics(&mut self, now: bool) {
-        let time = Instant::now();
-        if !now && time < self.next_metrics {
-            return;
-        }
-        self.next_metrics = time + METRICS_INTERVAL;
-        let mut active = 0;
-        let partitions: Vec<SinkPartitionState> = self
-            .plugin
-            .assigned()
-            .into_iter()
-            .map(|tp| {
-                let position = self.current.get(&tp).map(|offset| offset.offset);
-                let committed = self.last_committed.get(&tp).map(|offset| offset.offset);
-                let consumed = self.original.get(&tp).copied().or(position);
-                if let (Some(consumed), Some(committed)) = (consumed, committed) {
-                    active += u64::try_from(consumed - committed).unwrap_or(0);
-                }
-                SinkPartitionState {
-                    end_offset: self.consumer.end_offset(&tp),
-                    partition: tp,
-                    position,
-                    committed,
-                    committed_at: self.committed_at,
-                }
-            })
-            .collect();
-        self.context.metrics.set_active(active);
-        let fetching = !self.paused && !self.put_failed && self.plugin.paused_by_task().is_empty();
-        self.context
-            .metrics
-            .set_sink_partitions(partitions, fetching);
+    /// Shows the positions of all partitions at once, also before it is time to.
+    fn show_metrics(&mut self) {
+        self.clock.metrics_shown();
+        let end_offset = |tp: &TopicPartition| self.consumer.end_offset(tp);
+        let (partitions, active) = self.offsets.figures(self.plugin.assigned(), end_offset);
+        let metrics = &self.context.metrics;
+        metrics.set_active(active);
+        let fetching = !self.is_held() && self.plugin.paused_by_task().is_empty();
+        metrics.set_sink_partitions(partitions, fetching);
     }
 }

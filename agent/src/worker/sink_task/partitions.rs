@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_api::{
-    ConnectError, OffsetAndMetadata, Result, SinkTask, SinkTaskContext, TopicPartition,
-};
+use sluice_api::{ConnectError, Result, SinkTask, SinkTaskContext, TopicPartition};
 use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::consumer::LATEST;
 
 use super::{Loop, unrecoverable};
-use crate::worker::consumer::LATEST;
-use crate::worker::metrics::now_millis;
+use crate::clock::now;
 use crate::worker::worker_task::catch;
 
 impl Loop<'_> {
@@ -19,7 +17,7 @@ impl Loop<'_> {
             return None;
         };
         let back = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
-        Some(now_millis().saturating_sub(back).max(0))
+        Some(now().get().saturating_sub(back).max(0))
     }
 
     /// Gives partitions without a committed offset the one of their time.
@@ -39,7 +37,7 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// A partition's offset is gone: goes on at that of its time, or fails.
+    /// A partition's offset is gone: reading continues at that of its time, or the task fails.
     pub(super) async fn no_offset(
         &mut self,
         partition: TopicPartition,
@@ -62,12 +60,12 @@ impl Loop<'_> {
         );
         let positions: Vec<(TopicPartition, Option<i64>)> = assigned
             .iter()
-            .map(|tp| (tp.clone(), self.current.get(tp).map(|offset| offset.offset)))
+            .map(|tp| (tp.clone(), self.offsets.position(tp)))
             .collect();
         let offset = found.first().copied().unwrap_or(LATEST);
         self.consumer.restart(&partition, offset, &positions)?;
         // What is assigned anew is not paused.
-        if self.paused || self.put_failed {
+        if self.is_held() {
             return self.consumer.pause(&self.plugin.assignment());
         }
         let paused: Vec<TopicPartition> = self.plugin.paused_by_task().into_iter().collect();
@@ -98,9 +96,9 @@ impl Loop<'_> {
             partitions.iter().cloned().zip(committed).collect();
         if !partitions.is_empty() {
             catch(task.open(&partitions)).await.map_err(unrecoverable)?;
-            // Rewinds asked for in `open` are where reading begins.
+            // Rewinds requested in `open` are where reading begins.
             let requests = self.plugin.take_requests();
-            self.commit_requested |= requests.commit;
+            self.clock.request_commit(requests.commit);
             for (tp, start) in &mut starts {
                 if let Some(offset) = requests.rewinds.get(tp) {
                     *start = Some(*offset);
@@ -113,22 +111,18 @@ impl Loop<'_> {
                 .collect();
             self.plugin.offsets(&others);
         }
-        for (tp, start) in &starts {
-            if let Some(offset) = start {
-                let offset = OffsetAndMetadata::new(*offset);
-                self.last_committed.insert(tp.clone(), offset.clone());
-                self.current.insert(tp.clone(), offset);
-            }
-        }
+        let known = starts.iter();
+        let known = known.filter_map(|(tp, start)| Some((tp.clone(), (*start)?)));
+        self.offsets.start_at(known);
         self.start_by_duration(&mut starts).await?;
         self.consumer.assign(&starts)?;
-        if self.put_failed && self.batch.is_empty() {
-            self.put_failed = false;
+        if self.batch.refused && self.batch.records.is_empty() {
+            self.batch.refused = false;
             if !self.paused {
                 self.resume_all()?;
             }
         }
-        if self.paused || self.put_failed {
+        if self.is_held() {
             self.consumer.pause(&partitions)?;
         } else {
             let by_task = self.plugin.paused_by_task();
@@ -141,7 +135,7 @@ impl Loop<'_> {
                 self.consumer.pause(&again)?;
             }
         }
-        self.show_metrics(true);
+        self.show_metrics();
         Ok(())
     }
 
@@ -181,21 +175,11 @@ impl Loop<'_> {
     }
 
     fn forget(&mut self, gone: &BTreeSet<TopicPartition>) {
-        self.original.retain(|tp, _| !gone.contains(tp));
-        self.current.retain(|tp, _| !gone.contains(tp));
-        self.last_committed.retain(|tp, _| !gone.contains(tp));
-        self.sent.retain(|tp, _| !gone.contains(tp));
-        // As in Kafka, by the topic after transformations.
-        self.batch.retain(|record| {
-            let partition = record
-                .record
-                .kafka_partition
-                .unwrap_or(record.original_kafka_partition);
-            !gone.contains(&TopicPartition::new(record.record.topic.clone(), partition))
-        });
+        self.offsets.forget(gone);
+        self.batch.forget(gone);
         let mut assignment = self.plugin.assigned();
         assignment.retain(|tp| !gone.contains(tp));
         self.plugin.set_assignment(assignment);
-        self.show_metrics(true);
+        self.show_metrics();
     }
 }

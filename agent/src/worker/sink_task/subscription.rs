@@ -4,22 +4,37 @@ use std::time::Duration;
 
 use sluice_api::java_regex::JavaRegex;
 use sluice_api::{ConnectError, ErrorKind, Result};
+use sluice_kafka::consumer::BatchConsumer;
+use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;
 
-use super::{Loop, MAX_WAIT};
+use super::clock::MAX_WAIT;
+use crate::worker::sink_context::SinkContext;
 use crate::worker::task_context::TaskContext;
 
 /// How often topics of a pattern are looked up (`metadata.max.age.ms` of the Java consumer).
 const TOPIC_REFRESH: Duration = Duration::from_secs(300);
 
+/// Pause before topics are first looked up again; it doubles each time.
+const FIRST_REFRESH: Duration = Duration::from_secs(1);
+
 /// Topics of a sink connector.
-pub(super) enum Subscription {
-    Topics(Vec<String>),
+enum Topics {
+    Listed(Vec<String>),
     Pattern(JavaRegex),
 }
 
-impl Subscription {
-    pub(super) fn of(context: &TaskContext) -> Result<Self> {
+/// What a sink task is subscribed to.
+pub(super) struct Subscription {
+    topics: Topics,
+    /// Topics that the consumer was given.
+    subscribed: Vec<String>,
+    pub(super) next_refresh: Instant,
+    refresh_after: Duration,
+}
+
+impl Topics {
+    fn of(context: &TaskContext) -> Result<Self> {
         let key = |name: &str| {
             context
                 .task_props
@@ -56,7 +71,7 @@ impl Subscription {
                     let text = format!("Invalid topics: [{}]", invalid.join(", "));
                     return Err(ConnectError::new(ErrorKind::Kafka, text));
                 }
-                Ok(Self::Topics(distinct))
+                Ok(Self::Listed(distinct))
             }
             (None, Some(pattern)) => JavaRegex::new(pattern)
                 .map(Self::Pattern)
@@ -71,46 +86,77 @@ fn is_topic_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.len() <= 249 && name.chars().all(legal)
 }
 
-impl Loop<'_> {
-    /// Looks for topics of the pattern, and for subscribed topics that did not exist.
-    pub(super) async fn refresh_topics(&mut self) -> Result<()> {
+impl Subscription {
+    /// The topics of `topics` or `topics.regex`, to which nothing is subscribed yet.
+    pub(super) fn of(context: &TaskContext) -> Result<Self> {
+        Ok(Self {
+            topics: Topics::of(context)?,
+            subscribed: Vec::new(),
+            next_refresh: Instant::now(),
+            refresh_after: FIRST_REFRESH,
+        })
+    }
+
+    /// Subscribes to the topics of a list; those of a pattern have to be looked up first.
+    pub(super) fn begin(&mut self, consumer: &BatchConsumer) -> Result<()> {
+        if let Topics::Listed(topics) = &self.topics {
+            consumer.subscribe(topics)?;
+            self.subscribed.clone_from(topics);
+        }
+        Ok(())
+    }
+
+    /// Looks for topics of the pattern, and for subscribed topics that did not exist, when it is time to.
+    pub(super) async fn refresh(
+        &mut self,
+        consumer: &BatchConsumer,
+        id: &ConnectorTaskId,
+        plugin: &SinkContext,
+    ) -> Result<()> {
         let now = Instant::now();
         if now < self.next_refresh {
             return Ok(());
         }
-        if let Subscription::Pattern(pattern) = &self.subscription {
-            match self.consumer.list_topics().await {
+        let has_partitions = !plugin.assigned().is_empty();
+        if let Topics::Pattern(pattern) = &self.topics {
+            match consumer.list_topics().await {
                 Ok(topics) => {
-                    let mut matching: Vec<String> = topics
-                        .into_iter()
-                        .filter(|topic| {
-                            pattern.matches(topic).unwrap_or_else(|error| {
-                                tracing::warn!(task = %self.context.id, topic, %error, "topics.regex");
-                                false
-                            })
-                        })
-                        .collect();
-                    matching.sort_unstable();
+                    let matching = matching(pattern, topics, id);
                     if matching != self.subscribed && !matching.is_empty() {
-                        self.consumer.subscribe(&matching)?;
+                        consumer.subscribe(&matching)?;
                         self.subscribed = matching;
                     }
                 }
-                Err(error) => tracing::warn!(task = %self.context.id, %error, "cannot list topics"),
+                Err(error) => tracing::warn!(task = %id, %error, "cannot list topics"),
             }
-        } else if self.plugin.assigned().is_empty() && self.refresh_after > Duration::from_secs(1) {
+        } else if !has_partitions && self.refresh_after > FIRST_REFRESH {
             // A topic that is created after the subscription is found by looking again.
-            if let Err(error) = self.consumer.refresh_metadata().await {
-                tracing::debug!(task = %self.context.id, %error, "cannot refresh metadata");
+            if let Err(error) = consumer.refresh_metadata().await {
+                tracing::debug!(task = %id, %error, "cannot refresh metadata");
             }
         }
-        let limit = if self.plugin.assigned().is_empty() {
-            MAX_WAIT
-        } else {
+        let limit = if has_partitions {
             TOPIC_REFRESH
+        } else {
+            MAX_WAIT
         };
         self.refresh_after = (self.refresh_after * 2).min(limit);
         self.next_refresh = now + self.refresh_after;
         Ok(())
     }
+}
+
+/// The topics that match, sorted; a pattern that takes too long on a name does not match it.
+fn matching(pattern: &JavaRegex, topics: Vec<String>, id: &ConnectorTaskId) -> Vec<String> {
+    let mut matching: Vec<String> = topics
+        .into_iter()
+        .filter(|topic| {
+            pattern.matches(topic).unwrap_or_else(|error| {
+                tracing::warn!(task = %id, topic, %error, "topics.regex");
+                false
+            })
+        })
+        .collect();
+    matching.sort_unstable();
+    matching
 }

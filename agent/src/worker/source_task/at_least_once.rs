@@ -1,8 +1,9 @@
 //! The loop of a source task, at least once (`WorkerSourceTask`): poll, send, commit offsets.
 //!
-//! Offsets are committed for records the broker has, in order per source partition (see [`super::super::submitted`]),
-//! every `offset.flush.interval.ms` and at the end, never before. When the producer's queue is full the loop waits; a
-//! task that polls faster than Kafka takes is so held back, and memory stays bounded.
+//! Offsets are committed for records the broker has, in order per source partition (see
+//! [`super::super::submitted`]), every `offset.flush.interval.ms` and at the end, never before.
+//! When the producer's queue is full the loop waits; a task that polls faster than Kafka takes is
+//! so held back, and memory stays bounded.
 
 use std::pin::Pin;
 use std::sync::Arc;

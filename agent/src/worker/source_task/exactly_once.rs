@@ -1,8 +1,8 @@
-//! The loop of a source task, exactly once (`ExactlyOnceWorkerSourceTask`, KIP-618): records and their offsets are
-//! committed in one transaction of the task's own producer.
+//! The loop of a source task, exactly once (`ExactlyOnceWorkerSourceTask`, KIP-618): records and
+//! their offsets are committed in one transaction of the task's own producer.
 //!
-//! Any failure of a transaction fails the task: what it polled since the last commit is not seen by readers of committed
-//! records, and is read again after a restart.
+//! Any failure of a transaction fails the task: what it polled since the last commit is not seen by
+//! readers of committed records, and is read again after a restart.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -83,7 +83,7 @@ impl SourceTaskContext for PluginContext {
     }
 }
 
-/// See the module.
+/// A source task that is not run yet.
 pub struct SourceTaskLoop {
     context: TaskContext,
     task: Box<dyn SourceTask>,

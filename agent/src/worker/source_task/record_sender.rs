@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
-use sluice_api::{ConnectError, ErrorKind, RecordOrigin, Result, SourceRecord};
+use sluice_api::{ConnectError, ConnectRecord, ErrorKind, RecordOrigin, Result, SourceRecord};
 use sluice_protocol::TargetState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::worker::client_configs;
 use crate::worker::errors::{
-    Attempts, Decision, ErrorOperator, ErrorSettings, FailureSubject, Stage, Tolerated,
+    ErrorOperator, ErrorSettings, FailureSubject, Stage, Tolerated, attempt,
 };
 use crate::worker::producer::{AckSignal, OpenChunk, SendError, SharedProducer};
 use crate::worker::task_context::{TaskContext, TaskPlugins};
@@ -32,27 +33,46 @@ impl FailureSubject for Subject {
 
 /// What became of a record.
 pub(super) enum Dispatch {
-    /// The producer has it; the record as polled, for tasks that want to hear of each.
+    /// The producer has it; the record as polled, for tasks that follow each.
     Sent(Option<Box<SourceRecord>>),
-    /// A transformation or a tolerated error dropped it; it is kept for tasks that want to hear of each.
+    /// A transformation or a tolerated error dropped it; it is kept for tasks that follow each.
     Dropped(Option<Box<SourceRecord>>),
     /// The task is stopping and the record was not taken.
     Stopping,
 }
 
-/// See the module.
+/// Room for the bytes of one record, used again for the next.
+#[derive(Default)]
+struct Buffers {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// A record as it is sent. Key and value are in the [`Buffers`], or in the record they come from.
+struct Converted<'a> {
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: Option<OwnedHeaders>,
+}
+
+impl Converted<'_> {
+    fn len(&self) -> u64 {
+        (self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)) as u64
+    }
+}
+
+/// Sends the records of one source task.
 pub(super) struct RecordSender {
     plugins: Arc<TaskPlugins>,
     pub(super) errors: ErrorOperator,
     topic_creation: Option<TopicCreation>,
     pub(super) producer: Arc<SharedProducer>,
     pub(super) signal: Arc<AckSignal>,
-    /// The task wants to hear of each record.
+    /// The task wants each record back with its commit (`SourceTask::wants_record_commits`).
     pub(super) keep_records: bool,
     /// A topic that this task may not write to: its own offsets topic, with exactly-once.
     refused_topic: Option<String>,
-    key_buffer: Vec<u8>,
-    value_buffer: Vec<u8>,
+    buffers: Buffers,
     /// Bytes of keys and values since [`RecordSender::take_bytes`].
     bytes: u64,
     stopping: CancellationToken,
@@ -97,8 +117,7 @@ impl RecordSender {
             signal: Arc::default(),
             keep_records,
             refused_topic: None,
-            key_buffer: Vec::new(),
-            value_buffer: Vec::new(),
+            buffers: Buffers::default(),
             bytes: 0,
             stopping: stopping.clone(),
             cancelled: context.cancelled.clone(),
@@ -116,8 +135,9 @@ impl RecordSender {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Sends a record that needs nothing but its converters, without the cost of a future. False if it needs more, or if
-    /// anything went wrong, which then happens in [`RecordSender::dispatch`] again.
+    /// Sends a record that needs nothing but its converters, without the cost of a future. False if
+    /// it needs more, or if anything went wrong, which then happens in [`RecordSender::dispatch`]
+    /// again.
     pub(super) fn dispatch_at_once(
         &mut self,
         open: &mut OpenChunk,
@@ -138,20 +158,11 @@ impl RecordSender {
         {
             return false;
         }
-        self.key_buffer.clear();
-        self.value_buffer.clear();
-        let key = plugins.key_converter.from_connect_data(
-            &record.topic,
-            record.key_schema.as_ref(),
-            &record.key,
-            &mut self.key_buffer,
-        );
-        let value = plugins.value_converter.from_connect_data(
-            &record.topic,
-            record.value_schema.as_ref(),
-            &record.value,
-            &mut self.value_buffer,
-        );
+        let Buffers { key, value } = &mut self.buffers;
+        key.clear();
+        value.clear();
+        let key = plugins.key_bytes(record, key);
+        let value = plugins.value_bytes(record, value);
         let (Ok(key), Ok(value)) = (key, value) else {
             return false;
         };
@@ -171,12 +182,27 @@ impl RecordSender {
         true
     }
 
-    /// Sends one record, or drops it. `source` keeps its partition and offset, and gets the topic that it was sent to.
+    /// Sends one record, or drops it. `source` keeps its partition and offset, and gets the topic
+    /// that it was sent to.
     ///
     /// # Errors
     /// A failure that is not tolerated.
     pub(super) async fn dispatch(
         &mut self,
+        open: &mut OpenChunk,
+        index: usize,
+        source: &mut SourceRecord,
+    ) -> Result<Dispatch> {
+        // Taken out, so that what they hold may be borrowed while topics are made and records sent.
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let dispatched = self.dispatch_by(&mut buffers, open, index, source).await;
+        self.buffers = buffers;
+        dispatched
+    }
+
+    async fn dispatch_by(
+        &mut self,
+        buffers: &mut Buffers,
         open: &mut OpenChunk,
         index: usize,
         source: &mut SourceRecord,
@@ -188,175 +214,188 @@ impl RecordSender {
                 .log_messages
                 .then(|| format!(", where source record is = {source}")),
         );
+        let Some(record) = self.transform(source, &subject).await? else {
+            return Ok(Dispatch::Dropped(kept));
+        };
+        let headers = self.headers(&record, &mut buffers.value, &subject).await?;
+        let Some(headers) = headers else {
+            return Ok(Dispatch::Dropped(kept));
+        };
+        buffers.key.clear();
+        buffers.value.clear();
+        let (plugins, errors) = (&self.plugins, &self.errors);
+        let key = attempt!(
+            plugins.key_bytes(&record, &mut buffers.key),
+            |attempts, error| {
+                let stage = Stage::KeyConverter;
+                errors
+                    .after_conversion(plugins, stage, &subject, &mut attempts, error)
+                    .await
+            }
+        );
+        let Some(key) = key? else {
+            return Ok(Dispatch::Dropped(kept));
+        };
+        let value = attempt!(
+            plugins.value_bytes(&record, &mut buffers.value),
+            |attempts, error| {
+                let stage = Stage::ValueConverter;
+                errors
+                    .after_conversion(plugins, stage, &subject, &mut attempts, error)
+                    .await
+            }
+        );
+        let Some(value) = value? else {
+            return Ok(Dispatch::Dropped(kept));
+        };
+        let converted = Converted {
+            key,
+            value,
+            headers,
+        };
+        self.refuse(&record.topic)?;
+        self.bytes += converted.len();
+        if !self.ensure_topic(&record.topic).await?
+            || !self.send(open, index, &record, &converted).await?
+        {
+            return Ok(Dispatch::Stopping);
+        }
+        source.record.topic = record.topic;
+        Ok(Dispatch::Sent(kept))
+    }
+
+    /// Takes the record out of `source` and applies the transformations; `None` if it is dropped.
+    async fn transform(
+        &self,
+        source: &mut SourceRecord,
+        subject: &Subject,
+    ) -> Result<Option<ConnectRecord>> {
         let record = std::mem::take(&mut source.record);
-        let record = if self.plugins.transformations.is_empty() {
-            record
-        } else {
-            let origin = RecordOrigin::Source {
-                partition: source.source_partition.as_deref(),
-                offset: source.source_offset.as_ref(),
-            };
-            let transformed = self
-                .plugins
-                .transformations
-                .apply(record, &origin, &self.errors, &subject)
-                .await;
-            match transformed {
-                Tolerated::Done(record) => record,
-                Tolerated::Skipped => return Ok(Dispatch::Dropped(kept)),
-                Tolerated::Fatal(error) => return Err(error),
-            }
+        let transformations = &self.plugins.transformations;
+        if transformations.is_empty() {
+            return Ok(Some(record));
+        }
+        let origin = RecordOrigin::Source {
+            partition: source.source_partition.as_deref(),
+            offset: source.source_offset.as_ref(),
         };
+        match transformations
+            .apply(record, &origin, &self.errors, subject)
+            .await
+        {
+            Tolerated::Done(record) => Ok(Some(record)),
+            Tolerated::Skipped => Ok(None),
+            Tolerated::Fatal(error) => Err(error),
+        }
+    }
 
+    /// Fails for a topic that this task may not write to.
+    fn refuse(&self, topic: &str) -> Result<()> {
+        if self.refused_topic.as_deref() != Some(topic) {
+            return Ok(());
+        }
+        Err(ConnectError::connect(format!(
+            "Source tasks may not produce to their own offsets topics when exactly-once support is enabled, but a record \
+             for topic {topic} was given"
+        )))
+    }
+
+    /// The headers of a record as they are sent, if it has any; `None` if it is dropped.
+    async fn headers(
+        &self,
+        record: &ConnectRecord,
+        buffer: &mut Vec<u8>,
+        subject: &Subject,
+    ) -> Result<Option<Option<OwnedHeaders>>> {
+        if record.headers.is_empty() {
+            return Ok(Some(None));
+        }
         let plugins = &self.plugins;
-        let mut headers = None;
-        if !record.headers.is_empty() {
-            let mut converted = OwnedHeaders::new_with_capacity(record.headers.len());
-            for header in &record.headers {
-                self.value_buffer.clear();
-                let mut attempts = Attempts::default();
-                let value = loop {
-                    let result = plugins.header_converter.from_connect_header(
-                        &record.topic,
-                        &header.key,
-                        header.schema.as_ref(),
-                        &header.value,
-                        &mut self.value_buffer,
-                    );
-                    match result {
-                        Ok(value) => break value,
-                        Err(error) => match self
-                            .errors
-                            .after_failure(
-                                Stage::HeaderConverter,
-                                &plugins.header_converter_class,
-                                &subject,
-                                &mut attempts,
-                                error,
-                            )
-                            .await
-                        {
-                            Decision::Retry => {}
-                            Decision::Skip => return Ok(Dispatch::Dropped(kept)),
-                            Decision::Fail(error) => return Err(error),
-                        },
-                    }
-                };
-                converted = converted.insert(KafkaHeader {
-                    key: &header.key,
-                    value,
-                });
-            }
-            headers = Some(converted);
-        }
-        self.key_buffer.clear();
-        self.value_buffer.clear();
-        let mut attempts = Attempts::default();
-        let key = loop {
-            let result = plugins.key_converter.from_connect_data(
-                &record.topic,
-                record.key_schema.as_ref(),
-                &record.key,
-                &mut self.key_buffer,
-            );
-            match result {
-                Ok(key) => break key,
-                Err(error) => match self
-                    .errors
-                    .after_conversion(
-                        &*plugins.key_converter,
-                        Stage::KeyConverter,
-                        &plugins.key_converter_class,
-                        &subject,
-                        &mut attempts,
-                        error,
-                    )
-                    .await
-                {
-                    Decision::Retry => {}
-                    Decision::Skip => return Ok(Dispatch::Dropped(kept)),
-                    Decision::Fail(error) => return Err(error),
-                },
-            }
-        };
-        let mut attempts = Attempts::default();
-        let value = loop {
-            let result = plugins.value_converter.from_connect_data(
-                &record.topic,
-                record.value_schema.as_ref(),
-                &record.value,
-                &mut self.value_buffer,
-            );
-            match result {
-                Ok(value) => break value,
-                Err(error) => match self
-                    .errors
-                    .after_conversion(
-                        &*plugins.value_converter,
-                        Stage::ValueConverter,
-                        &plugins.value_converter_class,
-                        &subject,
-                        &mut attempts,
-                        error,
-                    )
-                    .await
-                {
-                    Decision::Retry => {}
-                    Decision::Skip => return Ok(Dispatch::Dropped(kept)),
-                    Decision::Fail(error) => return Err(error),
-                },
-            }
-        };
-        if self.refused_topic.as_deref() == Some(&*record.topic) {
-            return Err(ConnectError::connect(format!(
-                "Source tasks may not produce to their own offsets topics when exactly-once support is enabled, but a \
-                 record for topic {} was given",
-                record.topic
-            )));
-        }
-        self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
-
-        if let Some(creation) = &mut self.topic_creation {
-            while !creation.is_known(&record.topic) {
-                match creation.ensure(&record.topic).await {
-                    Ok(()) => {}
-                    Err(error) if error.is_retriable() => {
-                        tracing::warn!(
-                            task = %self.errors.id(),
-                            "will try again: {}",
-                            error.trace().trim_end()
-                        );
-                        tokio::select! {
-                            () = tokio::time::sleep(SEND_RETRY_DELAY) => {}
-                            () = self.stopping.cancelled() => return Ok(Dispatch::Stopping),
-                        }
-                    }
-                    Err(error) => return Err(error),
+        let mut converted = OwnedHeaders::new_with_capacity(record.headers.len());
+        for header in &record.headers {
+            buffer.clear();
+            let value = attempt!(
+                plugins.header_converter.from_connect_header(
+                    &record.topic,
+                    &header.key,
+                    header.schema.as_ref(),
+                    &header.value,
+                    &mut *buffer,
+                ),
+                |attempts, error| {
+                    let class = &plugins.header_converter_class;
+                    self.errors
+                        .after_failure(Stage::HeaderConverter, class, subject, &mut attempts, error)
+                        .await
                 }
+            );
+            let Some(value) = value? else {
+                return Ok(None);
+            };
+            converted = converted.insert(KafkaHeader {
+                key: &header.key,
+                value,
+            });
+        }
+        Ok(Some(Some(converted)))
+    }
+
+    /// Creates the topic if the connector has rules for that (KIP-158) and it does not exist; false
+    /// if the task stops.
+    async fn ensure_topic(&mut self, topic: &ByteString) -> Result<bool> {
+        let Some(creation) = &mut self.topic_creation else {
+            return Ok(true);
+        };
+        while !creation.is_known(topic) {
+            match creation.ensure(topic).await {
+                Ok(()) => {}
+                Err(error) if error.is_retriable() => {
+                    tracing::warn!(
+                        task = %self.errors.id(),
+                        "will try again: {}",
+                        error.trace().trim_end()
+                    );
+                    tokio::select! {
+                        () = tokio::time::sleep(SEND_RETRY_DELAY) => {}
+                        () = self.stopping.cancelled() => return Ok(false),
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
+        Ok(true)
+    }
+
+    /// Gives the record to the producer, waiting for room; false if the task stops meanwhile.
+    async fn send(
+        &self,
+        open: &mut OpenChunk,
+        index: usize,
+        record: &ConnectRecord,
+        converted: &Converted<'_>,
+    ) -> Result<bool> {
         loop {
             let sent = open.send(
                 index,
                 &record.topic,
                 record.kafka_partition,
                 record.timestamp,
-                key,
-                value,
-                headers.clone(),
+                converted.key,
+                converted.value,
+                converted.headers.clone(),
             );
             match sent {
-                Ok(()) => break,
+                Ok(()) => return Ok(true),
                 Err(SendError::QueueFull) => {
                     if self.stopping.is_cancelled()
                         || *self.target_state.borrow() == TargetState::Stopped
                     {
-                        return Ok(Dispatch::Stopping);
+                        return Ok(false);
                     }
                     tokio::select! {
                         () = self.producer.space() => {}
                         () = self.stopping.cancelled() => {}
-                        () = self.cancelled.cancelled() => return Ok(Dispatch::Stopping),
+                        () = self.cancelled.cancelled() => return Ok(false),
                     }
                 }
                 Err(SendError::Kafka(error)) => {
@@ -367,7 +406,5 @@ impl RecordSender {
                 }
             }
         }
-        source.record.topic = record.topic;
-        Ok(Dispatch::Sent(kept))
     }
 }

@@ -11,20 +11,20 @@ use sluice_api::plugin::SourceConnectorPlugin;
 use sluice_api::{
     Connector, ConnectorContext, Result, SourceRecord, SourceTask, SourceTaskContext,
 };
+use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, WorkerId};
 
 use super::TaskRuntime;
-use crate::group::admin::GroupAdmin;
 use crate::herder::Herder as _;
 use crate::herder::standalone::{Parts, StandaloneHerder};
-use crate::herder::status_reporter::StatusReporter;
 use crate::logging::Loggers;
 use crate::plugins::Plugins;
 use crate::rest::RestServer;
+use crate::status::EventLog;
+use crate::status::StatusReporter;
 use crate::storage::file::FileOffsetBackingStore;
 use crate::storage::memory::{MemoryConfigBackingStore, MemoryStatusBackingStore};
-use crate::telemetry::EventLog;
 use crate::worker::lifecycle::Worker;
 use crate::worker_config::{Mode, WorkerConfig};
 

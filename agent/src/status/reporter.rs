@@ -11,17 +11,19 @@ use sluice_protocol::status_topic::StatusValue;
 use sluice_protocol::telemetry::{Event, Severity};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, Millis, State, WorkerId};
 
+use super::{ConnectorStatusListener, EventLog, TaskStatusListener};
+use crate::clock::now;
 use crate::storage::StatusBackingStore;
-use crate::telemetry::{EventLog, now};
-use crate::worker::connector::ConnectorStatusListener;
-use crate::worker::task_context::TaskStatusListener;
+
+/// Users set the level of state changes with the herder's, as in the JVM worker.
+const TARGET: &str = "sluice_agent::herder";
 
 /// Traces in events are cut to this many bytes; the status record keeps all of it.
 const MAX_EVENT_TRACE: usize = 8 * 1024;
 
 /// What is known here of a connector or task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalState {
+pub(crate) struct LocalState {
     /// Its state.
     pub state: State,
     /// Since when.
@@ -32,8 +34,8 @@ pub struct LocalState {
     pub trace: Option<String>,
 }
 
-/// See the module.
-pub struct StatusReporter {
+/// The one listener of everything that runs on a worker.
+pub(crate) struct StatusReporter {
     statuses: Arc<dyn StatusBackingStore>,
     worker_id: WorkerId,
     generation: AtomicI32,
@@ -50,7 +52,7 @@ enum Put {
 
 impl StatusReporter {
     /// A reporter of generation 0.
-    pub fn new(
+    pub(crate) fn new(
         statuses: Arc<dyn StatusBackingStore>,
         worker_id: WorkerId,
         events: EventLog,
@@ -66,12 +68,12 @@ impl StatusReporter {
     }
 
     /// The generation that records carry from now on.
-    pub fn set_generation(&self, generation: Generation) {
+    pub(crate) fn set_generation(&self, generation: Generation) {
         self.generation.store(generation.get(), Ordering::Relaxed);
     }
 
     /// Names the version of a connector that is about to start here.
-    pub fn connector_starts(&self, connector: &ConnectorName, version: Option<&str>) {
+    pub(crate) fn connector_starts(&self, connector: &ConnectorName, version: Option<&str>) {
         self.connectors.lock().insert(
             connector.clone(),
             LocalState::new(State::Unassigned, version),
@@ -79,24 +81,24 @@ impl StatusReporter {
     }
 
     /// Names the version of a task that is about to start here.
-    pub fn task_starts(&self, id: &ConnectorTaskId, version: Option<&str>) {
+    pub(crate) fn task_starts(&self, id: &ConnectorTaskId, version: Option<&str>) {
         self.tasks
             .lock()
             .insert(id.clone(), LocalState::new(State::Unassigned, version));
     }
 
     /// RESTARTING, by a restart plan.
-    pub fn connector_restarts(&self, connector: &ConnectorName) {
+    pub(crate) fn connector_restarts(&self, connector: &ConnectorName) {
         self.connector(connector, State::Restarting, None, Put::Plain);
     }
 
     /// RESTARTING, by a restart plan.
-    pub fn task_restarts(&self, id: &ConnectorTaskId) {
+    pub(crate) fn task_restarts(&self, id: &ConnectorTaskId) {
         self.task(id, State::Restarting, None, Put::Plain);
     }
 
     /// Tombstones the state of a connector and of the tasks it has a state of.
-    pub fn connector_deleted(&self, connector: &ConnectorName) {
+    pub(crate) fn connector_deleted(&self, connector: &ConnectorName) {
         for (task, _) in self.statuses.tasks(connector) {
             self.task_deleted(&ConnectorTaskId::new(connector.clone(), task));
         }
@@ -106,19 +108,19 @@ impl StatusReporter {
     }
 
     /// Tombstones the state of a task.
-    pub fn task_deleted(&self, id: &ConnectorTaskId) {
+    pub(crate) fn task_deleted(&self, id: &ConnectorTaskId) {
         self.statuses
             .put_task(id, self.value(State::Destroyed, None, None));
         self.tasks.lock().remove(id);
     }
 
     /// States of the connectors that run here.
-    pub fn local_connectors(&self) -> HashMap<ConnectorName, LocalState> {
+    pub(crate) fn local_connectors(&self) -> HashMap<ConnectorName, LocalState> {
         self.connectors.lock().clone()
     }
 
     /// States of the tasks that run here.
-    pub fn local_tasks(&self) -> HashMap<ConnectorTaskId, LocalState> {
+    pub(crate) fn local_tasks(&self) -> HashMap<ConnectorTaskId, LocalState> {
         self.tasks.lock().clone()
     }
 
@@ -149,7 +151,7 @@ impl StatusReporter {
             Put::Plain => self.statuses.put_connector(connector, value),
             Put::Safe => self.statuses.put_connector_safe(connector, value),
         }
-        tracing::info!(%connector, state = %to, "connector state");
+        tracing::info!(target: TARGET, %connector, state = %to, "connector state");
         let severity = if to == State::Failed {
             Severity::Error
         } else {
@@ -179,7 +181,7 @@ impl StatusReporter {
             Put::Plain => self.statuses.put_task(id, value),
             Put::Safe => self.statuses.put_task_safe(id, value),
         }
-        tracing::info!(connector = %id.connector, task = id.task, state = %to, "task state");
+        tracing::info!(target: TARGET, connector = %id.connector, task = id.task, state = %to, "task state");
         let severity = if to == State::Failed {
             Severity::Error
         } else {
@@ -267,7 +269,7 @@ impl ConnectorStatusListener for StatusReporter {
     }
 
     fn on_failure(&self, connector: &ConnectorName, trace: String) {
-        tracing::error!(%connector, "Connector failed: {}", trace.trim_end());
+        tracing::error!(target: TARGET, %connector, "Connector failed: {}", trace.trim_end());
         self.connector(connector, State::Failed, Some(trace), Put::Safe);
     }
 }
@@ -291,7 +293,7 @@ impl TaskStatusListener for StatusReporter {
 
     fn on_failure(&self, id: &ConnectorTaskId, trace: String) {
         tracing::error!(
-            connector = %id.connector,
+            target: TARGET, connector = %id.connector,
             task = id.task,
             "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
              manually restarted: {}",

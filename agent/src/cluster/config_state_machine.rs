@@ -9,31 +9,33 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, Offset, TargetS
 
 use super::{ClusterConfigState, ConfigUpdate};
 
-/// See the module. Without I/O: the stores feed it.
+/// Turns records into pictures and updates.
 #[derive(Default)]
-pub struct ConfigStateMachine {
+pub(crate) struct ConfigStateMachine {
     state: Arc<ClusterConfigState>,
-    /// Task configs that wait for their commit. An entry, even empty, means that some were seen since loading.
+    /// Task configs that wait for their commit. An entry, even empty, means that some were seen
+    /// since loading.
     buffered: HashMap<ConnectorName, BTreeMap<u32, Arc<ConfigMap>>>,
     loaded: bool,
 }
 
 impl ConfigStateMachine {
     /// The picture as of the last record.
-    pub fn snapshot(&self) -> Arc<ClusterConfigState> {
+    pub(crate) fn snapshot(&self) -> Arc<ClusterConfigState> {
         self.state.clone()
     }
 
     /// From now on records are changes to act on, no longer the past.
-    pub fn loaded(&mut self) {
+    pub(crate) fn loaded(&mut self) {
         self.loaded = true;
     }
 
-    /// Takes a record at an offset, and says what changed. Nothing is said before [`ConfigStateMachine::loaded`].
+    /// Takes a record at an offset, and says what changed. Nothing is said before
+    /// [`ConfigStateMachine::loaded`].
     ///
     /// # Errors
     /// If the record is not one of ours, or malformed; the picture is as before then, but for its offset.
-    pub fn feed(
+    pub(crate) fn feed(
         &mut self,
         offset: i64,
         key: Option<&[u8]>,

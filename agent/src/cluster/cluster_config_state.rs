@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sluice_protocol::config_topic::SessionKey;
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, Offset, TargetState};
 
-/// What the config topic says up to [`offset`](Self::offset): connectors, their configs, tasks and target states.
+/// What the config topic says up to [`offset`](Self::offset): connectors, their configs, tasks and
+/// target states.
 ///
 /// Shared as `Arc`; a snapshot never changes. All configs are raw: variables are not resolved.
 #[derive(Clone, Debug)]
@@ -67,7 +68,8 @@ impl ClusterConfigState {
         self.connector_configs.get(connector)
     }
 
-    /// What the connector should be; STARTED when nobody asked for anything else, `None` for an unknown connector.
+    /// What the connector should be; STARTED when nobody asked for anything else, `None` for an
+    /// unknown connector.
     pub fn target_state(&self, connector: &str) -> Option<TargetState> {
         match self.target_states.get(connector) {
             Some(state) => Some(*state),
@@ -76,7 +78,8 @@ impl ClusterConfigState {
         }
     }
 
-    /// How many tasks the last commit gave the connector; also for inconsistent connectors. 0 before any commit.
+    /// How many tasks the last commit gave the connector; also for inconsistent connectors. 0
+    /// before any commit.
     pub fn task_count(&self, connector: &str) -> u32 {
         self.task_counts.get(connector).copied().unwrap_or(0)
     }
@@ -94,7 +97,8 @@ impl ClusterConfigState {
             .collect()
     }
 
-    /// A task's config as stored. Stays readable after a commit of fewer tasks, until the connector is deleted.
+    /// A task's config as stored. Stays readable after a commit of fewer tasks, until the connector
+    /// is deleted.
     pub fn task_config(&self, id: &ConnectorTaskId) -> Option<&Arc<ConfigMap>> {
         self.task_configs.get(&id.connector)?.get(&id.task)
     }
@@ -119,7 +123,8 @@ impl ClusterConfigState {
         self.applied_configs.get(connector)
     }
 
-    /// Counts the applied sets of task configs, from 0; `None` before the first. Local: comparable only with itself.
+    /// Counts the applied sets of task configs, from 0; `None` before the first. Local: comparable
+    /// only with itself.
     pub fn task_config_generation(&self, connector: &str) -> Option<u32> {
         self.task_config_generations.get(connector).copied()
     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use sluice_protocol::status_topic::{StatusKey, StatusRecord, StatusValue, TopicStatus};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, State, TopicName};
 
-/// The last states read. Without I/O: the stores feed it.
+/// The last states read of all connectors and tasks, and the topics that connectors use.
 #[derive(Default)]
-pub struct StatusCache {
+pub(crate) struct StatusCache {
     connectors: BTreeMap<ConnectorName, StatusValue>,
     tasks: HashMap<ConnectorName, BTreeMap<u32, StatusValue>>,
     topics: HashMap<ConnectorName, BTreeMap<TopicName, TopicStatus>>,
@@ -15,14 +15,15 @@ pub struct StatusCache {
 
 impl StatusCache {
     /// Takes a record.
-    pub fn feed(&mut self, record: StatusRecord) {
+    pub(crate) fn feed(&mut self, record: StatusRecord) {
         match record {
             StatusRecord::Connector {
                 connector,
                 status: Some(status),
             } => {
-                // After an outage the word of the worker that gave the connector up may arrive behind that of its next one.
-                // The JVM has no such rule for connectors and then shows UNASSIGNED until the next change.
+                // After an outage the word of the worker that gave the connector up may arrive
+                // behind that of its next one. The JVM has no such rule for connectors and then
+                // shows UNASSIGNED until the next change.
                 let outdated = status.state == State::Unassigned
                     && self.connectors.get(&connector).is_some_and(|known| {
                         known.state == State::Running && known.generation > status.generation
@@ -42,7 +43,8 @@ impl StatusCache {
                 id,
                 status: Some(status),
             } => {
-                // A late word of the worker that gave the task up says nothing about the one that runs it now.
+                // A late word of the worker that gave the task up says nothing about the one that
+                // runs it now.
                 let outdated = status.state == State::Unassigned
                     && self.task(&id).is_some_and(|known| {
                         known.state == State::Running && known.generation >= status.generation
@@ -82,7 +84,7 @@ impl StatusCache {
     }
 
     /// Whether there is an entry.
-    pub fn contains(&self, key: &StatusKey) -> bool {
+    pub(crate) fn contains(&self, key: &StatusKey) -> bool {
         match key {
             StatusKey::Connector(connector) => self.connector(connector).is_some(),
             StatusKey::Task(id) => self.task(id).is_some(),
@@ -91,17 +93,17 @@ impl StatusCache {
     }
 
     /// The state of a connector.
-    pub fn connector(&self, connector: &str) -> Option<&StatusValue> {
+    pub(crate) fn connector(&self, connector: &str) -> Option<&StatusValue> {
         self.connectors.get(connector)
     }
 
     /// The state of a task.
-    pub fn task(&self, id: &ConnectorTaskId) -> Option<&StatusValue> {
+    pub(crate) fn task(&self, id: &ConnectorTaskId) -> Option<&StatusValue> {
         self.tasks.get(&id.connector)?.get(&id.task)
     }
 
     /// The states of all tasks of a connector, sorted by number.
-    pub fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
+    pub(crate) fn tasks(&self, connector: &str) -> Vec<(u32, StatusValue)> {
         let tasks = self.tasks.get(connector);
         tasks
             .into_iter()
@@ -111,12 +113,12 @@ impl StatusCache {
     }
 
     /// The entry for a topic a connector uses.
-    pub fn topic(&self, connector: &str, topic: &str) -> Option<&TopicStatus> {
+    pub(crate) fn topic(&self, connector: &str, topic: &str) -> Option<&TopicStatus> {
         self.topics.get(connector)?.get(topic)
     }
 
     /// All topics a connector uses, sorted by name.
-    pub fn topics(&self, connector: &str) -> Vec<TopicStatus> {
+    pub(crate) fn topics(&self, connector: &str) -> Vec<TopicStatus> {
         self.topics
             .get(connector)
             .into_iter()
@@ -126,12 +128,12 @@ impl StatusCache {
     }
 
     /// Names of all connectors with a state, sorted.
-    pub fn connectors(&self) -> Vec<ConnectorName> {
+    pub(crate) fn connectors(&self) -> Vec<ConnectorName> {
         self.connectors.keys().cloned().collect()
     }
 
     /// Whether a safe put of `new` may be written: nobody else reported something newer.
-    pub fn allows(known: Option<&StatusValue>, new: &StatusValue) -> bool {
+    pub(crate) fn allows(known: Option<&StatusValue>, new: &StatusValue) -> bool {
         known.is_none_or(|known| {
             known.worker_id == new.worker_id || known.generation <= new.generation
         })
