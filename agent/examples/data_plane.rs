@@ -1,8 +1,10 @@
 //! Measures the source and the sink loop against bare clients on one broker.
 //!
-//! `cargo run --release -p sluice-agent --example data_plane -- 127.0.0.1:9092 1000000 [source|producer|sink|consumer ...]`
+//! `cargo run --release -p sluice-agent --example data_plane -- 127.0.0.1:9092 1000000
+//! [source|producer|sink|consumer ...]`
 //!
-//! Each part prints records per second and per CPU-second of the whole process, in rounds; the ratios are those of the medians.
+//! Each part prints records per second and per CPU-second of the whole process, in rounds; the ratios are
+//! those of the medians.
 #![expect(clippy::print_stdout, reason = "it is a command-line tool")]
 
 use std::collections::HashMap;

@@ -38,8 +38,8 @@ pub enum LoggerError {
     NoLevel,
     /// The logger of this name would be one too many.
     #[error(
-        "levels of {MOST_NAMES} loggers are set already, {0} would be one more; set one of those, or that of a package \
-         above it"
+        "levels of {MOST_NAMES} loggers are set already, {0} would be one more; set one of those, or that of \
+         a package above it"
     )]
     TooMany(String),
 }

@@ -7,11 +7,11 @@ use clap::Parser;
 use sluice_agent::process::{Environment, LogOptions, Role, run};
 use sluice_agent::with_causes;
 
-/// A Kafka Connect worker: with connectors it runs alone, as connect-standalone; without it joins a cluster, as
-/// connect-distributed.
+/// A Kafka Connect worker: with connectors it runs alone, as connect-standalone; without it joins a cluster,
+/// as connect-distributed.
 ///
-/// bootstrap.servers=embedded:DIR runs a Kafka broker in the process: one node, no replication, no users and no ACLs, on
-/// the loopback interface unless embedded.host says otherwise.
+/// bootstrap.servers=embedded:DIR runs a Kafka broker in the process: one node, no replication, no users and
+/// no ACLs, on the loopback interface unless embedded.host says otherwise.
 #[derive(Parser)]
 #[command(name = "sluice-agent", version)]
 struct Cli {

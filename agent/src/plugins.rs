@@ -23,8 +23,8 @@ pub enum NoConnector {
     NotAllowed(String),
     /// None has this class name or alias.
     #[error(
-        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: \
-         {known}"
+        "Failed to find any class that implements Connector and which name matches {class}, available \
+         connectors are: {known}"
     )]
     Unknown {
         /// As it was given.

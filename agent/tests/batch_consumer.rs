@@ -1,4 +1,5 @@
-//! The batch consumer on a broker: Kafka, if `SLUICE_TEST_BOOTSTRAP` (host:port) names one, else the embedded one.
+//! The batch consumer on a broker: Kafka, if `SLUICE_TEST_BOOTSTRAP` (host:port) names one, else the embedded
+//! one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/broker.rs"]

@@ -1,4 +1,5 @@
-//! The pages of `docs/reference` are what the definitions of keys say; `UPDATE_REFERENCE=1` writes them again.
+//! The pages of `docs/reference` are what the definitions of keys say; `UPDATE_REFERENCE=1` writes them
+//! again.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,7 +20,8 @@ use sluice_protocol::rest::{PluginInfo, PluginType};
 /// A page: its name under `docs/reference`, and its text.
 type Pages = BTreeMap<String, String>;
 
-const MADE: &str = "<!-- Made from the definitions by agent/tests/reference.rs; UPDATE_REFERENCE=1 writes it again. -->";
+const MADE: &str = "<!-- Made from the definitions by agent/tests/reference.rs; UPDATE_REFERENCE=1 writes it \
+                    again. -->";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference")
@@ -108,15 +110,16 @@ fn worker() -> String {
         only.add(key.clone());
     }
     let body = format!(
-        "{}\n## Standalone\n\nWorkers without a cluster have this beside the keys that name no topic or group:\n{}",
+        "{}\n## Standalone\n\nWorkers without a cluster have this beside the keys that name no topic or \
+         group:\n{}",
         keys(&distributed),
         keys(&only)
     );
     page(
         "Keys of a worker",
-        "A worker reads a properties file with Kafka Connect's keys. Keys of Kafka's clients stand beside\n\
-         these, for all of its clients or behind `producer.`, `consumer.` and `admin.`; those of a converter\n\
-         behind the key that names it.",
+        "A worker reads a properties file with Kafka Connect's keys. Keys of Kafka's clients stand \
+         beside\nthese, for all of its clients or behind `producer.`, `consumer.` and `admin.`; those of a \
+         converter\nbehind the key that names it.",
         &body,
     )
 }
@@ -198,8 +201,8 @@ fn pages() -> Pages {
             "transformations.md",
             PluginType::Transformation,
             "Transformations",
-            "`transforms=NAME,...` names them in the order in which they are applied; `transforms.NAME.type` is\n\
-             the class, and the keys below follow `transforms.NAME.`.",
+            "`transforms=NAME,...` names them in the order in which they are applied; `transforms.NAME.type` \
+             is\nthe class, and the keys below follow `transforms.NAME.`.",
         ),
         (
             "predicates.md",
@@ -250,7 +253,8 @@ fn reference_is_what_the_definitions_say() {
             .find(|(written, made)| written != made);
         assert!(
             written == *text,
-            "docs/reference/{file} differs from the definitions, first at {differs:?}; UPDATE_REFERENCE=1 writes it again"
+            "docs/reference/{file} differs from the definitions, first at {differs:?}; UPDATE_REFERENCE=1 \
+             writes it again"
         );
     }
     for entry in fs::read_dir(folder.join("connectors")).unwrap() {

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 /// A connector or task config: keys to text values in the order given; a value may be JSON `null`.
 ///
-/// Reading turns JSON numbers and booleans into their text, as Jackson does for a `Map<String, String>`; objects and
-/// arrays as values are an error. `Debug` shows keys only, because values may be secrets.
+/// Reading turns JSON numbers and booleans into their text, as Jackson does for a `Map<String, String>`;
+/// objects and arrays as values are an error. `Debug` shows keys only, because values may be secrets.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ConfigMap(pub IndexMap<String, Option<String>>);
@@ -111,8 +111,8 @@ impl<'de> Visitor<'de> for ConfigMapVisitor {
     }
 }
 
-/// One value of a config map while it is read: numbers keep the text they were written with (`1.50`, `1E400`), as by Jackson's
-/// `StringDeserializer`.
+/// One value of a config map while it is read: numbers keep the text they were written with (`1.50`,
+/// `1E400`), as by Jackson's `StringDeserializer`.
 struct ConfigValue(Option<String>);
 
 impl<'de> Deserialize<'de> for ConfigValue {

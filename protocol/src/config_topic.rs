@@ -1,8 +1,8 @@
 //! Records of the config topic (`config.storage.topic`), as `KafkaConfigBackingStore` writes and reads them.
 //!
-//! Keys are text with a prefix per kind, values JSON objects without schema. [`ConfigRecord::decode`] turns a record
-//! into a type, [`ConfigRecord::encode`] back; what the records mean together (commits, inconsistency) is the config
-//! store's business.
+//! Keys are text with a prefix per kind, values JSON objects without schema. [`ConfigRecord::decode`] turns a
+//! record into a type, [`ConfigRecord::encode`] back; what the records mean together (commits, inconsistency)
+//! is the config store's business.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -131,8 +131,8 @@ pub struct EncodedRecord {
 impl ConfigRecord {
     /// Reads a record. `Ok(None)` is a key of no known kind, which workers pass over silently.
     ///
-    /// The JSON of the value is looked at first, as a JVM worker does, because a record whose value is no JSON does
-    /// not count as read (see [`RecordError::counts_as_read`]).
+    /// The JSON of the value is looked at first, as a JVM worker does, because a record whose value is no
+    /// JSON does not count as read (see [`RecordError::counts_as_read`]).
     pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Option<Self>, RecordError> {
         let body = Body::parse(value)?;
         let key = String::from_utf8_lossy(key.ok_or(RecordError::NoKey)?);

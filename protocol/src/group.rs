@@ -1,9 +1,10 @@
-//! Member metadata and assignments of the group protocol type `connect`, binary, as `ConnectProtocol` (v0) and
-//! `IncrementalCooperativeConnectProtocol` (v1, v2) of Kafka lay them out.
+//! Member metadata and assignments of the group protocol type `connect`, binary, as `ConnectProtocol` (v0)
+//! and `IncrementalCooperativeConnectProtocol` (v1, v2) of Kafka lay them out.
 //!
-//! Big-endian. STRING = int16 length + UTF-8, BYTES = int32 length (-1 = null) + data, ARRAY = int32 count (-1 = null).
-//! One reader serves all versions: fields a shorter message lacks at its end have their defaults, versions above 2 are
-//! read as 2. Sizes in a message are never trusted: nothing is allocated beyond what the message really holds.
+//! Big-endian. STRING = int16 length + UTF-8, BYTES = int32 length (-1 = null) + data, ARRAY = int32 count
+//! (-1 = null). One reader serves all versions: fields a shorter message lacks at its end have their
+//! defaults, versions above 2 are read as 2. Sizes in a message are never trusted: nothing is allocated
+//! beyond what the message really holds.
 
 use std::collections::HashMap;
 
@@ -475,9 +476,9 @@ mod tests {
 
     fn member_with_work() -> Vec<u8> {
         wire(&format!(
-            "0002 0017 \"{URL}\" 0000000000000013 00000093 0002 0000 003c \"{LEADER}\" 0017 \"{URL}\" 0000000000000013 \
-             00000002 0006 \"conn-3\" 00000001 ffffffff 0006 \"conn-1\" 00000002 ffffffff 00000000 \
-             00000000 00003a98"
+            "0002 0017 \"{URL}\" 0000000000000013 00000093 0002 0000 003c \"{LEADER}\" 0017 \"{URL}\" \
+             0000000000000013 00000002 0006 \"conn-3\" 00000001 ffffffff 0006 \"conn-1\" 00000002 ffffffff \
+             00000000 00000000 00003a98"
         ))
     }
 

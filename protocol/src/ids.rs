@@ -1,7 +1,7 @@
 //! Names and numbers with a meaning, so that a lag can't be passed as a time or a worker as a connector.
 //!
-//! All are transparent in JSON: a [`ConnectorName`] is a plain string, an [`Offset`] a plain number. Names share
-//! their text (`Arc<str>`), so a clone costs a counter.
+//! All are transparent in JSON: a [`ConnectorName`] is a plain string, an [`Offset`] a plain number. Names
+//! share their text (`Arc<str>`), so a clone costs a counter.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -31,8 +31,8 @@ macro_rules! text_id {
 
             /// Compares as Java's `String.compareTo` does, by UTF-16 code units.
             ///
-            /// This differs from the order of `Ord` only for text beyond the basic multilingual plane. Where a
-            /// JVM worker must come to the same order (the assignor), this one counts.
+            /// This differs from the order of `Ord` only for text beyond the basic multilingual plane. Where
+            /// a JVM worker must come to the same order (the assignor), this one counts.
             pub fn java_cmp(&self, other: &Self) -> Ordering {
                 self.0.encode_utf16().cmp(other.0.encode_utf16())
             }

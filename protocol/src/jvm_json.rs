@@ -1,8 +1,8 @@
 //! JSON as JVM workers write and read it (Jackson with its default settings, no whitespace).
 //!
-//! Topic keys are compared by their bytes, by Kafka's compaction and by the offset reader. So the text must be the
-//! JVM's to the byte: control characters as `\u00XX` in upper case, characters beyond the basic plane as two escapes,
-//! numbers with a fraction as `Double.toString` gives them.
+//! Topic keys are compared by their bytes, by Kafka's compaction and by the offset reader. So the text must
+//! be the JVM's to the byte: control characters as `\u00XX` in upper case, characters beyond the basic plane
+//! as two escapes, numbers with a fraction as `Double.toString` gives them.
 
 use std::io;
 
@@ -22,8 +22,8 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::E
 
 /// Reads one JSON value and ignores what follows it, as Jackson's `readTree` does.
 ///
-/// After a number only blanks may follow directly, after `true`, `false` and `null` nothing that could belong to a
-/// word. Empty input is an error.
+/// After a number only blanks may follow directly, after `true`, `false` and `null` nothing that could belong
+/// to a word. Empty input is an error.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
     let value = match values.next() {

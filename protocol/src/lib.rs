@@ -1,6 +1,7 @@
 //! What crosses a process border in a Sluice (Kafka Connect) cluster.
 //!
-//! This crate turns bytes and JSON into types and back, and does nothing else: no sockets, no files, no clock.
+//! This crate turns bytes and JSON into types and back, and does nothing else: no sockets, no files, no
+//! clock.
 //!
 //! * [`ids`]: names and numbers with a meaning (connector, task, worker, generation, offset, time).
 //! * [`state`]: the states of connectors and tasks, and the target states asked for.

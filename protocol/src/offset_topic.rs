@@ -1,7 +1,7 @@
 //! Records of offset topics (`offset.storage.topic` and the connector's own `offsets.storage.topic`).
 //!
-//! Key: the JSON array `["NAME",{partition}]`, value: the offset as JSON object, or a tombstone. Lookups go by the bytes
-//! of the key, so partition fields keep the order in which they were stored or given.
+//! Key: the JSON array `["NAME",{partition}]`, value: the offset as JSON object, or a tombstone. Lookups go
+//! by the bytes of the key, so partition fields keep the order in which they were stored or given.
 
 use serde_json::Value;
 
@@ -21,8 +21,8 @@ pub struct OffsetRecord {
 }
 
 impl OffsetRecord {
-    /// Reads a record. Anything whose key is not a pair of text and object is an error, and so is a value that is no
-    /// object; callers that list partitions pass over it.
+    /// Reads a record. Anything whose key is not a pair of text and object is an error, and so is a value
+    /// that is no object; callers that list partitions pass over it.
     pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Self, RecordError> {
         let (connector, partition) = decode_key(key.ok_or(RecordError::NoKey)?)?;
         let offset = match value {

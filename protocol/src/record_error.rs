@@ -5,8 +5,8 @@ use serde_json::Value;
 /// Why a record of an internal topic can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The value is no JSON at all. A JVM worker does not count such a record as read: it does not move the config
-    /// offset.
+    /// The value is no JSON at all. A JVM worker does not count such a record as read: it does not move the
+    /// config offset.
     #[error("value is no JSON: {0}")]
     NotJson(#[source] serde_json::Error),
     /// The record has no key.

@@ -1,13 +1,15 @@
 //! Records of the telemetry topic: what workers say about themselves, once a second and at every event.
 //!
-//! Every record is one JSON object: the envelope ([`TelemetryRecord`]: `v`, `worker_id`, `at`, `full`) and the body,
-//! told apart by `kind`. The Kafka key is the worker id as UTF-8 text, so a worker's records stay in order.
+//! Every record is one JSON object: the envelope ([`TelemetryRecord`]: `v`, `worker_id`, `at`, `full`) and
+//! the body, told apart by `kind`. The Kafka key is the worker id as UTF-8 text, so a worker's records stay
+//! in order.
 //!
 //! Contract:
-//! * A worker says what changed: a task or connector of which nothing changed since the last interval gets no record.
-//!   The one exception inside a record are the lists of source offsets and sink positions, see [`TaskTelemetry`].
-//! * At start and every 30 s a worker gives its full picture: one `worker` record and one record per connector and
-//!   task, all with `full: true` and the same `at`. What it runs and is not in there is gone.
+//! * A worker says what changed: a task or connector of which nothing changed since the last interval gets no
+//!   record. The one exception inside a record are the lists of source offsets and sink positions, see
+//!   [`TaskTelemetry`].
+//! * At start and every 30 s a worker gives its full picture: one `worker` record and one record per
+//!   connector and task, all with `full: true` and the same `at`. What it runs and is not in there is gone.
 //! * Counters count from the start of the task (`started_at`) and start over with it.
 //! * Readers ignore fields and kinds they do not know. `v` rises only when a field changes its meaning.
 
@@ -174,8 +176,8 @@ pub struct ConnectorTelemetry {
 
 /// One task the worker runs.
 ///
-/// `source_offsets` and `sink_positions` hold, in a record with `full: false`, only the partitions that changed; the
-/// others stand. With `full: true` they are complete, up to [`MAX_PARTITIONS`] entries.
+/// `source_offsets` and `sink_positions` hold, in a record with `full: false`, only the partitions that
+/// changed; the others stand. With `full: true` they are complete, up to [`MAX_PARTITIONS`] entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskTelemetry {
     /// Connector and number.
@@ -219,8 +221,8 @@ pub struct TaskTelemetry {
     /// Topic partitions of a sink task.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sink_positions: Vec<SinkPosition>,
-    /// Sum of the lag over all partitions of a sink task; `None` for sources, while unknown, and while the task does not run:
-    /// it then sees no end that grows.
+    /// Sum of the lag over all partitions of a sink task; `None` for sources, while unknown, and while the
+    /// task does not run: it then sees no end that grows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
     /// The worker gave it up; no more records about it follow.
@@ -231,15 +233,18 @@ pub struct TaskTelemetry {
 /// Most entries a record's list of partitions may have; the rest is left out.
 pub const MAX_PARTITIONS: usize = 200;
 
-/// Counters, rates and times of a task. Totals count from the start of the task, rates are over the last interval.
+/// Counters, rates and times of a task. Totals count from the start of the task, rates are over the last
+/// interval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TaskMetrics {
-    /// Records taken from the outside: source polled from the system, sink read from Kafka (before transformations).
+    /// Records taken from the outside: source polled from the system, sink read from Kafka (before
+    /// transformations).
     pub records_in_total: u64,
     /// The same per second.
     pub records_in_per_s: f64,
-    /// Records handed on: source written to Kafka and acknowledged, sink given to `put` (after transformations).
+    /// Records handed on: source written to Kafka and acknowledged, sink given to `put` (after
+    /// transformations).
     pub records_out_total: u64,
     /// The same per second.
     pub records_out_per_s: f64,
@@ -330,7 +335,8 @@ pub struct SinkPosition {
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventTelemetry {
-    /// Number of the event on this worker since its start, from 1; with `worker_id` and the worker's start unique.
+    /// Number of the event on this worker since its start, from 1; with `worker_id` and the worker's start
+    /// unique.
     pub seq: u64,
     /// How bad it is.
     #[serde(default)]

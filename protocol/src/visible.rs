@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Whether a character is drawn as itself, and can't reorder or hide its neighbours: no control character, no bidirectional
-/// override, no invisible format character.
+/// Whether a character is drawn as itself, and can't reorder or hide its neighbours: no control character, no
+/// bidirectional override, no invisible format character.
 #[must_use]
 pub fn is_plain(c: char) -> bool {
     if c.is_control() {
@@ -19,7 +19,8 @@ pub fn is_plain(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A text in which every character that is not plain is shown by its code (`\u{200b}`), line ends and tabs excepted.
+/// A text in which every character that is not plain is shown by its code (`\u{200b}`), line ends and tabs
+/// excepted.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     let stays = |c: char| is_plain(c) || matches!(c, '\n' | '\t');

@@ -1,5 +1,5 @@
-//! Everything captured from live JVM workers is read, and written back to the same bytes (topics, group) or the same
-//! meaning (REST).
+//! Everything captured from live JVM workers is read, and written back to the same bytes (topics, group) or
+//! the same meaning (REST).
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test")]
 

@@ -1,5 +1,5 @@
-//! Whatever comes in: an error at worst, never a panic. The same targets as in `fuzz/`, with a few thousand random
-//! and a few thousand damaged inputs in every test run.
+//! Whatever comes in: an error at worst, never a panic. The same targets as in `fuzz/`, with a few thousand
+//! random and a few thousand damaged inputs in every test run.
 
 use proptest::prelude::*;
 use sluice_protocol::config_topic::ConfigRecord;

@@ -58,8 +58,8 @@ impl Authority {
         std::fs::write(path("settings"), SETTINGS)?;
         openssl(
             folder.path(),
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -sha256 -days 2 -config settings \
-             -extensions authority -keyout authority.key -out authority.pem",
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -sha256 -days 2 -config \
+             settings -extensions authority -keyout authority.key -out authority.pem",
             name,
         )?;
         let certificate = std::fs::read_to_string(path("authority.pem"))?;
@@ -84,16 +84,16 @@ impl Authority {
         openssl(
             self.folder.path(),
             &format!(
-                "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -config settings -keyout {serial}.key \
-                 -out {serial}.request"
+                "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -config settings -keyout \
+                 {serial}.key -out {serial}.request"
             ),
             name,
         )?;
         openssl(
             self.folder.path(),
             &format!(
-                "x509 -req -in {serial}.request -CA authority.pem -CAkey authority.key -set_serial {serial} -sha256 \
-                 -days 2 -extfile settings -extensions signed -out {serial}.pem"
+                "x509 -req -in {serial}.request -CA authority.pem -CAkey authority.key -set_serial {serial} \
+                 -sha256 -days 2 -extfile settings -extensions signed -out {serial}.pem"
             ),
             "",
         )?;

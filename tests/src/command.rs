@@ -1,4 +1,5 @@
-//! A program that runs to its end: what it wrote to standard output, what to standard error, and its exit status.
+//! A program that runs to its end: what it wrote to standard output, what to standard error, and its exit
+//! status.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -53,7 +54,8 @@ impl Output {
         Ok(output)
     }
 
-    /// Fails unless it ended with `code`, wrote nothing to standard output, and `part` of why to standard error.
+    /// Fails unless it ended with `code`, wrote nothing to standard output, and `part` of why to standard
+    /// error.
     ///
     /// # Errors
     /// With all that was written.
@@ -89,7 +91,8 @@ impl Output {
     }
 }
 
-/// Runs a command without a terminal, `input` on its standard input, and kills it when it does not end `within`.
+/// Runs a command without a terminal, `input` on its standard input, and kills it when it does not end
+/// `within`.
 ///
 /// # Errors
 /// When it cannot be started or has to be killed.

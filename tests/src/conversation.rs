@@ -1,8 +1,9 @@
 //! A REST conversation as data, played to a worker, and its recording.
 //!
-//! The steps are in `tests/rest/conversation.yaml`, which explains their form. A recording holds one answer per call
-//! with what differs from run to run (folder, cluster, address of the worker) put back to the variable it came from,
-//! so that recordings of two workers can be compared and one of them can be kept as a file.
+//! The steps are in `tests/rest/conversation.yaml`, which explains their form. A recording holds one answer
+//! per call with what differs from run to run (folder, cluster, address of the worker) put back to the
+//! variable it came from, so that recordings of two workers can be compared and one of them can be kept as a
+//! file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! Records of every shape, valid and broken, for comparing what an agent and a JVM worker make of them.
 //!
-//! [`json_records`] is for converters that read JSON with schemas: every type with values that fit, nearly fit and do not fit, as
-//! a whole value and as a field, optional and required, with and without default; nested data; headers; and messages
-//! that are not what they should be. [`text_lines`] is for sources of text. Both are the same in every run.
+//! [`json_records`] is for converters that read JSON with schemas: every type with values that fit, nearly
+//! fit and do not fit, as a whole value and as a field, optional and required, with and without default;
+//! nested data; headers; and messages that are not what they should be. [`text_lines`] is for sources of
+//! text. Both are the same in every run.
 
 use std::fmt::Write as _;
 

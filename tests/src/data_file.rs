@@ -20,7 +20,8 @@ pub enum Format {
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Contents {
-    /// Parquet: `[{"name":..., "type":..., "nullable":...}]` with PyArrow's names of types. Avro: the writer's schema.
+    /// Parquet: `[{"name":..., "type":..., "nullable":...}]` with PyArrow's names of types. Avro: the
+    /// writer's schema.
     pub schema: Value,
     /// The name of the compression, such as `SNAPPY` (Parquet) or `snappy` (Avro); `null` if nothing says.
     #[serde(default)]
@@ -28,7 +29,8 @@ pub struct Contents {
     /// Parquet: DuckDB's names of types by column; `null` for Avro.
     #[serde(default)]
     pub duckdb: Value,
-    /// The rows in order, each an object. Bytes are hexadecimal, dates, times and decimals text, as Python writes them.
+    /// The rows in order, each an object. Bytes are hexadecimal, dates, times and decimals text, as Python
+    /// writes them.
     pub rows: Vec<Value>,
 }
 

@@ -57,8 +57,8 @@ pub trait Database {
     /// How errors name the place, `host:port` or the file.
     fn place(&self) -> String;
 
-    /// Runs statements as the administrator with the database's own client; answers its output, a line per row, cells
-    /// separated by `|`.
+    /// Runs statements as the administrator with the database's own client; answers its output, a line per
+    /// row, cells separated by `|`.
     ///
     /// # Errors
     /// When a statement fails.

@@ -1,8 +1,8 @@
 //! The comparison of two recordings of a conversation, and the differences that are agreed upon.
 //!
-//! Status, headers and bodies have to be equal, key by key and text by text. Of values that differ by nature (versions,
-//! times, stack traces, ids of the cluster) only the type is compared. Lists of objects that carry a name are
-//! compared by that name, and the order of the names both have in common by itself.
+//! Status, headers and bodies have to be equal, key by key and text by text. Of values that differ by nature
+//! (versions, times, stack traces, ids of the cluster) only the type is compared. Lists of objects that carry
+//! a name are compared by that name, and the order of the names both have in common by itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -164,7 +164,8 @@ impl Found<'_> {
     fn values(&mut self, place: &str, key: &str, first: &Value, second: &Value) {
         match (first, second) {
             (Value::Object(one), Value::Object(two)) => self.objects(place, one, two),
-            // A set: the JVM lists the partitions in the order of a hash map over paths that differ from run to run.
+            // A set: the JVM lists the partitions in the order of a hash map over paths that differ from run
+            // to run.
             (Value::Array(one), Value::Array(two)) if key == "offsets" => {
                 self.lists(place, &sorted(one), &sorted(two));
             }

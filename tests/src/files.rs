@@ -8,7 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Writes lines `from..to` to the end of a file: each is unique within and across names, about 60 bytes, ASCII.
+/// Writes lines `from..to` to the end of a file: each is unique within and across names, about 60 bytes,
+/// ASCII.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -53,8 +54,8 @@ pub struct Delivery {
     pub missing: u64,
     /// How many lines arrived once more than sent, each further time counted.
     pub repeated: u64,
-    /// How many lines arrived with something before them, as when a writer was killed within the line before; the line
-    /// at their end counts as arrived.
+    /// How many lines arrived with something before them, as when a writer was killed within the line before;
+    /// the line at their end counts as arrived.
     pub glued: u64,
     /// How many lines arrived that were never sent.
     pub foreign: u64,
@@ -175,7 +176,8 @@ impl fmt::Display for Delivery {
         } = self;
         write!(
             f,
-            "of {sent} lines {missing} missing, {repeated} repeated, {glued} glued, {foreign} foreign; {examples:?}"
+            "of {sent} lines {missing} missing, {repeated} repeated, {glued} glued, {foreign} foreign; \
+             {examples:?}"
         )
     }
 }

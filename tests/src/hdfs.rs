@@ -1,5 +1,6 @@
-//! A real HDFS on loopback, one NameNode and one DataNode that ask for permissions, which can be crashed, frozen and started again;
-//! and a client for it that speaks WebHDFS, so that what a connector wrote is read another way.
+//! A real HDFS on loopback, one NameNode and one DataNode that ask for permissions, which can be crashed,
+//! frozen and started again; and a client for it that speaks WebHDFS, so that what a connector wrote is read
+//! another way.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! An HTTP server, plain or over TLS, that keeps what was POSTed to it, and can refuse, hang, go and come back.
+//! An HTTP server, plain or over TLS, that keeps what was POSTed to it, and can refuse, hang, go and come
+//! back.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

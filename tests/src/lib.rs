@@ -20,7 +20,8 @@
 //! * [`pipeline`]: a file through a topic into a file.
 //! * [`corpus`]: records of every shape, valid and broken.
 //! * [`pty`]: a program in a pseudo terminal, its keys and its screen.
-//! * [`conversation`]: a REST conversation as data, played to a worker, and the comparison of two of its recordings.
+//! * [`conversation`]: a REST conversation as data, played to a worker, and the comparison of two of its
+//!   recordings.
 //!
 //! Everything blocks; a test is a plain function that returns a `Result`. Nothing here mocks anything.
 

@@ -25,8 +25,8 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline with files in `folder`; nothing is created yet.
     ///
-    /// Connectors and topic are named `CLUSTER-NAME`: the consumer group of a sink is named after the connector alone, so on
-    /// a broker that several clusters share even connectors need names of their own.
+    /// Connectors and topic are named `CLUSTER-NAME`: the consumer group of a sink is named after the
+    /// connector alone, so on a broker that several clusters share even connectors need names of their own.
     pub fn new(folder: &Path, cluster: &str, name: &str) -> Self {
         Self {
             name: format!("{cluster}-{name}"),

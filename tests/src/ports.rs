@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 /// The first port handed out; those from 32768 on belong to outgoing connections on Linux.
 ///
 /// A port the system chooses itself would come from there: while its server is down for a fault test, any
-/// reconnecting client (even to that very port) could be given it as its own, and the server could not come back.
+/// reconnecting client (even to that very port) could be given it as its own, and the server could not come
+/// back.
 const FIRST: u16 = 12_000;
 const COUNT: u16 = 20_000;
 

@@ -180,7 +180,8 @@ impl Database for PostgreSql {
 
     fn crash(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
-            // An immediate shutdown, after which the log is replayed; a killed server would leave its children behind.
+            // An immediate shutdown, after which the log is replayed; a killed server would leave its
+            // children behind.
             process.signal(Signal::SIGQUIT)?;
             process.wait_exit(seconds(30))?;
         }

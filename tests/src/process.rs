@@ -183,8 +183,8 @@ type Order = (Command, Sender<std::io::Result<Child>>);
 
 /// Starts the command from one thread that lives as long as the test run.
 ///
-/// The kernel sends the parent-death signal when the *thread* that started the child ends; test threads end long
-/// before shared servers may.
+/// The kernel sends the parent-death signal when the *thread* that started the child ends; test threads end
+/// long before shared servers may.
 fn spawn(command: Command) -> Result<Child> {
     static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {

@@ -37,7 +37,8 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether a rebalance or a change of configs stands in the way, so that the same call is worth repeating.
+    /// Whether a rebalance or a change of configs stands in the way, so that the same call is worth
+    /// repeating.
     pub fn is_momentary(&self) -> bool {
         // The JVM worker says 500 when a rebalance comes between a request and its turn.
         (self.status == 409 && self.text.contains("Cannot complete request"))
@@ -75,8 +76,8 @@ impl Rest {
         }
     }
 
-    /// A client for the worker at `url` (`https://host:port`) that trusts the PEM certificates `trusted` alone, and
-    /// shows the PEM key and certificate `identity` if asked for one.
+    /// A client for the worker at `url` (`https://host:port`) that trusts the PEM certificates `trusted`
+    /// alone, and shows the PEM key and certificate `identity` if asked for one.
     ///
     /// # Errors
     /// When they are not PEM.
@@ -186,8 +187,9 @@ impl Rest {
         Ok(())
     }
 
-    /// Creates or reconfigures a connector and waits until it runs with `tasks` tasks. What may fail by itself soon is
-    /// not seen running by everyone: [`Self::put_config`] and [`Self::wait_failed`] are for it.
+    /// Creates or reconfigures a connector and waits until it runs with `tasks` tasks. What may fail by
+    /// itself soon is not seen running by everyone: [`Self::put_config`] and [`Self::wait_failed`] are for
+    /// it.
     ///
     /// # Errors
     /// When the worker refuses, or does not run all within a minute.

@@ -1,9 +1,9 @@
-//! A small Schema Registry, written from the public description of the REST API: Confluent's own cannot be had from the
-//! package registries.
+//! A small Schema Registry, written from the public description of the REST API: Confluent's own cannot be
+//! had from the package registries.
 //!
-//! It keeps schemas in memory, gives equal ones the same id, knows versions and references, asks for credentials if it was
-//! told some, and serves TLS if it was given a certificate. It does not look into schemas: a subject is compatible with
-//! everything until a test freezes it, then with nothing new.
+//! It keeps schemas in memory, gives equal ones the same id, knows versions and references, asks for
+//! credentials if it was told some, and serves TLS if it was given a certificate. It does not look into
+//! schemas: a subject is compatible with everything until a test freezes it, then with nothing new.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -200,7 +200,8 @@ fn answer_all(stream: impl Read + Write, state: &Mutex<State>) -> Result<()> {
         let answer = answer.to_string();
         write!(
             stream.get_mut(),
-            "HTTP/1.1 {status} X\r\nContent-Type: application/vnd.schemaregistry.v1+json\r\nContent-Length: {}\r\n\r\n{answer}",
+            "HTTP/1.1 {status} X\r\nContent-Type: application/vnd.schemaregistry.v1+json\r\nContent-Length: \
+             {}\r\n\r\n{answer}",
             answer.len()
         )?;
         stream.get_mut().flush()?;

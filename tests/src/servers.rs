@@ -1,8 +1,8 @@
 //! Where the jars of Kafka and JVM Connect are, or why there are none.
 //!
 //! `tests/servers/install` puts them into a cache outside the clone; `tests/run` calls it and sets
-//! `SLUICE_TEST_SERVERS=1`. Without that variable tests run on the embedded broker, and those that need Java are reported as
-//! ignored.
+//! `SLUICE_TEST_SERVERS=1`. Without that variable tests run on the embedded broker, and those that need Java
+//! are reported as ignored.
 
 use std::path::{Path, PathBuf};
 
@@ -28,11 +28,12 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Finds the jars, if tests on real servers were asked for (`SLUICE_TEST_SERVERS`), and chooses the broker: Kafka
-    /// with jars, unless `SLUICE_TEST_BROKER=embedded`, else the embedded one.
+    /// Finds the jars, if tests on real servers were asked for (`SLUICE_TEST_SERVERS`), and chooses the
+    /// broker: Kafka with jars, unless `SLUICE_TEST_BROKER=embedded`, else the embedded one.
     ///
     /// # Errors
-    /// When jars were asked for and are not in the cache, or there is no built `sluice`, which no test can do without.
+    /// When jars were asked for and are not in the cache, or there is no built `sluice`, which no test can do
+    /// without.
     pub fn find() -> Result<Self> {
         sluice_binary()?;
         if !wanted() {
@@ -80,7 +81,8 @@ impl Servers {
         Ok(libs.join(format!("{artifact}-{KAFKA_VERSION}.jar")))
     }
 
-    /// Compiles a Java source of `tests/servers/plugin` into a folder of its own in `folder`, which can be a `plugin.path`.
+    /// Compiles a Java source of `tests/servers/plugin` into a folder of its own in `folder`, which can be a
+    /// `plugin.path`.
     ///
     /// # Errors
     /// When there are no jars, or the compiler refuses it.
@@ -126,7 +128,8 @@ impl Servers {
     }
 }
 
-/// Whether tests on real servers were asked for, so that a missing server is a failure and not a reason to skip.
+/// Whether tests on real servers were asked for, so that a missing server is a failure and not a reason to
+/// skip.
 pub fn wanted() -> bool {
     std::env::var_os("SLUICE_TEST_SERVERS").is_some_and(|value| !value.is_empty() && value != "0")
 }
@@ -136,7 +139,8 @@ pub fn is_long() -> bool {
     std::env::var_os("SLUICE_TEST_LONG").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// The interpreter with the packages of `tests/servers/requirements.txt`, which `tests/servers/install` puts beside the jars.
+/// The interpreter with the packages of `tests/servers/requirements.txt`, which `tests/servers/install` puts
+/// beside the jars.
 ///
 /// # Errors
 /// When it is not installed.

@@ -1,4 +1,5 @@
-//! Spark as a reader of files on HDFS: the long form of the tests installs it, since it is large and slow to start.
+//! Spark as a reader of files on HDFS: the long form of the tests installs it, since it is large and slow to
+//! start.
 
 use anyhow::{Context, Result, ensure};
 

@@ -33,8 +33,8 @@ pub struct Record {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// Creates a topic and waits until clients see it; one that exists already is fine. Its records stay, however old their
-/// timestamps say they are.
+/// Creates a topic and waits until clients see it; one that exists already is fine. Its records stay, however
+/// old their timestamps say they are.
 ///
 /// # Errors
 /// When the broker refuses.
@@ -324,7 +324,8 @@ fn read_all<T>(
     Ok(records)
 }
 
-/// Reads as a member of a consumer group until `count` records came or nothing came for five seconds, commits, and leaves.
+/// Reads as a member of a consumer group until `count` records came or nothing came for five seconds,
+/// commits, and leaves.
 ///
 /// # Errors
 /// When the broker refuses, or offsets cannot be committed.

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 const EVERY: Duration = Duration::from_millis(100);
 
-/// An error after which waiting longer is of no use, such as the end of the process that should have done something.
+/// An error after which waiting longer is of no use, such as the end of the process that should have done
+/// something.
 #[derive(Debug)]
 pub struct Hopeless(pub String);
 
@@ -20,8 +21,9 @@ impl std::error::Error for Hopeless {}
 
 /// Asks `condition` until it gives a value or `within` has passed.
 ///
-/// `condition` answers `Ok(Some(value))` when the wait is over, `Ok(None)` or an error otherwise; the last error is
-/// shown when time is up, so a condition says best with an error what it saw instead. A [`Hopeless`] error ends the wait.
+/// `condition` answers `Ok(Some(value))` when the wait is over, `Ok(None)` or an error otherwise; the last
+/// error is shown when time is up, so a condition says best with an error what it saw instead. A [`Hopeless`]
+/// error ends the wait.
 ///
 /// # Errors
 /// After `within`, naming `what` was waited for and what was seen last.

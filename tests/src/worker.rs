@@ -35,10 +35,11 @@ pub struct Https {
 }
 
 impl WorkerProperties {
-    /// A worker of the Connect cluster `cluster` on the brokers `bootstrap`, with a free port for its REST API.
+    /// A worker of the Connect cluster `cluster` on the brokers `bootstrap`, with a free port for its REST
+    /// API.
     ///
-    /// Group and internal topics are named after the cluster; intervals are short, as suits tests: offsets are
-    /// committed each half second, lost work is given away after three seconds.
+    /// Group and internal topics are named after the cluster; intervals are short, as suits tests: offsets
+    /// are committed each half second, lost work is given away after three seconds.
     ///
     /// # Errors
     /// When there is no free port.
@@ -78,8 +79,8 @@ impl WorkerProperties {
 
     /// The same worker with a REST API over TLS: a certificate of `authority`, whom it trusts in return.
     ///
-    /// Agents get PEM files, JVM workers, whose REST server reads no PEM, stores. `client_auth` is the value of
-    /// `ssl.client.auth`; unless it is `none`, [`Self::rest`] has a certificate to show.
+    /// Agents get PEM files, JVM workers, whose REST server reads no PEM, stores. `client_auth` is the value
+    /// of `ssl.client.auth`; unless it is `none`, [`Self::rest`] has a certificate to show.
     ///
     /// # Errors
     /// When a certificate or its file in `folder` cannot be made.

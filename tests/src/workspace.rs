@@ -10,9 +10,9 @@ use serde_json::Value;
 
 /// The lock file may list this many packages; a change that needs more says why it is worth them.
 ///
-/// Of these some fifty are the clients of the JDBC connectors (tokio-postgres, mysql_async, rusqlite), and thirty-six HDFS's and
-/// Parquet's (hdfs-native, parquet). Six more check documents against a JSON Schema (boon), which `FromJson` does if it is
-/// asked to; jsonschema would have been more than twice that.
+/// Of these some fifty are the clients of the JDBC connectors (tokio-postgres, mysql_async, rusqlite), and
+/// thirty-six HDFS's and Parquet's (hdfs-native, parquet). Six more check documents against a JSON Schema
+/// (boon), which `FromJson` does if it is asked to; jsonschema would have been more than twice that.
 const MOST_PACKAGES: usize = 527;
 
 pub(crate) fn root() -> &'static Path {

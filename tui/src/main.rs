@@ -102,7 +102,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let place = match (cli.bootstrap_servers, dir) {
                 (Some(bootstrap), None) => demo::Place::Brokers(bootstrap),
                 (Some(_), Some(_)) => anyhow::bail!(
-                    "--dir is the folder of the demo's own Kafka, --bootstrap-servers names another: give one of them"
+                    "--dir is the folder of the demo's own Kafka, --bootstrap-servers names another: give \
+                     one of them"
                 ),
                 (None, dir) => demo::Place::Embedded { dir, port },
             };

@@ -353,8 +353,8 @@ impl ConfigKey {
         }
     }
 
-    /// Makes it a list of distinct, non-empty elements (`ConfigDef.ValidList.anyNonDuplicateValues`): validation
-    /// refuses repeated ones, parsing drops them.
+    /// Makes it a list of distinct, non-empty elements (`ConfigDef.ValidList.anyNonDuplicateValues`):
+    /// validation refuses repeated ones, parsing drops them.
     #[must_use]
     pub fn distinct(mut self, allow_empty: bool) -> Self {
         self.drops_duplicates = true;
@@ -553,8 +553,8 @@ impl ConfigDef {
         self
     }
 
-    /// Faults of a configuration that names what is out of reach. Values that do not parse name nothing: no plugin gets far
-    /// with them.
+    /// Faults of a configuration that names what is out of reach. Values that do not parse name nothing: no
+    /// plugin gets far with them.
     pub fn out_of_reach(&self, props: &Props, reach: &Reach) -> Vec<KeyFault> {
         let mut faults: Vec<KeyFault> = self
             .keys()
@@ -611,8 +611,8 @@ impl ConfigDef {
         result
     }
 
-    /// Refuses the first key that is not defined but begins as those of the plugin do: a key of another implementation,
-    /// or misspelt.
+    /// Refuses the first key that is not defined but begins as those of the plugin do: a key of another
+    /// implementation, or misspelt.
     ///
     /// # Errors
     /// That key.
@@ -657,8 +657,8 @@ impl ConfigDef {
 /// A faultless configuration with typed getters.
 ///
 /// # Panics
-/// Every getter panics if the definition has no such key of that type: a bug in the plugin, which its first test
-/// finds, and never a matter of user input.
+/// Every getter panics if the definition has no such key of that type: a bug in the plugin, which its first
+/// test finds, and never a matter of user input.
 #[derive(Debug, Clone)]
 pub struct ParsedConfig {
     values: HashMap<String, ConfigValue>,

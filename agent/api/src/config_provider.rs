@@ -28,8 +28,9 @@ impl std::fmt::Debug for ConfigData {
 
 /// Gives values of variables.
 ///
-/// Called when a configuration is validated and when connectors and tasks start, never per record. As with the JVM
-/// worker, calls hold up what they are made for, so they are to be short: a read of a file, not a long wait for a server.
+/// Called when a configuration is validated and when connectors and tasks start, never per record. As with
+/// the JVM worker, calls hold up what they are made for, so they are to be short: a read of a file, not a
+/// long wait for a server.
 pub trait ConfigProvider: Send + Sync {
     /// Takes its properties, without prefix.
     fn configure(&mut self, props: &Props) -> Result<()>;
@@ -37,7 +38,8 @@ pub trait ConfigProvider: Send + Sync {
     /// Values of the given keys under a path; keys that do not exist are left out.
     fn get(&self, path: &str, keys: &[String]) -> Result<ConfigData>;
 
-    /// Files that [`ConfigProvider::get`] would read, unless the provider's own properties say which it may read.
+    /// Files that [`ConfigProvider::get`] would read, unless the provider's own properties say which it may
+    /// read.
     fn unbounded_files(&self, path: &str, keys: &[String]) -> Vec<PathBuf> {
         let _ = (path, keys);
         Vec::new()

@@ -1,7 +1,8 @@
-//! Connectors: they check a configuration, watch the external system, and split the work into task configurations.
+//! Connectors: they check a configuration, watch the external system, and split the work into task
+//! configurations.
 //!
-//! The runtime calls one connector's methods one after another, never at the same time. `start` and `stop` may
-//! follow each other several times on one instance (pause and resume).
+//! The runtime calls one connector's methods one after another, never at the same time. `start` and `stop`
+//! may follow each other several times on one instance (pause and resume).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,8 @@ use crate::record::{SourceOffset, SourcePartition, TopicPartition};
 
 /// What the runtime offers a running connector.
 pub trait ConnectorContext: Send + Sync {
-    /// Asks the runtime to call [`Connector::task_configs`] again, soon, and to restart tasks if they changed.
+    /// Asks the runtime to call [`Connector::task_configs`] again, soon, and to restart tasks if they
+    /// changed.
     fn request_task_reconfiguration(&self);
 
     /// Makes the connector FAILED. Has no effect after it was stopped.
@@ -32,8 +34,8 @@ pub trait ConnectorContext: Send + Sync {
 /// Reads the offsets stored for the partitions of one connector, at the end of the offsets topic.
 #[async_trait]
 pub trait OffsetStorageReader: Send + Sync {
-    /// Offsets in the order of the partitions asked for, `None` where nothing is stored. Integers come back as
-    /// 64-bit whatever their type was when written.
+    /// Offsets in the order of the partitions asked for, `None` where nothing is stored. Integers come back
+    /// as 64-bit whatever their type was when written.
     async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>>;
 
     /// The offset of one partition.
@@ -97,8 +99,8 @@ pub trait Connector: Send + Sync {
         Ok(())
     }
 
-    /// Faults beyond what the definition of single keys finds. Called on an instance that was not started, only
-    /// when every single key is right.
+    /// Faults beyond what the definition of single keys finds. Called on an instance that was not started,
+    /// only when every single key is right.
     async fn validate(&self, props: &Props) -> Vec<KeyFault> {
         let _ = props;
         Vec::new()
@@ -116,8 +118,9 @@ pub trait Connector: Send + Sync {
         false
     }
 
-    /// Sources: checks offsets a user wants to store (`None` resets a partition), and does in the external system
-    /// what must go with them. Answers whether the connector has handled them; an error refuses the change.
+    /// Sources: checks offsets a user wants to store (`None` resets a partition), and does in the external
+    /// system what must go with them. Answers whether the connector has handled them; an error refuses the
+    /// change.
     async fn alter_source_offsets(
         &self,
         props: &Props,

@@ -1,8 +1,9 @@
 //! Converters between Connect data and the bytes of Kafka records.
 //!
-//! A converter is configured once and then shared by the loop of one task; it keeps caches behind `&self`. Calls answer at
-//! once. One that needs something from outside, such as a schema from a registry, answers
-//! [`ErrorKind::NotReady`](crate::ErrorKind::NotReady); the caller awaits [`Converter::ready`] and repeats it.
+//! A converter is configured once and then shared by the loop of one task; it keeps caches behind `&self`.
+//! Calls answer at once. One that needs something from outside, such as a schema from a registry, answers
+//! [`ErrorKind::NotReady`](crate::ErrorKind::NotReady); the caller awaits [`Converter::ready`] and repeats
+//! it.
 
 use std::sync::Arc;
 
@@ -62,7 +63,8 @@ pub trait Converter: Send + Sync {
     /// The value of bytes; text and bytes are slices of `data` where possible.
     fn to_connect_data(&self, topic: &str, data: Option<&Bytes>) -> Result<SchemaAndValue>;
 
-    /// Fetches what calls were not ready for. Repeated after it, they give their result, or the error of the fetching.
+    /// Fetches what calls were not ready for. Repeated after it, they give their result, or the error of the
+    /// fetching.
     async fn ready(&self) {}
 }
 

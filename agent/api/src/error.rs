@@ -1,7 +1,7 @@
 //! The error every plugin method answers with, and its Kafka exception class.
 //!
-//! Whether an operation is tried again is decided by [`ErrorKind`], never by text. The runtime shows errors to
-//! users as Kafka Connect does: a class name, a message, and a chain of causes ([`ConnectError::trace`]).
+//! Whether an operation is tried again is decided by [`ErrorKind`], never by text. The runtime shows errors
+//! to users as Kafka Connect does: a class name, a message, and a chain of causes ([`ConnectError::trace`]).
 //!
 //! Invariant: messages never hold the value of a password or of a resolved config variable.
 
@@ -21,8 +21,8 @@ pub enum ErrorKind {
     Connect,
     /// `connect.errors.RetriableException`: the same call may succeed later.
     Retriable,
-    /// A converter has to wait for something outside: await [`crate::Converter::ready`], then repeat the call. No fault,
-    /// and never shown to users.
+    /// A converter has to wait for something outside: await [`crate::Converter::ready`], then repeat the
+    /// call. No fault, and never shown to users.
     NotReady,
     /// `connect.errors.DataException`: a record, schema or value is not valid.
     Data,

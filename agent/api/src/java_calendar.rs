@@ -1,5 +1,5 @@
-//! Days since the epoch as dates, in the calendar of `java.util.GregorianCalendar` and so of `java.util.Date` and JDBC: Gregorian
-//! from 15 October 1582 on, Julian before.
+//! Days since the epoch as dates, in the calendar of `java.util.GregorianCalendar` and so of `java.util.Date`
+//! and JDBC: Gregorian from 15 October 1582 on, Julian before.
 
 /// 15 October 1582 in days since the epoch.
 pub const CUTOVER: i64 = -141_427;
@@ -96,8 +96,9 @@ pub fn days_of(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Days since the epoch of what `day` makes of the first of a month, which may be out of range. As in
-/// `GregorianCalendar.computeTime` it is asked in both calendars: the month of the cutover begins in the Julian one and ends
-/// in the Gregorian, which counts wherever it gives a day that it has. Earlier years stay Julian, however many days are added.
+/// `GregorianCalendar.computeTime` it is asked in both calendars: the month of the cutover begins in the
+/// Julian one and ends in the Gregorian, which counts wherever it gives a day that it has. Earlier years stay
+/// Julian, however many days are added.
 pub fn days_from(year: i64, month: i64, day: impl Fn(i64) -> i64) -> i64 {
     let julian_year = year < 1582;
     let year = year + (month - 1).div_euclid(12);

@@ -1,11 +1,14 @@
-//! Numbers and words as Java's classes read them, which Kafka's configurations, transformations and converters are made of.
+//! Numbers and words as Java's classes read them, which Kafka's configurations, transformations and
+//! converters are made of.
 //!
-//! Java takes digits of other scripts where it reads integers and decimals, but not where it reads floating point numbers; those may
-//! have blanks around them, a suffix `f` or `d`, and hexadecimal digits with a binary exponent.
+//! Java takes digits of other scripts where it reads integers and decimals, but not where it reads floating
+//! point numbers; those may have blanks around them, a suffix `f` or `d`, and hexadecimal digits with a
+//! binary exponent.
 
 use std::borrow::Cow;
 
-/// The zeros of all scripts with digits in the basic multilingual plane (`Character.digit`, Unicode 13 as in Java 17).
+/// The zeros of all scripts with digits in the basic multilingual plane (`Character.digit`, Unicode 13 as in
+/// Java 17).
 const ZEROS: [u32; 37] = [
     0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6,
     0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80,
@@ -44,7 +47,8 @@ pub fn ascii_digits(text: &str) -> Cow<'_, str> {
         .collect()
 }
 
-/// `Integer.parseInt` and its kin: an optional sign and digits, nothing else; `None` if it is not one or does not fit.
+/// `Integer.parseInt` and its kin: an optional sign and digits, nothing else; `None` if it is not one or does
+/// not fit.
 #[must_use]
 pub fn integer<T: std::str::FromStr>(text: &str) -> Option<T> {
     // Rust's parsers take what Java's take, once the digits are those of ASCII.
@@ -73,7 +77,8 @@ pub fn float(text: &str) -> Option<f32> {
     }
 }
 
-/// `String.equalsIgnoreCase`: characters are equal if their capital or small letters are, without regard to a language.
+/// `String.equalsIgnoreCase`: characters are equal if their capital or small letters are, without regard to a
+/// language.
 #[must_use]
 pub fn equals_ignoring_case(one: &str, other: &str) -> bool {
     let folded = |text: &str| -> Vec<char> {

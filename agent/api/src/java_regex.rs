@@ -1,12 +1,14 @@
 //! Regular expressions as `java.util.regex` reads them.
 //!
-//! The engine is `fancy-regex`: it knows look-around, back references, atomic groups and possessive quantifiers, which
-//! Java users have in their configurations, and hands everything simpler to the linear engine of `regex`. What is spelled
-//! differently is translated: `\Q...\E`, the ASCII meaning of `\d`, `\w`, `\s`, `\h`, `\Z`, and POSIX classes such as
-//! `\p{Alpha}`. A pattern that would go on for ever in Java fails here after a million steps back.
+//! The engine is `fancy-regex`: it knows look-around, back references, atomic groups and possessive
+//! quantifiers, which Java users have in their configurations, and hands everything simpler to the linear
+//! engine of `regex`. What is spelled differently is translated: `\Q...\E`, the ASCII meaning of `\d`, `\w`,
+//! `\s`, `\h`, `\Z`, and POSIX classes such as `\p{Alpha}`. A pattern that would go on for ever in Java fails
+//! here after a million steps back.
 //!
 //! Not translated, for want of use in names of topics: `\G`, `\R`, `\X`, `\N{...}` and classes of Java's own
-//! (`\p{javaLowerCase}`); they are refused. So is a back reference to a group that is not there, which never matches in Java.
+//! (`\p{javaLowerCase}`); they are refused. So is a back reference to a group that is not there, which never
+//! matches in Java.
 
 use crate::error::{ConnectError, ErrorKind, Result};
 use fancy_regex::Regex;
@@ -49,8 +51,8 @@ impl JavaRegex {
         self.whole.is_match(text).map_err(|error| too_hard(&error))
     }
 
-    /// Replaces the first match within a text (`Matcher.replaceFirst`): `$1` and `${name}` stand for groups, a
-    /// backslash for the character after it.
+    /// Replaces the first match within a text (`Matcher.replaceFirst`): `$1` and `${name}` stand for groups,
+    /// a backslash for the character after it.
     pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String> {
         let Some(captures) = self
             .first
@@ -151,7 +153,8 @@ fn named_group<'t>(
     }
 }
 
-/// The number after `$`: as many digits as still name a group, at least one. `groups` counts the whole match too.
+/// The number after `$`: as many digits as still name a group, at least one. `groups` counts the whole match
+/// too.
 fn group_number(groups: usize, rest: &mut std::str::Chars<'_>) -> Result<usize> {
     let mut number = 0;
     let mut first = true;

@@ -9,8 +9,8 @@ const MAX_LEN: usize = 32;
 
 /// The text of a floating point number as `Double.toString` and `Float.toString` give it, on the stack.
 ///
-/// Digits are the shortest that read back to the same number, but two at least where a second one comes nearer: as since JDK 19,
-/// where earlier ones wrote more digits of some numbers (JDK-4511638).
+/// Digits are the shortest that read back to the same number, but two at least where a second one comes
+/// nearer: as since JDK 19, where earlier ones wrote more digits of some numbers (JDK-4511638).
 #[derive(Debug, Clone, Copy)]
 pub struct FloatText {
     bytes: [u8; MAX_LEN],
@@ -89,8 +89,8 @@ impl FloatText {
         }
     }
 
-    /// Turns the layout of ryu (`1e20`, `123.0`, `1.5e-7`) into that of Java: plain from 10^-3 up to 10^7, with
-    /// an exponent outside.
+    /// Turns the layout of ryu (`1e20`, `123.0`, `1.5e-7`) into that of Java: plain from 10^-3 up to 10^7,
+    /// with an exponent outside.
     fn layout(shortest: &str) -> Self {
         // Small numbers come with up to five zeros before their digits.
         let mut digits = [0_u8; MAX_LEN];
@@ -167,8 +167,8 @@ impl FloatText {
     }
 }
 
-/// Bytes as `new String(bytes, UTF_8)` reads them: what is malformed becomes U+FFFD. Half of a surrogate pair in the form of three
-/// bytes is one such character, where Rust makes three of it.
+/// Bytes as `new String(bytes, UTF_8)` reads them: what is malformed becomes U+FFFD. Half of a surrogate pair
+/// in the form of three bytes is one such character, where Rust makes three of it.
 #[must_use]
 pub fn utf8_lossy(bytes: &[u8]) -> Cow<'_, str> {
     let mut rest = bytes;
@@ -194,7 +194,8 @@ pub fn utf8_lossy(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text + valid)
 }
 
-/// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`; years before Christ look like those after.
+/// Text of `java.util.Date.toString` in UTC, such as `Sun Nov 22 17:14:47 UTC 2026`; years before Christ look
+/// like those after.
 #[must_use]
 pub fn java_date(millis: i64) -> String {
     const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

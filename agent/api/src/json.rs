@@ -1,4 +1,5 @@
-//! Values to JSON, as Jackson writes Connect's `JsonNode`s: compact, JVM number texts. It goes straight into a buffer.
+//! Values to JSON, as Jackson writes Connect's `JsonNode`s: compact, JVM number texts. It goes straight into
+//! a buffer.
 
 use std::sync::Arc;
 
@@ -14,13 +15,15 @@ pub const ONE_OF: &str = "io.confluent.connect.json.OneOf";
 /// Parameter of the schema of such a struct, if it has a name of its own.
 pub const GENERALIZED_UNION: &str = "org.apache.kafka.connect.data.Union";
 
-/// The two ways to write Connect data as JSON, which differ in maps with keys that are no texts and in unions.
+/// The two ways to write Connect data as JSON, which differ in maps with keys that are no texts and in
+/// unions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
     /// `JsonConverter`: such a map is a list of pairs; it knows no unions.
     #[default]
     Connect,
-    /// `JsonSchemaConverter`: a list of objects with `key` and `value`; a struct that stands for a union is its member.
+    /// `JsonSchemaConverter`: a list of objects with `key` and `value`; a struct that stands for a union is
+    /// its member.
     JsonSchema,
 }
 

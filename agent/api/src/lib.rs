@@ -1,9 +1,11 @@
-//! What the author of a plugin needs (Kafka's `connect-api`): the data model, the traits of connectors, tasks,
-//! converters and transformations, and configuration definitions. It knows neither Kafka clients nor the worker.
+//! What the author of a plugin needs (Kafka's `connect-api`): the data model, the traits of connectors,
+//! tasks, converters and transformations, and configuration definitions. It knows neither Kafka clients nor
+//! the worker.
 //!
-//! * [`schema`], [`value`], [`struct_`], [`logical`], [`decimal`]: the data model; [`values`] reads and writes it
-//!   as text, [`projection`] moves data from one schema to another, [`java_text`] has the JVM's number texts,
-//!   [`java_number`] what it reads as a number, [`simple_date_format`] its patterns of dates, [`java_regex`] its regular expressions.
+//! * [`schema`], [`value`], [`struct_`], [`logical`], [`decimal`]: the data model; [`values`] reads and
+//!   writes it as text, [`projection`] moves data from one schema to another, [`java_text`] has the JVM's
+//!   number texts, [`java_number`] what it reads as a number, [`simple_date_format`] its patterns of dates,
+//!   [`java_regex`] its regular expressions.
 //! * [`json`]: values as JSON.
 //! * [`record`]: records, headers, source partitions and offsets.
 //! * [`connector`], [`source`], [`sink`], [`converter`], [`transformation`], [`config_provider`]: the traits.

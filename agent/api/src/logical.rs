@@ -98,7 +98,8 @@ pub fn decimal_to_bytes(schema: &Schema, value: &Decimal) -> Result<Vec<u8>> {
     let scale = scale(schema)?;
     if value.scale() != scale {
         return Err(ConnectError::data(format!(
-            "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {}.",
+            "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value \
+             has scale {}.",
             value.scale()
         )));
     }

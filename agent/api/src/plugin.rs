@@ -1,7 +1,7 @@
 //! Descriptors of plugins: what the worker's list of plugins holds.
 //!
-//! A descriptor names the Java class that configurations use (`connector.class` and so on), gives the definition of
-//! its configuration, and makes new instances.
+//! A descriptor names the Java class that configurations use (`connector.class` and so on), gives the
+//! definition of its configuration, and makes new instances.
 
 use crate::config::ConfigDef;
 use crate::config_provider::ConfigProvider;

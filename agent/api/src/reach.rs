@@ -1,10 +1,11 @@
-//! What configurations of connectors may reach: files beneath folders (`sluice.file.roots` of a worker's file) and hosts
-//! (`sluice.http.hosts`).
+//! What configurations of connectors may reach: files beneath folders (`sluice.file.roots` of a worker's
+//! file) and hosts (`sluice.http.hosts`).
 //!
 //! Definitions say which keys name a [`Place`] ([`ConfigKey::names`](crate::ConfigKey::names),
-//! [`ConfigDef::bounded_by`](crate::ConfigDef::bounded_by)). The worker compares the places of a configuration with its
-//! [`Reach`] when it validates one, before a connector sees it, and again when connectors and tasks start. A task that
-//! opens files by itself does so with [`Reach::open`], since links may have changed since.
+//! [`ConfigDef::bounded_by`](crate::ConfigDef::bounded_by)). The worker compares the places of a
+//! configuration with its [`Reach`] when it validates one, before a connector sees it, and again when
+//! connectors and tasks start. A task that opens files by itself does so with [`Reach::open`], since links
+//! may have changed since.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
@@ -50,7 +51,8 @@ impl Place {
         }
     }
 
-    /// The server of a URL, with the port of its scheme where it names none; `None` if it is not a URL with a host.
+    /// The server of a URL, with the port of its scheme where it names none; `None` if it is not a URL with a
+    /// host.
     #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
@@ -174,11 +176,12 @@ impl Reach {
         }
     }
 
-    /// Opens a file that is within reach at this moment, whatever the links in its path were before. Nothing is read from,
-    /// or written to, any other.
+    /// Opens a file that is within reach at this moment, whatever the links in its path were before. Nothing
+    /// is read from, or written to, any other.
     ///
     /// # Errors
-    /// The file is out of reach ([`ErrorKind::PermissionDenied`], with a text for the user), or cannot be opened.
+    /// The file is out of reach ([`ErrorKind::PermissionDenied`], with a text for the user), or cannot be
+    /// opened.
     pub fn open(&self, path: &Path, options: &OpenOptions) -> Result<File> {
         let Some(roots) = &self.roots else {
             return options.open(path);
@@ -211,7 +214,8 @@ fn is_beneath(real: &Path, roots: &[PathBuf]) -> bool {
     })
 }
 
-/// A path without links and `..`, as the system would open it. What does not exist yet stands at the end as it is.
+/// A path without links and `..`, as the system would open it. What does not exist yet stands at the end as
+/// it is.
 fn real(path: &Path) -> Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
     let mut missing = Vec::new();

@@ -1,7 +1,7 @@
 //! Records as they pass from tasks to converters and back, with headers, partitions and offsets.
 //!
-//! Nothing here allocates for a record without headers: topics and offset names are shared, an offset of one field
-//! is stored inline.
+//! Nothing here allocates for a record without headers: topics and offset names are shared, an offset of one
+//! field is stored inline.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,8 +18,8 @@ use crate::value::Value;
 
 /// A name that lives as long as the process, so that cloning it costs nothing, not even a shared counter.
 ///
-/// For names of which there are few and which every record carries, such as topics: each distinct name is kept for
-/// ever, once. Never for text from records.
+/// For names of which there are few and which every record carries, such as topics: each distinct name is
+/// kept for ever, once. Never for text from records.
 #[must_use]
 pub fn shared_name(name: &str) -> ByteString {
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
@@ -100,7 +100,8 @@ impl Headers {
         }
     }
 
-    /// Adds a header; the value's class must fit the schema, if there is one (`ConnectHeaders.checkSchemaMatches`).
+    /// Adds a header; the value's class must fit the schema, if there is one
+    /// (`ConnectHeaders.checkSchemaMatches`).
     pub fn add(
         &mut self,
         key: impl Into<ByteString>,
@@ -528,7 +529,8 @@ impl fmt::Display for SinkRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "SinkRecord{{kafkaOffset={}, timestampType={}, originalTopic={}, originalKafkaPartition={}, originalKafkaOffset={}}} {}",
+            "SinkRecord{{kafkaOffset={}, timestampType={}, originalTopic={}, originalKafkaPartition={}, \
+             originalKafkaOffset={}}} {}",
             self.kafka_offset,
             self.timestamp_type,
             self.original_topic,

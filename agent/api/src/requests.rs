@@ -1,11 +1,11 @@
-//! Sinks that send records in requests: all of such a connector but the request itself. A task has one request under way, so
-//! records keep their order. Of a request that is refused for what is in it the bad records are found by halving, and
-//! reported; all others are sent.
+//! Sinks that send records in requests: all of such a connector but the request itself. A task has one
+//! request under way, so records keep their order. Of a request that is refused for what is in it the bad
+//! records are found by halving, and reported; all others are sent.
 //!
-//! What a system says of one record (500, 404, 403 ...) may be that record's fault or the system's. It is the record's as
-//! soon as the system takes another one: until then the record is set aside. Where nothing else comes to show it, a few
-//! records are reported without proof, as Aiven's connector reports all; when one refusal follows the other the task fails
-//! instead of sending a whole topic to the dead letter queue.
+//! What a system says of one record (500, 404, 403 ...) may be that record's fault or the system's. It is the
+//! record's as soon as the system takes another one: until then the record is set aside. Where nothing else
+//! comes to show it, a few records are reported without proof, as Aiven's connector reports all; when one
+//! refusal follows the other the task fails instead of sending a whole topic to the dead letter queue.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -80,7 +80,8 @@ enum Blame {
     System,
 }
 
-/// A pause that a system may ask for at most; with a longer one it would look stuck, and nobody would know why.
+/// A pause that a system may ask for at most; with a longer one it would look stuck, and nobody would know
+/// why.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 impl Refusal {
@@ -94,8 +95,8 @@ impl Refusal {
         }
     }
 
-    /// The answer of an HTTP server with a status that is not one of success, and its header `Retry-After`, in seconds or as
-    /// a date (RFC 9110, 10.2.3).
+    /// The answer of an HTTP server with a status that is not one of success, and its header `Retry-After`,
+    /// in seconds or as a date (RFC 9110, 10.2.3).
     #[must_use]
     pub fn answered(status: u16, retry_after: Option<&str>, message: String) -> Self {
         let (error, blame) = match status {
@@ -117,8 +118,8 @@ impl Refusal {
         }
     }
 
-    /// The same refusal where the configuration says whether such an answer may pass, and not its status. What is in the records
-    /// stays at fault unless it may.
+    /// The same refusal where the configuration says whether such an answer may pass, and not its status.
+    /// What is in the records stays at fault unless it may.
     #[must_use]
     pub fn passing(self, may_pass: bool) -> Self {
         let message = self.error.message().to_owned();
@@ -181,8 +182,8 @@ fn target<T: Target>(props: &Props) -> Result<(ParsedConfig, T), KeyFault> {
     Ok((config, target))
 }
 
-/// A body of records: text and bytes as they are, so that JSON in them passes through, all else as JSON; with texts before,
-/// between and after the records.
+/// A body of records: text and bytes as they are, so that JSON in them passes through, all else as JSON; with
+/// texts before, between and after the records.
 ///
 /// # Errors
 /// A null value, or one that does not fit its schema, or needs one.
@@ -282,8 +283,8 @@ struct Batch {
     done: usize,
     /// Up to here the attempts for requests of several records are used up: a bad record is looked for.
     searched: usize,
-    /// Records that were refused, by their index, and whether there is proof that they are at fault. They wait for it
-    /// together, so that reports keep the order of the records.
+    /// Records that were refused, by their index, and whether there is proof that they are at fault. They
+    /// wait for it together, so that reports keep the order of the records.
     aside: Vec<(usize, ConnectError, bool)>,
 }
 
@@ -383,8 +384,8 @@ impl<T: Target> SinkTask for RequestTask<T> {
 }
 
 impl<T: Target> Started<T> {
-    /// Whether the records that were refused are at fault for certain, and why; the error that `put` ends with where the
-    /// request is repeated, or the system is at fault.
+    /// Whether the records that were refused are at fault for certain, and why; the error that `put` ends
+    /// with where the request is repeated, or the system is at fault.
     fn blame(
         &mut self,
         refusal: Refusal,

@@ -1,7 +1,7 @@
 //! Schemas of keys, values and headers, and the builder that keeps their rules.
 //!
-//! A [`Schema`] never changes after it was built and is always shared (`Arc<Schema>`); equality compares every
-//! attribute, as `org.apache.kafka.connect.data.ConnectSchema` does.
+//! A [`Schema`] never changes after it was built and is always shared (`Arc<Schema>`); equality compares
+//! every attribute, as `org.apache.kafka.connect.data.ConnectSchema` does.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -227,7 +227,8 @@ impl Schema {
         Arc::new(schema)
     }
 
-    /// Whether a value is of the class that this schema wants; logical names come first. Members are not looked at.
+    /// Whether a value is of the class that this schema wants; logical names come first. Members are not
+    /// looked at.
     #[must_use]
     pub fn accepts(&self, value: &Value) -> bool {
         match self.name() {
@@ -511,8 +512,8 @@ impl SchemaBuilder {
         builder
     }
 
-    /// Takes over name, version, documentation and parameters of a schema, but neither type, default nor whether it is
-    /// optional (`SchemaUtil.copySchemaBasics`).
+    /// Takes over name, version, documentation and parameters of a schema, but neither type, default nor
+    /// whether it is optional (`SchemaUtil.copySchemaBasics`).
     #[must_use]
     pub fn basics_of(mut self, source: &Schema) -> Self {
         self.schema.name.clone_from(&source.name);
@@ -803,7 +804,8 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.message(),
-            "Invalid Java object for schema with type INT32: class java.lang.String for element of array value"
+            "Invalid Java object for schema with type INT32: class java.lang.String for element of array \
+             value"
         );
         let error = schemas::STRING
             .validate_field("x", &Value::Null)

@@ -1,8 +1,10 @@
-//! Patterns of `java.text.SimpleDateFormat` for the time zone UTC and English names: writing and lenient reading.
+//! Patterns of `java.text.SimpleDateFormat` for the time zone UTC and English names: writing and lenient
+//! reading.
 //!
-//! Weeks start on Sunday and the first of January is in the first, as in the JVM without a country in its locale. Dates
-//! before 15 October 1582 are of the Julian calendar. Reading knows the zones `UTC`, `GMT`, `Z`, offsets, and the
-//! abbreviations of North America and central Europe; others do not match, where Java looks into its names of zones.
+//! Weeks start on Sunday and the first of January is in the first, as in the JVM without a country in its
+//! locale. Dates before 15 October 1582 are of the Julian calendar. Reading knows the zones `UTC`, `GMT`,
+//! `Z`, offsets, and the abbreviations of North America and central Europe; others do not match, where Java
+//! looks into its names of zones.
 
 use crate::error::{ConnectError, ErrorKind, Result};
 use crate::java_calendar::{Date, days_in_week_year};
@@ -189,8 +191,8 @@ impl SimpleDateFormat {
         text
     }
 
-    /// Reads a time, leniently: numbers may be out of range, text after the pattern does not matter. `None` if
-    /// the text does not match.
+    /// Reads a time, leniently: numbers may be out of range, text after the pattern does not matter. `None`
+    /// if the text does not match.
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<i64> {
         reading::read(&self.items, text)

@@ -1,7 +1,7 @@
 //! Sink tasks: they take records from the runtime and write them to an external system.
 //!
-//! Order: `start`, then `open`, `put` and `pre_commit` as partitions and records come, `close` when partitions
-//! go, then `stop`. All calls come one after another from one tokio task.
+//! Order: `start`, then `open`, `put` and `pre_commit` as partitions and records come, `close` when
+//! partitions go, then `stop`. All calls come one after another from one tokio task.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,7 +118,8 @@ pub trait SinkTask: Send {
     }
 }
 
-/// Reports a bad record, the error naming it by topic, partition and offset. The future ends when the report is written.
+/// Reports a bad record, the error naming it by topic, partition and offset. The future ends when the report
+/// is written.
 ///
 /// # Errors
 /// The error itself if nobody takes reports; errors are not tolerated.
@@ -174,8 +175,8 @@ impl Retries {
         self.failed = 0;
     }
 
-    /// What `put` answers after a failed attempt: the error as it is, whose repetition waits for the backoff, or one that is
-    /// not retriable when no attempt is left.
+    /// What `put` answers after a failed attempt: the error as it is, whose repetition waits for the backoff,
+    /// or one that is not retriable when no attempt is left.
     #[must_use]
     pub fn failed(&mut self, error: ConnectError, context: &dyn SinkTaskContext) -> ConnectError {
         self.failed_for(error, Duration::ZERO, context)

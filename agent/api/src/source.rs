@@ -1,7 +1,7 @@
 //! Source tasks: they read an external system and hand records to the runtime.
 //!
-//! Order: `start`, then `poll` again and again with `commit` in between, then `stop`. All calls come one after
-//! another from one tokio task; a long computation should give way now and then.
+//! Order: `start`, then `poll` again and again with `commit` in between, then `stop`. All calls come one
+//! after another from one tokio task; a long computation should give way now and then.
 
 use std::sync::Arc;
 
@@ -67,8 +67,8 @@ pub trait SourceTask: Send {
     /// The next records; `None` if there are none at the moment.
     ///
     /// The task paces itself: it waits for data, but no longer than about a second, and returns at once when
-    /// [`SourceTaskContext::stopping`] is cancelled. The runtime does not drop a `poll` that is under way, unless
-    /// the time for an orderly stop is over.
+    /// [`SourceTaskContext::stopping`] is cancelled. The runtime does not drop a `poll` that is under way,
+    /// unless the time for an orderly stop is over.
     ///
     /// # Errors
     /// A retriable error is logged and `poll` is called again; any other makes the task FAILED.
@@ -79,12 +79,14 @@ pub trait SourceTask: Send {
         Ok(())
     }
 
-    /// Whether [`SourceTask::commit_records`] shall be called; costs a copy of each record, so off by default.
+    /// Whether [`SourceTask::commit_records`] shall be called; costs a copy of each record, so off by
+    /// default.
     fn wants_record_commits(&self) -> bool {
         false
     }
 
-    /// Called with records that were acknowledged by the broker, or dropped, in this order. Errors are logged.
+    /// Called with records that were acknowledged by the broker, or dropped, in this order. Errors are
+    /// logged.
     async fn commit_records(&mut self, records: &[CommittedRecord]) -> Result<()> {
         let _ = records;
         Ok(())

@@ -27,8 +27,8 @@ impl Struct {
         Ok(Self { schema, values })
     }
 
-    /// A struct from the values of all fields in order, unchecked except for their number; for decoders, which
-    /// have made each value by its schema.
+    /// A struct from the values of all fields in order, unchecked except for their number; for decoders,
+    /// which have made each value by its schema.
     pub fn from_values(schema: Arc<Schema>, values: Vec<Value>) -> Result<Self> {
         if schema.schema_type() != SchemaType::Struct || schema.fields().len() != values.len() {
             return Err(ConnectError::data(format!(
@@ -52,8 +52,8 @@ impl Struct {
         &self.values
     }
 
-    /// Takes the values of all fields in order and leaves the struct without any; for changes in place that put new
-    /// values, or another struct, in their stead.
+    /// Takes the values of all fields in order and leaves the struct without any; for changes in place that
+    /// put new values, or another struct, in their stead.
     #[must_use]
     pub fn take_values(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.values)

@@ -14,7 +14,8 @@ use crate::{
     SinkTaskContext, SourceOffset, SourcePartition, SourceTaskContext, TopicPartition,
 };
 
-/// A context for one task of either kind. What the task asks of it has no effect but that it can be looked at.
+/// A context for one task of either kind. What the task asks of it has no effect but that it can be looked
+/// at.
 #[derive(Debug, Default)]
 pub struct TestContext {
     /// Configuration of the task.

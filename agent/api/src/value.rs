@@ -1,7 +1,7 @@
 //! Values of keys, values, headers and offsets.
 //!
-//! [`Value`] is at most 40 bytes and cheap to clone for text, bytes and structs, which are shared. Equality is
-//! that of Java's `equals`: numbers of different types differ, NaN equals NaN.
+//! [`Value`] is at most 40 bytes and cheap to clone for text, bytes and structs, which are shared. Equality
+//! is that of Java's `equals`: numbers of different types differ, NaN equals NaN.
 
 use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -209,8 +209,8 @@ impl Hash for Value {
     }
 }
 
-/// A hash of elements that is the same in any order, since maps and structs are equal whatever the order of their entries.
-/// Their size alone would send all maps of one size, as keys of a map, into one place.
+/// A hash of elements that is the same in any order, since maps and structs are equal whatever the order of
+/// their entries. Their size alone would send all maps of one size, as keys of a map, into one place.
 fn whatever_order<T: Hash>(elements: impl Iterator<Item = T>) -> u64 {
     elements.fold(0, |sum: u64, element| {
         let mut hasher = DefaultHasher::new();
@@ -311,15 +311,16 @@ from! {
     Decimal => |v| Self::Decimal(Arc::new(v));
 }
 
-/// Maps up to this size are searched from end to end, which is faster than hashing; larger ones have an index.
+/// Maps up to this size are searched from end to end, which is faster than hashing; larger ones have an
+/// index.
 const FEW: usize = 16;
 
 /// A map in the order in which its entries were first put.
 #[derive(Clone, Default)]
 pub struct MapValue {
     entries: Vec<(Value, Value)>,
-    /// Where each key stands, once there are more than [`FEW`]: maps come from records, and a header of 700 KB can have
-    /// 90,000 entries.
+    /// Where each key stands, once there are more than [`FEW`]: maps come from records, and a header of 700
+    /// KB can have 90,000 entries.
     index: Option<Box<Index>>,
 }
 
@@ -511,7 +512,8 @@ mod tests {
         }
     }
 
-    /// A header of 700 KB with 90,000 entries once took minutes, and a map of maps hashed all its keys to one place.
+    /// A header of 700 KB with 90,000 entries once took minutes, and a map of maps hashed all its keys to one
+    /// place.
     #[test]
     fn a_map_of_60_000_keys_of_any_type_is_no_loop_over_all_pairs() {
         let one = |key: i32| Value::Map([(Value::from(key), Value::Null)].into_iter().collect());

@@ -1,4 +1,5 @@
-//! Values as text and back (`org.apache.kafka.connect.data.Values`), for header converters and transformations.
+//! Values as text and back (`org.apache.kafka.connect.data.Values`), for header converters and
+//! transformations.
 //!
 //! Texts of dates are in the local time zone of the process, as the JVM takes its default zone.
 
@@ -336,7 +337,8 @@ impl ValueParser<'_> {
     }
 }
 
-/// Null does not fit the schema that the other members have in common, which is never optional: all is taken as text.
+/// Null does not fit the schema that the other members have in common, which is never optional: all is taken
+/// as text.
 fn refuse_null<'a>(mut members: impl Iterator<Item = &'a Value>) -> Result<()> {
     if members.any(Value::is_null) {
         return Err(ConnectError::data("Null among members of one type"));
@@ -621,7 +623,8 @@ pub fn infer_schema(value: &Value) -> Option<Arc<Schema>> {
     })
 }
 
-/// The schema of members of one type, optional if one of them is null. As in Kafka it tells the type only, not what is inside.
+/// The schema of members of one type, optional if one of them is null. As in Kafka it tells the type only,
+/// not what is inside.
 fn uniform<'a>(values: impl Iterator<Item = &'a Value>) -> Option<Arc<Schema>> {
     let mut known = None;
     let mut optional = false;
@@ -645,8 +648,8 @@ fn uniform<'a>(values: impl Iterator<Item = &'a Value>) -> Option<Arc<Schema>> {
     builder.build().ok()
 }
 
-/// A number from a value: numbers are cut to 64 bits, texts are read as decimals, dates with a logical schema are
-/// milliseconds (days for a Date schema).
+/// A number from a value: numbers are cut to 64 bits, texts are read as decimals, dates with a logical schema
+/// are milliseconds (days for a Date schema).
 pub fn convert_to_i64(schema: Option<&Schema>, value: &Value) -> Result<Option<i64>> {
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,4 +1,5 @@
-//! A broker on a folder and a port, until standard input ends: `cargo run -p sluice-broker --example broker DIR PORT`.
+//! A broker on a folder and a port, until standard input ends: `cargo run -p sluice-broker --example broker
+//! DIR PORT`.
 
 use sluice_broker::{Broker, BrokerConfig};
 use tokio::io::AsyncReadExt as _;

@@ -1,9 +1,11 @@
-//! Two stores at the broker's work: batches appended in group commits with a little state beside them, then read in order.
+//! Two stores at the broker's work: batches appended in group commits with a little state beside them, then
+//! read in order.
 //!
 //!     cargo run --release -p sluice-broker --example stores [FOLDER]
 //!
-//! fjall is measured with writes handed to the system (`buffer`) and forced to the disk (`sync`); redb knows only the latter
-//! for writes that are to survive a kill. ARCHITECTURE.md has the figures of a run and what was chosen.
+//! fjall is measured with writes handed to the system (`buffer`) and forced to the disk (`sync`); redb knows
+//! only the latter for writes that are to survive a kill. ARCHITECTURE.md has the figures of a run and what
+//! was chosen.
 
 use std::error::Error;
 use std::path::Path;

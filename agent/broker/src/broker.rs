@@ -43,7 +43,8 @@ pub enum BrokerError {
     },
     /// It listens on all addresses, and nobody said which of them clients are to connect to.
     #[error(
-        "it listens on all addresses ({0}), which is not an address that clients can connect to: give one as the advertised host"
+        "it listens on all addresses ({0}), which is not an address that clients can connect to: give one as \
+         the advertised host"
     )]
     Advertised(String),
     /// The data.

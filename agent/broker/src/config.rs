@@ -1,12 +1,13 @@
-//! What a broker can be told: where it keeps its data, where it listens, how safe and how large things may be.
+//! What a broker can be told: where it keeps its data, where it listens, how safe and how large things may
+//! be.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// When written data is forced to the disk.
 ///
-/// Whatever is chosen, an acknowledged write has reached the operating system, so that it survives a SIGKILL of the
-/// process. The policy decides what a power failure can take.
+/// Whatever is chosen, an acknowledged write has reached the operating system, so that it survives a SIGKILL
+/// of the process. The policy decides what a power failure can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FsyncPolicy {
     /// The operating system decides, as with Kafka's defaults.
@@ -25,10 +26,11 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Largest record batch in bytes, unless the topic's `max.message.bytes` says otherwise.
     pub batch_bytes: usize,
-    /// Bytes of requests held at the same time, over all connections, and once more of what they are decoded to: a request
-    /// whose elements take more in memory is refused.
+    /// Bytes of requests held at the same time, over all connections, and once more of what they are decoded
+    /// to: a request whose elements take more in memory is refused.
     pub requests_in_memory: usize,
-    /// Bytes of records of one answer to a fetch, whatever the client asks for, as `fetch.max.bytes` of brokers.
+    /// Bytes of records of one answer to a fetch, whatever the client asks for, as `fetch.max.bytes` of
+    /// brokers.
     pub fetch_bytes: usize,
     /// Bytes of fetched records held at the same time, over all connections.
     pub fetches_in_memory: usize,

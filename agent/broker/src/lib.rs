@@ -1,7 +1,9 @@
-//! A Kafka-protocol broker in process: one node, data on disk, for the laptop, the demo and the edge box without Kafka.
+//! A Kafka-protocol broker in process: one node, data on disk, for the laptop, the demo and the edge box
+//! without Kafka.
 //!
-//! Any Kafka client can connect over TCP. What it is not: there is no replication, there are no users and no rights, and
-//! whoever reaches its port may do everything, which is why it listens on the loopback interface unless told otherwise.
+//! Any Kafka client can connect over TCP. What it is not: there is no replication, there are no users and no
+//! rights, and whoever reaches its port may do everything, which is why it listens on the loopback interface
+//! unless told otherwise.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), sluice_broker::BrokerError> {
@@ -12,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! Layers: `wire` turns bytes into requests, `api` handles them, `state` and `log` decide on the writer's thread,
-//! `store` keeps; `groups` is a state machine beside them; `server` has the sockets.
+//! Layers: `wire` turns bytes into requests, `api` handles them, `state` and `log` decide on the writer's
+//! thread, `store` keeps; `groups` is a state machine beside them; `server` has the sockets.
 
 mod api;
 mod broker;

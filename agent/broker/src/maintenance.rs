@@ -1,7 +1,7 @@
 //! What is done without being asked: retention, compaction, expiry, removal of deleted partitions.
 //!
-//! One task looks around every now and then. It reads on a thread for blocking work and writes through the writer, in
-//! small jobs, so that clients do not wait for it.
+//! One task looks around every now and then. It reads on a thread for blocking work and writes through the
+//! writer, in small jobs, so that clients do not wait for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,8 @@ const STEP_BYTES: usize = 1 << 20;
 const PRODUCER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 /// The same for transactional ids, as `transactional.id.expiration.ms`.
 const TRANSACTIONAL_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How often transactions are looked at, as `transaction.abort.timed.out.transaction.cleanup.interval.ms`, but sooner.
+/// How often transactions are looked at, as `transaction.abort.timed.out.transaction.cleanup.interval.ms`,
+/// but sooner.
 const TRANSACTIONS_EVERY: Duration = Duration::from_secs(1);
 /// Space that may lie waste on the disk, beside half of what is used.
 const WASTE: u64 = 64 << 20;
@@ -99,8 +100,8 @@ async fn round(core: &Arc<Core>, reclaimed: &mut u64) -> Result<(), StoreError> 
     reclaim(core, reclaimed).await
 }
 
-/// Has the store give back the space of what was removed, if that is much. `size` is what the log took when that was
-/// last done: what did not go then would not go now.
+/// Has the store give back the space of what was removed, if that is much. `size` is what the log took when
+/// that was last done: what did not go then would not go now.
 async fn reclaim(core: &Arc<Core>, size: &mut u64) -> Result<(), StoreError> {
     let topics = core.shared.topics();
     let views = topics.by_name.values().flat_map(|topic| &topic.partitions);

@@ -1,8 +1,8 @@
 //! Sockets: connections are accepted, requests of each are handled in order, answers leave in order.
 //!
-//! A connection is one task. Its requests wait in a short queue, so that a client that sends faster than it reads is held
-//! up and not the broker. Produce requests get their place with the writer as they arrive, everything else begins when
-//! the answers before it have left, as in Kafka.
+//! A connection is one task. Its requests wait in a short queue, so that a client that sends faster than it
+//! reads is held up and not the broker. Produce requests get their place with the writer as they arrive,
+//! everything else begins when the answers before it have left, as in Kafka.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -129,7 +129,8 @@ async fn begin(core: &Arc<Core>, (frame, mut held): (Bytes, Held), peer: &Peer) 
     let decoded = async {
         let walked = wire::walk(frame, most)?;
         if walked.memory > SMALL {
-            // A budget of its own: whoever waits for it holds only bytes, and nobody who has it waits for bytes.
+            // A budget of its own: whoever waits for it holds only bytes, and nobody who has it waits for
+            // bytes.
             let units = u32::try_from(walked.memory / UNIT).unwrap_or(u32::MAX);
             let budget = Arc::clone(&core.decode_budget);
             held.extend(budget.acquire_many_owned(units).await);

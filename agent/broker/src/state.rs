@@ -1,4 +1,5 @@
-//! What the broker holds, on the writer's side: topics, partitions, transactions; and the picture of it for readers.
+//! What the broker holds, on the writer's side: topics, partitions, transactions; and the picture of it for
+//! readers.
 
 mod topics;
 mod transactions;

@@ -1,7 +1,7 @@
 //! The configuration of topics: known keys, their types and defaults, and what the broker does by them.
 //!
-//! Keys, types and defaults are those of `org.apache.kafka.storage.internals.log.LogConfig`. Keys about replicas, segments
-//! and flushing are kept and shown, since clients set them, but have no effect here.
+//! Keys, types and defaults are those of `org.apache.kafka.storage.internals.log.LogConfig`. Keys about
+//! replicas, segments and flushing are kept and shown, since clients set them, but have no effect here.
 
 use std::collections::BTreeMap;
 

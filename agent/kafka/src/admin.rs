@@ -1,8 +1,8 @@
-//! Admin calls librdkafka's Rust binding lacks: offsets and state of consumer groups, the cluster id, end offsets, and
-//! fencing of producers.
+//! Admin calls librdkafka's Rust binding lacks: offsets and state of consumer groups, the cluster id, end
+//! offsets, and fencing of producers.
 //!
-//! Every call connects anew and is tried until `default.api.timeout.ms` is over, as Java's admin client does; errors
-//! that can't get better end it at once.
+//! Every call connects anew and is tried until `default.api.timeout.ms` is over, as Java's admin client does;
+//! errors that can't get better end it at once.
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -121,8 +121,8 @@ impl AdminError {
                 );
                 !for_good && !is_tls_refusal(source)
             }
-            // Coordinator loading, not available, moved; leader not available, moved, just elected; controller moved;
-            // concurrent transactions.
+            // Coordinator loading, not available, moved; leader not available, moved, just elected;
+            // controller moved; concurrent transactions.
             Self::Refused { code, .. } => matches!(code, 14..=16 | 5 | 6 | 41 | 74..=76 | 78 | 51),
             Self::Timeout { .. } => false,
         }
@@ -160,7 +160,8 @@ pub struct ListedGroup {
 /// A classic group as its coordinator describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedGroup {
-    /// State as the coordinator spells it: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`, `Dead`.
+    /// State as the coordinator spells it: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`,
+    /// `Dead`.
     pub state: String,
     /// `consumer`, `connect`, ...
     pub protocol_type: String,
@@ -215,7 +216,8 @@ impl GroupAdmin {
             .unwrap_or_default())
     }
 
-    /// All committed offsets of a group: topic, partition, offset, sorted. Empty for a group that does not exist.
+    /// All committed offsets of a group: topic, partition, offset, sorted. Empty for a group that does not
+    /// exist.
     ///
     /// Waits for offsets of open transactions.
     pub async fn list_offsets(&self, group: &str) -> Result<Vec<(String, i32, i64)>, AdminError> {
@@ -226,8 +228,8 @@ impl GroupAdmin {
             .collect())
     }
 
-    /// All committed offsets of a group with the text beside them, as Java's `listConsumerGroupOffsets`: those of open
-    /// transactions are not waited for. Empty for a group that does not exist.
+    /// All committed offsets of a group with the text beside them, as Java's `listConsumerGroupOffsets`:
+    /// those of open transactions are not waited for. Empty for a group that does not exist.
     pub async fn committed(
         &self,
         group: &str,
@@ -522,7 +524,8 @@ impl GroupAdmin {
         self.ends(partitions, READ_UNCOMMITTED).await
     }
 
-    /// As [`GroupAdmin::end_offsets`], but the last stable offsets: before the first record of an open transaction.
+    /// As [`GroupAdmin::end_offsets`], but the last stable offsets: before the first record of an open
+    /// transaction.
     pub async fn stable_offsets(
         &self,
         partitions: &[(String, i32)],
@@ -775,8 +778,8 @@ impl GroupAdmin {
 
 /// Whether record batches hold nothing but control records from `from` on, and reach up to `end`.
 ///
-/// A batch begins with its base offset (8 bytes), length (4), leader epoch (4), magic (1), checksum (4), attributes (2,
-/// bit 5 for control batches) and the offset of its last record relative to the first (4).
+/// A batch begins with its base offset (8 bytes), length (4), leader epoch (4), magic (1), checksum (4),
+/// attributes (2, bit 5 for control batches) and the offset of its last record relative to the first (4).
 fn batches_are_markers(mut records: &[u8], from: i64, end: i64) -> bool {
     const OVERHEAD: usize = 12;
     const CONTROL: u8 = 0x20;

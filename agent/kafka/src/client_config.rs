@@ -1,8 +1,9 @@
 //! Kafka client settings: from the Java keys in worker and connector configs to those of librdkafka.
 //!
-//! Operators write the keys of Kafka's Java clients. [`librdkafka_config`] turns them into a [`ClientConfig`]: most
-//! keys pass as they are, some have another name or unit, some have no meaning outside the JVM and are left out, and
-//! security settings (JAAS text, PEM stores) are taken apart by [`crate::security`], which the wire client uses too.
+//! Operators write the keys of Kafka's Java clients. [`librdkafka_config`] turns them into a
+//! [`ClientConfig`]: most keys pass as they are, some have another name or unit, some have no meaning outside
+//! the JVM and are left out, and security settings (JAAS text, PEM stores) are taken apart by
+//! [`crate::security`], which the wire client uses too.
 //!
 //! Contract: what Kafka's client takes, ours takes, and what it refuses is refused with its text
 //! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take,
@@ -48,10 +49,10 @@ pub enum ClientConfigError {
 
 /// Settings of a librdkafka client from Java client properties.
 ///
-/// `base` are properties of which only client keys are meant (the whole worker file, or `bootstrap.servers` alone);
-/// what else is in there is passed over silently, `group.id` and the worker's group timings included. `own` are
-/// properties meant for this client (`producer.` keys with the prefix cut, connector overrides, fixed settings); they
-/// win over `base`, and keys in there that mean nothing give a warning.
+/// `base` are properties of which only client keys are meant (the whole worker file, or `bootstrap.servers`
+/// alone); what else is in there is passed over silently, `group.id` and the worker's group timings included.
+/// `own` are properties meant for this client (`producer.` keys with the prefix cut, connector overrides,
+/// fixed settings); they win over `base`, and keys in there that mean nothing give a warning.
 ///
 /// # Errors
 /// A value that Kafka's client would not take, or security settings that can't be honoured.
@@ -62,7 +63,8 @@ pub fn librdkafka_config(
 ) -> Result<ClientConfig, ClientConfigError> {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
-    // Quiet where Java is quiet: no connection-closed messages for idle connections, no metrics pushed to brokers.
+    // Quiet where Java is quiet: no connection-closed messages for idle connections, no metrics pushed to
+    // brokers.
     config.set("log.connection.close", "false");
     for (key, value) in defaults(kind) {
         config.set(*key, *value);
@@ -336,7 +338,8 @@ fn assignor(classes: &[String]) -> Result<&'static str, ConfigError> {
         ConfigError::invalid(
             "partition.assignment.strategy",
             classes.join(","),
-            "Not supported: one of RangeAssignor, RoundRobinAssignor and CooperativeStickyAssignor has to be among them",
+            "Not supported: one of RangeAssignor, RoundRobinAssignor and CooperativeStickyAssignor has to be \
+             among them",
         )
     })
 }
@@ -659,7 +662,8 @@ mod tests {
             ("sasl.mechanism", "SCRAM-SHA-512"),
             (
                 "sasl.jaas.config",
-                "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"alice\" password=\"a b\\\"c\";",
+                "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"alice\" \
+                 password=\"a b\\\"c\";",
             ),
         ]);
         let config = librdkafka_config(ClientKind::Admin, &Props::new(), &own).unwrap();

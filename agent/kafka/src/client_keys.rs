@@ -180,8 +180,8 @@ fn text_in(name: &str, text: &str, limits: &Limits) -> Result<(), ConfigError> {
             refused("Value must be between 1 and 9 or equal to -1".to_owned())
         }
         Limits::OffsetReset if offset_reset(text).is_none() => refused(format!(
-            "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest', 'none' \
-             or of the format '{BY_DURATION}<PnDTnHnMn.nS.>'."
+            "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest', \
+             'none' or of the format '{BY_DURATION}<PnDTnHnMn.nS.>'."
         )),
         Limits::ShareMode(all) if !share_mode(name, all, text) => refused(format!(
             "Invalid value `{text}` for configuration {name}. The value must either be '{}'.",
@@ -317,13 +317,14 @@ pub(crate) fn check_relations(client: ClientKind, props: &Props) -> Result<(), C
             }
             if text("acks").is_some_and(|acks| acks != "all" && acks != "-1") {
                 return refused(
-                    "Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee \
-                     idempotence.",
+                    "Must set acks to all in order to use the idempotent producer. Otherwise we cannot \
+                     guarantee idempotence.",
                 );
             }
             if number("max.in.flight.requests.per.connection", 5) > 5 {
                 return refused(
-                    "Must set max.in.flight.requests.per.connection to at most 5 to use the idempotent producer.",
+                    "Must set max.in.flight.requests.per.connection to at most 5 to use the idempotent \
+                     producer.",
                 );
             }
             Ok(())
@@ -388,8 +389,8 @@ const FILES: &[&str] = &[
     "sasl.oauthbearer.assertion.template.file",
 ];
 
-/// The files and servers that a client's key names, behind whatever prefix it stands. Values that no client takes name
-/// nothing.
+/// The files and servers that a client's key names, behind whatever prefix it stands. Values that no client
+/// takes name nothing.
 #[must_use]
 pub fn places(key: &str, value: &str) -> Vec<Place> {
     let is = |name: &str| {

@@ -10,8 +10,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// Client context that sends what librdkafka says to `tracing`, under the target `librdkafka`.
 ///
-/// Lost connections are reported by librdkafka at every attempt to connect, and twice: as a log line and as an event.
-/// Here each of them is passed on at most every ten seconds, what comes between at level debug.
+/// Lost connections are reported by librdkafka at every attempt to connect, and twice: as a log line and as
+/// an event. Here each of them is passed on at most every ten seconds, what comes between at level debug.
 #[derive(Debug, Default)]
 pub struct TracingContext {
     /// Name put before each message, usually the client id.

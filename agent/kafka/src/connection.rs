@@ -328,7 +328,8 @@ impl<R: Request> PendingResponse<R> {
     }
 }
 
-/// Reads an answer whose lengths were checked against its bytes: the decoder makes room for what an array claims.
+/// Reads an answer whose lengths were checked against its bytes: the decoder makes room for what an array
+/// claims.
 fn decode<A: Decodable + HeaderVersion>(
     body: &mut Bytes,
     api: i16,

@@ -1,22 +1,26 @@
-//! A consumer that gives batches from librdkafka's queue, without a thread of ours: for sink tasks, and for connectors that
-//! read from Kafka.
+//! A consumer that gives batches from librdkafka's queue, without a thread of ours: for sink tasks, and for
+//! connectors that read from Kafka.
 //!
-//! It has `unsafe` code because per-message calls cost three times the CPU of `rd_kafka_consume_batch_queue`, and because
-//! rebalances must wait for the task: its last offsets are committed before partitions go. Everything else about librdkafka is used through the `rdkafka` crate.
+//! It has `unsafe` code because per-message calls cost three times the CPU of `rd_kafka_consume_batch_queue`,
+//! and because rebalances must wait for the task: its last offsets are committed before partitions go.
+//! Everything else about librdkafka is used through the `rdkafka` crate.
 //!
 //! Contract:
 //! * [`BatchConsumer::poll`] never waits. [`BatchConsumer::wait`] ends when there may be something to poll.
-//! * Keys and values are copied once, into one block per batch. Values of a kilobyte and more are not: they keep librdkafka's
-//!   message, its fetch's memory, and what is left of the consumer after its end.
-//! * A rebalance is answered as [`ConsumerEvent::Assign`], [`ConsumerEvent::Revoke`] or [`ConsumerEvent::Lost`]. The group
-//!   waits until the owner calls [`BatchConsumer::assign`] or [`BatchConsumer::unassign`] with the same partitions. Records
-//!   that a call to `poll` gives together with a revocation came before it.
-//! * A consumer [`BatchConsumer::without_group`] is assigned what its owner wants and is told of no rebalances.
+//! * Keys and values are copied once, into one block per batch. Values of a kilobyte and more are not: they
+//!   keep librdkafka's message, its fetch's memory, and what is left of the consumer after its end.
+//! * A rebalance is answered as [`ConsumerEvent::Assign`], [`ConsumerEvent::Revoke`] or
+//!   [`ConsumerEvent::Lost`]. The group waits until the owner calls [`BatchConsumer::assign`] or
+//!   [`BatchConsumer::unassign`] with the same partitions. Records that a call to `poll` gives together with
+//!   a revocation came before it.
+//! * A consumer [`BatchConsumer::without_group`] is assigned what its owner wants and is told of no
+//!   rebalances.
 //! * `poll` must be called at least every `max.poll.interval.ms`, or the group takes the partitions away.
 //!
-//! Safety: `rd_kafka_t` and its queue are safe to use from any thread. The pointer that callbacks get is that of
-//! `Shared`, which lives until after `rd_kafka_destroy`. Callbacks run inside calls of `poll` and `close`, except the
-//! wake-up and error callbacks, which any thread may run and which only use `Shared` through its own locks.
+//! Safety: `rd_kafka_t` and its queue are safe to use from any thread. The pointer that callbacks get is that
+//! of `Shared`, which lives until after `rd_kafka_destroy`. Callbacks run inside calls of `poll` and `close`,
+//! except the wake-up and error callbacks, which any thread may run and which only use `Shared` through its
+//! own locks.
 #![expect(
     unsafe_code,
     reason = "librdkafka's batch interface has no safe binding; see the module's documentation"
@@ -77,8 +81,8 @@ pub enum ConsumerEvent {
 }
 
 /// Text of Kafka's `InvalidGroupIdException`.
-const NO_GROUP: &str = "To use the group management or offset commit APIs, you must provide a valid group.id in the \
-                        consumer configuration.";
+const NO_GROUP: &str = "To use the group management or offset commit APIs, you must provide a valid group.id \
+                        in the consumer configuration.";
 
 struct Shared {
     events: Mutex<VecDeque<ConsumerEvent>>,
@@ -311,8 +315,8 @@ impl Native {
         });
         let opaque = Arc::as_ptr(&shared).cast_mut().cast::<c_void>();
         let mut reason = [0 as c_char; 512];
-        // SAFETY: the configuration is live; `rd_kafka_new` takes it over exactly if it succeeds, and then it is not
-        // dropped here. `opaque` is valid until `shared` is dropped, after the client.
+        // SAFETY: the configuration is live; `rd_kafka_new` takes it over exactly if it succeeds, and then it
+        // is not dropped here. `opaque` is valid until `shared` is dropped, after the client.
         let rk = unsafe {
             let conf = native.ptr();
             rd::rd_kafka_conf_set_opaque(conf, opaque);
@@ -359,7 +363,8 @@ impl Native {
 impl Drop for Native {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Release);
-        // SAFETY: nobody else has this client any more. The wake-up is taken off first; `shared` is dropped after.
+        // SAFETY: nobody else has this client any more. The wake-up is taken off first; `shared` is dropped
+        // after.
         unsafe {
             rd::rd_kafka_queue_cb_event_enable(self.queue, None, ptr::null_mut());
             rd::rd_kafka_queue_destroy(self.queue);
@@ -412,11 +417,11 @@ impl BatchConsumer {
         })
     }
 
-    /// A consumer that belongs to no group; [`BatchConsumer::assign`] says what it reads, and must give each partition
-    /// an offset, or [`EARLIEST`] or [`LATEST`].
+    /// A consumer that belongs to no group; [`BatchConsumer::assign`] says what it reads, and must give each
+    /// partition an offset, or [`EARLIEST`] or [`LATEST`].
     ///
-    /// librdkafka's queue of batches needs a `group.id`; one that is not given is made up. Nothing joins it and nothing
-    /// is committed to it, and a cluster that does not allow it is not minded.
+    /// librdkafka's queue of batches needs a `group.id`; one that is not given is made up. Nothing joins it
+    /// and nothing is committed to it, and a cluster that does not allow it is not minded.
     pub fn without_group(config: &ClientConfig, max_records: usize) -> Result<Self> {
         let mut config = config.clone();
         if config.get("group.id").is_none_or(str::is_empty) {
@@ -506,8 +511,8 @@ impl BatchConsumer {
         more
     }
 
-    /// Takes over partitions: all of the group's answer with the eager protocol, the new ones with the cooperative.
-    /// Reading begins at the offset given, else at the committed one.
+    /// Takes over partitions: all of the group's answer with the eager protocol, the new ones with the
+    /// cooperative. Reading begins at the offset given, else at the committed one.
     pub fn assign(&self, partitions: &[(TopicPartition, Option<i64>)]) -> Result<()> {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for (tp, offset) in partitions {
@@ -689,8 +694,8 @@ impl BatchConsumer {
             seq,
         });
         let opaque = Box::into_raw(call);
-        // SAFETY: client, queue and list are live; the list is copied; `on_commit` takes the box over. If the call
-        // itself fails, the callback is not called and the box is ours again.
+        // SAFETY: client, queue and list are live; the list is copied; `on_commit` takes the box over. If the
+        // call itself fails, the callback is not called and the box is ours again.
         unsafe {
             let code = rd::rd_kafka_commit_queue(
                 self.native.rk,
@@ -771,8 +776,8 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// The ends of partitions in the order asked for, `None` where the broker has none; last stable offsets for a consumer that
-    /// reads committed records only.
+    /// The ends of partitions in the order asked for, `None` where the broker has none; last stable offsets
+    /// for a consumer that reads committed records only.
     ///
     /// # Errors
     /// No broker answered within two seconds.

@@ -185,7 +185,8 @@ mod tests {
     #[test]
     fn comments_and_escapes_are_javas() {
         let entry = parse(
-            "// who\na.B /* how */ required user=\"a\\141\\0601\\478\\t\\q/*x*/\" /* ; */ pass='//';// end\n/**/",
+            "// who\na.B /* how */ required user=\"a\\141\\0601\\478\\t\\q/*x*/\" /* ; */ pass='//';// \
+             end\n/**/",
         )
         .unwrap();
         assert_eq!(entry.module, "a.B");

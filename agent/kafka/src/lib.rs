@@ -2,10 +2,10 @@
 //!
 //! * [`client_config`]: the keys of Java's clients to librdkafka's; [`client_keys`]: what they may be;
 //!   [`bootstrap`], [`security`] and [`jaas`] take servers and security settings apart.
-//! * [`consumer`]: batches from librdkafka's queue; [`polled_producer`]: producers without a thread; [`producer_topic`]: records
-//!   to a topic without looking it up.
-//! * [`connection`], [`discovery`], [`settings`]: Kafka's wire protocol over tokio, for what librdkafka's Rust binding
-//!   lacks.
+//! * [`consumer`]: batches from librdkafka's queue; [`polled_producer`]: producers without a thread;
+//!   [`producer_topic`]: records to a topic without looking it up.
+//! * [`connection`], [`discovery`], [`settings`]: Kafka's wire protocol over tokio, for what librdkafka's
+//!   Rust binding lacks.
 //! * [`admin`], [`topic_admin`]: groups and their offsets; topics, their configs and who may use them.
 //!
 //! It knows nothing of connectors, tasks or the worker.

@@ -1,16 +1,18 @@
 //! A producer whose delivery reports are taken by a task of the runtime, as soon as there are any.
 //!
-//! The `rdkafka` crate's `ThreadedProducer` and `FutureProducer` have a thread each, which spins through the last millisecond
-//! of every 100 that it waits: one percent of a core for each producer, whether it is used or not.
+//! The `rdkafka` crate's `ThreadedProducer` and `FutureProducer` have a thread each, which spins through the
+//! last millisecond of every 100 that it waits: one percent of a core for each producer, whether it is used
+//! or not.
 //!
 //! Closing a producer throws away what it still holds and waits for its threads, up to half a second. That
 //! never happens on a thread of the runtime, whoever drops the last clone.
 //!
-//! Safety: the queue is the producer's own and is given back before it. The pointer that the callback gets is that of `arrived`,
-//! which lives until the callback was taken off, under the queue's lock.
+//! Safety: the queue is the producer's own and is given back before it. The pointer that the callback gets is
+//! that of `arrived`, which lives until the callback was taken off, under the queue's lock.
 #![expect(
     unsafe_code,
-    reason = "librdkafka's wake-up for queues of producers has no safe binding; see the module's documentation"
+    reason = "librdkafka's wake-up for queues of producers has no safe binding; see the module's \
+              documentation"
 )]
 
 use std::ffi::c_void;

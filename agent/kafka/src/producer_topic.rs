@@ -1,9 +1,11 @@
 //! A topic of a producer, found once instead of for every record.
 //!
-//! A record that is sent by its topic's name costs a C string and a search through all topics of the producer, one after
-//! another: with a thousand tasks on one producer that is a thousand names. The `rdkafka` crate sends by name only.
+//! A record that is sent by its topic's name costs a C string and a search through all topics of the
+//! producer, one after another: with a thousand tasks on one producer that is a thousand names. The `rdkafka`
+//! crate sends by name only.
 //!
-//! Safety: a handle may be used from any thread and must be gone before its producer, which it therefore holds.
+//! Safety: a handle may be used from any thread and must be gone before its producer, which it therefore
+//! holds.
 #![expect(
     unsafe_code,
     reason = "librdkafka's topic handles have no safe binding; see the module's documentation"
@@ -46,7 +48,8 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Pr
     /// No topic can have the name.
     pub fn new(producer: PolledProducer<C, P>, name: &str) -> KafkaResult<Self> {
         let name = CString::new(name)?;
-        // SAFETY: the producer lives, the name ends with NUL and is copied, and the settings are the producer's own.
+        // SAFETY: the producer lives, the name ends with NUL and is copied, and the settings are the
+        // producer's own.
         let handle = unsafe {
             rd::rd_kafka_topic_new(
                 producer.client().native_ptr(),
@@ -64,8 +67,9 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Pr
         }
     }
 
-    /// Hands a record to the producer, which copies key and value. `ProducerContext::delivery` is called with `opaque` if it
-    /// is taken. `None` lets the producer choose the partition, and the time of the call be the timestamp (milliseconds).
+    /// Hands a record to the producer, which copies key and value. `ProducerContext::delivery` is called with
+    /// `opaque` if it is taken. `None` lets the producer choose the partition, and the time of the call be
+    /// the timestamp (milliseconds).
     ///
     /// # Errors
     /// The record was not taken: the queue is full, the record too large, or the topic or partition unknown.
@@ -83,8 +87,8 @@ impl<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> Pr
         };
         let ((key, key_len), (value, value_len)) = (parts(key), parts(value));
         let opaque = opaque.into_ptr();
-        // SAFETY: tags and arguments go in pairs of the types that librdkafka reads; the bytes outlive the call, which
-        // copies them, and are not written to.
+        // SAFETY: tags and arguments go in pairs of the types that librdkafka reads; the bytes outlive the
+        // call, which copies them, and are not written to.
         let code = unsafe {
             rd::rd_kafka_producev(
                 self.producer.client().native_ptr(),

@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::connection::{BrokerConnection, ConnectionError};
 use crate::security::{Sasl, ScramAlgorithm};
 
-/// Fewest iterations that Kafka's clients take (`ScramMechanism.minIterations`): with fewer a password can be guessed from an
-/// exchange that was overheard.
+/// Fewest iterations that Kafka's clients take (`ScramMechanism.minIterations`): with fewer a password can be
+/// guessed from an exchange that was overheard.
 const FEWEST_ITERATIONS: u32 = 4_096;
-/// Most iterations: brokers have 16,384 at most, and a server that asks for more takes time from everything else here.
+/// Most iterations: brokers have 16,384 at most, and a server that asks for more takes time from everything
+/// else here.
 const MOST_ITERATIONS: u32 = 100_000;
 
 /// Authenticates a new connection.

@@ -1,4 +1,5 @@
-//! How to reach brokers safely: `security.protocol`, `sasl.*` and `ssl.*` of Kafka's Java clients, taken apart.
+//! How to reach brokers safely: `security.protocol`, `sasl.*` and `ssl.*` of Kafka's Java clients, taken
+//! apart.
 //!
 //! Stores are read when settings are, whatever their type, and are PEM from then on.
 

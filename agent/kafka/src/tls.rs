@@ -31,8 +31,8 @@ pub enum TlsError {
     Ciphers(String),
     /// There is no store of trusted certificates on this system.
     #[error(
-        "no trusted certificates{why}: set ssl.truststore.location or ssl.truststore.certificates, or check SSL_CERT_FILE and \
-         SSL_CERT_DIR"
+        "no trusted certificates{why}: set ssl.truststore.location or ssl.truststore.certificates, or check \
+         SSL_CERT_FILE and SSL_CERT_DIR"
     )]
     NoSystemStore {
         /// What was looked for, and why it cannot be read.
@@ -137,8 +137,8 @@ pub fn versions(handshake: &Handshake) -> Vec<&'static SupportedProtocolVersion>
     versions
 }
 
-/// The certificates that are trusted where settings name none: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process's
-/// environment if one of them is set, else the system's.
+/// The certificates that are trusted where settings name none: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` of
+/// the process's environment if one of them is set, else the system's.
 ///
 /// # Errors
 /// There are none, or they cannot be read.

@@ -1,7 +1,7 @@
 //! Admin calls about topics: which there are, creating and growing them, their configs, and who may use them.
 //!
-//! Calls behave as those of [`crate::admin`]. Calls on many topics answer for each of them: what a broker refuses for one
-//! does not stop the others.
+//! Calls behave as those of [`crate::admin`]. Calls on many topics answer for each of them: what a broker
+//! refuses for one does not stop the others.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -35,7 +35,8 @@ pub enum KeyStoreError {
     Password,
     /// It is encrypted with something OpenSSL 3 does not have any more.
     #[error(
-        "it is encrypted with a cipher that is not supported any more (RC2): write it again with a newer keytool"
+        "it is encrypted with a cipher that is not supported any more (RC2): write it again with a newer \
+         keytool"
     )]
     Cipher,
     /// The private key does not open.
@@ -164,7 +165,8 @@ mod tests {
         );
         for between in ["\n", " ", "\r\n", "  "] {
             let text = format!(
-                "subject: x{between}-----BEGIN CERTIFICATE-----{between}{}{between}{}{between}-----END CERTIFICATE-----{between}",
+                "subject: x{between}-----BEGIN CERTIFICATE-----{between}{}{between}{}{between}-----END \
+                 CERTIFICATE-----{between}",
                 &body[..50],
                 &body[50..]
             );

@@ -297,8 +297,8 @@ mod tests {
             ),
             (
                 &[("ssl.truststore.location", "encrypted.pem")],
-                "ssl.truststore.location: encrypted.pem: it is neither a JKS nor a PKCS12 key store; it may be PEM: \
-                 set ssl.truststore.type=PEM",
+                "ssl.truststore.location: encrypted.pem: it is neither a JKS nor a PKCS12 key store; it may \
+                 be PEM: set ssl.truststore.type=PEM",
             ),
             (
                 &[

@@ -1,4 +1,5 @@
-//! JSON there and back, with and without envelope; serde_json's tree as the peer. The formats with a registry beside it.
+//! JSON there and back, with and without envelope; serde_json's tree as the peer. The formats with a registry
+//! beside it.
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,4 +1,5 @@
-//! A chain of three transformations on records with schema, as the throughput figures have it, and each of them alone.
+//! A chain of three transformations on records with schema, as the throughput figures have it, and each of
+//! them alone.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -54,7 +54,8 @@ fn typed<T: std::fmt::Debug + Clone + 'static>(
         .boxed()
 }
 
-/// Whether JSON has a text for a number that gives it back: zero has no sign there, as in Java, where it is a decimal first.
+/// Whether JSON has a text for a number that gives it back: zero has no sign there, as in Java, where it is a
+/// decimal first.
 fn is_json_number(number: f64) -> bool {
     number.is_finite() && (number != 0.0 || number.is_sign_positive())
 }

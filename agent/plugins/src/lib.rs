@@ -1,7 +1,7 @@
 //! Converters, header converters, transformations and predicates under Kafka's class names.
 //!
-//! [`converters`], [`header_converters`], [`transforms::transformations`] and [`predicates::predicates`] list them all;
-//! the worker's list of plugins takes them from there.
+//! [`converters`], [`header_converters`], [`transforms::transformations`] and [`predicates::predicates`] list
+//! them all; the worker's list of plugins takes them from there.
 
 pub mod avro;
 pub mod byte_array;

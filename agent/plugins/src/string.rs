@@ -66,8 +66,8 @@ impl Encoding {
                 "UTF-16LE" => Self::Utf16Le,
                 _ => {
                     return Err(ConnectError::config(format!(
-                        "Invalid value {name} for configuration {ENCODING}: the encoding is not supported; supported are \
-                     UTF-8, US-ASCII, ISO-8859-1, UTF-16BE, UTF-16LE"
+                        "Invalid value {name} for configuration {ENCODING}: the encoding is not supported; \
+                         supported are UTF-8, US-ASCII, ISO-8859-1, UTF-16BE, UTF-16LE"
                     )));
                 }
             },

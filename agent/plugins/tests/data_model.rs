@@ -1,4 +1,5 @@
-//! Texts, guesses, conversions, projections and checks of values are those of Kafka's data model: see `golden/README.md`.
+//! Texts, guesses, conversions, projections and checks of values are those of Kafka's data model: see
+//! `golden/README.md`.
 
 #![expect(
     clippy::unwrap_used,
@@ -314,8 +315,8 @@ fn generated_conversion(random: &mut Random) -> Json {
     }
 }
 
-/// Differences of generated cases that are meant to be: exponents of decimals beyond 100,000, which would make texts of any length from
-/// a few bytes, are not read.
+/// Differences of generated cases that are meant to be: exponents of decimals beyond 100,000, which would
+/// make texts of any length from a few bytes, are not read.
 fn meant(case: &str) -> bool {
     let mut parts = case.split(['e', 'E']).skip(1);
     parts.any(|exponent| {

@@ -252,8 +252,8 @@ proptest! {
                 continue;
             };
             for (schema, value) in [(&out.key_schema, &out.key), (&out.value_schema, &out.value)] {
-                // As in Kafka, a whole value keeps the name of its schema when it is cast, and a required field of
-                // a struct that is null is null.
+                // As in Kafka, a whole value keeps the name of its schema when it is cast, and a required
+                // field of a struct that is null is null.
                 let excepted = matches!(class, "Cast$Value" | "ExtractField$Value");
                 if let Some(schema) = schema && !excepted {
                     prop_assert!(schema.validate(value).is_ok(), "{class} {schema:?} {value:?}");

@@ -17,7 +17,8 @@ use sluice_api::{
     ConnectError, ConnectRecord, Predicate, Props, RecordOrigin, TimestampType, Transformation,
 };
 
-/// Cases, what Java's classes make of them, and differences that are meant to be, by a part of the case's name and the reason.
+/// Cases, what Java's classes make of them, and differences that are meant to be, by a part of the case's
+/// name and the reason.
 struct Golden {
     cases: &'static str,
     golden: &'static str,
@@ -216,7 +217,8 @@ fn run(cases: &Json) -> BTreeMap<Position, (String, Json)> {
                 let record = || typed_json::record(template);
                 let offset = template["offset"].as_i64();
                 let outcome_of_own = outcome(&plugin, record(), offset);
-                // A record that is held elsewhere too, as when errors are retried, gives the same and stays as it is.
+                // A record that is held elsewhere too, as when errors are retried, gives the same and stays
+                // as it is.
                 let shared = record();
                 let outcome_of_shared = outcome(&plugin, shared.clone(), offset);
                 assert_eq!(outcome_of_shared, outcome_of_own, "{class} {config} {name}");
@@ -231,7 +233,8 @@ fn run(cases: &Json) -> BTreeMap<Position, (String, Json)> {
     outcomes
 }
 
-/// The golden outcomes. Floating point numbers are written as ours: before JDK 19 Java used more digits than needed.
+/// The golden outcomes. Floating point numbers are written as ours: before JDK 19 Java used more digits than
+/// needed.
 fn golden(golden: &str) -> BTreeMap<Position, Json> {
     golden
         .lines()

@@ -123,7 +123,8 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    const FORGED: &str = "x\n2026-01-01T00:00:00.000000Z ERROR sluice_agent: forged\r\u{1b}[2J\u{202e}\u{200b}\u{9b}31m\u{e0041}";
+    const FORGED: &str = "x\n2026-01-01T00:00:00.000000Z ERROR sluice_agent: \
+                          forged\r\u{1b}[2J\u{202e}\u{200b}\u{9b}31m\u{e0041}";
 
     #[test]
     fn foreign_text_forges_no_event_and_moves_no_cursor() {

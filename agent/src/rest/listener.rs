@@ -72,7 +72,8 @@ impl Listening {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
             let Some(place) = self.places.take() else {
-                tracing::warn!(%address, "REST has {} requests under way, a connection is refused", self.places.limit());
+                tracing::warn!(%address, "REST has {} requests under way, a connection is \
+                                          refused", self.places.limit());
                 continue;
             };
             let socket = self.places.socket().await;

@@ -38,9 +38,9 @@ pub(crate) enum SignatureError {
     NotBase64(String),
     /// Signed with an algorithm that this worker's file does not permit.
     #[error(
-        "This worker does not support the '{algorithm}' key signing algorithm used by other workers. This worker is \
-         currently configured to use: [{allowed}]. Check that all workers' configuration files permit the same set of \
-         signature algorithms, and correct any misconfigured worker and restart it."
+        "This worker does not support the '{algorithm}' key signing algorithm used by other workers. This \
+         worker is currently configured to use: [{allowed}]. Check that all workers' configuration files \
+         permit the same set of signature algorithms, and correct any misconfigured worker and restart it."
     )]
     NotPermitted {
         /// The one it is signed with.

@@ -295,8 +295,8 @@ impl TaskStatusListener for StatusReporter {
         tracing::error!(
             target: TARGET, connector = %id.connector,
             task = id.task,
-            "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover until \
-             manually restarted: {}",
+            "Task threw an uncaught and unrecoverable exception. Task is being killed and will not recover \
+             until manually restarted: {}",
             trace.trim_end()
         );
         self.task(id, State::Failed, Some(trace), Put::Safe);

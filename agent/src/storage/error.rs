@@ -83,7 +83,10 @@ pub enum StorageError {
     },
     /// The topic is not compacted, so it would lose data.
     #[error(
-        "topic {topic:?} supplied via the {key:?} property is required to have 'cleanup.policy=compact' to guarantee consistency and durability of {holds}, but found the topic currently has 'cleanup.policy={found}'; continuing would likely result in eventually losing them and problems restarting this Connect cluster"
+        "topic {topic:?} supplied via the {key:?} property is required to have 'cleanup.policy=compact' to \
+         guarantee consistency and durability of {holds}, but found the topic currently has \
+         'cleanup.policy={found}'; continuing would likely result in eventually losing them and problems \
+         restarting this Connect cluster"
     )]
     CleanupPolicy {
         /// Name of the internal topic.

@@ -50,7 +50,8 @@ pub(super) fn sink_rules(
                 values,
                 "topics",
                 format!(
-                    "The DLQ topic '{dlq}' may not be included in the list of topics ('topics=[{}]') consumed by the connector",
+                    "The DLQ topic '{dlq}' may not be included in the list of topics ('topics=[{}]') \
+                     consumed by the connector",
                     topics.join(", ")
                 ),
             );
@@ -62,7 +63,8 @@ pub(super) fn sink_rules(
                 values,
                 "topics.regex",
                 format!(
-                    "The DLQ topic '{dlq}' may not be matched by the regex for the topics ('topics.regex={regex}') consumed by the connector"
+                    "The DLQ topic '{dlq}' may not be matched by the regex for the topics \
+                     ('topics.regex={regex}') consumed by the connector"
                 ),
             );
         }

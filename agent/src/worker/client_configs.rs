@@ -289,7 +289,8 @@ mod tests {
 
     /// A worker that has to prove who it is, and lets connectors' producers go elsewhere.
     fn worker() -> Props {
-        let login = "org.apache.kafka.common.security.plain.PlainLoginModule required username=w password=geheim;";
+        let login = "org.apache.kafka.common.security.plain.PlainLoginModule required username=w \
+                     password=geheim;";
         props(&[
             (SERVERS, "kafka:9093"),
             ("security.protocol", "SASL_PLAINTEXT"),

@@ -149,8 +149,8 @@ impl OffsetStorageReader for OffsetReader {
             })?,
             () = self.closed.cancelled() => {
                 return Err(ConnectError::connect(
-                    "Offset reader is closed. This is likely because the task has already been scheduled to stop \
-                     but has taken longer than the graceful shutdown period to do so.",
+                    "Offset reader is closed. This is likely because the task has already been scheduled to \
+                     stop but has taken longer than the graceful shutdown period to do so.",
                 ));
             }
         };
@@ -166,8 +166,8 @@ impl OffsetStorageReader for OffsetReader {
                         tracing::error!(
                             connector = %self.connector,
                             "CRITICAL: Failed to deserialize offset data when getting offsets for task with \
-                             namespace {}. No value for this data will be returned, which may break the task or \
-                             cause it to skip some data: {error}",
+                             namespace {}. No value for this data will be returned, which may break the task \
+                             or cause it to skip some data: {error}",
                             self.connector
                         );
                         None

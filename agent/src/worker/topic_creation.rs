@@ -274,8 +274,8 @@ impl TopicCreation {
 
 fn refused(topic: &str) -> ConnectError {
     ConnectError::connect(format!(
-        "Task failed to create new topic {topic}. Ensure that the task is authorized to create topics or that the \
-         topic exists and restart the task"
+        "Task failed to create new topic {topic}. Ensure that the task is authorized to create topics or \
+         that the topic exists and restart the task"
     ))
 }
 

@@ -177,9 +177,9 @@ impl TransactionalProducer {
                 .caused_by(cause)
             }
             Some(RDKafkaErrorCode::InvalidProducerEpoch) => ConnectError::connect(format!(
-                "the transaction of task {} has expired, or another worker has started the task. If it expired: raise \
-                 producer.override.transaction.timeout.ms, or commit more often (transaction.boundary poll, or a \
-                 shorter transaction.boundary.interval.ms)",
+                "the transaction of task {} has expired, or another worker has started the task. If it \
+                 expired: raise producer.override.transaction.timeout.ms, or commit more often \
+                 (transaction.boundary poll, or a shorter transaction.boundary.interval.ms)",
                 self.id
             ))
             .caused_by(cause),

@@ -1,5 +1,5 @@
-//! A broker for a test: the one that `SLUICE_TEST_BOOTSTRAP` (host:port) names, else the embedded one, so that such a test
-//! always runs.
+//! A broker for a test: the one that `SLUICE_TEST_BOOTSTRAP` (host:port) names, else the embedded one, so
+//! that such a test always runs.
 
 use sluice_api::config::Props;
 use tempfile::TempDir;

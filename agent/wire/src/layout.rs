@@ -54,8 +54,8 @@ pub(crate) enum Kind {
     Optional(i16, i16, &'static Layout),
 }
 
-/// `field!("name", 3.., KIND)`: a field of the versions from 3 on; `field!("name", 0..=2, KIND)`: of the versions 0 to 2.
-/// With a number in front it is a tagged field, with its tag.
+/// `field!("name", 3.., KIND)`: a field of the versions from 3 on; `field!("name", 0..=2, KIND)`: of the
+/// versions 0 to 2. With a number in front it is a tagged field, with its tag.
 macro_rules! field {
     ($tag:literal, $name:literal, $($rest:tt)+) => {
         ($tag, $crate::layout::field!($name, $($rest)+))

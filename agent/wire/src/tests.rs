@@ -159,8 +159,8 @@ fn hundreds_of_versions_of_messages_are_compared() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Layouts and decoder have the same idea of every message in every version: what is written by a layout is read by
-    /// both to its last byte.
+    /// Layouts and decoder have the same idea of every message in every version: what is written by a layout
+    /// is read by both to its last byte.
     #[test]
     fn every_message_is_read_by_walk_and_decoder_alike(choices in proptest::collection::vec(any::<u8>(), 1..60)) {
         for (api, version) in all() {
@@ -173,8 +173,8 @@ proptest! {
         }
     }
 
-    /// A length anywhere in a message that claims what is not there is found by the walk. The decoder is only asked where
-    /// the walk agrees, and then panics for nothing.
+    /// A length anywhere in a message that claims what is not there is found by the walk. The decoder is only
+    /// asked where the walk agrees, and then panics for nothing.
     #[test]
     fn a_damaged_message_is_refused_or_decoded(
         choices in proptest::collection::vec(any::<u8>(), 1..60),
@@ -216,7 +216,8 @@ fn an_answer_of_eleven_bytes_that_claims_two_billion_elements_is_refused_by_the_
 
 #[test]
 fn what_a_tag_says_of_its_size_does_not_hide_an_array_behind_it() {
-    // Fetch has its node endpoints in tag 0 from version 16 on; the size says two bytes, the array inside claims millions.
+    // Fetch has its node endpoints in tag 0 from version 16 on; the size says two bytes, the array inside
+    // claims millions.
     let mut body = vec![0; 10];
     body.extend([1, 1, 0, 4, 0xff, 0xff, 0xff, 0x07]);
     let fault = super::answer(1, 16, &body).unwrap_err();
@@ -228,7 +229,8 @@ fn what_a_tag_says_of_its_size_does_not_hide_an_array_behind_it() {
 
 #[test]
 fn a_fault_deep_inside_says_where() {
-    // Metadata 1: no brokers, controller 0, one topic with one partition that has a list of replicas of -7 elements.
+    // Metadata 1: no brokers, controller 0, one topic with one partition that has a list of replicas of -7
+    // elements.
     let mut body = BytesMut::new();
     body.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, b't', 0]);
     body.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);

@@ -21,7 +21,8 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(
 
 /// One partition and how far the connector got in it.
 ///
-/// Sinks: `{"kafka_topic":"t","kafka_partition":0}` and `{"kafka_offset":7}`. Sources: whatever the connector defines.
+/// Sinks: `{"kafka_topic":"t","kafka_partition":0}` and `{"kafka_offset":7}`. Sources: whatever the connector
+/// defines.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectorOffset {

@@ -122,7 +122,8 @@ fn no_order() -> i32 {
 pub struct ConfigValueInfo {
     /// The key.
     pub name: String,
-    /// Text form of the parsed value or the default; null when it can't be parsed; passwords show as `[hidden]`.
+    /// Text form of the parsed value or the default; null when it can't be parsed; passwords show as
+    /// `[hidden]`.
     #[serde(default)]
     pub value: Option<String>,
     /// Values to choose from; empty when any will do.

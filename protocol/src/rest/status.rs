@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConnectorName, ConnectorType, State, WorkerId};
 
-/// What the JVM worker calls the version of a plugin that reports none; such a version is left out of the body.
+/// What the JVM worker calls the version of a plugin that reports none; such a version is left out of the
+/// body.
 pub const UNDEFINED_VERSION: &str = "undefined";
 
 fn is_undefined(version: &Option<String>) -> bool {
@@ -40,7 +41,8 @@ pub struct ConnectorState {
     /// Version of the plugin. `None` is JSON null (unknown); [`UNDEFINED_VERSION`] is left out of the body.
     #[serde(default, skip_serializing_if = "is_undefined")]
     pub version: Option<String>,
-    /// Why it failed, many lines, root cause last; left out when empty. The JVM reads it under the name `msg`.
+    /// Why it failed, many lines, root cause last; left out when empty. The JVM reads it under the name
+    /// `msg`.
     #[serde(default, alias = "msg", skip_serializing_if = "is_empty")]
     pub trace: Option<String>,
 }

@@ -34,7 +34,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 /// Some 65 bytes each: far more than may be in memory.
 const LINES: u64 = 1_500_000;
-/// What an agent may take at most, in MiB. Its queues hold up to 64 MiB; the rest is room for a build without optimisation.
+/// What an agent may take at most, in MiB. Its queues hold up to 64 MiB; the rest is room for a build without
+/// optimisation.
 const MOST: u64 = 160;
 /// What may come and go while nothing moves, in MiB.
 const FLUCTUATION: u64 = 8;
@@ -154,7 +155,8 @@ fn file_of(config: &serde_json::Value) -> Result<PathBuf> {
     Ok(config["file"].as_str().context("a file")?.into())
 }
 
-/// Watches the memory of a process that can move nothing: it may fill its queues first, and grows no more after that.
+/// Watches the memory of a process that can move nothing: it may fill its queues first, and grows no more
+/// after that.
 fn memory_is_steady(process: u32, during: Duration) -> Result<()> {
     let start = Instant::now();
     let (mut filled, mut most) = (0, 0);

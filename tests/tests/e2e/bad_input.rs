@@ -248,8 +248,8 @@ type Garbage = Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>;
 
 /// Records that look as if they were about the running connectors, and records that look like nothing.
 ///
-/// None of them says anything a worker would have to obey: a well-formed tombstone of a connector, for instance, is
-/// a deletion whoever wrote it.
+/// None of them says anything a worker would have to obey: a well-formed tombstone of a connector, for
+/// instance, is a deletion whoever wrote it.
 fn garbage(pipeline: &Pipeline) -> Result<Garbage> {
     let source = pipeline.source();
     let random: Vec<u8> = (0..5000_u32)

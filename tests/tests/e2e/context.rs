@@ -48,7 +48,8 @@ impl Context {
         })
     }
 
-    /// The address of the broker that tests share; the first caller starts it. Tests that stop brokers have their own.
+    /// The address of the broker that tests share; the first caller starts it. Tests that stop brokers have
+    /// their own.
     pub(crate) fn bootstrap(&self) -> Result<String> {
         let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kafka) = broker.as_ref() {
@@ -162,8 +163,8 @@ pub(crate) fn merge(all: &mut Value, more: &Value) {
     }
 }
 
-/// The workers under test: agents, or JVM workers with `SLUICE_TESTED_WORKER=jvm`, which shows whether a test that
-/// fails asks for more than the reference gives.
+/// The workers under test: agents, or JVM workers with `SLUICE_TESTED_WORKER=jvm`, which shows whether a test
+/// that fails asks for more than the reference gives.
 pub(crate) fn tested_kind() -> Kind {
     match std::env::var("SLUICE_TESTED_WORKER") {
         Ok(kind) if kind == "jvm" => Kind::Jvm,

@@ -1,8 +1,8 @@
 //! The same REST conversation with a JVM worker and an agent.
 //!
-//! The answers of a JVM worker are kept in `tests/rest/golden-4.3.0.jsonl`. One test proves that a live JVM worker still
-//! answers so (`SLUICE_UPDATE_GOLDEN=1` writes the file anew), the other that an agent does, but for the
-//! differences in `tests/rest/differences.yaml`.
+//! The answers of a JVM worker are kept in `tests/rest/golden-4.3.0.jsonl`. One test proves that a live JVM
+//! worker still answers so (`SLUICE_UPDATE_GOLDEN=1` writes the file anew), the other that an agent does, but
+//! for the differences in `tests/rest/differences.yaml`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -76,7 +76,8 @@ fn converse(context: &Context, kind: Kind) -> Result<Vec<Answer>> {
     let steps = read_steps(&tests_folder().join("rest/conversation.yaml"))?;
     let cluster = context.unique("conversation");
     let folder = context.folder(&cluster)?;
-    // The names of the connectors, and so of consumer groups, are part of the conversation: no broker is shared.
+    // The names of the connectors, and so of consumer groups, are part of the conversation: no broker is
+    // shared.
     let kafka = Kafka::start(&context.servers)?;
     let properties = WorkerProperties::new(&kafka.bootstrap(), &cluster)?;
     let mut worker = Worker::start(kind, &context.servers, &folder, &properties)?;
@@ -103,7 +104,8 @@ fn verdict(open: &[Difference], idle: &[Agreed]) -> Result<()> {
     }
     if !text.is_empty() {
         bail!(
-            "{} differences from the JVM worker (first) that are not agreed upon, {} agreements without use\n{text}",
+            "{} differences from the JVM worker (first) that are not agreed upon, {} agreements without \
+             use\n{text}",
             open.len(),
             idle.len()
         );

@@ -1,5 +1,5 @@
-//! Files through Kafka into files, on a cluster of three workers: without faults nothing is lost or repeated, with
-//! faults nothing is lost.
+//! Files through Kafka into files, on a cluster of three workers: without faults nothing is lost or repeated,
+//! with faults nothing is lost.
 
 use std::time::Duration;
 
@@ -177,8 +177,8 @@ fn recovered(pipelines: &[Pipeline], rest: &Rest, gone: Option<&str>) -> Result<
         }
     }
     for pipeline in pipelines {
-        // A consumer that could not say goodbye stays a member of its group for its session, 45 s by default, and each of
-        // several rebalances may leave one behind.
+        // A consumer that could not say goodbye stays a member of its group for its session, 45 s by default,
+        // and each of several rebalances may leave one behind.
         pipeline.wait_none_lost(seconds(180))?;
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! `sluice demo`: three agents, five pipelines and the terminal on somebody's brokers, and nothing left behind.
+//! `sluice demo`: three agents, five pipelines and the terminal on somebody's brokers, and nothing left
+//! behind.
 
 use std::path::PathBuf;
 

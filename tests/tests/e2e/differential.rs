@@ -1,6 +1,7 @@
-//! The same records through the same connector configurations on a JVM worker and on an agent: what sinks write, what
-//! sources produce, dead letter topics with their headers, and states of tasks have to be equal, but for the
-//! differences in `tests/differential/differences.yaml`. The configurations are in `tests/differential/cases.yaml`.
+//! The same records through the same connector configurations on a JVM worker and on an agent: what sinks
+//! write, what sources produce, dead letter topics with their headers, and states of tasks have to be equal,
+//! but for the differences in `tests/differential/differences.yaml`. The configurations are in
+//! `tests/differential/cases.yaml`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -102,7 +103,8 @@ fn same_results(context: &Context) -> Result<()> {
     }
     if !report.is_empty() {
         bail!(
-            "{} differences from the JVM worker (first) that are not agreed upon, {} agreements without use\n{report}",
+            "{} differences from the JVM worker (first) that are not agreed upon, {} agreements without \
+             use\n{report}",
             open.len(),
             idle.len()
         );
@@ -203,8 +205,8 @@ impl<'a> Side<'a> {
             let offsets = self.rest().offsets(&name)?;
             let done = offsets.iter().any(|entry| match case.corpus {
                 Corpus::Json => entry["offset"]["kafka_offset"] == self.records,
-                // A source counts characters where it should count bytes, so its last position is 5 less; the last two lines
-                // may be skipped.
+                // A source counts characters where it should count bytes, so its last position is 5 less; the
+                // last two lines may be skipped.
                 Corpus::Text => entry["offset"]["position"].as_u64() >= Some(length - 14),
             });
             ensure!(
@@ -261,8 +263,8 @@ fn show(record: &Record) -> String {
     shown
 }
 
-/// A line as it is compared. Java writes maps in the order of a hash table, and arrays of bytes with an address; before Java 19
-/// it writes more digits of some numbers than tell them apart (JDK-4511638).
+/// A line as it is compared. Java writes maps in the order of a hash table, and arrays of bytes with an
+/// address; before Java 19 it writes more digits of some numbers than tell them apart (JDK-4511638).
 fn canonical(line: &str) -> String {
     let mut text = shortest_numbers(&sorted_maps(line));
     if let Some(at) = text.find("[B@") {
@@ -275,8 +277,8 @@ fn canonical(line: &str) -> String {
     text
 }
 
-/// The same text with each number that has an exponent in its shortest form: as a float if it has no more digits than those,
-/// else as a double.
+/// The same text with each number that has an exponent in its shortest form: as a float if it has no more
+/// digits than those, else as a double.
 fn shortest_numbers(text: &str) -> String {
     let digit =
         |character: char| character.is_ascii_digit() || matches!(character, '.' | '-' | 'E');

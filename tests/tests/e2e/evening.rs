@@ -1,5 +1,5 @@
-//! An evening on call: hundreds of connectors, twenty of them failing in four ways, and an operator who must be able to
-//! believe what he reads. On agents and on a JVM worker.
+//! An evening on call: hundreds of connectors, twenty of them failing in four ways, and an operator who must
+//! be able to believe what he reads. On agents and on a JVM worker.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -70,7 +70,8 @@ struct Evening<'a> {
     well: usize,
 }
 
-/// Ways to fail: at the start, at the first record in a converter (two), at the first record in a transformation.
+/// Ways to fail: at the start, at the first record in a converter (two), at the first record in a
+/// transformation.
 const WAYS: [&str; 4] = ["nofile", "notjson", "noschema", "nostruct"];
 /// Connectors of each way.
 const EACH: usize = 5;

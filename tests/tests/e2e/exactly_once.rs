@@ -1,5 +1,5 @@
-//! Exactly-once sources (KIP-618): whoever reads committed records sees every line of every file once, whatever happens to
-//! workers and brokers.
+//! Exactly-once sources (KIP-618): whoever reads committed records sees every line of every file once,
+//! whatever happens to workers and brokers.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -413,8 +413,8 @@ fn apply(stage: &Stage<'_>) -> Result<()> {
     // Many, as YAML, one of them changed.
     let config = stage.idle_config("two")?;
     let documents = format!(
-        "name: {one}\nconfig:\n  connector.class: FileStreamSource\n  file: {}\n  topic: {}\n  tasks.max: 1\n  batch.size: 77\n\
-         ---\n{}",
+        "name: {one}\nconfig:\n  connector.class: FileStreamSource\n  file: {}\n  topic: {}\n  tasks.max: \
+         1\n  batch.size: 77\n---\n{}",
         good["file"].as_str().context("no file")?,
         stage.pipeline.topic,
         serde_yaml_ng::to_string(&config)?,

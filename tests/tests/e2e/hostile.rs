@@ -50,8 +50,8 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
-/// Answers to `ApiVersions` 3: error 0 and an array of 2^31 - 2 elements, in eleven bytes; the same inside a known tagged
-/// field; a header of many tagged fields in a version that has none.
+/// Answers to `ApiVersions` 3: error 0 and an array of 2^31 - 2 elements, in eleven bytes; the same inside a
+/// known tagged field; a header of many tagged fields in a version that has none.
 const LIES: [&[u8]; 3] = [
     &[0, 0, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0, 0, 0],
     &[0, 0, 1, 0, 0, 0, 0, 1, 0, 5, 0xff, 0xff, 0xff, 0xff, 0x0f],
@@ -144,7 +144,8 @@ fn silence(context: &Context) -> Result<()> {
     let mut process = of_few_descriptors(context, &cluster.folder, &properties)?;
     let address = properties.worker_id();
     let request = "GET /connectors HTTP/1.1\r\nhost: x\r\n";
-    let body = "POST /connectors HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{";
+    let body = "POST /connectors HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: \
+                999\r\n\r\n{";
     for bytes in ["", &request[..9], request, body] {
         let clients = silent_clients(&address, 300, bytes.as_bytes())?;
         let begin = Instant::now();
@@ -183,8 +184,10 @@ fn half_requests(context: &Context) -> Result<()> {
     for bytes in [
         "GET /connectors HTTP/1.1\r\nhost",
         "GET /connectors HTTP/1.1\r\nhost: x\r\n",
-        "PUT /connectors/a/config HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{\"a\":",
-        "PUT /connectors/a/config HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
+        "PUT /connectors/a/config HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: \
+         50\r\n\r\n{\"a\":",
+        "PUT /connectors/a/config HTTP/1.1\r\nhost: x\r\ncontent-type: \
+         application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
     ] {
         let mut client = TcpStream::connect(&address)?;
         client.write_all(bytes.as_bytes())?;

@@ -29,8 +29,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 type Entry<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
-/// Creates a sink of a topic with these records, and waits until the server has answered this many requests; gives method,
-/// path and body of each.
+/// Creates a sink of a topic with these records, and waits until the server has answered this many requests;
+/// gives method, path and body of each.
 fn requests(
     cluster: &Cluster<'_>,
     server: &HttpServer,

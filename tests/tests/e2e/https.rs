@@ -55,7 +55,8 @@ struct Group<'a> {
     pipeline: Pipeline,
 }
 
-/// Starts workers of these kinds and does with the pipeline through every one of them what only leader or owner can do.
+/// Starts workers of these kinds and does with the pipeline through every one of them what only leader or
+/// owner can do.
 fn forwards<'a>(context: &'a Context, kinds: &[Kind], client_auth: &str) -> Result<Group<'a>> {
     let cluster = context.cluster("https")?;
     let authority = Authority::new("sluice tests")?;
@@ -110,8 +111,8 @@ fn terminal_config(group: &Group<'_>, trusted: Option<&str>) -> Result<String> {
     let name = &group.cluster.name;
     let urls: Vec<&str> = group.workers.iter().map(|one| one.rest().url()).collect();
     let mut text = format!(
-        "current = \"test\"\n[contexts.test]\nconnect = {urls:?}\nbootstrap_servers = \"{}\"\ngroup = \"{name}\"\n\
-         config_topic = \"{name}-configs\"\nstatus_topic = \"{name}-status\"\n",
+        "current = \"test\"\n[contexts.test]\nconnect = {urls:?}\nbootstrap_servers = \"{}\"\ngroup = \
+         \"{name}\"\nconfig_topic = \"{name}-configs\"\nstatus_topic = \"{name}-status\"\n",
         group.cluster.bootstrap
     );
     if let Some(pem) = trusted {

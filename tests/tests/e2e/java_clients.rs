@@ -1,4 +1,5 @@
-//! Foreign clients on the embedded broker: kcat, Kafka's own tools, a JVM Connect worker with exactly-once on.
+//! Foreign clients on the embedded broker: kcat, Kafka's own tools, a JVM Connect worker with exactly-once
+//! on.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -141,7 +142,8 @@ fn tools(context: &Context) -> Result<()> {
         &context.servers,
         "org.apache.kafka.tools.ProducerPerformance",
         &format!(
-            "--topic tx --num-records 5000 --record-size 100 --throughput -1 --transactional-id perf --transaction-duration-ms 50 --bootstrap-server {}",
+            "--topic tx --num-records 5000 --record-size 100 --throughput -1 --transactional-id perf \
+             --transaction-duration-ms 50 --bootstrap-server {}",
             broker.bootstrap()
         ),
         "",

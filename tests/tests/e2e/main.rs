@@ -1,8 +1,8 @@
 //! End-to-end tests on real servers: Kafka 4.3, JVM Connect 4.3 and the `sluice` binary.
 //!
-//! One binary, so that it links once and tests share a broker. Without jars (see [`sluice_tests::servers`]) they run on the
-//! embedded broker, and those that need Java are reported as ignored; without a built `sluice` none can run, which is an error.
-//! The lists `TESTS` of the modules name all tests.
+//! One binary, so that it links once and tests share a broker. Without jars (see [`sluice_tests::servers`])
+//! they run on the embedded broker, and those that need Java are reported as ignored; without a built
+//! `sluice` none can run, which is an error. The lists `TESTS` of the modules name all tests.
 
 mod back_pressure;
 mod bad_input;
@@ -121,8 +121,9 @@ fn lacks_hdfs(name: &str) -> bool {
         && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
 }
 
-/// What says most on the embedded broker: how it is started, one test of each thing that groups, transactions and the terminal
-/// ask of a broker, and the HTTP sinks, which ask little of any. Everything else has Kafka as its judge.
+/// What says most on the embedded broker: how it is started, one test of each thing that groups, transactions
+/// and the terminal ask of a broker, and the HTTP sinks, which ask little of any. Everything else has Kafka
+/// as its judge.
 const ON_EMBEDDED: &[&str] = &[
     "embedded::",
     "demo::",
@@ -135,8 +136,9 @@ const ON_EMBEDDED: &[&str] = &[
     "terminal::pause_resume",
 ];
 
-/// Whether a run in two parts has this test in its other part: `SLUICE_TEST_PART=embedded` runs what [`ON_EMBEDDED`] lists, and
-/// `SLUICE_TEST_PART=kafka` the rest, so that each test runs once. Without the variable all tests run.
+/// Whether a run in two parts has this test in its other part: `SLUICE_TEST_PART=embedded` runs what
+/// [`ON_EMBEDDED`] lists, and `SLUICE_TEST_PART=kafka` the rest, so that each test runs once. Without the
+/// variable all tests run.
 fn is_of_other_part(name: &str) -> bool {
     match std::env::var("SLUICE_TEST_PART").as_deref() {
         Ok("embedded") => !is_of(name, ON_EMBEDDED),

@@ -342,8 +342,8 @@ fn failing_over(context: &Context) -> Result<()> {
     let mut seen = values(&consume_as_group(&a, group, "orders", HALF)?);
     ensure!(seen.len() == HALF, "read {} on the source", seen.len());
     send(&a, "orders", HALF, ALL)?;
-    // The group reads on, and stops shortly before the end. (The further from the end, the fewer offset syncs are kept, and
-    // the more a group reads again.)
+    // The group reads on, and stops shortly before the end. (The further from the end, the fewer offset syncs
+    // are kept, and the more a group reads again.)
     let more = ALL - HALF - LEFT;
     seen.extend(values(&consume_as_group(&a, group, "orders", more)?));
     let on_source = committed(&a, group, "orders")?;
@@ -645,7 +645,8 @@ fn secured_source(context: &Context) -> Result<()> {
     let mut worker = cluster.worker(tested_kind(), &cluster.properties()?)?;
     let way_in = source.address(Listener::SaslSsl)?;
     let login = format!(
-        "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{USER}\" password=\"{PASSWORD}\";"
+        "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{USER}\" \
+         password=\"{PASSWORD}\";"
     );
     let mirror = Mirror::new("a", &way_in, "b", &b)
         .with("source.cluster.security.protocol", "SASL_SSL")
@@ -742,7 +743,8 @@ fn validated(rest: &Rest) -> Result<Vec<Told>> {
                 let name = value["name"].as_str().unwrap_or_default().to_owned();
                 (name, (value["value"].clone(), value["errors"].clone()))
             })
-            // Kafka's definition of these connectors repeats the framework's keys, without the defaults of these four.
+            // Kafka's definition of these connectors repeats the framework's keys, without the defaults of
+            // these four.
             .filter(|(name, _)| !name.ends_with("plugin.version"))
             .collect();
         told.push((format!("{part} {changed:?}"), keys));

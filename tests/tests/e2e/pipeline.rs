@@ -1,4 +1,5 @@
-//! The example `examples/postgresql-to-hdfs` as its page tells it: one command, the terminal, and servers that go and come back.
+//! The example `examples/postgresql-to-hdfs` as its page tells it: one command, the terminal, and servers
+//! that go and come back.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -137,7 +138,8 @@ fn from_page(language: &str) -> Result<String> {
 /// So many new orders.
 fn order(shop: &dyn Database, count: u32) -> Result<()> {
     shop.sql(&format!(
-        "INSERT INTO orders (customer, amount) SELECT 'customer ' || n, n * 1.25 FROM generate_series(1, {count}) n"
+        "INSERT INTO orders (customer, amount) SELECT 'customer ' || n, n * 1.25 FROM generate_series(1, \
+         {count}) n"
     ))?;
     Ok(())
 }

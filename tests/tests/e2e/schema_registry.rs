@@ -1,5 +1,5 @@
-//! Converters with a Schema Registry: what agents write is read by the Confluent client for Python, and the other way round;
-//! credentials, TLS and refusals. The registry is the small one of the harness.
+//! Converters with a Schema Registry: what agents write is read by the Confluent client for Python, and the
+//! other way round; credentials, TLS and refusals. The registry is the small one of the harness.
 
 use std::path::PathBuf;
 

@@ -116,7 +116,8 @@ impl Castle {
             all.push((
                 "sasl.jaas.config",
                 format!(
-                    "org.apache.kafka.common.security.{module} required username=\"{USER}\" password=\"{password}\";"
+                    "org.apache.kafka.common.security.{module} required username=\"{USER}\" \
+                     password=\"{password}\";"
                 ),
             ));
         }
@@ -126,7 +127,8 @@ impl Castle {
             .collect())
     }
 
-    /// Properties of a worker that comes in this way, and whose tasks' clients do: JVM workers want them told apart.
+    /// Properties of a worker that comes in this way, and whose tasks' clients do: JVM workers want them told
+    /// apart.
     fn properties(&self, cluster: &Cluster<'_>, way: Way) -> Result<WorkerProperties> {
         self.properties_with(cluster, way, PASSWORD, self.authority.pem())
     }
@@ -169,7 +171,8 @@ impl Castle {
         match way.mechanism {
             Some(mechanism) => writeln!(
                 text,
-                "\"sasl.mechanism\" = \"{mechanism}\"\n\"sasl.username\" = \"{USER}\"\n\"sasl.password\" = \"{password}\""
+                "\"sasl.mechanism\" = \"{mechanism}\"\n\"sasl.username\" = \"{USER}\"\n\"sasl.password\" = \
+                 \"{password}\""
             )?,
             None => {
                 let own = cluster.folder.join("terminal.pem");
@@ -418,7 +421,8 @@ fn turned_away(context: &Context) -> Result<()> {
     pipeline.create(worker.rest())?;
     pipeline.wait_count(seconds(60))?;
     let wrong = format!(
-        "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{USER}\" password=\"{WRONG_PASSWORD}\";"
+        "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{USER}\" \
+         password=\"{WRONG_PASSWORD}\";"
     );
     let name = format!("{}-wrong", cluster.name);
     let mut config = pipeline.sink_config();

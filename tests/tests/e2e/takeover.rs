@@ -141,8 +141,8 @@ fn mixed_group(context: &Context) -> Result<()> {
         pipeline.create(group[0].rest())?;
     }
     shared_by(&pipelines, &group)?;
-    // Each leaves in turn and comes back. The JVM worker leads at first; when it has left, an agent does, whichever of
-    // the two it is: so agents leave both as followers and as leaders.
+    // Each leaves in turn and comes back. The JVM worker leads at first; when it has left, an agent does,
+    // whichever of the two it is: so agents leave both as followers and as leaders.
     for leaving in [1, 0, 1, 2, 0] {
         let worker = group.remove(leaving);
         let (kind, properties) = (worker.kind(), worker.properties().clone());

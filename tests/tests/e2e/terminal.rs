@@ -282,8 +282,8 @@ fn restart(context: &Context) -> Result<()> {
     } = stage;
     let rest = worker.rest();
     rest.put_config(failing, &config)?;
-    // What was skipped is committed, and the task may skip some more before it has its new config: only new lines, again and
-    // again, make it fail for certain.
+    // What was skipped is committed, and the task may skip some more before it has its new config: only new
+    // lines, again and again, make it fail for certain.
     wait_until("the task to fail again", seconds(60), || {
         pipelines[0].add_lines(1)?;
         let states = rest.states(failing)?.context("no status")?;

@@ -1,5 +1,5 @@
-//! A chain of transformations with predicates, and values from a config provider: the same bytes in the topic from an agent
-//! as from a JVM worker, and no secret anywhere else.
+//! A chain of transformations with predicates, and values from a config provider: the same bytes in the topic
+//! from an agent as from a JVM worker, and no secret anywhere else.
 
 use std::path::Path;
 

@@ -85,7 +85,8 @@ fn records(texts: &[String]) -> Vec<SinkRecord> {
         .collect()
 }
 
-/// The task after it was given `texts` until it takes no more than a retry, with its answer and what it reported.
+/// The task after it was given `texts` until it takes no more than a retry, with its answer and what it
+/// reported.
 async fn put(
     props: &[(&str, &str)],
     tolerant: bool,

@@ -1,4 +1,5 @@
-//! Lenient reading of times: what `SimpleDateFormat.parse` and the resolution of fields in `GregorianCalendar` do.
+//! Lenient reading of times: what `SimpleDateFormat.parse` and the resolution of fields in
+//! `GregorianCalendar` do.
 
 use chrono::{Datelike as _, Utc};
 
@@ -88,7 +89,8 @@ fn exponent(text: &str) -> Option<(&str, &str)> {
     Some(power.split_at(power.len() - unsigned.len() + length))
 }
 
-/// `Number.intValue` of what `DecimalFormat` makes of digits: a long, which is cut, or else a double, which saturates.
+/// `Number.intValue` of what `DecimalFormat` makes of digits: a long, which is cut, or else a double, which
+/// saturates.
 #[expect(clippy::cast_possible_truncation, reason = "as Java's Number.intValue")]
 fn int_value(digits: &str, negative: bool) -> i64 {
     let sign = if negative { -1 } else { 1 };

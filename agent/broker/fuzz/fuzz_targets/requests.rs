@@ -1,4 +1,5 @@
-//! Sends any bytes as a request to a broker in this process: API and version first, then the header's rest and the body.
+//! Sends any bytes as a request to a broker in this process: API and version first, then the header's rest
+//! and the body.
 #![no_main]
 
 use std::sync::LazyLock;

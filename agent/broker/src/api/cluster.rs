@@ -20,8 +20,8 @@ use crate::broker::Core;
 use crate::error_code::{INVALID_REQUEST, NONE, SECURITY_DISABLED};
 use crate::wire;
 
-/// Operations on the cluster and on topics that clients are told they may do: all of them, since there are no rights.
-/// As bits of `AclOperation`.
+/// Operations on the cluster and on topics that clients are told they may do: all of them, since there are no
+/// rights. As bits of `AclOperation`.
 pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 pub(super) const GROUP_OPERATIONS: i32 = 0b1_0001_0100_1000;

@@ -1,7 +1,7 @@
 //! `Fetch`: what is there from an offset, or a wait for it.
 //!
-//! There are no fetch sessions: session id 0 tells clients to say in each request what they want. A fetch that waits
-//! holds nothing but its request; budget for records is taken when there are some.
+//! There are no fetch sessions: session id 0 tells clients to say in each request what they want. A fetch
+//! that waits holds nothing but its request; budget for records is taken when there are some.
 
 use std::sync::Arc;
 use std::time::Duration;

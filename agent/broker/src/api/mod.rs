@@ -1,4 +1,5 @@
-//! The APIs, one file per family. A handler takes a request and gives an answer; bytes and sockets are elsewhere.
+//! The APIs, one file per family. A handler takes a request and gives an answer; bytes and sockets are
+//! elsewhere.
 
 mod cluster;
 mod configs;
@@ -29,8 +30,8 @@ use crate::wire::{self, Header, Held, Request};
 /// The id of the one node.
 pub(crate) const NODE: i32 = 1;
 
-/// Begins to handle a request. Produce requests have their place in the order when this returns; the budget of the
-/// request is held until then, or until it is handled.
+/// Begins to handle a request. Produce requests have their place in the order when this returns; the budget
+/// of the request is held until then, or until it is handled.
 pub(crate) async fn begin(core: &Arc<Core>, request: Request, held: Held, peer: &Peer) -> Due {
     let core = Arc::clone(core);
     let (header, request) = match request {
@@ -162,8 +163,9 @@ fn storage_error(error: &StoreError) -> i16 {
     KAFKA_STORAGE_ERROR
 }
 
-/// The elements without those whose key was there before. What is asked for again and again is answered once, as by Kafka:
-/// a request of megabytes that names one large topic a million times would otherwise ask for an answer of terabytes.
+/// The elements without those whose key was there before. What is asked for again and again is answered once,
+/// as by Kafka: a request of megabytes that names one large topic a million times would otherwise ask for an
+/// answer of terabytes.
 fn distinct<T, K: Hash + Eq>(elements: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let mut seen = HashSet::new();
     elements

@@ -216,8 +216,8 @@ impl Found {
     }
 }
 
-/// Looks offsets up; no list asks for all that the group has. Where an open transaction holds an offset back and
-/// `stable` is wanted, the client is told to ask again (KIP-447).
+/// Looks offsets up; no list asks for all that the group has. Where an open transaction holds an offset back
+/// and `stable` is wanted, the client is told to ask again (KIP-447).
 async fn find(
     core: &Arc<Core>,
     group: String,

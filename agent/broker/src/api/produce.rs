@@ -1,4 +1,5 @@
-//! `Produce`: batches are checked here, get their offsets from the writer, and are answered when they are committed.
+//! `Produce`: batches are checked here, get their offsets from the writer, and are answered when they are
+//! committed.
 
 use std::sync::Arc;
 
@@ -38,8 +39,8 @@ struct Outcome {
     log_start: i64,
 }
 
-/// Checks the batches and orders them to be written; the answer is due after the commit. `None` if the producer wants no
-/// answer.
+/// Checks the batches and orders them to be written; the answer is due after the commit. `None` if the
+/// producer wants no answer.
 pub(super) async fn begin(
     core: &Arc<Core>,
     request: ProduceRequest,

@@ -115,7 +115,8 @@ fn check(core: &Core, topic: &CreatableTopic) -> Result<NewTopic, Refusal> {
         return Err((
             INVALID_TOPIC,
             format!(
-                "Topic name is invalid: '{name}' is empty, too long, or contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+                "Topic name is invalid: '{name}' is empty, too long, or contains one or more characters \
+                 other than ASCII alphanumerics, '.', '_' and '-'"
             ),
         ));
     }
@@ -124,7 +125,8 @@ fn check(core: &Core, topic: &CreatableTopic) -> Result<NewTopic, Refusal> {
             return Err((
                 INVALID_REPLICATION_FACTOR,
                 format!(
-                    "Unable to replicate the partition {} time(s): The target replication factor of {} cannot be reached because only 1 broker(s) are registered.",
+                    "Unable to replicate the partition {} time(s): The target replication factor of {} \
+                     cannot be reached because only 1 broker(s) are registered.",
                     topic.replication_factor, topic.replication_factor
                 ),
             ));
@@ -166,7 +168,8 @@ fn assigned(topic: &CreatableTopic) -> Result<i32, Refusal> {
     if topic.num_partitions != -1 || topic.replication_factor != -1 {
         return Err((
             INVALID_REQUEST,
-            "A manual partition assignment was specified, but numPartitions or replicationFactor was not set to -1.".to_owned(),
+            "A manual partition assignment was specified, but numPartitions or replicationFactor was not set \
+             to -1.".to_owned(),
         ));
     }
     let mut indexes = BTreeSet::new();

@@ -1,8 +1,9 @@
-//! One group as a state machine: members join, a leader assigns, members sync, and beat until somebody comes or goes.
+//! One group as a state machine: members join, a leader assigns, members sync, and beat until somebody comes
+//! or goes.
 //!
-//! Nothing here waits or reads a clock. Time comes in as `now`, milliseconds that only grow; who asked is a `Reply` of
-//! the caller's, which comes back with the answer, at once or later. The rules are those of Kafka's `ClassicGroup` and
-//! `GroupMetadataManager`, with an initial rebalance delay of zero.
+//! Nothing here waits or reads a clock. Time comes in as `now`, milliseconds that only grow; who asked is a
+//! `Reply` of the caller's, which comes back with the answer, at once or later. The rules are those of
+//! Kafka's `ClassicGroup` and `GroupMetadataManager`, with an initial rebalance delay of zero.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +15,8 @@ use crate::error_code::{
     MEMBER_ID_REQUIRED, NONE, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID,
 };
 
-/// Bounds of session timeouts in milliseconds (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`).
+/// Bounds of session timeouts in milliseconds (`group.min.session.timeout.ms`,
+/// `group.max.session.timeout.ms`).
 const SESSION_TIMEOUTS: std::ops::RangeInclusive<i64> = 6_000..=1_800_000;
 
 /// Where a group stands.
@@ -316,7 +318,8 @@ impl<J, S> Group<J, S> {
                 if can_skip {
                     answer.skip_assignment = true;
                 } else {
-                    // An old client would assign as the leader; told of another leader, it asks for what there is.
+                    // An old client would assign as the leader; told of another leader, it asks for what
+                    // there is.
                     answer.leader = old_id.to_owned();
                     answer.members.clear();
                 }
@@ -534,7 +537,8 @@ impl<J, S> Group<J, S> {
         }
     }
 
-    /// Takes the leader's assignment, or asks for one's own. `protocol` is what the member believes, if it says so.
+    /// Takes the leader's assignment, or asks for one's own. `protocol` is what the member believes, if it
+    /// says so.
     pub(crate) fn sync(
         &mut self,
         now: i64,
@@ -686,8 +690,8 @@ impl<J, S> Group<J, S> {
         self.try_complete_join(now, answers);
     }
 
-    /// Error code for an offset commit; 0 if it is fine. `transactional` commits may come from producers that name no
-    /// member.
+    /// Error code for an offset commit; 0 if it is fine. `transactional` commits may come from producers that
+    /// name no member.
     pub(crate) fn check_commit(
         &mut self,
         now: i64,

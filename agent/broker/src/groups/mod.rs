@@ -136,8 +136,8 @@ impl Groups {
         result
     }
 
-    /// Error code for an offset commit to a group; 0 if it is fine. Whoever names no generation may commit to a group that
-    /// is not there yet.
+    /// Error code for an offset commit to a group; 0 if it is fine. Whoever names no generation may commit to
+    /// a group that is not there yet.
     pub(crate) fn check_commit(
         &self,
         name: &str,

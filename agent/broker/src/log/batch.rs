@@ -1,5 +1,5 @@
-//! Record batches of format 2, as bytes. The broker reads the header, checks the checksum and writes the base offset
-//! and the leader epoch; the records stay as they are, but for compaction and lookups by time.
+//! Record batches of format 2, as bytes. The broker reads the header, checks the checksum and writes the base
+//! offset and the leader epoch; the records stay as they are, but for compaction and lookups by time.
 
 use std::io::Read as _;
 use std::ops::Range;
@@ -375,7 +375,8 @@ fn unpack(reader: impl std::io::Read) -> Result<Vec<u8>, BatchError> {
     Ok(unpacked)
 }
 
-/// Snappy as Java's library frames it: a header of 16 bytes, then blocks with their length; or one bare block.
+/// Snappy as Java's library frames it: a header of 16 bytes, then blocks with their length; or one bare
+/// block.
 fn unpack_snappy(packed: &[u8]) -> Result<Vec<u8>, BatchError> {
     const MAGIC: &[u8] = b"\x82SNAPPY\0";
     let mut decoder = snap::raw::Decoder::new();

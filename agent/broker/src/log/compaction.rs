@@ -1,8 +1,9 @@
 //! Compaction: of the records with the same key the last one stays, as with `cleanup.policy=compact`.
 //!
-//! Two passes over the log below the last stable offset. The first notes the last offset of each key, the second writes
-//! batches again without the records that are superseded. Offsets never change. Records of aborted transactions go, markers
-//! and tombstones stay until `delete.retention.ms` has passed. Records without a key stay.
+//! Two passes over the log below the last stable offset. The first notes the last offset of each key, the
+//! second writes batches again without the records that are superseded. Offsets never change. Records of
+//! aborted transactions go, markers and tombstones stay until `delete.retention.ms` has passed. Records
+//! without a key stay.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -92,8 +93,8 @@ impl Plan {
             return Outcome::Keep;
         };
         if header.is_control() {
-            // Readers forget that a producer aborted when they meet its marker, so it stays as long as the transaction is
-            // on the list of aborted ones.
+            // Readers forget that a producer aborted when they meet its marker, so it stays as long as the
+            // transaction is on the list of aborted ones.
             let aborted = self
                 .aborted
                 .iter()

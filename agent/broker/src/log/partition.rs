@@ -1,4 +1,5 @@
-//! The writer's side of a partition: decides offsets, sequences and transactions, and says what has to be stored.
+//! The writer's side of a partition: decides offsets, sequences and transactions, and says what has to be
+//! stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -205,7 +206,8 @@ impl PartitionLog {
         self.end = last_offset + 1;
     }
 
-    /// Gives up everything below `offset`, which is between start and end. The batches are removed by the caller.
+    /// Gives up everything below `offset`, which is between start and end. The batches are removed by the
+    /// caller.
     pub(crate) fn delete_before(&mut self, offset: i64) {
         self.start = offset;
         let ends = self
@@ -241,8 +243,8 @@ impl PartitionLog {
         self.compacted = self.compacted.max(offset);
     }
 
-    /// Where retention by time and size (in bytes) allows the log to begin; whole segments only, and never past an open
-    /// transaction.
+    /// Where retention by time and size (in bytes) allows the log to begin; whole segments only, and never
+    /// past an open transaction.
     pub(crate) fn retention_start(&self, oldest: Option<i64>, largest: Option<u64>) -> i64 {
         let mut start = self.start;
         let mut bytes = self.bytes;
@@ -298,7 +300,8 @@ impl PartitionLog {
         }
     }
 
-    /// Accounts for batches that compaction made smaller, of `segment bytes` less in the segment that holds `offset`.
+    /// Accounts for batches that compaction made smaller, of `segment bytes` less in the segment that holds
+    /// `offset`.
     pub(crate) fn shrink(&mut self, offset: i64, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
         if offset >= self.open.base_offset {

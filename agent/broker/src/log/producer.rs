@@ -109,7 +109,8 @@ impl ProducerEntry {
         }
     }
 
-    /// Notes the end of its transaction, written with `epoch`; returns where the transaction began in this partition.
+    /// Notes the end of its transaction, written with `epoch`; returns where the transaction began in this
+    /// partition.
     pub(crate) fn end_transaction(&mut self, epoch: i16, now: i64) -> Option<i64> {
         if epoch > self.epoch {
             self.epoch = epoch;

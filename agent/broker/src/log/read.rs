@@ -29,8 +29,8 @@ impl Batches {
     }
 }
 
-/// Reads whole batches from the one that holds `from` up to `upto`, not more than `most` bytes, but the first one in any
-/// case if `at_least_one`.
+/// Reads whole batches from the one that holds `from` up to `upto`, not more than `most` bytes, but the first
+/// one in any case if `at_least_one`.
 ///
 /// # Errors
 /// If the store cannot be read.

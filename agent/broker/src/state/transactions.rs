@@ -1,7 +1,7 @@
 //! Transactions: who may write, which partitions and groups take part, how it ends.
 //!
-//! The rules are those of Kafka's `TransactionCoordinator`. There is one node and one writer, so the end of a transaction
-//! is one atomic commit: markers in all partitions, the offsets, the new state.
+//! The rules are those of Kafka's `TransactionCoordinator`. There is one node and one writer, so the end of a
+//! transaction is one atomic commit: markers in all partitions, the offsets, the new state.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -145,8 +145,9 @@ impl Transaction {
 }
 
 impl State {
-    /// Gives a producer its id and epoch; a new instance under the same transactional id fences the old one, and an open
-    /// transaction of the old one is aborted. `current` is the id and epoch that the producer has already.
+    /// Gives a producer its id and epoch; a new instance under the same transactional id fences the old one,
+    /// and an open transaction of the old one is aborted. `current` is the id and epoch that the producer has
+    /// already.
     pub(crate) fn init_producer(
         &mut self,
         commit: &mut Commit,
@@ -361,7 +362,8 @@ impl State {
         };
     }
 
-    /// Aborts transactions that are open for too long, and forgets producers that were not seen since `oldest`.
+    /// Aborts transactions that are open for too long, and forgets producers that were not seen since
+    /// `oldest`.
     pub(crate) fn expire_transactions(&mut self, commit: &mut Commit, oldest: i64) {
         let now = commit.now;
         let (mut late, mut gone) = (Vec::new(), Vec::new());

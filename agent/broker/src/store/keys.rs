@@ -17,7 +17,8 @@ pub(crate) mod tag {
     pub(crate) const DELETED: u8 = b'D';
 }
 
-/// Key of a batch in the log: partition and last offset, so that the batch with an offset is the first at or after it.
+/// Key of a batch in the log: partition and last offset, so that the batch with an offset is the first at or
+/// after it.
 pub(crate) fn batch(partition: PartitionId, last_offset: i64) -> [u8; 16] {
     let mut key = [0; 16];
     let (head, tail) = key.split_at_mut(8);

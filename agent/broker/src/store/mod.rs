@@ -1,7 +1,8 @@
 //! Where the data is: an LSM store in two keyspaces, `log` for batches and `state` for everything else.
 //!
-//! One thread writes ([`writer`]); everybody may read. A commit of the writer is atomic over both keyspaces, so a batch,
-//! the producer's sequence numbers, the end of a transaction and its offsets are on disk together or not at all.
+//! One thread writes ([`writer`]); everybody may read. A commit of the writer is atomic over both keyspaces,
+//! so a batch, the producer's sequence numbers, the end of a transaction and its offsets are on disk together
+//! or not at all.
 
 pub(crate) mod keys;
 pub(crate) mod writer;
@@ -25,8 +26,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const STATE_MEMTABLE: u64 = 1 << 20;
 /// Blocks of files kept in memory.
 const CACHE: u64 = 8 << 20;
-/// Batches up to this size lie in the tables themselves; larger ones in files of their own, which are not rewritten when
-/// tables are merged.
+/// Batches up to this size lie in the tables themselves; larger ones in files of their own, which are not
+/// rewritten when tables are merged.
 const SEPARATED_FROM: u32 = 256;
 /// Size of the files of large batches.
 const BLOB_FILE: u64 = 16 << 20;
@@ -135,10 +136,11 @@ impl Store {
             .map_err(StoreError::failed("force data to the disk"))
     }
 
-    /// Has what the log holds in memory written to files, and waits while more than a little waits for that already.
+    /// Has what the log holds in memory written to files, and waits while more than a little waits for that
+    /// already.
     ///
-    /// The store would do so by itself, but on the thread that also writes the files and merges them: while that is busy, what
-    /// is held in memory grows without a bound.
+    /// The store would do so by itself, but on the thread that also writes the files and merges them: while
+    /// that is busy, what is held in memory grows without a bound.
     ///
     /// # Errors
     /// If the store does not work.
@@ -158,8 +160,8 @@ impl Store {
         self.log.disk_space()
     }
 
-    /// Gives back the space of batches that were removed. Large batches lie in files of their own, so this writes little
-    /// but their keys.
+    /// Gives back the space of batches that were removed. Large batches lie in files of their own, so this
+    /// writes little but their keys.
     ///
     /// # Errors
     /// If the store cannot be written.

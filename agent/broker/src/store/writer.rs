@@ -1,8 +1,9 @@
-//! The one writer: a thread that takes jobs, lets them decide on its state, commits many of them at once, and answers.
+//! The one writer: a thread that takes jobs, lets them decide on its state, commits many of them at once, and
+//! answers.
 //!
-//! A job sees what earlier jobs of the same commit decided. Readers see nothing before the commit, and nobody is answered
-//! before it. When a commit fails, every job in it fails and the state is read from the store again: what is stored is the
-//! truth.
+//! A job sees what earlier jobs of the same commit decided. Readers see nothing before the commit, and nobody
+//! is answered before it. When a commit fails, every job in it fails and the state is read from the store
+//! again: what is stored is the truth.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Frames from a socket: a length of four bytes, then the request.
 //!
-//! Large requests wait until the budget of the whole broker has room for them, so that neither lies about lengths nor many
-//! slow senders cost more memory than that.
+//! Large requests wait until the budget of the whole broker has room for them, so that neither lies about
+//! lengths nor many slow senders cost more memory than that.
 
 use std::io;
 use std::sync::Arc;
@@ -49,7 +49,8 @@ pub(crate) struct FrameReader<R> {
 pub(crate) const UNIT: usize = 1 << 10;
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    /// Reads from `stream`; no request may be larger than `largest` bytes, `budget` has `units` of [`UNIT`] bytes.
+    /// Reads from `stream`; no request may be larger than `largest` bytes, `budget` has `units` of [`UNIT`]
+    /// bytes.
     pub(crate) fn new(
         stream: R,
         largest: usize,

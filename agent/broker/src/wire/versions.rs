@@ -1,7 +1,7 @@
 //! The APIs that are spoken, and in which versions.
 //!
-//! Only what a handler really does is offered. Transactions stay below the versions of KIP-890, in which every
-//! transaction has its own epoch; clients then use the protocol of before.
+//! Only what a handler really does is offered. Transactions stay below the versions of KIP-890, in which
+//! every transaction has its own epoch; clients then use the protocol of before.
 
 use std::ops::RangeInclusive;
 

@@ -100,7 +100,8 @@ impl Client {
         Ok((part.error_code, part.base_offset))
     }
 
-    /// Everything of partition 0 from `offset` on that one fetch gives: the answer for the partition's batches.
+    /// Everything of partition 0 from `offset` on that one fetch gives: the answer for the partition's
+    /// batches.
     pub(crate) async fn fetch(
         &mut self,
         topic: &str,

@@ -99,8 +99,8 @@ async fn full_and_free_again(reserve: u64) {
     broker.shutdown().await;
 }
 
-/// All acknowledged records are there, in order. One that was refused may be there too: it was written when the disk
-/// failed.
+/// All acknowledged records are there, in order. One that was refused may be there too: it was written when
+/// the disk failed.
 async fn check(client: &mut Client, taken: usize) {
     let mut numbers: Vec<usize> = client
         .read_all("t")

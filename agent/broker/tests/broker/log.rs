@@ -260,7 +260,8 @@ async fn compaction_keeps_the_last_record_of_each_key() {
             .await
             .unwrap();
     }
-    // In one batch, and large enough that it alone makes the log worth a compaction, whatever one did in between.
+    // In one batch, and large enough that it alone makes the log worth a compaction, whatever one did in
+    // between.
     let large = "x".repeat(40_000);
     let last = [("a", large.as_str()), ("b", large.as_str()), ("c", "once")];
     let last = last.map(|(key, value)| (Some(key), Some(value)));

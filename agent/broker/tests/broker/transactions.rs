@@ -51,7 +51,8 @@ async fn end(client: &mut Client, producer: Producer, committed: bool) -> i16 {
     client.call(&request, 3).await.unwrap().error_code
 }
 
-/// Records, last stable offset and first offsets of aborted transactions, as a reader of committed records gets them.
+/// Records, last stable offset and first offsets of aborted transactions, as a reader of committed records
+/// gets them.
 async fn committed(client: &mut Client) -> (Vec<(i64, bytes::Bytes)>, i64, Vec<i64>) {
     let answer = client
         .call::<FetchRequest>(&fetch_request("t", 0, 0, 1), 12)

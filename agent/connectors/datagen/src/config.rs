@@ -29,8 +29,8 @@ pub(crate) fn config_def() -> ConfigDef {
                 .validator(validators::one_of(&["orders", "clicks", "sensors"]))
                 .importance(Importance::High)
                 .doc(
-                    "What to make: orders (of a web shop, key = customer), clicks (on its pages, key = session) or \
-                     sensors (readings of temperature and humidity, key = sensor).",
+                    "What to make: orders (of a web shop, key = customer), clicks (on its pages, key = \
+                     session) or sensors (readings of temperature and humidity, key = sensor).",
                 ),
         )
         .define(
@@ -39,7 +39,8 @@ pub(crate) fn config_def() -> ConfigDef {
                 .validator(validators::at_least(0))
                 .importance(Importance::High)
                 .doc(
-                    "Records per second and task, on average; fractions are allowed. 0 is as fast as Kafka takes them.",
+                    "Records per second and task, on average; fractions are allowed. 0 is as fast as Kafka \
+                     takes them.",
                 ),
         )
         .define(
@@ -48,7 +49,8 @@ pub(crate) fn config_def() -> ConfigDef {
                 .validator(validators::at_least(-1))
                 .importance(Importance::Medium)
                 .doc(
-                    "Records per task after which nothing more is made, counted over restarts. -1 is without limit.",
+                    "Records per task after which nothing more is made, counted over restarts. -1 is without \
+                     limit.",
                 ),
         )
         .define(
@@ -56,7 +58,8 @@ pub(crate) fn config_def() -> ConfigDef {
                 .default("0")
                 .importance(Importance::Medium)
                 .doc(
-                    "Number from which all content follows: the same seed makes the same records, times aside.",
+                    "Number from which all content follows: the same seed makes the same records, times \
+                     aside.",
                 ),
         )
         .define(
@@ -72,7 +75,8 @@ pub(crate) fn config_def() -> ConfigDef {
                 .validator(validators::at_least(0))
                 .importance(Importance::Low)
                 .doc(
-                    "Lets the task fail after this many records since its start, to rehearse failures. 0 is never.",
+                    "Lets the task fail after this many records since its start, to rehearse failures. 0 is \
+                     never.",
                 ),
         )
 }

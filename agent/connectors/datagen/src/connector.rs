@@ -49,8 +49,8 @@ impl Connector for DatagenSourceConnector {
                 Some(Value::Int64(count)) if *count >= 0 => {}
                 _ => {
                     return Err(ConnectError::connect(format!(
-                        "Offset objects should either be null or contain the key '{COUNT_FIELD}' with a value that is \
-                         not negative"
+                        "Offset objects should either be null or contain the key '{COUNT_FIELD}' with a \
+                         value that is not negative"
                     )));
                 }
             }

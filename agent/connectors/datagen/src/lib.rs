@@ -1,10 +1,11 @@
-//! Datagen: a source that makes plausible orders, clicks and sensor readings, with schemas, at a settable rate.
+//! Datagen: a source that makes plausible orders, clicks and sensor readings, with schemas, at a settable
+//! rate.
 //!
-//! What the n-th record of a task holds follows from seed, task number and n alone, times aside; the offset stored is n.
-//! So a task resumes where it stopped, and the same settings make the same data again.
+//! What the n-th record of a task holds follows from seed, task number and n alone, times aside; the offset
+//! stored is n. So a task resumes where it stopped, and the same settings make the same data again.
 //!
-//! [`SOURCE_OF_CONFLUENT`] is another connector, with the class name and keys of Confluent's Datagen: it makes records of any
-//! Avro schema.
+//! [`SOURCE_OF_CONFLUENT`] is another connector, with the class name and keys of Confluent's Datagen: it
+//! makes records of any Avro schema.
 
 mod config;
 mod confluent;

@@ -1,8 +1,9 @@
 //! FileStreamSource and FileStreamSink: lines of a file to a topic, and values of topics to lines of a file.
 //!
-//! They have the class names, keys, offsets and messages of Kafka's own (`org.apache.kafka.connect.file`). One
-//! difference: positions count bytes, where Kafka counts decoded characters and then skips as many bytes on resume;
-//! for ASCII both are the same, for other text Kafka repeats or tears lines after a restart and this does not.
+//! They have the class names, keys, offsets and messages of Kafka's own (`org.apache.kafka.connect.file`).
+//! One difference: positions count bytes, where Kafka counts decoded characters and then skips as many bytes
+//! on resume; for ASCII both are the same, for other text Kafka repeats or tears lines after a restart and
+//! this does not.
 
 mod sink_connector;
 mod sink_task;

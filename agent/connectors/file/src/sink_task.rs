@@ -1,8 +1,9 @@
 //! The sink task: appends one line per record.
 //!
-//! Lines are written by a blocking thread while the next batch is converted; `flush` waits for it. Lines that come within
-//! a few milliseconds of others are written together: waking a thread costs more than writing a batch. As in Kafka, nothing
-//! is synced to the disk itself: lines survive the end of the process, not that of the machine.
+//! Lines are written by a blocking thread while the next batch is converted; `flush` waits for it. Lines that
+//! come within a few milliseconds of others are written together: waking a thread costs more than writing a
+//! batch. As in Kafka, nothing is synced to the disk itself: lines survive the end of the process, not that
+//! of the machine.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -43,8 +44,8 @@ impl Output {
     }
 }
 
-/// Writes all lines, or, when that fails, leaves none behind that is torn: what comes after it, once there is room again, would
-/// continue it.
+/// Writes all lines, or, when that fails, leaves none behind that is torn: what comes after it, once there is
+/// room again, would continue it.
 fn write_lines(file: &mut File, path: &Path, lines: &[u8]) -> std::io::Result<()> {
     let mut written = 0;
     while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
@@ -69,7 +70,8 @@ fn write_lines(file: &mut File, path: &Path, lines: &[u8]) -> std::io::Result<()
     Ok(())
 }
 
-/// Cuts `end` off a regular file that ends with it. Where other tasks have appended since, the file stays as it is.
+/// Cuts `end` off a regular file that ends with it. Where other tasks have appended since, the file stays as
+/// it is.
 fn cut(file: &File, path: &Path, end: &[u8]) -> std::io::Result<()> {
     let about = file.metadata()?;
     let Some(start) = about.len().checked_sub(end.len() as u64) else {

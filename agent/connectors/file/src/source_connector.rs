@@ -34,7 +34,8 @@ pub(crate) fn config_def() -> ConfigDef {
                 .default("2000")
                 .importance(Importance::Low)
                 .doc(
-                    "The maximum number of records the source task can read from the file each time it is polled",
+                    "The maximum number of records the source task can read from the file each time it is \
+                     polled",
                 ),
         )
 }
@@ -83,8 +84,8 @@ impl Connector for FileStreamSourceConnector {
         let config = config_def().parse(props)?;
         if filename(&config).is_none() {
             return Err(ConnectError::connect(format!(
-                "Offsets cannot be modified if the '{FILE}' configuration is unspecified. This is because stdin is \
-                 used for input and offsets are not tracked."
+                "Offsets cannot be modified if the '{FILE}' configuration is unspecified. This is because \
+                 stdin is used for input and offsets are not tracked."
             )));
         }
         for (partition, offset) in offsets {

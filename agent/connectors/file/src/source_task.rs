@@ -1,10 +1,11 @@
 //! The source task: reads large blocks and hands out lines as slices of them.
 //!
-//! Lines end with `\n`, `\r\n` or `\r`; a `\r` at the end of what was read waits for the next byte. A last line
-//! without end is held until it is complete. Truncation and rotation of the file are not noticed, as in Kafka.
+//! Lines end with `\n`, `\r\n` or `\r`; a `\r` at the end of what was read waits for the next byte. A last
+//! line without end is held until it is complete. Truncation and rotation of the file are not noticed, as in
+//! Kafka.
 //!
-//! What the system has of the file in memory is read on the task's own thread; only what must come from the disk is waited
-//! for on a blocking one: to wake another thread and be woken costs more than to copy a block.
+//! What the system has of the file in memory is read on the task's own thread; only what must come from the
+//! disk is waited for on a blocking one: to wake another thread and be woken costs more than to copy a block.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -240,7 +241,8 @@ impl FileStreamSourceTask {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 tracing::warn!(
                     file = shown,
-                    "Couldn't find file {shown} for FileStreamSourceTask, sleeping to wait for it to be created"
+                    "Couldn't find file {shown} for FileStreamSourceTask, sleeping to wait for it to be \
+                     created"
                 );
                 return Ok(false);
             }

@@ -1,8 +1,9 @@
-//! The sink task beside hdfs-native alone, in one run on one HDFS: what the library does, what the task does, the ratio.
+//! The sink task beside hdfs-native alone, in one run on one HDFS: what the library does, what the task does,
+//! the ratio.
 //!
-//! `hdfs_throughput URL USER FOLDER RECORDS`; `tests/bench-hdfs` starts a server and runs it. For each format and size of files the
-//! task writes all records, in batches of 1,000; then the library writes files of the same bytes, in pieces as large, and renames
-//! them. Each is measured three times in turn, the best counts.
+//! `hdfs_throughput URL USER FOLDER RECORDS`; `tests/bench-hdfs` starts a server and runs it. For each format
+//! and size of files the task writes all records, in batches of 1,000; then the library writes files of the
+//! same bytes, in pieces as large, and renames them. Each is measured three times in turn, the best counts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -142,7 +143,8 @@ fn report(what: &str, records: usize, bytes: usize, alone: Duration, task: Durat
     let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     let rate = |number: usize, time: Duration| count(number) / time.as_secs_f64();
     println!(
-        "{what:<26} hdfs-native {:>9.0} records/s {:>6.1} MB/s   task {:>9.0} records/s {:>6.1} MB/s   ratio {:.2}",
+        "{what:<26} hdfs-native {:>9.0} records/s {:>6.1} MB/s   task {:>9.0} records/s {:>6.1} MB/s   ratio \
+         {:.2}",
         rate(records, alone),
         rate(bytes, alone) / 1e6,
         rate(records, task),

@@ -1,4 +1,5 @@
-//! Schemas that change while files are open, as `StorageSchemaCompatibility` of the Confluent connector has it.
+//! Schemas that change while files are open, as `StorageSchemaCompatibility` of the Confluent connector has
+//! it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ impl SchemaCompatibility {
     /// Whether a record needs new files, given the schema of those that are open.
     ///
     /// # Errors
-    /// The record can go to no files beside these: it has no version, or has a schema where the others have none.
+    /// The record can go to no files beside these: it has no version, or has a schema where the others have
+    /// none.
     pub(crate) fn needs_new_files(self, record: &SinkRecord, current: &FileSchema) -> Result<bool> {
         let schema = &record.record.value_schema;
         if same_schemas(schema.as_ref(), current.as_ref()) {

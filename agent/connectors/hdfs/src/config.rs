@@ -1,5 +1,5 @@
-//! Keys and settings. Names, defaults and meanings are those of the Confluent HDFS connector, whose configurations run
-//! unchanged; what is not supported is refused by its name.
+//! Keys and settings. Names, defaults and meanings are those of the Confluent HDFS connector, whose
+//! configurations run unchanged; what is not supported is refused by its name.
 //!
 //! Here are the keys of the connection; [`files`] has those of formats, folders and rotation.
 
@@ -118,8 +118,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 HDFS_URL,
                 String,
                 Importance::High,
-                "Where HDFS is: hdfs://namenode:8020, or hdfs://NAMESERVICE of the files in hadoop.conf.dir. Without it store.url \
-                 is taken, and then fs.defaultFS of those files.",
+                "Where HDFS is: hdfs://namenode:8020, or hdfs://NAMESERVICE of the files in hadoop.conf.dir. \
+                 Without it store.url is taken, and then fs.defaultFS of those files.",
             )
             .optional()
             .validator(url_validator()),
@@ -134,8 +134,9 @@ pub(crate) fn sink_def() -> ConfigDef {
                 CONF_DIR,
                 String,
                 Importance::High,
-                "Folder of core-site.xml and hdfs-site.xml, which tell of name nodes and how to reach them. Keys that begin with \
-                 dfs., fs. or hadoop.security. in the connector's configuration count before the files.",
+                "Folder of core-site.xml and hdfs-site.xml, which tell of name nodes and how to reach them. \
+                 Keys that begin with dfs., fs. or hadoop.security. in the connector's configuration count \
+                 before the files.",
             )
             .default("")
             .names_file(),
@@ -145,7 +146,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 HADOOP_HOME,
                 String,
                 Importance::Low,
-                "Folder of a Hadoop installation; its etc/hadoop is taken where hadoop.conf.dir is not given.",
+                "Folder of a Hadoop installation; its etc/hadoop is taken where hadoop.conf.dir is not \
+                 given.",
             )
             .default("")
             .names_file(),
@@ -155,8 +157,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 TOPICS_DIR,
                 String,
                 Importance::High,
-                "Folder under which each topic has one. A path that does not begin with / is below the root, as in the Confluent \
-                 connector.",
+                "Folder under which each topic has one. A path that does not begin with / is below the root, \
+                 as in the Confluent connector.",
             )
             .default("topics")
             .validator(folder_validator()),
@@ -166,12 +168,14 @@ pub(crate) fn sink_def() -> ConfigDef {
                 LOGS_DIR,
                 String,
                 Importance::Low,
-                "Accepted for compatibility: nothing is written there, since the names of files say how far a task has got.",
+                "Accepted for compatibility: nothing is written there, since the names of files say how far \
+                 a task has got.",
             )
             .default("logs"),
         )
         .define(
-            key(STORAGE_CLASS, String, Importance::Low, "Accepted for compatibility: the Confluent connector's own.")
+            key(STORAGE_CLASS, String, Importance::Low, "Accepted for compatibility: the Confluent \
+                                                         connector's own.")
                 .default("io.confluent.connect.hdfs.storage.HdfsStorage")
                 .validator(Arc::new(|name, value| match value {
                     ConfigValue::String(text) | ConfigValue::Class(text) if !STORAGES.contains(&text.as_str()) => {
@@ -186,8 +190,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 USER,
                 String,
                 Importance::Medium,
-                "User to write as, where the cluster does not ask for Kerberos. Without it HADOOP_USER_NAME counts, and then the \
-                 user of the agent's process. An addition to the Confluent connector.",
+                "User to write as, where the cluster does not ask for Kerberos. Without it HADOOP_USER_NAME \
+                 counts, and then the user of the agent's process. An addition to the Confluent connector.",
             )
             .default(""),
         )
@@ -213,7 +217,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 NAMENODE_PRINCIPAL,
                 String,
                 Importance::Low,
-                "Accepted for compatibility: the principal of name nodes is hdfs/HOST of the realm, as libgssapi finds it.",
+                "Accepted for compatibility: the principal of name nodes is hdfs/HOST of the realm, as \
+                 libgssapi finds it.",
             )
             .default(""),
         )
@@ -227,7 +232,8 @@ pub(crate) fn sink_def() -> ConfigDef {
             .default("3600000"),
         )
         .define(
-            key(HIVE, Boolean, Importance::High, "Whether Hive is told of tables and partitions; not supported.")
+            key(HIVE, Boolean, Importance::High, "Whether Hive is told of tables and partitions; not \
+                                                  supported.")
                 .default("false")
                 .validator(only("false", "Hive is not supported; set hive.integration=false")),
         )
@@ -236,7 +242,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 RETRY_BACKOFF,
                 Long,
                 Importance::Low,
-                "Milliseconds until a task tries again after a fault that may pass. It does so as long as the fault lasts.",
+                "Milliseconds until a task tries again after a fault that may pass. It does so as long as \
+                 the fault lasts.",
             )
             .default("5000")
             .validator(validators::at_least(0)),

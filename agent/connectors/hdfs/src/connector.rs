@@ -1,4 +1,5 @@
-//! The connector: it checks the configuration against HDFS; tasks share partitions as the consumer group assigns them.
+//! The connector: it checks the configuration against HDFS; tasks share partitions as the consumer group
+//! assigns them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -117,8 +118,9 @@ impl Connector for HdfsSinkConnector {
                 && *wanted != Some(last + 1)
             {
                 return Err(ConnectError::connect(format!(
-                    "the offset of {partition} cannot be changed: files in {}/{topic} at {} hold its records up to offset {last}, \
-                     and the task goes on after them; move the files away, or use another topics.dir, to have them written again",
+                    "the offset of {partition} cannot be changed: files in {}/{topic} at {} hold its records \
+                     up to offset {last}, and the task goes on after them; move the files away, or use \
+                     another topics.dir, to have them written again",
                     settings.topics_dir, settings.connection.url
                 )));
             }

@@ -46,13 +46,15 @@ impl Fault {
     fn hint(self) -> &'static str {
         match self {
             Self::Unreachable => {
-                "; check host and port in hdfs.url, and that the name node and its data nodes run and can be reached from here"
+                "; check host and port in hdfs.url, and that the name node and its data nodes run and can be \
+                 reached from here"
             }
             Self::Authentication => {
                 "; check hdfs.authentication.kerberos, connect.hdfs.principal and connect.hdfs.keytab"
             }
             Self::Permission => {
-                "; give the user the right to write there, or set another user by sluice.hdfs.user or another folder by topics.dir"
+                "; give the user the right to write there, or set another user by sluice.hdfs.user or \
+                 another folder by topics.dir"
             }
             Self::Path => "; set another folder by topics.dir, or move what is in its way",
             Self::Quota => "; raise the quota or delete files",
@@ -185,8 +187,9 @@ mod tests {
         assert_eq!(error.fault, Fault::Permission);
         assert_eq!(
             error.to_string(),
-            "creating /topics at hdfs://nn:8020 failed: Permission denied: user=eve, access=WRITE, inode=\"/\"; \
-             give the user the right to write there, or set another user by sluice.hdfs.user or another folder by topics.dir"
+            "creating /topics at hdfs://nn:8020 failed: Permission denied: user=eve, access=WRITE, \
+             inode=\"/\"; give the user the right to write there, or set another user by sluice.hdfs.user or \
+             another folder by topics.dir"
         );
         assert!(!ConnectError::from(error).is_retriable());
     }

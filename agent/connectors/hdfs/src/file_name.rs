@@ -1,4 +1,5 @@
-//! Names of finished files, `topic+partition+startOffset+endOffset.extension`, as the Confluent connector makes them.
+//! Names of finished files, `topic+partition+startOffset+endOffset.extension`, as the Confluent connector
+//! makes them.
 //!
 //! They are all that is kept of progress: a task goes on after the greatest end offset of its partition.
 

@@ -1,8 +1,9 @@
 //! HdfsSink: topics to files of HDFS, as JSON lines, text, Avro or Parquet, each record exactly once.
 //!
-//! It has the class name, keys, folders and file names of the Confluent HDFS connector; README.md tells what differs and
-//! what is guaranteed. `store` is HDFS as the connector sees it; `ownership` decides which task may write the files of a
-//! partition, and `partition_writer` writes them; `format` makes bytes of records, `partitioner` finds their folder.
+//! It has the class name, keys, folders and file names of the Confluent HDFS connector; README.md tells what
+//! differs and what is guaranteed. `store` is HDFS as the connector sees it; `ownership` decides which task
+//! may write the files of a partition, and `partition_writer` writes them; `format` makes bytes of records,
+//! `partitioner` finds their folder.
 
 mod compatibility;
 mod config;
@@ -33,7 +34,8 @@ pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
     new_task: || Box::<sink_task::HdfsSinkTask>::default(),
 };
 
-/// `Hdfs3SinkConnector`: the same under the class names of Confluent's connector for HDFS 3, whose keys are those of the other.
+/// `Hdfs3SinkConnector`: the same under the class names of Confluent's connector for HDFS 3, whose keys are
+/// those of the other.
 pub const SINK_OF_HDFS_3: SinkConnectorPlugin = SinkConnectorPlugin {
     class: "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
     task_class: "io.confluent.connect.hdfs3.Hdfs3SinkTask",

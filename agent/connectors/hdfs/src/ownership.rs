@@ -1,14 +1,15 @@
 //! Which task may write the files of a topic's partition: the one whose folder stands.
 //!
-//! A task keeps what is not finished in a folder of its own, `topics.dir/+tmp/topic/partition/connector+id`. Whoever takes a
-//! partition makes such a folder first and then deletes those of all others. Finished files are renamed out of the folder, so
-//! a task that was left for dead (a frozen process, a lost network) has nothing left to rename when it comes back: name nodes
-//! do one thing after another, and either its rename came before the deletion, and the new owner, who looks at names after
-//! deleting, sees the file; or it fails. Of two tasks that take a partition at the same time at most one is left.
+//! A task keeps what is not finished in a folder of its own, `topics.dir/+tmp/topic/partition/connector+id`.
+//! Whoever takes a partition makes such a folder first and then deletes those of all others. Finished files
+//! are renamed out of the folder, so a task that was left for dead (a frozen process, a lost network) has
+//! nothing left to rename when it comes back: name nodes do one thing after another, and either its rename
+//! came before the deletion, and the new owner, who looks at names after deleting, sees the file; or it
+//! fails. Of two tasks that take a partition at the same time at most one is left.
 //!
-//! A rotation that ends several files at once (one per folder of the partitioner) has to be all or nothing too. Such files
-//! are in a folder with a list of their final names; the folder is renamed to `commit+...`, which is the moment that counts,
-//! and then emptied file by file, by whoever comes first.
+//! A rotation that ends several files at once (one per folder of the partitioner) has to be all or nothing
+//! too. Such files are in a folder with a list of their final names; the folder is renamed to `commit+...`,
+//! which is the moment that counts, and then emptied file by file, by whoever comes first.
 
 use std::collections::HashMap;
 

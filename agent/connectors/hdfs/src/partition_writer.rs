@@ -1,7 +1,7 @@
 //! The files of one topic's partition: records go to the file of their folder, and all files end together.
 //!
-//! Since they end together, the names of finished files cover every record up to the greatest offset in them, and a task can
-//! go on from there, whatever folders records go to.
+//! Since they end together, the names of finished files cover every record up to the greatest offset in them,
+//! and a task can go on from there, whatever folders records go to.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,8 @@ use crate::rotation::Clock;
 use crate::store::Store;
 use crate::temporary_file::TemporaryFile;
 
-/// Bytes of memory that the files of a partition may take together; beyond it the formats write smaller pieces.
+/// Bytes of memory that the files of a partition may take together; beyond it the formats write smaller
+/// pieces.
 const MEMORY: usize = 64 << 20;
 
 /// Why records were not written.
@@ -131,8 +132,8 @@ impl PartitionWriter {
         self.next = None;
     }
 
-    /// The partition is ours. `last` is the greatest offset in the names of its files, looked up after it was taken.
-    /// Answers where to read on from; `None` if nothing tells.
+    /// The partition is ours. `last` is the greatest offset in the names of its files, looked up after it was
+    /// taken. Answers where to read on from; `None` if nothing tells.
     pub(crate) fn taken(
         &mut self,
         ownership: Ownership,
@@ -161,7 +162,8 @@ impl PartitionWriter {
         }
     }
 
-    /// Writes records of this partition; those that are done already are passed over. Bad ones are given to `refuse`.
+    /// Writes records of this partition; those that are done already are passed over. Bad ones are given to
+    /// `refuse`.
     pub(crate) async fn write(
         &mut self,
         store: &Store,
@@ -201,8 +203,8 @@ impl PartitionWriter {
         if record.record.topic != record.original_topic {
             return Err(Refused::Write(WriteError::Fatal(ConnectError::connect(
                 format!(
-                    "a transformation has changed topic {} to {}; names of files say what was read, so the HDFS sink cannot follow: \
-                 remove the transformation",
+                    "a transformation has changed topic {} to {}; names of files say what was read, so the \
+                     HDFS sink cannot follow: remove the transformation",
                     record.original_topic, record.record.topic
                 ),
             ))));

@@ -1,4 +1,5 @@
-//! The folder of a record below its topic's, as the Confluent connector's partitioners find it, and the time of a record.
+//! The folder of a record below its topic's, as the Confluent connector's partitioners find it, and the time
+//! of a record.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset as _, TimeZone as _};
 use chrono_tz::Tz;

@@ -1,4 +1,5 @@
-//! When the files of a topic's partition end: after so many records, so much time of the records, or by the clock.
+//! When the files of a topic's partition end: after so many records, so much time of the records, or by the
+//! clock.
 
 use crate::config::Rotation;
 use crate::partitioner::offset_of;

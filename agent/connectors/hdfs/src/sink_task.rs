@@ -1,8 +1,9 @@
 //! The sink task: gives records to the writers of their partitions, and tells the consumer where to read.
 //!
-//! What counts as written are finished files, and their names say up to where; so a task that takes partitions sets the
-//! consumer to what the names say, whatever the consumer group has stored. After a fault of HDFS the files under way of the
-//! partition it met are given up, the partition is taken anew, and its records are read again.
+//! What counts as written are finished files, and their names say up to where; so a task that takes
+//! partitions sets the consumer to what the names say, whatever the consumer group has stored. After a fault
+//! of HDFS the files under way of the partition it met are given up, the partition is taken anew, and its
+//! records are read again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -119,7 +120,8 @@ impl HdfsSinkTask {
         Ok(positions)
     }
 
-    /// Takes partitions in the middle of things: those whose records at hand do not go on where the files end are read again.
+    /// Takes partitions in the middle of things: those whose records at hand do not go on where the files end
+    /// are read again.
     async fn take_again(&mut self, started: &Started, records: &[SinkRecord]) -> StoreResult<()> {
         let mut positions = self.take_partitions(started).await?;
         positions.retain(|partition, position| {

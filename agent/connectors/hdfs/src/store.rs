@@ -1,7 +1,8 @@
-//! HDFS as the connector sees it: few operations, each with a limit of time and an error that says what was done where.
+//! HDFS as the connector sees it: few operations, each with a limit of time and an error that says what was
+//! done where.
 //!
-//! Clients are shared by all tasks of a process that reach the same cluster as the same user: hdfs-native keeps a task of
-//! its own for the leases of each client that has ever written.
+//! Clients are shared by all tasks of a process that reach the same cluster as the same user: hdfs-native
+//! keeps a task of its own for the leases of each client that has ever written.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -130,7 +131,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Calls `see` with everything in a folder, and in all folders below if `deep`; with nothing if there is no such folder.
+    /// Calls `see` with everything in a folder, and in all folders below if `deep`; with nothing if there is
+    /// no such folder.
     pub(crate) async fn visit(
         &self,
         folder: &str,
@@ -218,7 +220,8 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Adds bytes. Waits while data nodes have too much to do: a few megabytes per file are on their way at most.
+    /// Adds bytes. Waits while data nodes have too much to do: a few megabytes per file are on their way at
+    /// most.
     pub(crate) async fn write(&mut self, bytes: Bytes) -> StoreResult<()> {
         let path = &self.path;
         let call = self.writer.write_bytes(bytes);

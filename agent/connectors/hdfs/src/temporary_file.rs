@@ -7,8 +7,8 @@ use crate::format::Encoder;
 use crate::ownership::Finished;
 use crate::store::{OpenFile, Store};
 
-/// Bytes that are sent at once. A file that never has as many is made only when it is finished, so that many small files at
-/// a time cost neither connections nor data nodes.
+/// Bytes that are sent at once. A file that never has as many is made only when it is finished, so that many
+/// small files at a time cost neither connections nor data nodes.
 const CHUNK: usize = 256 << 10;
 
 /// See the module.

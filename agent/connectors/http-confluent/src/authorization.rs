@@ -1,4 +1,5 @@
-//! Who sends: nobody, a user with a password, or a client with a token of its own (OAuth 2, client credentials).
+//! Who sends: nobody, a user with a password, or a client with a token of its own (OAuth 2, client
+//! credentials).
 
 use reqwest::{Client, RequestBuilder, Url, header};
 use sluice_api::causes::with_causes;

@@ -1,7 +1,8 @@
-//! HttpSink of Confluent: sends records to a URL, with the class name and keys of Confluent's HTTP sink connector, whose reference is
-//! public while its code is not. `README.md` tells what is done otherwise.
+//! HttpSink of Confluent: sends records to a URL, with the class name and keys of Confluent's HTTP sink
+//! connector, whose reference is public while its code is not. `README.md` tells what is done otherwise.
 //!
-//! `config` has the keys, `template` the URLs with `${...}` in them, `authorization` what says who sends, `target` the requests.
+//! `config` has the keys, `template` the URLs with `${...}` in them, `authorization` what says who sends,
+//! `target` the requests.
 
 mod authorization;
 mod config;

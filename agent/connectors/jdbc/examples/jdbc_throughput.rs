@@ -1,7 +1,9 @@
-//! Both tasks beside tokio-postgres alone, in one run on one PostgreSQL: what the library does, what the task does, the ratio.
+//! Both tasks beside tokio-postgres alone, in one run on one PostgreSQL: what the library does, what the task
+//! does, the ratio.
 //!
-//! `jdbc_throughput HOST PORT DATABASE USER PASSWORD ROWS`; `tests/bench-jdbc` starts a server and runs it. Each is measured three
-//! times in turn, the best counts. The library writes prepared text by COPY and reads a query as a stream into typed values.
+//! `jdbc_throughput HOST PORT DATABASE USER PASSWORD ROWS`; `tests/bench-jdbc` starts a server and runs it.
+//! Each is measured three times in turn, the best counts. The library writes prepared text by COPY and reads
+//! a query as a stream into typed values.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,7 +19,8 @@ use tokio_postgres::NoTls;
 /// Records of a batch.
 const BATCH: usize = 1000;
 const ROUNDS: usize = 3;
-const COLUMNS: &str = "id bigint NOT NULL, name text NOT NULL, price double precision NOT NULL, at timestamp NOT NULL";
+const COLUMNS: &str = "id bigint NOT NULL, name text NOT NULL, price double precision NOT NULL, at timestamp \
+                       NOT NULL";
 
 type AnyResult<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -1,10 +1,10 @@
-//! Two calendars of old dates: databases count in the proleptic Gregorian calendar, Connect in Java's, which is Julian before
-//! 15 October 1582.
+//! Two calendars of old dates: databases count in the proleptic Gregorian calendar, Connect in Java's, which
+//! is Julian before 15 October 1582.
 //!
-//! The same date has another day number in each. JDBC drivers and `java.sql.Date` keep year, month and day, which is
-//! `date.calendar.system=LEGACY` of the Confluent connector, its default, and done here: what a transformation writes of such a
-//! date is what the database shows, and a sink gets the same date again. 5 to 14 October 1582 are no dates of Java's calendar; as
-//! with the JVM they become 15 to 24 October.
+//! The same date has another day number in each. JDBC drivers and `java.sql.Date` keep year, month and day,
+//! which is `date.calendar.system=LEGACY` of the Confluent connector, its default, and done here: what a
+//! transformation writes of such a date is what the database shows, and a sink gets the same date again. 5 to
+//! 14 October 1582 are no dates of Java's calendar; as with the JVM they become 15 to 24 October.
 
 use sluice_api::java_calendar::{self, CUTOVER};
 

@@ -167,8 +167,8 @@ fn with_connection(def: ConfigDef) -> ConfigDef {
             "date.calendar.system",
             String,
             Importance::Low,
-            "The calendar of dates before 15 October 1582 in records: LEGACY, Java's, in which year, month and day are those of the \
-             database. PROLEPTIC_GREGORIAN is not supported.",
+            "The calendar of dates before 15 October 1582 in records: LEGACY, Java's, in which year, month \
+             and day are those of the database. PROLEPTIC_GREGORIAN is not supported.",
         )
         .default("LEGACY")
         .validator(validators::one_of(&["LEGACY"])),

@@ -1,5 +1,5 @@
-//! The connectors: they check the configuration against the database, watch for new and removed tables, and split
-//! tables over tasks.
+//! The connectors: they check the configuration against the database, watch for new and removed tables, and
+//! split tables over tasks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ fn key_fault(key: &str, message: String) -> KeyFault {
     }
 }
 
-/// Why a configuration could not be parsed; nothing where its definition shows the faults at their keys already.
+/// Why a configuration could not be parsed; nothing where its definition shows the faults at their keys
+/// already.
 fn unparsed(def: &ConfigDef, props: &Props, error: &ConnectError) -> Vec<KeyFault> {
     let shown = def.validate(props).iter().any(|key| !key.errors.is_empty());
     match shown {
@@ -100,7 +101,8 @@ async fn wanted_tables(
     Ok(tables)
 }
 
-/// Tables of one name have one topic, in which their rows would be mixed; the text says which, and what to do.
+/// Tables of one name have one topic, in which their rows would be mixed; the text says which, and what to
+/// do.
 fn same_topic(tables: &[TableId]) -> Option<String> {
     let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for table in tables {
@@ -116,8 +118,9 @@ fn same_topic(tables: &[TableId]) -> Option<String> {
         .collect();
     (!twice.is_empty()).then(|| {
         format!(
-            "the topic of a table is topic.prefix and its name without schema, so these would share one topic: {}; list one of \
-             each in table.whitelist with its schema, or set schema.pattern, and read the others by connectors of their own",
+            "the topic of a table is topic.prefix and its name without schema, so these would share one \
+             topic: {}; list one of each in table.whitelist with its schema, or set schema.pattern, and read \
+             the others by connectors of their own",
             twice.join("; ")
         )
     })
@@ -217,8 +220,8 @@ impl JdbcSourceConnector {
             return Err(key_fault(
                 WHITELIST,
                 format!(
-                    "there is no table {} at {place}; create it, grant the privilege to read it, or correct table.whitelist. \
-                     Tables that {} sees: {}",
+                    "there is no table {} at {place}; create it, grant the privilege to read it, or correct \
+                     table.whitelist. Tables that {} sees: {}",
                     missing.join(", "),
                     settings.connection.user.as_deref().unwrap_or("the user"),
                     if names.is_empty() {
@@ -394,8 +397,8 @@ impl JdbcSinkConnector {
                 return Err(key_fault(
                     TABLE_NAME_FORMAT,
                     format!(
-                        "there is no table {} for topic {topic} at {place}; create it, correct table.name.format, \
-                         or set auto.create=true",
+                        "there is no table {} for topic {topic} at {place}; create it, correct \
+                         table.name.format, or set auto.create=true",
                         name.short()
                     ),
                 ));

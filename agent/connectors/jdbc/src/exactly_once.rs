@@ -1,8 +1,9 @@
 //! Offsets kept in the database, in the transaction of the rows: `sluice.exactly.once`.
 //!
-//! The table has a row per connector, topic and partition with the next offset to read. A transaction begins by moving
-//! the offset from where this task knows it to be: the row's lock makes two tasks of one partition wait for each other,
-//! and the second finds the offset moved and gives up. So a task that was left for dead can't write anything twice.
+//! The table has a row per connector, topic and partition with the next offset to read. A transaction begins
+//! by moving the offset from where this task knows it to be: the row's lock makes two tasks of one partition
+//! wait for each other, and the second finds the offset moved and gives up. So a task that was left for dead
+//! can't write anything twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

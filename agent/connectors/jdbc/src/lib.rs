@@ -1,7 +1,8 @@
 //! JdbcSource and JdbcSink: tables of PostgreSQL, MariaDB and SQLite to topics, and topics to tables.
 //!
-//! They have the class names, keys, offsets and schemas of the Confluent JDBC connector; README.md tells what differs
-//! and what is guaranteed. `dialect` holds the databases behind one trait, everything else knows none of them.
+//! They have the class names, keys, offsets and schemas of the Confluent JDBC connector; README.md tells what
+//! differs and what is guaranteed. `dialect` holds the databases behind one trait, everything else knows none
+//! of them.
 
 mod calendar;
 mod cell;

@@ -1,4 +1,5 @@
-//! The rows of a batch as units of statements, whose execution one after another has the result of the records in their order.
+//! The rows of a batch as units of statements, whose execution one after another has the result of the
+//! records in their order.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,8 +70,9 @@ struct Grouping<'a> {
     groups: Vec<RowGroup>,
 }
 
-/// Splits rows into groups of at most `size` rows. With `drops`, a row is left out whose key has a later one, if the database
-/// would accept it for certain; without, every row has its place, so that one that is refused is found.
+/// Splits rows into groups of at most `size` rows. With `drops`, a row is left out whose key has a later one,
+/// if the database would accept it for certain; without, every row has its place, so that one that is refused
+/// is found.
 pub(crate) fn grouped(rows: &[PlannedRow], size: usize, drops: bool) -> Vec<RowGroup> {
     // Where one table's statements may depend on another's, all keep their order.
     let independent = rows.iter().all(|row| row.plan.facts.independent);
@@ -175,7 +177,8 @@ impl Grouping<'_> {
         let covered = match (group.plan.write.operation, later.plan.write.operation) {
             (Operation::Delete, Operation::Delete)
             | (Operation::Upsert | Operation::Update, Operation::Delete) => true,
-            // Columns that the later row does not have are those of the row that was deleted, or their defaults.
+            // Columns that the later row does not have are those of the row that was deleted, or their
+            // defaults.
             (Operation::Delete, Operation::Upsert) => later.plan.strategy.covers,
             (before, after) => before == after && Arc::ptr_eq(&group.plan, &later.plan),
         };

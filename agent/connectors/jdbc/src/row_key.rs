@@ -1,7 +1,7 @@
 //! Normal forms of keys, and values that a column accepts for certain.
 //!
-//! Two texts of keys are equal exactly if the database finds the keys equal. Where that can't be said of a value, it has no
-//! text, and its record keeps its place.
+//! Two texts of keys are equal exactly if the database finds the keys equal. Where that can't be said of a
+//! value, it has no text, and its record keeps its place.
 
 use std::fmt::Write as _;
 
@@ -103,7 +103,8 @@ impl KeyForm {
     }
 }
 
-/// A text that rows have in common exactly if the database finds their keys equal; `None` if that is not certain.
+/// A text that rows have in common exactly if the database finds their keys equal; `None` if that is not
+/// certain.
 pub(crate) fn key_of(forms: &[KeyForm], row: &[Cell]) -> Option<String> {
     let mut key = String::new();
     for (form, cell) in forms.iter().zip(row) {

@@ -91,11 +91,12 @@ fn target(kind: ColumnType, mapping: NumericMapping) -> Target {
     }
 }
 
-/// Digits of an exact number in all, as a parameter of its schema: what Avro's and Parquet's decimals are declared with.
+/// Digits of an exact number in all, as a parameter of its schema: what Avro's and Parquet's decimals are
+/// declared with.
 const PRECISION: &str = "connect.decimal.precision";
 
-/// Digits in all that values of a column have at most, at the scale of their schema; `None` if the database says nothing, or does
-/// not keep to it.
+/// Digits in all that values of a column have at most, at the scale of their schema; `None` if the database
+/// says nothing, or does not keep to it.
 fn precision(column: &Column) -> Option<i32> {
     match column.kind {
         ColumnType::Numeric {
@@ -183,7 +184,8 @@ impl RowPlan {
         })
     }
 
-    /// Says which columns, by position, make offsets; a row's timestamp is the first of several that is not null.
+    /// Says which columns, by position, make offsets; a row's timestamp is the first of several that is not
+    /// null.
     #[must_use]
     pub(crate) fn with_offsets(
         mut self,
@@ -211,8 +213,8 @@ impl RowPlan {
             let cell = cell.map_err(named)?;
             if cell == Cell::Null && self.required.get(index) == Some(&true) {
                 return Err(named(
-                    "there is no value though the column is NOT NULL (a date of zeros, such as 0000-00-00, has none); correct the \
-                     row, or read it by a query with NULLIF(...) around the column"
+                    "there is no value though the column is NOT NULL (a date of zeros, such as 0000-00-00, \
+                     has none); correct the row, or read it by a query with NULLIF(...) around the column"
                         .to_owned(),
                 ));
             }

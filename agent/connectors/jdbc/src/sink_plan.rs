@@ -1,6 +1,7 @@
 //! From records to rows: which columns a record's fields go to, and the statement for them.
 //!
-//! A plan is made once for records of one topic with one pair of schemas; it creates or extends the table if it may.
+//! A plan is made once for records of one topic with one pair of schemas; it creates or extends the table if
+//! it may.
 
 use std::sync::Arc;
 
@@ -153,8 +154,8 @@ fn value_struct(record: &ConnectRecord) -> Result<&Arc<Schema>> {
             schema.schema_type()
         ))),
         None => Err(data(
-            "a row needs a struct with a schema as value, but the record's value has no schema; use a converter with \
-             schemas",
+            "a row needs a struct with a schema as value, but the record's value has no schema; use a \
+             converter with schemas",
         )),
     }
 }
@@ -349,8 +350,8 @@ async fn settled_table(
 /// Exactly once needs transactions.
 pub(crate) fn no_transactions(table: &TableId, facts: &TableFacts) -> ConnectError {
     ConnectError::config(format!(
-        "table {} has the engine {}, which has no transactions, so sluice.exactly.once can't hold; convert the table (ALTER \
-         TABLE ... ENGINE=InnoDB) or set sluice.exactly.once=false",
+        "table {} has the engine {}, which has no transactions, so sluice.exactly.once can't hold; convert \
+         the table (ALTER TABLE ... ENGINE=InnoDB) or set sluice.exactly.once=false",
         table.short(),
         facts.engine.as_deref().unwrap_or("of another kind")
     ))
@@ -416,8 +417,8 @@ async fn table_for(
         .find(|column| !column.schema.is_optional() && column.schema.default_value().is_none())
     {
         return Err(ConnectError::connect(format!(
-            "column {:?} can't be added to table {shown}: the field is required and has no default, so existing rows \
-             could not have it",
+            "column {:?} can't be added to table {shown}: the field is required and has no default, so \
+             existing rows could not have it",
             column.name
         ))
         .into());

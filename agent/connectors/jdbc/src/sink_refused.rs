@@ -1,9 +1,10 @@
-//! What becomes of a batch of which the server has refused something: the records it accepts are written, each of the others is
-//! reported.
+//! What becomes of a batch of which the server has refused something: the records it accepts are written,
+//! each of the others is reported.
 //!
-//! Whatever the server says about one record, by whichever code and at whichever moment, is that record's fault, unless it
-//! concerns all: the table is gone, a privilege is missing, or a fault that may pass is still waited for. A fault of that
-//! kind which does not pass is a record's if the same connection accepts a later one.
+//! Whatever the server says about one record, by whichever code and at whichever moment, is that record's
+//! fault, unless it concerns all: the table is gone, a privilege is missing, or a fault that may pass is
+//! still waited for. A fault of that kind which does not pass is a record's if the same connection accepts a
+//! later one.
 
 use std::collections::BTreeMap;
 
@@ -126,7 +127,8 @@ impl Writer<'_> {
     pub(crate) async fn write_each(&mut self, batch: &Batch<'_>) -> Result<Outcome, PutError> {
         let transactional = batch.rows.iter().all(|row| row.plan.facts.transactional);
         if self.reporter.is_none() && transactional {
-            // The first record that is refused fails the task, and nothing of the batch is to be written then.
+            // The first record that is refused fails the task, and nothing of the batch is to be written
+            // then.
             return Err(self.first_refused(batch).await);
         }
         let mut unreported = batch.refused.iter().peekable();
@@ -186,7 +188,8 @@ impl Writer<'_> {
             after.insert(partition.clone(), offset + 1);
         }
         self.begin(&after).await?;
-        // What can't be taken back is written only if the plan fits; else the statement's locks keep the answer true.
+        // What can't be taken back is written only if the plan fits; else the statement's locks keep the
+        // answer true.
         let undoes = row.plan.facts.transactional;
         if undoes && let Err(error) = self.session.write(&[row.unit()]).await {
             return Ok(Single::Refused(error));

@@ -1,8 +1,9 @@
 //! The sink task: plans what becomes of records, and has each batch written in one transaction.
 //!
-//! The result of a batch is that of its records' statements in their order. When `put` answers, it is committed, so there is
-//! nothing to flush. Records that the database refuses go to the errant record reporter and all others stay. Faults that may
-//! pass are tried again with the whole batch after `retry.backoff.ms`.
+//! The result of a batch is that of its records' statements in their order. When `put` answers, it is
+//! committed, so there is nothing to flush. Records that the database refuses go to the errant record
+//! reporter and all others stay. Faults that may pass are tried again with the whole batch after
+//! `retry.backoff.ms`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -212,7 +213,8 @@ impl JdbcSinkTask {
                     self.unloaded.extend(context.assignment());
                 }
                 ConnectError::retriable(format!(
-                    "another task has written records of the same partitions to {place}; reading on from its offsets"
+                    "another task has written records of the same partitions to {place}; reading on from its \
+                     offsets"
                 ))
             }
             PutError::Database(error, what) => error.into_connect(&what, place),

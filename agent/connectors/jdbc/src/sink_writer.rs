@@ -1,8 +1,9 @@
 //! Writes a batch: first all of it in one transaction, as fast as the result allows.
 //!
-//! What becomes of a batch that the server refuses is in `sink_refused`. Before a transaction is committed the catalog is
-//! looked at again: the locks of its own statements keep the tables as they are until then, so that a plan which still
-//! fits was right for all of them. A plan that does not fit any more is made anew, and the batch begins again.
+//! What becomes of a batch that the server refuses is in `sink_refused`. Before a transaction is committed
+//! the catalog is looked at again: the locks of its own statements keep the tables as they are until then, so
+//! that a plan which still fits was right for all of them. A plan that does not fit any more is made anew,
+//! and the batch begins again.
 
 use std::collections::{BTreeMap, HashSet};
 

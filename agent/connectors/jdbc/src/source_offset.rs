@@ -1,8 +1,9 @@
 //! Source partitions and offsets, as the Confluent connector stores them.
 //!
-//! Partition of a table: `{"protocol":"1","table":"schema.table"}`, with the other forms of [`partitions_of_table`] read too; what was
-//! found goes on under its own. Partition of a query: `{"query":"query"}`. Offset: `incrementing`, the last value of that column;
-//! `timestamp` in milliseconds with `timestamp_nanos`, the nanoseconds within its second.
+//! Partition of a table: `{"protocol":"1","table":"schema.table"}`, with the other forms of
+//! [`partitions_of_table`] read too; what was found goes on under its own. Partition of a query:
+//! `{"query":"query"}`. Offset: `incrementing`, the last value of that column; `timestamp` in milliseconds
+//! with `timestamp_nanos`, the nanoseconds within its second.
 
 use sluice_api::{ConnectError, Result, SourceOffset, SourcePartition, Value};
 
@@ -17,9 +18,10 @@ const TIMESTAMP_NANOS: &str = "timestamp_nanos";
 
 /// The partitions under which a table's offsets may be stored, the one for a table without offsets first.
 ///
-/// The name is that of the table as its driver gives it to the JVM connector, which puts its parts together with points
-/// (`OffsetProtocols`): PostgreSQL's driver leaves out the database but in its newest versions, versions of the connector
-/// before 5.1 stored the name alone without a protocol, some with quotes around the parts.
+/// The name is that of the table as its driver gives it to the JVM connector, which puts its parts together
+/// with points (`OffsetProtocols`): PostgreSQL's driver leaves out the database but in its newest versions,
+/// versions of the connector before 5.1 stored the name alone without a protocol, some with quotes around the
+/// parts.
 pub(crate) fn partitions_of_table(table: &TableId, quote: char) -> Vec<SourcePartition> {
     let parts = |names: &[&Option<String>], quoted: bool| {
         let all = names

@@ -177,8 +177,8 @@ mod tests {
         assert_eq!(
             query(&["c", "u"], true).text(AT, 2_000_000),
             format!(
-                "{BASE} WHERE COALESCE(\"c\", \"u\") < {end} AND ((COALESCE(\"c\", \"u\") = {at} AND \"id\" > 7) OR \
-                 COALESCE(\"c\", \"u\") > {at}) ORDER BY COALESCE(\"c\", \"u\"), \"id\""
+                "{BASE} WHERE COALESCE(\"c\", \"u\") < {end} AND ((COALESCE(\"c\", \"u\") = {at} AND \"id\" \
+                 > 7) OR COALESCE(\"c\", \"u\") > {at}) ORDER BY COALESCE(\"c\", \"u\"), \"id\""
             )
         );
         assert_eq!(
@@ -194,8 +194,8 @@ mod tests {
         query.suffix = "FOR SHARE".to_owned();
         assert_eq!(
             query.text(AT, 0),
-            "SELECT \"id\", \"odd\"::text AS \"odd\" FROM (SELECT * FROM a JOIN b USING (id)\n WHERE \"id\" > 7 \
-             ORDER BY \"id\" FOR SHARE) AS sluice_query"
+            "SELECT \"id\", \"odd\"::text AS \"odd\" FROM (SELECT * FROM a JOIN b USING (id)\n WHERE \"id\" \
+             > 7 ORDER BY \"id\" FOR SHARE) AS sluice_query"
         );
     }
 }

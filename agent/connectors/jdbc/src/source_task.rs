@@ -1,11 +1,11 @@
 //! The source task: reads its tables in turn, each as a stream of rows, and remembers how far it came.
 //!
-//! A table is queried at most once per `poll.interval.ms`; a query is read to its end before the next table's turn. In
-//! memory are at most `batch.max.rows` rows of a poll and a few hundred of the stream. A query that fails begins again
-//! after the last row that was handed over; a whole table in mode bulk begins anew.
+//! A table is queried at most once per `poll.interval.ms`; a query is read to its end before the next table's
+//! turn. In memory are at most `batch.max.rows` rows of a poll and a few hundred of the stream. A query that
+//! fails begins again after the last row that was handed over; a whole table in mode bulk begins anew.
 //!
-//! In mode timestamp, rows with one timestamp get the offset of the timestamp before, except the last of them: after a
-//! failure amid them all of them are read again, and none is lost.
+//! In mode timestamp, rows with one timestamp get the offset of the timestamp before, except the last of
+//! them: after a failure amid them all of them are read again, and none is lost.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -159,7 +159,8 @@ pub(crate) async fn plan_of(
             let index = offset_column(settings, subject, &columns, name)?;
             if let Some(column) = columns.get(index).filter(|column| !counts(column)) {
                 return Err(configured(format!(
-                    "{}: column {name:?} has the type {}, but incrementing.column.name needs a column of whole numbers",
+                    "{}: column {name:?} has the type {}, but incrementing.column.name needs a column of \
+                     whole numbers",
                     shown(subject),
                     column.type_name
                 )));
@@ -206,7 +207,8 @@ pub(crate) async fn plan_of(
     Ok((query, Arc::new(plan)))
 }
 
-/// Prepares the query with the conditions that it gets once there are offsets, so that what it can't do shows at once.
+/// Prepares the query with the conditions that it gets once there are offsets, so that what it can't do shows
+/// at once.
 pub(crate) async fn check_query(
     settings: &SourceSettings,
     session: &mut dyn Session,
@@ -220,8 +222,8 @@ pub(crate) async fn check_query(
     let checked = session.describe(&query.text(position, 0)).await;
     checked.map(drop).map_err(|error| {
         let message = format!(
-            "{error}; the query gets a WHERE of its own at its end: columns of it must be those of tables, or the query be wrapped \
-             as SELECT * FROM (...) AS q"
+            "{error}; the query gets a WHERE of its own at its end: columns of it must be those of tables, \
+             or the query be wrapped as SELECT * FROM (...) AS q"
         );
         DatabaseError::new(error.fault, message)
     })
@@ -244,8 +246,8 @@ async fn wait(stopping: &CancellationToken, longest: Duration) {
     let _ = tokio::time::timeout(longest.min(MAX_WAIT), stopping.cancelled()).await;
 }
 
-/// The stored position with the partition it was found under; the further one of two, since an older version may have gone on
-/// under another form than the JVM connector.
+/// The stored position with the partition it was found under; the further one of two, since an older version
+/// may have gone on under another form than the JVM connector.
 async fn stored(
     context: &dyn SourceTaskContext,
     partitions: &[SourcePartition],

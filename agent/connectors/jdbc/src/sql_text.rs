@@ -29,8 +29,8 @@ pub(crate) fn write_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Adds a cell; null adds nothing. `instant` says whether the column holds points in time: others get what a clock in
-/// `zone` shows.
+/// Adds a cell; null adds nothing. `instant` says whether the column holds points in time: others get what a
+/// clock in `zone` shows.
 pub(crate) fn write(text: &mut String, cell: &Cell, instant: bool, zone: Zone) {
     match cell {
         Cell::Null => {}

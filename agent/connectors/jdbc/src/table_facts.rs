@@ -1,8 +1,9 @@
 //! What a catalog says about how a table may be written, and what follows for one kind of statement.
 //!
-//! The result of a batch is that of its records' statements in their order. Anything faster (rows of many records in one
-//! statement, COPY, writes and deletes that change places, rows left out that a later one of the same key covers) needs facts
-//! that show that the result is the same; where one is missing, every record has a statement of its own.
+//! The result of a batch is that of its records' statements in their order. Anything faster (rows of many
+//! records in one statement, COPY, writes and deletes that change places, rows left out that a later one of
+//! the same key covers) needs facts that show that the result is the same; where one is missing, every record
+//! has a statement of its own.
 
 use crate::dialect::{Execution, Operation, Write};
 use crate::row_key::{KeyForm, SureForm};
@@ -16,10 +17,11 @@ pub(crate) struct TableFacts {
     pub(crate) insert: Execution,
     /// The same for upserts.
     pub(crate) upsert: Execution,
-    /// Whether statements on other tables of this kind have the same result before and after those on this one.
+    /// Whether statements on other tables of this kind have the same result before and after those on this
+    /// one.
     pub(crate) independent: bool,
-    /// Whether a row that was refused can be left out by a savepoint as well as by a transaction of its own: nothing is checked
-    /// at the commit, and no code of users runs that could see the difference.
+    /// Whether a row that was refused can be left out by a savepoint as well as by a transaction of its own:
+    /// nothing is checked at the commit, and no code of users runs that could see the difference.
     pub(crate) savepoints: bool,
     /// Whether a statement can be taken back at all.
     pub(crate) transactional: bool,

@@ -142,7 +142,8 @@ async fn rows_become_records_with_types_nulls_and_offsets() {
         "Struct{id=1,name=a,price=1.50,at=Mon Jan 01 00:00:00 UTC 2024}"
     );
     let schema = value.schema();
-    // The default of a column is not that of a field: a database computes it, and another value may stand there.
+    // The default of a column is not that of a field: a database computes it, and another value may stand
+    // there.
     let name = schema.field("name").unwrap().schema();
     assert!(name.default_value().is_none() && !name.is_optional());
     assert!(
@@ -225,7 +226,8 @@ async fn a_missing_table_is_created_extended_and_upserted() {
 #[tokio::test]
 async fn a_row_that_is_refused_goes_to_the_reporter_and_the_others_stay() {
     let database = Database::new(
-        "CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT CHECK (name <> 'b'), price NUMERIC, at DATETIME)",
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT CHECK (name <> 'b'), price NUMERIC, at \
+         DATETIME)",
     );
     let (mut task, context) = database.sink(&[]).await;
     task.put(&orders(3).await).await.unwrap();
@@ -244,7 +246,8 @@ async fn a_row_that_is_refused_goes_to_the_reporter_and_the_others_stay() {
 #[tokio::test]
 async fn a_row_that_takes_the_place_of_another_and_is_refused_gives_it_back() {
     let database = Database::new(
-        "CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT CHECK (name <> 'b'), price NUMERIC, at DATETIME)",
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT CHECK (name <> 'b'), price NUMERIC, at \
+         DATETIME)",
     );
     let keys = [
         ("insert.mode", "upsert"),

@@ -1,4 +1,5 @@
-//! JDBC URLs: `jdbc:postgresql://host:port/database?key=value`, the same with `mariadb` or `mysql`, and `jdbc:sqlite:path`.
+//! JDBC URLs: `jdbc:postgresql://host:port/database?key=value`, the same with `mariadb` or `mysql`, and
+//! `jdbc:sqlite:path`.
 
 use std::fmt;
 use std::time::Duration;
@@ -56,7 +57,8 @@ impl fmt::Display for JdbcUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
     #[error(
-        "a JDBC URL begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql: or jdbc:sqlite:; other databases are not supported"
+        "a JDBC URL begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql: or jdbc:sqlite:; other \
+         databases are not supported"
     )]
     Scheme,
     #[error(
@@ -68,7 +70,8 @@ pub(crate) enum UrlError {
     )]
     UserInfo,
     #[error(
-        "parameters of the URL begin with ? and are separated by &, but something else stands behind the database's name"
+        "parameters of the URL begin with ? and are separated by &, but something else stands behind the \
+         database's name"
     )]
     Separator,
     #[error("the port of host {0:?} is not a number")]

@@ -1,9 +1,10 @@
-//! Parameters of JDBC URLs: what is honoured, what is refused since it would change values or security, and the rest, which only
-//! tunes a Java driver and is passed over with a warning.
+//! Parameters of JDBC URLs: what is honoured, what is refused since it would change values or security, and
+//! the rest, which only tunes a Java driver and is passed over with a warning.
 
 use crate::url::{DatabaseKind, JdbcUrl};
 
-/// A parameter and the values of it that ask for what is done here anyway, all in lower case; without any it is refused always.
+/// A parameter and the values of it that ask for what is done here anyway, all in lower case; without any it
+/// is refused always.
 type Refused = (&'static str, &'static [&'static str]);
 
 const POSTGRESQL: &[&str] = &[

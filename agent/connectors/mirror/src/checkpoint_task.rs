@@ -1,6 +1,7 @@
 //! `MirrorCheckpointTask`: writes translated offsets of its groups, and commits them on the target if wanted.
 //!
-//! A future beside the task reads earlier checkpoints, then follows the offset syncs, and commits; `poll` only translates.
+//! A future beside the task reads earlier checkpoints, then follows the offset syncs, and commits; `poll`
+//! only translates.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Checkpoints that were written, and what follows from them (`CheckpointStore`, rules of `MirrorCheckpointTask`).
+//! Checkpoints that were written, and what follows from them (`CheckpointStore`, rules of
+//! `MirrorCheckpointTask`).
 //!
 //! Pure: no clients and no clock.
 
@@ -28,8 +29,8 @@ impl Checkpoints {
             .insert(checkpoint.partition.clone(), checkpoint);
     }
 
-    /// Whether a checkpoint says anything new: the group went back on the source, or forward on the target. Anything else
-    /// would let the group go back on the target.
+    /// Whether a checkpoint says anything new: the group went back on the source, or forward on the target.
+    /// Anything else would let the group go back on the target.
     pub(crate) fn is_news(&self, checkpoint: &Checkpoint) -> bool {
         let last = self
             .groups
@@ -76,8 +77,8 @@ pub(crate) fn translate(
     })
 }
 
-/// What of a group's translated offsets is to be committed on the target, where it has these offsets: never one that
-/// lies behind.
+/// What of a group's translated offsets is to be committed on the target, where it has these offsets: never
+/// one that lies behind.
 pub(crate) fn to_commit(translated: Offsets, on_target: &Offsets) -> Offsets {
     translated
         .into_iter()

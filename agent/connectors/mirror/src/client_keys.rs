@@ -1,7 +1,8 @@
-//! Keys of TLS and SASL, which Kafka's definition has (`ConfigDef.withClientSslSupport`, `withClientSaslSupport`).
+//! Keys of TLS and SASL, which Kafka's definition has (`ConfigDef.withClientSslSupport`,
+//! `withClientSaslSupport`).
 //!
-//! Clients of a cluster are set up with these keys behind `source.cluster.` or `target.cluster.`; which of them have an effect
-//! is up to `sluice_kafka::client_config`.
+//! Clients of a cluster are set up with these keys behind `source.cluster.` or `target.cluster.`; which of
+//! them have an effect is up to `sluice_kafka::client_config`.
 
 use sluice_api::ConfigKey;
 use sluice_api::config::ConfigType::{
@@ -81,7 +82,8 @@ const ROWS: &[Row] = &[
     ("sasl.oauthbearer.header.urlencode", Boolean, Some("false"), Low),
 ];
 
-/// The keys beside TLS and SASL that a client of a cluster takes behind a prefix (`MirrorClientConfig.CLIENT_CONFIG_DEF`).
+/// The keys beside TLS and SASL that a client of a cluster takes behind a prefix
+/// (`MirrorClientConfig.CLIENT_CONFIG_DEF`).
 const CONNECTION: [&str; 2] = ["bootstrap.servers", "security.protocol"];
 
 /// Whether `source.cluster.KEY` and `target.cluster.KEY` are for clients.

@@ -1,7 +1,7 @@
 //! Clients of the two clusters.
 //!
-//! Settings of a client, later ones win: the connection settings behind `source.cluster.`, then everything behind
-//! `consumer.` (or `producer.`, `admin.`), then behind `source.consumer.`; for the target likewise.
+//! Settings of a client, later ones win: the connection settings behind `source.cluster.`, then everything
+//! behind `consumer.` (or `producer.`, `admin.`), then behind `source.consumer.`; for the target likewise.
 
 use rdkafka::ClientConfig;
 use sluice_api::{ConnectError, Props, Result};
@@ -31,7 +31,8 @@ fn role_name(kind: ClientKind) -> &'static str {
     }
 }
 
-/// Whether a key begins like one of a client without being one: `consumer.poll.timeout.ms` and `producer.override.KEY`.
+/// Whether a key begins like one of a client without being one: `consumer.poll.timeout.ms` and
+/// `producer.override.KEY`.
 fn is_of_others(key: &str) -> bool {
     key == "poll.timeout.ms" || key.starts_with("override.")
 }

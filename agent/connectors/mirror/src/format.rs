@@ -1,5 +1,5 @@
-//! Records of MirrorMaker's own topics, byte for byte as Kafka writes them: big-endian integers, texts as a 16-bit
-//! length and UTF-8.
+//! Records of MirrorMaker's own topics, byte for byte as Kafka writes them: big-endian integers, texts as a
+//! 16-bit length and UTF-8.
 
 use std::sync::Arc;
 

@@ -155,8 +155,8 @@ fn base_def() -> ConfigDef {
         .define(class(
             POLICY_CLASS,
             &[DEFAULT_POLICY, IDENTITY_POLICY],
-            "How topics are named on the target: DefaultReplicationPolicy puts the source's alias before the name, \
-             IdentityReplicationPolicy keeps the name.",
+            "How topics are named on the target: DefaultReplicationPolicy puts the source's alias before the \
+             name, IdentityReplicationPolicy keeps the name.",
         ))
         .define(key(SEPARATOR, String, ".", Low, "What stands between alias and name of a topic."))
         .define(key(
@@ -164,7 +164,8 @@ fn base_def() -> ConfigDef {
             Boolean,
             "true",
             Low,
-            "Whether the topics of checkpoints and offset syncs are named with a separator that is set; else with a dot.",
+            "Whether the topics of checkpoints and offset syncs are named with a separator that is set; else \
+             with a dot.",
         ))
         .define(class(FORWARDING_ADMIN, &[DEFAULT_ADMIN], "Makes the admin client; there is one only."))
         .define(
@@ -181,7 +182,8 @@ fn base_def() -> ConfigDef {
             key("security.protocol", String, "PLAINTEXT", Medium, "As in the settings of Kafka's clients.")
                 .validator(validators::one_of_ignoring_case(&["SASL_SSL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT"])),
         )
-        .define(key("config.providers", List, "", Low, "Has no effect: the worker's providers are used.").distinct(true));
+        .define(key("config.providers", List, "", Low, "Has no effect: the worker's providers are \
+                                                        used.").distinct(true));
     for key in client_keys::definitions() {
         def.add(key);
     }
@@ -279,7 +281,8 @@ pub(crate) fn source_def() -> ConfigDef {
         "bring ACLs of topics to the target",
     );
     def.define(key(REPLICATION_FACTOR, Int, "2", Low, "Replicas of topics made on the target."))
-        .define(key(OFFSET_SYNCS_REPLICATION_FACTOR, Short, "3", Low, "Replicas of the topic of offset syncs."))
+        .define(key(OFFSET_SYNCS_REPLICATION_FACTOR, Short, "3", Low, "Replicas of the topic of offset \
+                                                                       syncs."))
         .define(key(
             OFFSET_LAG_MAX,
             Long,

@@ -1,21 +1,24 @@
-//! MirrorMaker 2: topics of one Kafka cluster to another, with their configs, and the positions of consumer groups.
+//! MirrorMaker 2: topics of one Kafka cluster to another, with their configs, and the positions of consumer
+//! groups.
 //!
 //! The three connectors have the class names, keys, topics, formats and stored offsets of Kafka's own
 //! (`org.apache.kafka.connect.mirror`, version 4.3), so that one takes over from the other:
 //!
-//! * `MirrorSourceConnector` copies records, makes topics and keeps their configs and ACLs up to date, and notes which
-//!   offset of the source is which of the target (offset syncs);
-//! * `MirrorCheckpointConnector` translates the offsets of consumer groups by these notes, and on demand commits them on
-//!   the target;
+//! * `MirrorSourceConnector` copies records, makes topics and keeps their configs and ACLs up to date, and
+//!   notes which offset of the source is which of the target (offset syncs);
+//! * `MirrorCheckpointConnector` translates the offsets of consumer groups by these notes, and on demand
+//!   commits them on the target;
 //! * `MirrorHeartbeatConnector` writes a heartbeat now and then.
 //!
 //! Inside: `keys` and `config` hold what can be configured; `policy`, `filter`, `format`, `offset_sync_store`
-//! and `offset_sync_writer` the rules, compared with Kafka's own classes in `tests/golden`; the rest are connectors and tasks.
+//! and `offset_sync_writer` the rules, compared with Kafka's own classes in `tests/golden`; the rest are
+//! connectors and tasks.
 //!
 //! The framework writes to the target, so the worker belongs beside the target cluster, as the JVM's does.
 //!
-//! Left out: classes of one's own (`topic.filter.class` and so on take Kafka's default classes only, which is an error
-//! otherwise), MirrorMaker's own metrics, and the driver `connect-mirror-maker` with its file of many flows.
+//! Left out: classes of one's own (`topic.filter.class` and so on take Kafka's default classes only, which is
+//! an error otherwise), MirrorMaker's own metrics, and the driver `connect-mirror-maker` with its file of
+//! many flows.
 
 mod checkpoint_connector;
 mod checkpoint_task;

@@ -1,7 +1,8 @@
 //! Offset syncs, and the translation of offsets by them (`OffsetSyncStore`).
 //!
-//! Pure: records come in as values. Of each partition 64 syncs are kept, at most, closely spaced near the end of the topic
-//! and ever wider apart before it. With `syncs[0]` the newest, for each i < j of different syncs:
+//! Pure: records come in as values. Of each partition 64 syncs are kept, at most, closely spaced near the end
+//! of the topic and ever wider apart before it. With `syncs[0]` the newest, for each i < j of different
+//! syncs:
 //!
 //! * B: `syncs[i].upstream <= syncs[j].upstream + 2^j - 2^i`;
 //! * C: `syncs[i].upstream >= syncs[j].upstream + 2^(i-2)`.
@@ -41,8 +42,8 @@ pub(crate) enum Translation {
 pub(crate) struct OffsetSyncStore {
     syncs: HashMap<TopicPartition, Box<[Sync; KEPT]>>,
     next_id: u64,
-    /// Until the end of the topic was read only the last sync counts, for translation must not go back behind what an
-    /// earlier task, whose checkpoints are not known, may have told.
+    /// Until the end of the topic was read only the last sync counts, for translation must not go back behind
+    /// what an earlier task, whose checkpoints are not known, may have told.
     only_last: bool,
     complete: bool,
 }
@@ -93,7 +94,8 @@ impl OffsetSyncStore {
         match syncs.iter().find(|sync| sync.upstream <= upstream) {
             None => Translation::TooOld,
             Some(sync) if sync.upstream == upstream => Translation::Offset(sync.downstream),
-            // What lies between sync and group may or may not be on the target: one step is safe, more is not.
+            // What lies between sync and group may or may not be on the target: one step is safe, more is
+            // not.
             Some(sync) => Translation::Offset(sync.downstream + 1),
         }
     }

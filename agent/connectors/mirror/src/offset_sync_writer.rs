@@ -17,8 +17,8 @@ use std::collections::HashMap;
 
 use crate::format::OffsetSync;
 
-/// Syncs under way at the same time; of what is due beyond, only the last of each partition is kept. Kafka allows ten, but
-/// hears of records one by one, as they are acknowledged: here hundreds come at once.
+/// Syncs under way at the same time; of what is due beyond, only the last of each partition is kept. Kafka
+/// allows ten, but hears of records one by one, as they are acknowledged: here hundreds come at once.
 const MOST_UNDER_WAY: usize = 1000;
 /// How long what is under way is waited for at the end.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -44,8 +44,9 @@ impl SyncRule {
         }
     }
 
-    /// Notes a record that was written. True if a sync of it is to be written at once: the first in this life, when
-    /// translated offsets would lag too far, after a gap on the source, or when the target went back.
+    /// Notes a record that was written. True if a sync of it is to be written at once: the first in this
+    /// life, when translated offsets would lag too far, after a gap on the source, or when the target went
+    /// back.
     pub(crate) fn update(&mut self, upstream: i64, downstream: i64) -> bool {
         let first = self.synced_downstream == -1;
         // Offsets translate to one after the last sync.

@@ -13,7 +13,8 @@ pub(crate) enum Allowed {
 
 /// Checks all offsets; `None` removes one and is always allowed.
 ///
-/// `texts` are keys of the partition that hold texts; `has_partition` says that there is a number of a partition.
+/// `texts` are keys of the partition that hold texts; `has_partition` says that there is a number of a
+/// partition.
 ///
 /// # Errors
 /// The first one that is wrong, in Kafka's words.
@@ -87,7 +88,8 @@ fn check_offset(
     const KEY: &str = "offset";
     let Some(value) = offset.get(KEY) else {
         return Err(ConnectError::connect(format!(
-            "Source offset {offset} for source partition {partition} is missing the '{KEY}' key, which is required"
+            "Source offset {offset} for source partition {partition} is missing the '{KEY}' key, which is \
+             required"
         )));
     };
     let wrong = match (integer(value), allowed) {
@@ -98,7 +100,8 @@ fn check_offset(
         (Some(_), Allowed::NotNegative) => return Ok(()),
     };
     Err(ConnectError::connect(format!(
-        "Source offset {offset} for source partition {partition} has an invalid value {value} for the '{KEY}' key{wrong}"
+        "Source offset {offset} for source partition {partition} has an invalid value {value} for the \
+         '{KEY}' key{wrong}"
     )))
 }
 
@@ -171,12 +174,13 @@ mod tests {
                 zero.clone(),
                 Allowed::Zero
             ),
-            "Source partition {cluster=1} has an invalid value 1 for the 'cluster' key, which must be a string"
+            "Source partition {cluster=1} has an invalid value 1 for the 'cluster' key, which must be a \
+             string"
         );
         assert_eq!(
             fault(good.clone().with("partition", -1_i64), zero, Allowed::Zero),
-            "Source partition {cluster=a, partition=-1, topic=t} has an invalid value -1 for the 'partition' key, which \
-             cannot be negative"
+            "Source partition {cluster=a, partition=-1, topic=t} has an invalid value -1 for the 'partition' \
+             key, which cannot be negative"
         );
         assert_eq!(
             fault(
@@ -184,8 +188,8 @@ mod tests {
                 SourceOffset::of("offset", 1_i64),
                 Allowed::Zero
             ),
-            "Source offset {offset=1} for source partition {cluster=a, partition=1, topic=t} has an invalid value 1 for \
-             the 'offset' key; the only accepted value is 0"
+            "Source offset {offset=1} for source partition {cluster=a, partition=1, topic=t} has an invalid \
+             value 1 for the 'offset' key; the only accepted value is 0"
         );
         assert_eq!(
             fault(
@@ -193,8 +197,8 @@ mod tests {
                 SourceOffset::of("offset", -1_i64),
                 Allowed::NotNegative
             ),
-            "Source offset {offset=-1} for source partition {cluster=a, partition=1, topic=t} has an invalid value -1 \
-             for the 'offset' key, which cannot be negative"
+            "Source offset {offset=-1} for source partition {cluster=a, partition=1, topic=t} has an invalid \
+             value -1 for the 'offset' key, which cannot be negative"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! `MirrorSourceConnector`: finds topics, makes their copies, keeps configs and ACLs up to date, and gives partitions to
-//! tasks.
+//! `MirrorSourceConnector`: finds topics, makes their copies, keeps configs and ACLs up to date, and gives
+//! partitions to tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -98,9 +98,10 @@ impl Connector for MirrorSourceConnector {
         {
             faults.push(KeyFault {
                 key: "exactly.once.support".to_owned(),
-                message: "MirrorSourceConnector can only provide exactly-once guarantees when its source consumer is \
-                          configured with isolation.level set to 'read_committed'; otherwise, records from aborted and \
-                          uncommitted transactions will be replicated from the source cluster to the target cluster."
+                message: "MirrorSourceConnector can only provide exactly-once guarantees when its source \
+                          consumer is configured with isolation.level set to 'read_committed'; otherwise, \
+                          records from aborted and uncommitted transactions will be replicated from the \
+                          source cluster to the target cluster."
                     .to_owned(),
             });
         }
@@ -143,7 +144,8 @@ fn reads_committed(props: &Props) -> bool {
         .is_some_and(|level| level == "read_committed")
 }
 
-/// Partitions in turn to tasks, as texts of task configs: topics differ in traffic, so each task gets of each.
+/// Partitions in turn to tasks, as texts of task configs: topics differ in traffic, so each task gets of
+/// each.
 fn spread(topics: &Topics, max_tasks: usize) -> Vec<Vec<String>> {
     let partitions: Vec<String> = topics
         .iter()
@@ -383,7 +385,8 @@ impl Replication {
         Ok(())
     }
 
-    /// Whether a config is brought to the target. With `deleting`, a default counts too, since it undoes what is set there.
+    /// Whether a config is brought to the target. With `deleting`, a default counts too, since it undoes what
+    /// is set there.
     fn copies_config(&self, config: &ConfigEntry, deleting: bool) -> bool {
         let from_source = config.source != ConfigSource::Default
             || deleting
@@ -501,7 +504,8 @@ fn before_not_in(these: &BTreeSet<String>, those: &BTreeSet<String>) -> Vec<Stri
     these.difference(those).take(MOST_SHOWN).cloned().collect()
 }
 
-/// Creates a topic of MirrorMaker's own: one partition, compacted. One that exists is fine, any failure is logged.
+/// Creates a topic of MirrorMaker's own: one partition, compacted. One that exists is fine, any failure is
+/// logged.
 pub(crate) async fn create_compacted_topic(admin: &TopicAdmin, topic: &str, replicas: i16) {
     let new = NewTopic {
         name: topic.to_owned(),
@@ -655,7 +659,8 @@ mod tests {
         props.insert(keys::OFFSET_SYNCS_LOCATION.to_owned(), "target".to_owned());
         assert_eq!(
             connector.validate(&props).await[0].message,
-            "MirrorSourceConnector can't setup offset-syncs feature while emit.offset-syncs.enabled set to false"
+            "MirrorSourceConnector can't setup offset-syncs feature while emit.offset-syncs.enabled set to \
+             false"
         );
     }
 }

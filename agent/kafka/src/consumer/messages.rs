@@ -45,7 +45,8 @@ impl Drop for LargeValue {
         // SAFETY: the message is given back once, and before its client.
         unsafe { rd::rd_kafka_message_destroy(self.message) }
         if let Some(last) = self.client.take().and_then(Arc::into_inner) {
-            // The consumer was closed before. What is left of it waits for its threads, which may hold up nobody.
+            // The consumer was closed before. What is left of it waits for its threads, which may hold up
+            // nobody.
             let _ = std::thread::Builder::new().spawn(move || drop(last));
         }
     }
@@ -71,11 +72,12 @@ impl MessageBatch {
         }
     }
 
-    /// Appends the records that the client's queue has now; its errors become events. Answers whether the room was filled,
-    /// so that there may be more.
+    /// Appends the records that the client's queue has now; its errors become events. Answers whether the
+    /// room was filled, so that there may be more.
     pub(super) fn take(&mut self, native: &Arc<Native>, records: &mut Vec<RawRecord>) -> bool {
         let room = self.messages.capacity();
-        // SAFETY: the queue is live; at most `room` pointers are written, and as many as answered are initialised.
+        // SAFETY: the queue is live; at most `room` pointers are written, and as many as answered are
+        // initialised.
         let count = unsafe {
             let count =
                 rd::rd_kafka_consume_batch_queue(native.queue, 0, self.messages.as_mut_ptr(), room);
@@ -229,8 +231,8 @@ unsafe fn append(block: &mut BytesMut, pointer: *const c_void, len: usize) {
     }
 }
 
-/// Whether a record surely has no headers. librdkafka makes a buffer for the headers before it looks, and that costs a third
-/// of all that a small record costs here.
+/// Whether a record surely has no headers. librdkafka makes a buffer for the headers before it looks, and
+/// that costs a third of all that a small record costs here.
 ///
 /// In the format of record batches, the only one that has leader epochs, the number of headers follows the
 /// value and belongs to the record. A broker that breaks the format could leave it out; so the byte is read

@@ -1,4 +1,5 @@
-//! Reads JSON messages of a fixed schema, and schemas, from any bytes. What follows a line feed is the message of a schema before it.
+//! Reads JSON messages of a fixed schema, and schemas, from any bytes. What follows a line feed is the
+//! message of a schema before it.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! Reads Protobuf messages of a fixed schema, and schemas, from any bytes. What follows a line feed is the message of a schema before it.
+//! Reads Protobuf messages of a fixed schema, and schemas, from any bytes. What follows a line feed is the
+//! message of a schema before it.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -9,8 +10,10 @@ use sluice_plugins::schema_registry::codec::PayloadReader;
 
 const SCHEMA: &str = concat!(
     "syntax = \"proto3\"; import \"google/protobuf/timestamp.proto\"; import \"google/type/date.proto\"; ",
-    "import \"confluent/type/decimal.proto\"; message M { int32 a = 1; sint64 b = 2; string s = 3; repeated int32 r = 4; ",
-    "oneof u { bool t = 5; N v = 6; } map<string, int32> m = 7; enum E { NONE = 0; ONE = 1; } repeated E e = 8; ",
+    "import \"confluent/type/decimal.proto\"; message M \
+     { int32 a = 1; sint64 b = 2; string s = 3; repeated int32 r = 4; ",
+    "oneof u { bool t = 5; N v = 6; } map<string, int32> m = 7; enum E { NONE = 0; ONE = 1; } repeated E e = \
+     8; ",
     "message N { fixed32 f = 1; } google.protobuf.Timestamp ts = 9; google.type.Date d = 10; ",
     "confluent.type.Decimal dec = 11; repeated N n = 12; }"
 );

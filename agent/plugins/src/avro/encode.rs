@@ -1,8 +1,8 @@
 //! Values to Avro's binary encoding, along a plan made once per Connect schema and Avro schema.
 //!
-//! The Avro schema need not be the one the Connect schema maps to: fields are found by name, numbers widen, a field that
-//! only Avro has is written as its default, one that only Connect has is left out. So data can be written with the latest
-//! version of its subject.
+//! The Avro schema need not be the one the Connect schema maps to: fields are found by name, numbers widen, a
+//! field that only Avro has is written as its default, one that only Connect has is left out. So data can be
+//! written with the latest version of its subject.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -487,7 +487,8 @@ fn unscaled(decimal: &sluice_api::Decimal, scale: i32) -> Result<Vec<u8>> {
         return Ok(decimal.to_be_bytes());
     }
     Err(ConnectError::data(format!(
-        "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {}.",
+        "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has \
+         scale {}.",
         decimal.scale()
     )))
 }

@@ -40,7 +40,8 @@ pub(super) fn avro_schema(
 struct Builder {
     settings: Settings,
     avro: AvroSchema,
-    /// Schemas that are not optional, and what became of them: a type that is used again is not declared again.
+    /// Schemas that are not optional, and what became of them: a type that is used again is not declared
+    /// again.
     done: Vec<(Arc<Schema>, NodeId)>,
     /// Records by the name of their schema.
     by_name: HashMap<String, NodeId>,
@@ -131,7 +132,8 @@ impl Builder {
         self.schema(schema, optional, ignore_optional)
     }
 
-    /// The type of a schema. `optional` is said apart from the schema, since a union is made of the schema without it.
+    /// The type of a schema. `optional` is said apart from the schema, since a union is made of the schema
+    /// without it.
     fn schema(
         &mut self,
         schema: &Arc<Schema>,

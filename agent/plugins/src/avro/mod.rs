@@ -1,8 +1,8 @@
 //! `AvroConverter`: Avro with schemas in a registry.
 //!
-//! `from_connect` and `to_connect` map schemas as Confluent's `AvroData` does; `encode` and `decode` go from values to
-//! bytes and back along plans, without a tree of Avro values between. Records that refer to themselves are refused, since
-//! Connect schemas here are finite.
+//! `from_connect` and `to_connect` map schemas as Confluent's `AvroData` does; `encode` and `decode` go from
+//! values to bytes and back along plans, without a tree of Avro values between. Records that refer to
+//! themselves are refused, since Connect schemas here are finite.
 
 mod decode;
 mod encode;
@@ -34,7 +34,8 @@ pub const PLUGIN: ConverterPlugin = ConverterPlugin {
     new: || Box::new(RegistryConverter::<Avro>::default()),
 };
 
-/// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the converter.
+/// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the
+/// converter.
 ///
 /// # Errors
 /// A setting or schema that has no Avro form.
@@ -112,7 +113,8 @@ impl Format for Avro {
             (
                 "discard.type.doc.default",
                 "false",
-                "Whether documentation of Avro types and fields becomes that of Connect schemas, as older versions had it.",
+                "Whether documentation of Avro types and fields becomes that of Connect schemas, as older \
+                 versions had it.",
             ),
             (
                 "generalized.sum.type.support",

@@ -67,8 +67,8 @@ pub fn fixed_size(schema: &Schema) -> Option<&str> {
     }
 }
 
-/// A name made of what Avro allows (`scrub.invalid.names`): URL-encoded, other characters and `%` become `_`, a leading
-/// digit gets an `x` before it.
+/// A name made of what Avro allows (`scrub.invalid.names`): URL-encoded, other characters and `%` become `_`,
+/// a leading digit gets an `x` before it.
 pub(super) fn scrub(name: &str) -> Cow<'_, str> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty()

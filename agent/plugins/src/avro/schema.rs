@@ -1,7 +1,7 @@
 //! Avro schemas as a graph of nodes, read from their JSON and written as Java's Avro writes it.
 //!
-//! Properties of every type are kept, since Connect's metadata stands in them; this is why the schemas of the `apache-avro`
-//! crate, which has them on some types only, do not serve here.
+//! Properties of every type are kept, since Connect's metadata stands in them; this is why the schemas of the
+//! `apache-avro` crate, which has them on some types only, do not serve here.
 
 use std::collections::HashMap;
 

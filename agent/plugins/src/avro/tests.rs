@@ -217,7 +217,8 @@ fn enums_and_fixed_stay_what_they_are_with_enhanced_support() {
         back.contains(r#"{"type":"fixed","name":"F","size":2"#),
         "{back}"
     );
-    // The name of a fixed decimal is lost, as with the JVM converter: it becomes one that has the name of its logical type.
+    // The name of a fixed decimal is lost, as with the JVM converter: it becomes one that has the name of its
+    // logical type.
     let codec = codec(&settings, Some(&schema)).unwrap();
     let mut buffer = Vec::new();
     codec.write(&read.value, &mut buffer).unwrap();

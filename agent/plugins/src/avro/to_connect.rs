@@ -1,4 +1,5 @@
-//! Avro schemas to Connect schemas, as Confluent's `AvroData.toConnectSchema` maps them, each with its plan for reading.
+//! Avro schemas to Connect schemas, as Confluent's `AvroData.toConnectSchema` maps them, each with its plan
+//! for reading.
 
 use std::sync::Arc;
 
@@ -319,7 +320,8 @@ impl Reader<'_> {
         }
         let wrong = || {
             ConnectError::data(
-                "Found map encoded as array of key-value pairs, but array elements do not match the expected format.",
+                "Found map encoded as array of key-value pairs, but array elements do not match the expected \
+                 format.",
             )
         };
         let Kind::Record { fields, .. } = &node.kind else {
@@ -420,8 +422,8 @@ impl Reader<'_> {
                 let with = builder.version(version);
                 with.clone().build().map_err(|_| {
                     ConnectError::data(format!(
-                        "Mismatched versions: the version of a logical type differs from version in source schema \
-                         ({version})"
+                        "Mismatched versions: the version of a logical type differs from version in source \
+                         schema ({version})"
                     ))
                 })?;
                 Ok(with)
@@ -470,8 +472,8 @@ impl Reader<'_> {
         match name.filter(|name| !name.starts_with(DEFAULT_SCHEMA_FULL_NAME)) {
             Some(name) => match own {
                 Some(own) if own != name => Err(ConnectError::data(format!(
-                    "Mismatched names: name already added to SchemaBuilder ({own}) differs from name in source schema \
-                     ({name})"
+                    "Mismatched names: name already added to SchemaBuilder ({own}) differs from name in \
+                     source schema ({name})"
                 ))),
                 _ => Ok(builder.name(name)),
             },

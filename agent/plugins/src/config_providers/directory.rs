@@ -1,4 +1,5 @@
-//! `DirectoryConfigProvider`: `${directory:/path/to/folder:file}`, each file one value, as mounted secrets are.
+//! `DirectoryConfigProvider`: `${directory:/path/to/folder:file}`, each file one value, as mounted secrets
+//! are.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

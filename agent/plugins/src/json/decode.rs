@@ -44,9 +44,9 @@ impl<'a> Decoder<'a> {
     pub(super) fn read_envelope(&mut self) -> Result<(Bytes, Bytes)> {
         let not_an_envelope = || {
             ConnectError::data(
-                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
-                 additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in \
-                 your converter configuration.",
+                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not \
+                 contain additional fields. If you are trying to deserialize plain JSON data, set \
+                 schemas.enable=false in your converter configuration.",
             )
         };
         if self.is_blank() {
@@ -161,8 +161,8 @@ impl<'a> Decoder<'a> {
         Ok(fields)
     }
 
-    /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is told, whatever
-    /// else is wrong; data of blanks alone are a value that fits nothing.
+    /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is
+    /// told, whatever else is wrong; data of blanks alone are a value that fits nothing.
     pub(super) fn read_all(&mut self, schema: &Arc<Schema>) -> Result<Value> {
         if self.is_blank() {
             return self.read_rest(schema, Kind::Missing);
@@ -271,7 +271,8 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// An array; of an object the values of its fields are taken, and anything else is empty, as by Jackson's iteration.
+    /// An array; of an object the values of its fields are taken, and anything else is empty, as by Jackson's
+    /// iteration.
     fn read_array(&mut self, schema: &Schema, kind: Kind) -> Result<Value> {
         let inner = known(schema.value_schema()?)?;
         match kind {
@@ -381,7 +382,8 @@ impl<'a> Decoder<'a> {
         key.zip(value).ok_or_else(wrong)
     }
 
-    /// The member of a union that a value is of: the first of its simple type, or the struct with most of its fields.
+    /// The member of a union that a value is of: the first of its simple type, or the struct with most of its
+    /// fields.
     fn read_union(&mut self, schema: &Arc<Schema>, kind: Kind) -> Result<Value> {
         let start = self.reader.position();
         let mut names = Vec::new();
@@ -569,8 +571,8 @@ fn known(schema: Option<&Arc<Schema>>) -> Result<&Arc<Schema>> {
     schema.ok_or_else(|| ConnectError::data("schema of elements is not known"))
 }
 
-/// The text of a number that was a decimal before it became a floating point number, as by Kafka's setting of Jackson: zero has no
-/// sign then.
+/// The text of a number that was a decimal before it became a floating point number, as by Kafka's setting of
+/// Jackson: zero has no sign then.
 fn without_sign_of_zero(text: &str) -> &str {
     match text.strip_prefix('-') {
         Some(digits)

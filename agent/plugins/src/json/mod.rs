@@ -1,7 +1,7 @@
 //! `JsonConverter`: JSON with or without an envelope that holds the schema.
 //!
-//! Writing goes from values straight into the buffer; the envelope of a schema is kept as bytes. Reading goes from
-//! bytes straight to values, guided by the schema; texts without escapes are slices of the message.
+//! Writing goes from values straight into the buffer; the envelope of a schema is kept as bytes. Reading goes
+//! from bytes straight to values, guided by the schema; texts without escapes are slices of the message.
 
 pub(crate) mod decode;
 mod schema_json;
@@ -65,9 +65,10 @@ fn config_def() -> ConfigDef {
                 .group("Schemas", 2, Width::Medium, "Schema Content")
                 .importance(Importance::High)
                 .doc(
-                    "When set, this is used as the schema for all messages, and should be schemas in the format of \
-                     this converter. Otherwise, the schema should be included in the contents of each message. Applies \
-                     only to messages that are read, and only if schemas.enable is true.",
+                    "When set, this is used as the schema for all messages, and should be schemas in the \
+                     format of this converter. Otherwise, the schema should be included in the contents of \
+                     each message. Applies only to messages that are read, and only if schemas.enable is \
+                     true.",
                 ),
         )
         .define(
@@ -77,8 +78,8 @@ fn config_def() -> ConfigDef {
                 .validator(validators::one_of_ignoring_case(&["BASE64", "NUMERIC"]))
                 .importance(Importance::Low)
                 .doc(
-                    "Controls which format this converter will serialize decimals in. This value is case insensitive \
-                     and can be either 'BASE64' (default) or 'NUMERIC'",
+                    "Controls which format this converter will serialize decimals in. This value is case \
+                     insensitive and can be either 'BASE64' (default) or 'NUMERIC'",
                 ),
         )
         .define(
@@ -87,8 +88,8 @@ fn config_def() -> ConfigDef {
                 .group("Serialization", 1, Width::Medium, "Replace null with default")
                 .importance(Importance::Low)
                 .doc(
-                    "Whether to replace fields that have a default value and that are null to the default value. When \
-                     set to true, the default value is used, otherwise null is used.",
+                    "Whether to replace fields that have a default value and that are null to the default \
+                     value. When set to true, the default value is used, otherwise null is used.",
                 ),
         )
 }

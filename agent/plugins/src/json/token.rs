@@ -62,7 +62,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Checks what follows a number that stands alone: a blank or nothing. Jackson does not look at what comes behind.
+    /// Checks what follows a number that stands alone: a blank or nothing. Jackson does not look at what
+    /// comes behind.
     fn end_of_number(&self, start: usize) -> Result<()> {
         let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
         let before = self.data.get(..start).unwrap_or_default();

@@ -22,8 +22,8 @@ struct Builder {
 }
 
 impl Builder {
-    /// The schema with its place among the fields of a struct. `optional` is said apart from the schema, since the members
-    /// of a union are written without it.
+    /// The schema with its place among the fields of a struct. `optional` is said apart from the schema,
+    /// since the members of a union are written without it.
     fn schema(&self, schema: &Arc<Schema>, index: Option<usize>, optional: bool) -> Result<Json> {
         let mut json = if is_union(schema) {
             let mut members = Vec::new();

@@ -1,8 +1,8 @@
 //! `JsonSchemaConverter`: JSON with a JSON Schema in a registry.
 //!
-//! Values are written and read by the code of `crate::json`, in its dialect for this converter; `from_connect` and
-//! `to_connect` map schemas as Confluent's `JsonSchemaData` does. Schemas that refer to themselves, and those that allow
-//! anything, are refused.
+//! Values are written and read by the code of `crate::json`, in its dialect for this converter;
+//! `from_connect` and `to_connect` map schemas as Confluent's `JsonSchemaData` does. Schemas that refer to
+//! themselves, and those that allow anything, are refused.
 
 mod from_connect;
 mod to_connect;
@@ -38,7 +38,8 @@ pub const PLUGIN: ConverterPlugin = ConverterPlugin {
     new: || Box::new(RegistryConverter::<JsonSchema>::default()),
 };
 
-/// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the converter.
+/// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the
+/// converter.
 ///
 /// # Errors
 /// A setting or schema that has no form in JSON Schema.

@@ -19,7 +19,8 @@ pub(super) const TIME: &str = "google/type/timeofday.proto";
 pub(super) const TIMESTAMP: &str = "google/protobuf/timestamp.proto";
 pub(super) const WRAPPERS: &str = "google/protobuf/wrappers.proto";
 
-/// Confluent's and Google's types as far as wire and options go; numbers and types are those of the published files.
+/// Confluent's and Google's types as far as wire and options go; numbers and types are those of the published
+/// files.
 const KNOWN: &[(&str, &str)] = &[
     (
         META,
@@ -38,7 +39,8 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     (
         DATE,
-        "syntax = \"proto3\"; package google.type; message Date { int32 year = 1; int32 month = 2; int32 day = 3; }",
+        "syntax = \"proto3\"; package google.type; message Date \
+         { int32 year = 1; int32 month = 2; int32 day = 3; }",
     ),
     (
         TIME,

@@ -1,8 +1,9 @@
 //! `ProtobufConverter`: Protocol Buffers with schemas in a registry.
 //!
-//! Schemas are `.proto` text, compiled by `protox`; `from_connect` writes and `to_connect` reads them as Confluent's
-//! `ProtobufData` does. Values go to bytes and back along a `plan`, without dynamic messages between (`wire`). A payload
-//! begins with the path of its message in the file. Messages that refer to themselves are refused.
+//! Schemas are `.proto` text, compiled by `protox`; `from_connect` writes and `to_connect` reads them as
+//! Confluent's `ProtobufData` does. Values go to bytes and back along a `plan`, without dynamic messages
+//! between (`wire`). A payload begins with the path of its message in the file. Messages that refer to
+//! themselves are refused.
 
 mod files;
 mod from_connect;
@@ -42,7 +43,8 @@ pub const PLUGIN: ConverterPlugin = ConverterPlugin {
     new: || Box::new(RegistryConverter::<Protobuf>::default()),
 };
 
-/// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the converter.
+/// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the
+/// converter.
 ///
 /// # Errors
 /// A setting or schema that has no form in Protocol Buffers.
@@ -50,7 +52,8 @@ pub fn codec(settings: &[(&str, &str)], schema: &Arc<Schema>) -> Result<Box<dyn 
     codec::codec(codec::configured::<Protobuf>(settings)?, Some(schema))
 }
 
-/// A reader of payloads by the text of a `.proto` file, without a registry. Payloads begin with the path of their message.
+/// A reader of payloads by the text of a `.proto` file, without a registry. Payloads begin with the path of
+/// their message.
 ///
 /// # Errors
 /// Text that is no schema, or one that has no form in Connect.

@@ -47,8 +47,10 @@ fn the_schema_is_that_of_the_jvm_converter() {
 #[test]
 fn bytes_are_those_of_the_specification() {
     let text = concat!(
-        "syntax = \"proto3\"; message Unused {} message M { int32 a = 1; sint64 b = 2; string s = 3; repeated int32 r = 4; ",
-        "oneof u { bool t = 5; string v = 6; } map<string, int32> m = 7; enum E { NONE = 0; ONE = 1; } E e = 8; ",
+        "syntax = \"proto3\"; message Unused {} message M \
+         { int32 a = 1; sint64 b = 2; string s = 3; repeated int32 r = 4; ",
+        "oneof u { bool t = 5; string v = 6; } map<string, int32> m = 7; enum E { NONE = 0; ONE = 1; } E e = \
+         8; ",
         "M2 n = 9; message M2 { fixed32 f = 1; } optional int32 o = 10; uint32 big = 11; }"
     );
     // The second message: one index, 1, zig-zag.

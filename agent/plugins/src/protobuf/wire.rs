@@ -24,7 +24,8 @@ const NANOS_PER_MILLI: i64 = 1_000_000;
 /// Days from the first of January of the year 1 to the epoch.
 const EPOCH_DAYS: i32 = 719_163;
 
-/// The path of a message as it is written: a count and the indices, zig-zag; the first message is a single zero.
+/// The path of a message as it is written: a count and the indices, zig-zag; the first message is a single
+/// zero.
 pub(super) fn path_bytes(path: &[i32]) -> Vec<u8> {
     if path == [0] {
         return vec![0];

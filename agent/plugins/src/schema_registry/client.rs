@@ -415,7 +415,8 @@ impl Client {
         self.call("POST", &path, Some(body)).await
     }
 
-    /// Sends a request to the addresses in turn, and again after a while, until one gives an answer that counts.
+    /// Sends a request to the addresses in turn, and again after a while, until one gives an answer that
+    /// counts.
     async fn call<T: for<'de> Deserialize<'de>>(
         &self,
         method: &str,

@@ -1,7 +1,7 @@
 //! The converter, for any format.
 //!
-//! Plans are kept in maps that never change: readers take the current one without a lock, whoever learns a new schema
-//! puts a new one in its place.
+//! Plans are kept in maps that never change: readers take the current one without a lock, whoever learns a
+//! new schema puts a new one in its place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -286,7 +286,8 @@ impl<F: Format> RegistryConverter<F> {
     }
 }
 
-/// An error around its cause, of the kind that the cause asks for; what is wrong with the data itself stays as it is.
+/// An error around its cause, of the kind that the cause asks for; what is wrong with the data itself stays
+/// as it is.
 fn wrapped(text: impl FnOnce() -> String, cause: ConnectError) -> ConnectError {
     let kind = match cause.kind() {
         ErrorKind::Timeout => ErrorKind::Retriable,
@@ -399,7 +400,8 @@ impl<F: Format> Configured<F> {
         })
     }
 
-    /// The version of a schema in the subject it should be in; `None` if it is not there, as after a copy of the topic.
+    /// The version of a schema in the subject it should be in; `None` if it is not there, as after a copy of
+    /// the topic.
     async fn version(
         &self,
         topic: &str,

@@ -5,8 +5,9 @@
 //! * `codec`: a format without a registry.
 //! * `subject`: under which name a schema is registered.
 //! * `wire`: the bytes before the payload.
-//! * `converter`: the converter. It keeps a compiled plan per schema, so that a record costs no request, lock or
-//!   allocation of its own; what it does not know yet it fetches in `ready`. A `converter::Format` does the rest.
+//! * `converter`: the converter. It keeps a compiled plan per schema, so that a record costs no request, lock
+//!   or allocation of its own; what it does not know yet it fetches in `ready`. A `converter::Format` does
+//!   the rest.
 
 pub(crate) mod client;
 pub mod codec;

@@ -62,7 +62,8 @@ struct KeyRow(
     &'static str,
 );
 
-/// Keys with their defaults, `None` for null. Sources: `AbstractKafkaSchemaSerDeConfig`, `SchemaRegistryClientConfig`.
+/// Keys with their defaults, `None` for null. Sources: `AbstractKafkaSchemaSerDeConfig`,
+/// `SchemaRegistryClientConfig`.
 const KEYS: &[KeyRow] = {
     use ConfigType::{Boolean, Int, Long, Password, String};
     use Importance::{Low, Medium};
@@ -93,7 +94,8 @@ const KEYS: &[KeyRow] = {
             Boolean,
             Some("false"),
             Low,
-            "Whether data is written with the latest version of its subject. Only if auto.register.schemas is false.",
+            "Whether data is written with the latest version of its subject. Only if auto.register.schemas \
+             is false.",
         ),
         KeyRow(
             "latest.compatibility.strict",
@@ -107,7 +109,8 @@ const KEYS: &[KeyRow] = {
             Int,
             Some("-1"),
             Low,
-            "Id of the schema that data is written with; -1 for none. Only if auto.register.schemas is false.",
+            "Id of the schema that data is written with; -1 for none. Only if auto.register.schemas is \
+             false.",
         ),
         KeyRow(
             "id.compatibility.strict",
@@ -191,7 +194,8 @@ const KEYS: &[KeyRow] = {
             Int,
             Some("3"),
             Low,
-            "Repetitions of a request that no address answered, or that was answered with an error of the server.",
+            "Repetitions of a request that no address answered, or that was answered with an error of the \
+             server.",
         ),
         KeyRow(
             "retries.wait.ms",
@@ -318,7 +322,8 @@ pub(crate) fn define(mut def: ConfigDef) -> ConfigDef {
                 _ => Ok(()),
             }))
             .names_urls()
-            .doc("Addresses of the Schema Registry, separated by commas; the next is tried when one does not answer."),
+            .doc("Addresses of the Schema Registry, separated by commas; the next is tried when one does not \
+                  answer."),
     );
     for KeyRow(name, kind, default, importance, doc) in KEYS {
         let key = ConfigKey::new(*name, *kind)
@@ -345,7 +350,8 @@ pub(crate) fn define(mut def: ConfigDef) -> ConfigDef {
                         Err(ConfigError::invalid(
                             name,
                             class,
-                            "the strategies are TopicNameStrategy, RecordNameStrategy and TopicRecordNameStrategy",
+                            "the strategies are TopicNameStrategy, RecordNameStrategy and \
+                             TopicRecordNameStrategy",
                         ))
                     }
                     _ => Ok(()),

@@ -2,7 +2,8 @@
 
 use sluice_api::{ConnectError, ConverterType, Result};
 
-/// How the subject of a message's schema is found (`key.subject.name.strategy`, `value.subject.name.strategy`).
+/// How the subject of a message's schema is found (`key.subject.name.strategy`,
+/// `value.subject.name.strategy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SubjectNameStrategy {
     /// `TOPIC-key` or `TOPIC-value`.
@@ -19,7 +20,8 @@ impl SubjectNameStrategy {
     /// The strategy of a Java class name, with or without its package.
     pub(crate) fn named(class: &str) -> Option<Self> {
         match class.strip_prefix(Self::PACKAGE).unwrap_or(class) {
-            // The one that asks the registry for associations falls back to the name of the topic without any.
+            // The one that asks the registry for associations falls back to the name of the topic without
+            // any.
             "TopicNameStrategy" | "AssociatedNameStrategy" => Some(Self::Topic),
             "RecordNameStrategy" => Some(Self::Record),
             "TopicRecordNameStrategy" => Some(Self::TopicRecord),
@@ -38,8 +40,8 @@ impl SubjectNameStrategy {
         let record = || {
             record.ok_or_else(|| {
                 ConnectError::serialization(format!(
-                    "in configuration {kind}.subject.name.strategy = {self:?}NameStrategy, the message {kind} of topic \
-                     {topic} must be a record with a name"
+                    "in configuration {kind}.subject.name.strategy = {self:?}NameStrategy, the message \
+                     {kind} of topic {topic} must be a record with a name"
                 ))
             })
         };

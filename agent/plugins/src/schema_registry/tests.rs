@@ -183,7 +183,8 @@ async fn an_unknown_id_is_asked_for_once_in_a_while_and_told() {
         assert_eq!(
             error.root_cause().message(),
             format!(
-                "Error retrieving schema 7: GET schemas/ids/7 at {}/: Schema 7 not found; status 404, error code: 40403",
+                "Error retrieving schema 7: GET schemas/ids/7 at {}/: Schema 7 not found; status 404, error \
+                 code: 40403",
                 server.url
             )
         );

@@ -1,7 +1,7 @@
 //! `Cast`: turns fields, or a whole key or value, into another primitive type.
 //!
-//! Numbers are narrowed as Java's casts do: integers keep their low bits, floating point numbers saturate first. Texts
-//! are read as Java's parsers read them ([`java_number`]).
+//! Numbers are narrowed as Java's casts do: integers keep their low bits, floating point numbers saturate
+//! first. Texts are read as Java's parsers read them ([`java_number`]).
 
 use std::sync::Arc;
 
@@ -31,9 +31,10 @@ fn config_def() -> ConfigDef {
             required(
                 "spec",
                 ConfigType::List,
-                "List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of Maps \
-                 or Structs. A single type to cast the entire value. Valid types are int8, int16, int32, int64, \
-                 float32, float64, boolean, and string. Note that binary fields can only be cast to string.",
+                "List of fields and the type to cast them to of the form field1:type,field2:type to cast \
+                 fields of Maps or Structs. A single type to cast the entire value. Valid types are int8, \
+                 int16, int32, int64, float32, float64, boolean, and string. Note that binary fields can \
+                 only be cast to string.",
             )
             .validator(Arc::new(|_, value| match value {
                 ConfigValue::List(list) if !list.is_empty() => Spec::parse(list).map(drop),
@@ -69,7 +70,8 @@ impl Spec {
         }
         match whole {
             Some(_) if list.len() > 1 => Err(ConfigError(
-                "Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec"
+                "Cast transformations that specify a type to cast the entire value to may only specify a \
+                 single cast in their spec"
                     .to_owned(),
             )),
             Some(target) => Ok(Self::Whole(target)),
@@ -111,7 +113,8 @@ fn target(name: &str) -> Result<SchemaType, ConfigError> {
         // The JVM passes the cause where the value belongs.
         return Err(ConfigError(format!(
             "Invalid value java.lang.IllegalArgumentException: No enum constant \
-             org.apache.kafka.connect.data.Schema.Type.{upper} for configuration Invalid type found in casting spec: {name}"
+             org.apache.kafka.connect.data.Schema.Type.{upper} for configuration Invalid type found in \
+             casting spec: {name}"
         )));
     };
     if !target.is_primitive() || target == SchemaType::Bytes {
@@ -348,7 +351,8 @@ fn type_of(value: &Value) -> Result<SchemaType> {
         Value::Struct(_) => SchemaType::Struct,
         Value::Null | Value::Decimal(_) | Value::Date(_) => {
             return Err(ConnectError::data(format!(
-                "Cast transformation was passed a value of type class {} which is not supported by Connect's data API",
+                "Cast transformation was passed a value of type class {} which is not supported by Connect's \
+                 data API",
                 value.java_class()
             )));
         }

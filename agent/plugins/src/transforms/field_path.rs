@@ -20,12 +20,13 @@ pub(crate) fn syntax_version_key() -> ConfigKey {
         .validator(validators::one_of_ignoring_case(&["V1", "V2"]))
         .importance(Importance::High)
         .doc(
-            "Defines the version of the syntax to access fields. If set to <code>V1</code>, then the field paths are \
-             limited to access the elements at the root level of the struct or map. If set to <code>V2</code>, the \
-             syntax will support accessing nested elements. To access nested elements, dotted notation is used. If \
-             dots are already included in the field name, then backtick pairs can be used to wrap field names \
-             containing dots. E.g. to access the subfield <code>baz</code> from a field named \"foo.bar\" in a \
-             struct/map the following format can be used to access its elements: \"<code>foo.bar</code>.baz\".",
+            "Defines the version of the syntax to access fields. If set to <code>V1</code>, then the field \
+             paths are limited to access the elements at the root level of the struct or map. If set to \
+             <code>V2</code>, the syntax will support accessing nested elements. To access nested elements, \
+             dotted notation is used. If dots are already included in the field name, then backtick pairs \
+             can be used to wrap field names containing dots. E.g. to access the subfield <code>baz</code> \
+             from a field named \"foo.bar\" in a struct/map the following format can be used to access its \
+             elements: \"<code>foo.bar</code>.baz\".",
         )
 }
 
@@ -117,8 +118,8 @@ fn lookup<'a>(schema: &'a Schema, name: &str) -> Result<Option<&'a Field>> {
     }
 }
 
-/// Cuts at dots. A step that begins with a backtick ends at the next backtick that a dot or the end follows, unless a
-/// backslash stands before it.
+/// Cuts at dots. A step that begins with a backtick ends at the next backtick that a dot or the end follows,
+/// unless a backslash stands before it.
 fn nested(text: &str) -> Result<Vec<String>, ConfigError> {
     let mut steps = Vec::new();
     let mut rest = text;
@@ -139,7 +140,8 @@ fn nested(text: &str) -> Result<Vec<String>, ConfigError> {
         let incomplete = || {
             let position = text.len() - rest.len();
             ConfigError(format!(
-                "Incomplete backtick pair in path: [{text}], consider adding a backslash before backtick at position {position} to escape it"
+                "Incomplete backtick pair in path: [{text}], consider adding a backslash before backtick at \
+                 position {position} to escape it"
             ))
         };
         let mut step = String::new();
@@ -204,7 +206,8 @@ mod tests {
         }
         assert_eq!(
             nested("a.`b.c").unwrap_err().0,
-            "Incomplete backtick pair in path: [a.`b.c], consider adding a backslash before backtick at position 2 to escape it"
+            "Incomplete backtick pair in path: [a.`b.c], consider adding a backslash before backtick at \
+             position 2 to escape it"
         );
         assert!(nested("`a\\`").is_err());
     }

@@ -23,7 +23,8 @@ fn config_def() -> ConfigDef {
     ConfigDef::new().define(
         ConfigKey::new("delimiter", ConfigType::String)
             .default(".")
-            .doc("Delimiter to insert between field names from the input record when generating field names for the output record"),
+            .doc("Delimiter to insert between field names from the input record when generating field names \
+                  for the output record"),
     )
 }
 
@@ -86,7 +87,8 @@ impl Flatten {
         })
     }
 
-    /// Adds the fields below a prefix. They are optional if a parent is, and take defaults from a parent's default.
+    /// Adds the fields below a prefix. They are optional if a parent is, and take defaults from a parent's
+    /// default.
     fn flat(
         &self,
         mut builder: SchemaBuilder,
@@ -107,7 +109,8 @@ impl Flatten {
             match field.schema().schema_type() {
                 SchemaType::Map => {
                     return Err(ConnectError::data(format!(
-                        "Flatten transformation does not support MAP for record with schemas (for field {name})."
+                        "Flatten transformation does not support MAP for record with schemas (for field \
+                         {name})."
                     )));
                 }
                 SchemaType::Struct => {
@@ -146,13 +149,15 @@ impl Flatten {
                 Value::Map(inner) => self.flatten_map(inner, &name, flat)?,
                 Value::Struct(_) => {
                     return Err(ConnectError::data(format!(
-                        "Flatten transformation does not support class {} for record without schemas (for field {name}).",
+                        "Flatten transformation does not support class {} for record without schemas (for \
+                         field {name}).",
                         value.java_class()
                     )));
                 }
                 Value::Date(_) | Value::Decimal(_) => {
                     return Err(ConnectError::data(format!(
-                        "Flatten transformation was passed a value of type class {} which is not supported by Connect's data API",
+                        "Flatten transformation was passed a value of type class {} which is not supported \
+                         by Connect's data API",
                         value.java_class()
                     )));
                 }

@@ -32,7 +32,8 @@ fn config_def() -> ConfigDef {
             required(
                 "headers",
                 ConfigType::List,
-                "Header names, in the same order as the field names listed in the fields configuration property.",
+                "Header names, in the same order as the field names listed in the fields configuration \
+                 property.",
             )
             .validator(non_empty_list()),
         )
@@ -40,8 +41,9 @@ fn config_def() -> ConfigDef {
             required(
                 "operation",
                 ConfigType::String,
-                "Either <code>move</code> if the fields are to be moved to the headers (removed from the key/value), or \
-                 <code>copy</code> if the fields are to be copied to the headers (retained in the key/value).",
+                "Either <code>move</code> if the fields are to be moved to the headers (removed from the \
+                 key/value), or <code>copy</code> if the fields are to be copied to the headers (retained in \
+                 the key/value).",
             )
             .validator(validators::one_of(&["move", "copy"])),
         )
@@ -127,8 +129,8 @@ impl HeaderFrom {
             let (schema, value) = moved.ok_or_else(|| {
                 ConnectError::new(
                     ErrorKind::NullPointer,
-                    "Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of \
-                     \"org.apache.kafka.connect.data.Schema.field(String)\" is null",
+                    "Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value \
+                     of \"org.apache.kafka.connect.data.Schema.field(String)\" is null",
                 )
             })?;
             headers.add(header.clone(), Some(schema), value)?;

@@ -21,7 +21,8 @@ super::key_and_value!(InsertField);
 const PURPOSE: &str = "field insertion";
 
 fn config_def() -> ConfigDef {
-    let optionality = "Suffix with <code>!</code> to make this a required field, or <code>?</code> to keep it optional (the default).";
+    let optionality = "Suffix with <code>!</code> to make this a required field, or <code>?</code> to keep \
+                       it optional (the default).";
     let mut def = ConfigDef::new();
     for (name, doc) in [
         ("topic.field", "Field name for Kafka topic. "),
@@ -103,7 +104,8 @@ impl Insertion {
                 RecordOrigin::Sink { offset, .. } => Some(Value::Int64(*offset)),
                 RecordOrigin::Source { .. } => {
                     return Err(ConnectError::data(format!(
-                        "Only SinkRecord supported for [{PURPOSE}], found: org.apache.kafka.connect.source.SourceRecord"
+                        "Only SinkRecord supported for [{PURPOSE}], found: \
+                         org.apache.kafka.connect.source.SourceRecord"
                     )));
                 }
             },

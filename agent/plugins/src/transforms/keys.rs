@@ -12,8 +12,8 @@ pub(crate) fn replace_null_with_default() -> ConfigKey {
     ConfigKey::new(REPLACE_NULL_WITH_DEFAULT, ConfigType::Boolean)
         .default("true")
         .doc(
-            "Whether to replace fields that have a default value and that are null to the default value. When set to \
-             true, the default value is used, otherwise null is used.",
+            "Whether to replace fields that have a default value and that are null to the default value. \
+             When set to true, the default value is used, otherwise null is used.",
         )
 }
 

@@ -28,7 +28,8 @@ fn config_def() -> ConfigDef {
                 .optional()
                 .validator(validators::non_empty())
                 .importance(Importance::Low)
-                .doc("Custom value replacement, that will be applied to all 'fields' values (numeric or non-empty string values only)."),
+                .doc("Custom value replacement, that will be applied to all 'fields' values (numeric or \
+                      non-empty string values only)."),
         )
         .define(replace_null_with_default())
 }

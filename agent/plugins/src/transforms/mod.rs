@@ -1,8 +1,8 @@
 //! Kafka's transformations of single records, under their class names.
 //!
-//! Those that change keys or values exist twice, as `Name$Key` and `Name$Value`. With schemas, each builds what it needs
-//! to know of a schema once and keeps it (`SchemaCache`); values move from the old record to the new one, and
-//! a struct that nobody else holds is changed in place.
+//! Those that change keys or values exist twice, as `Name$Key` and `Name$Value`. With schemas, each builds
+//! what it needs to know of a schema once and keeps it (`SchemaCache`); values move from the old record to
+//! the new one, and a struct that nobody else holds is changed in place.
 //!
 //! Differences to the JVM, each on purpose:
 //! * Maps without schema keep the order of their entries; the JVM's have the order of a hash.

@@ -1,4 +1,5 @@
-//! `RegexRouter`: gives a record another topic, made by a regular expression that the whole old topic matches.
+//! `RegexRouter`: gives a record another topic, made by a regular expression that the whole old topic
+//! matches.
 
 use std::sync::Mutex;
 

@@ -98,8 +98,8 @@ impl ReplaceField {
             builder = builder.field(name, Arc::clone(field.schema()));
         }
         let updated = builder.build()?;
-        // The old name is found by the new one, as the JVM does: a field whose name another would have been renamed
-        // to is looked for under that other name.
+        // The old name is found by the new one, as the JVM does: a field whose name another would have been
+        // renamed to is looked for under that other name.
         let sources: Vec<Result<usize, ByteString>> = updated
             .fields()
             .iter()

@@ -7,8 +7,9 @@ use sluice_api::{Result, Schema};
 /// As many schemas as Kafka's transformations remember.
 const CAPACITY: usize = 16;
 
-/// Plans by schema. The usual case, the very schema object of the record before, costs one comparison of pointers; an
-/// equal schema in another object is found by comparing it once and then remembered by its own pointer.
+/// Plans by schema. The usual case, the very schema object of the record before, costs one comparison of
+/// pointers; an equal schema in another object is found by comparing it once and then remembered by its own
+/// pointer.
 ///
 /// A chain belongs to one task, so the lock is never waited for.
 #[derive(Debug)]

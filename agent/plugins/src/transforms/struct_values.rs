@@ -33,7 +33,8 @@ pub(crate) fn into_values(mut value: Arc<Struct>) -> Vec<Value> {
 
 /// A value on its way from a field into one of the same schema, as `Struct.put` takes what `Struct.get` gave.
 ///
-/// Null becomes the field's default if `defaults` is set. Primitive values are not checked again: they fit already.
+/// Null becomes the field's default if `defaults` is set. Primitive values are not checked again: they fit
+/// already.
 pub(crate) fn copied(field: &Field, value: Value, defaults: bool) -> Result<Value> {
     match value {
         Value::Null => {

@@ -1,4 +1,5 @@
-//! `TimestampConverter`: turns a timestamp into another representation: text, Unix time, Date, Time or Timestamp.
+//! `TimestampConverter`: turns a timestamp into another representation: text, Unix time, Date, Time or
+//! Timestamp.
 
 use std::sync::Arc;
 
@@ -42,8 +43,8 @@ fn config_def() -> ConfigDef {
         )
         .define(
             ConfigKey::new("format", ConfigType::String).default("").doc(
-                "A SimpleDateFormat-compatible format for the timestamp. Used to generate the output when type=string or \
-                 used to parse the input if the input is a string.",
+                "A SimpleDateFormat-compatible format for the timestamp. Used to generate the output when \
+                 type=string or used to parse the input if the input is a string.",
             ),
         )
         .define(
@@ -57,10 +58,10 @@ fn config_def() -> ConfigDef {
                 ]))
                 .importance(Importance::Low)
                 .doc(
-                    "The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or nanoseconds. \
-                     Used to generate the output when type=unix or used to parse the input if the input is a Long.Note: \
-                     This SMT will cause precision loss during conversions from, and to, values with sub-millisecond \
-                     components.",
+                    "The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or \
+                     nanoseconds. Used to generate the output when type=unix or used to parse the input if \
+                     the input is a Long.Note: This SMT will cause precision loss during conversions from, \
+                     and to, values with sub-millisecond components.",
                 ),
         )
         .define(replace_null_with_default())
@@ -345,7 +346,8 @@ impl Transformation for TimestampConverter {
             let format = SimpleDateFormat::new(pattern).map_err(|error| {
                 // The JVM passes the cause where the value belongs.
                 let name = format!(
-                    "TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: {pattern}"
+                    "TimestampConverter requires a SimpleDateFormat-compatible pattern for string \
+                     timestamps: {pattern}"
                 );
                 ConfigError(format!(
                     "Invalid value java.lang.IllegalArgumentException: {error} for configuration {name}"

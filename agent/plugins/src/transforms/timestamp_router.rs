@@ -15,13 +15,15 @@ fn config_def() -> ConfigDef {
             ConfigKey::new("topic.format", ConfigType::String)
                 .default("${topic}-${timestamp}")
                 .importance(Importance::High)
-                .doc("Format string which can contain <code>${topic}</code> and <code>${timestamp}</code> as placeholders for the topic and timestamp, respectively."),
+                .doc("Format string which can contain <code>${topic}</code> and <code>${timestamp}</code> as \
+                      placeholders for the topic and timestamp, respectively."),
         )
         .define(
             ConfigKey::new("timestamp.format", ConfigType::String)
                 .default("yyyyMMdd")
                 .importance(Importance::High)
-                .doc("Format string for the timestamp that is compatible with <code>java.text.SimpleDateFormat</code>."),
+                .doc("Format string for the timestamp that is compatible with \
+                      <code>java.text.SimpleDateFormat</code>."),
         )
 }
 

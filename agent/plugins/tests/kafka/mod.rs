@@ -39,8 +39,8 @@ pub(crate) fn seeds() -> Vec<u64> {
     }
 }
 
-/// What Kafka's classes make of cases, one line of JSON for each: see `golden/README.md`. `None`, and a word about it, where
-/// there are no jars.
+/// What Kafka's classes make of cases, one line of JSON for each: see `golden/README.md`. `None`, and a word
+/// about it, where there are no jars.
 #[expect(clippy::print_stderr, reason = "says why nothing was compared")]
 pub(crate) fn answers(cases: &Json) -> Option<String> {
     let Some(jars) = jars() else {

@@ -1,7 +1,7 @@
 //! Texts, values and configurations by chance: the same for the same seed.
 //!
-//! Texts are of the grammar of what is read (numbers, dates, lists, maps) and then often broken. Floating point numbers that are
-//! shown as texts have few digits: before JDK 19 Java wrote more than needed.
+//! Texts are of the grammar of what is read (numbers, dates, lists, maps) and then often broken. Floating
+//! point numbers that are shown as texts have few digits: before JDK 19 Java wrote more than needed.
 
 use serde_json::{Value as Json, json};
 
@@ -32,7 +32,8 @@ impl Random {
 
     /// Digits, now and then of another script, with as many leading zeros as chance has it.
     fn digits(&mut self, most: usize) -> String {
-        // Arabic, Devanagari, full width, and those of the supplementary planes, which Java's parsers do not read.
+        // Arabic, Devanagari, full width, and those of the supplementary planes, which Java's parsers do not
+        // read.
         let zero = if self.once_in(12) {
             *self.pick(&[
                 &'\u{660}',

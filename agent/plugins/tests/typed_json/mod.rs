@@ -280,8 +280,8 @@ fn java_number<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
 
-/// A form whose texts have no identity hashes, and no more digits of a floating point number than tell it apart: as a float if it has up to nine, else as a
-/// double.
+/// A form whose texts have no identity hashes, and no more digits of a floating point number than tell it
+/// apart: as a float if it has up to nine, else as a double.
 pub(crate) fn with_short_texts(node: &Json) -> Json {
     match node {
         Json::Array(items) => items.iter().map(with_short_texts).collect(),

@@ -111,8 +111,9 @@ pub enum HerderFailure {
     Membership(String),
     /// The cluster has connectors that this build cannot run.
     #[error(
-        "does not join the group, since this agent cannot run {0}; remove or stop them, leave them to JVM workers, or set \
-         sluice.join=always to join all the same, with these FAILED wherever an agent gets them"
+        "does not join the group, since this agent cannot run {0}; remove or stop them, leave them to JVM \
+         workers, or set sluice.join=always to join all the same, with these FAILED wherever an agent gets \
+         them"
     )]
     Incapable(String),
 }

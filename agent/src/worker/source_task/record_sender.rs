@@ -295,8 +295,8 @@ impl RecordSender {
             return Ok(());
         }
         Err(ConnectError::connect(format!(
-            "Source tasks may not produce to their own offsets topics when exactly-once support is enabled, but a record \
-             for topic {topic} was given"
+            "Source tasks may not produce to their own offsets topics when exactly-once support is enabled, \
+             but a record for topic {topic} was given"
         )))
     }
 

@@ -1,5 +1,5 @@
-//! Any bytes as any answer of a broker: the first byte chooses the API, the second the version. What the walk finds sound the
-//! decoder reads without a panic, within the memory that the fuzzer allows.
+//! Any bytes as any answer of a broker: the first byte chooses the API, the second the version. What the walk
+//! finds sound the decoder reads without a panic, within the memory that the fuzzer allows.
 
 #![no_main]
 

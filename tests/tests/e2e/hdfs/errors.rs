@@ -1,4 +1,5 @@
-//! What goes wrong for good says where, what and what to do; what is wrong with a record concerns that record alone.
+//! What goes wrong for good says where, what and what to do; what is wrong with a record concerns that record
+//! alone.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

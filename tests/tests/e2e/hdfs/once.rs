@@ -1,4 +1,5 @@
-//! Exactly-once: the records in files are those of the topic, each once, whatever happens to agents and server.
+//! Exactly-once: the records in files are those of the topic, each once, whatever happens to agents and
+//! server.
 
 use std::time::Duration;
 

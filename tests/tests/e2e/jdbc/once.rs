@@ -54,7 +54,8 @@ fn check(database: &dyn Database, count: i64) -> Result<()> {
     wait_sql(
         database,
         &format!(
-            "SELECT count(*), count(DISTINCT id), count(CASE WHEN name = {name} THEN 1 END), min(id), max(id) FROM orders"
+            "SELECT count(*), count(DISTINCT id), count(CASE WHEN name = {name} THEN 1 END), min(id), \
+             max(id) FROM orders"
         ),
         &expected,
     )

@@ -142,7 +142,8 @@ fn writes(context: &Context, kind: DatabaseKind) -> Result<()> {
     // Updates change what is there and insert nothing.
     let update = json!({"insert.mode": "update", "pk.mode": "record_value", "pk.fields": "id"});
     database.sql(&format!(
-        "CREATE TABLE updated (id bigint PRIMARY KEY, name varchar(20)){}; INSERT INTO updated VALUES (1, 'x'), (2, 'y')",
+        "CREATE TABLE updated (id bigint PRIMARY KEY, name varchar(20)){}; INSERT INTO updated VALUES (1, \
+         'x'), (2, 'y')",
         if kind == DatabaseKind::PostgreSql { "; ALTER TABLE updated OWNER TO sluice" } else { "" }
     ))?;
     sinks.create("updated", &update)?;
@@ -176,7 +177,8 @@ fn poison(context: &Context, kind: DatabaseKind) -> Result<()> {
         ""
     };
     database.sql(&format!(
-        "CREATE TABLE strict (id bigint PRIMARY KEY, name varchar(20) NOT NULL, CHECK (name <> 'poison')){owner}"
+        "CREATE TABLE strict (id bigint PRIMARY KEY, name varchar(20) NOT NULL, CHECK (name <> \
+         'poison')){owner}"
     ))?;
     let cluster = context.cluster("poison")?;
     let mut workers = cluster.start(1)?;

@@ -1,4 +1,5 @@
-//! A server that falls silent: short silence is waited out, a long one given up, and nothing is lost or twice.
+//! A server that falls silent: short silence is waited out, a long one given up, and nothing is lost or
+//! twice.
 
 use anyhow::{Result, ensure};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! What the JVM connector leaves behind is found: offsets, in every form it stores them in, and decimals of its precision.
+//! What the JVM connector leaves behind is found: offsets, in every form it stores them in, and decimals of
+//! its precision.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};

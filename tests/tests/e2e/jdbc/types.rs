@@ -93,10 +93,12 @@ fn dump(database: &dyn Database, table: &str) -> Result<String> {
     database.sql(&match database.kind() {
         // Numbers of any scale come with 38 digits after the point.
         DatabaseKind::PostgreSql => format!(
-            "UPDATE {table} SET n = trim_scale(n); SET TIME ZONE 'UTC'; SELECT ROW(t.*)::text FROM {table} t ORDER BY id"
+            "UPDATE {table} SET n = trim_scale(n); SET TIME ZONE 'UTC'; SELECT ROW(t.*)::text FROM {table} t \
+             ORDER BY id"
         ),
         DatabaseKind::MariaDb => format!(
-            "SET time_zone = '+00:00'; SELECT *, HEX(b9), HEX(bn), HEX(vb), HEX(bl), ST_AsText(ge) FROM {table} ORDER BY id"
+            "SET time_zone = '+00:00'; SELECT *, HEX(b9), HEX(bn), HEX(vb), HEX(bl), ST_AsText(ge) FROM \
+             {table} ORDER BY id"
         ),
         DatabaseKind::Sqlite => format!(
             "SELECT id, bo, ti, si, i, bi, re, du, de, te, vc, hex(bl), da, tm, dt FROM {table} ORDER BY id"
@@ -139,8 +141,8 @@ fn there_and_back(context: &Context, kind: DatabaseKind) -> Result<()> {
     rest.create(&format!("{prefix}made"), &upsert, 1)?;
     wait_sql(&*database, "SELECT count(*) FROM made", &rows.to_string())?;
     if kind == DatabaseKind::PostgreSql {
-        let many = "INSERT INTO every SELECT (jsonb_populate_record(e, jsonb_build_object('id', 100 + g))).* FROM every e, \
-                    generate_series(1, 50) g WHERE e.id = 1";
+        let many = "INSERT INTO every SELECT (jsonb_populate_record(e, jsonb_build_object('id', 100 + g))).* \
+                    FROM every e, generate_series(1, 50) g WHERE e.id = 1";
         database.sql(many)?;
         let rows = rows + 50;
         wait_sql(&*database, "SELECT count(*) FROM copy", &rows.to_string())?;

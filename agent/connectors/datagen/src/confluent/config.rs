@@ -38,12 +38,12 @@ pub(crate) fn config_def() -> ConfigDef {
                 .doc("The topic to write to. Example: users"),
         )
         .define(high(MAX_INTERVAL, ConfigType::Long).default("500").doc(
-            "The longest time between two records of a task in milliseconds; each time is random up to it. 0 is as fast \
-             as Kafka takes them.",
+            "The longest time between two records of a task in milliseconds; each time is random up to it. 0 \
+             is as fast as Kafka takes them.",
         ))
         .define(high(ITERATIONS, ConfigType::Int).default("-1").doc(
-            "Records of each task, counted over restarts, after which the task fails with a message that says so. Less \
-             than 1 is without limit.",
+            "Records of each task, counted over restarts, after which the task fails with a message that \
+             says so. Less than 1 is without limit.",
         ))
         .define(high(SCHEMA_STRING, ConfigType::String).default("").doc(
             "The Avro schema to make records of, as JSON, with the properties of avro-random-generator.",
@@ -52,7 +52,8 @@ pub(crate) fn config_def() -> ConfigDef {
             high(SCHEMA_FILENAME, ConfigType::String)
                 .default("")
                 .names_file()
-                .doc("A file on the machine of every agent that holds the Avro schema. Example: /etc/sluice/users.avro"),
+                .doc("A file on the machine of every agent that holds the Avro schema. Example: \
+                      /etc/sluice/users.avro"),
         )
         .define(
             high(SCHEMA_KEYFIELD, ConfigType::String)
@@ -68,7 +69,8 @@ pub(crate) fn config_def() -> ConfigDef {
             ConfigKey::new(RANDOM_SEED, ConfigType::Long)
                 .optional()
                 .importance(Importance::Low)
-                .doc("Number from which all content follows. The same seed makes the same records; each task makes others."),
+                .doc("Number from which all content follows. The same seed makes the same records; each task \
+                      makes others."),
         )
         .define(
             ConfigKey::new(GENERATE_TIMEOUT, ConfigType::Long)
@@ -178,7 +180,8 @@ fn schema(source: &Source<'_>, reach: &Reach) -> Result<(String, &'static str), 
         _ => match quickstarts::find(source.value) {
             Some(quickstart) => Ok((quickstart.schema.to_string(), &quickstart.key)),
             None => Err(format!(
-                "{} is not among the quickstarts of this connector, which are {}; schema.string takes any other schema",
+                "{} is not among the quickstarts of this connector, which are {}; schema.string takes any \
+                 other schema",
                 source.value,
                 quickstarts::names()
             )),

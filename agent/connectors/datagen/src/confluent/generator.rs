@@ -1,7 +1,7 @@
 //! Makes records by a plan: Avro's bytes, which the reader of the Avro converter turns into Connect's values.
 //!
-//! So schemas, logical types, enums and unions are what that converter makes of them. Random numbers are drawn in the
-//! order in which avro-random-generator draws them.
+//! So schemas, logical types, enums and unions are what that converter makes of them. Random numbers are
+//! drawn in the order in which avro-random-generator draws them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -190,7 +190,8 @@ impl Writer<'_> {
         self.work += 1;
         if self.work + self.out.len() > MOST_WORK {
             return Err(ConnectError::connect(format!(
-                "the schema asks for a record of more than {} MiB: give a smaller length to its arrays, maps or texts",
+                "the schema asks for a record of more than {} MiB: give a smaller length to its arrays, maps \
+                 or texts",
                 MOST_WORK >> 20
             )));
         }
@@ -313,7 +314,8 @@ fn whole_between(part: f64, min: i64, max: i64) -> i64 {
     i64::try_from(number.min(i128::from(max) - 1)).unwrap_or(min)
 }
 
-/// The text with blanks for comments, which Java's parser of schemas takes (`/* */`, `//` to the end of the line).
+/// The text with blanks for comments, which Java's parser of schemas takes (`/* */`, `//` to the end of the
+/// line).
 fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

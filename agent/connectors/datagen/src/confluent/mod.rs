@@ -1,7 +1,8 @@
-//! Confluent's Datagen under its class name: records by an Avro schema with the properties of avro-random-generator.
+//! Confluent's Datagen under its class name: records by an Avro schema with the properties of
+//! avro-random-generator.
 //!
-//! `config` reads the keys, `plan` the schema, `generator` makes records of it, `task` sends them. `quickstarts` has the
-//! schemas that the key `quickstart` names.
+//! `config` reads the keys, `plan` the schema, `generator` makes records of it, `task` sends them.
+//! `quickstarts` has the schemas that the key `quickstart` names.
 
 mod config;
 mod connector;

@@ -1,7 +1,8 @@
 //! Text that matches a regular expression.
 //!
-//! The expressions are those of `avro-random-generator` (dk.brics.automaton, by way of Generex) without what only automata
-//! have. They describe the whole text. A length is a wish: text gets as near to it as the expression allows.
+//! The expressions are those of `avro-random-generator` (dk.brics.automaton, by way of Generex) without what
+//! only automata have. They describe the whole text. A length is a wish: text gets as near to it as the
+//! expression allows.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -145,7 +146,8 @@ impl Pattern {
         })
     }
 
-    /// Appends a text, of a length within the two ends if that is possible. Answers how many characters it has.
+    /// Appends a text, of a length within the two ends if that is possible. Answers how many characters it
+    /// has.
     pub(crate) fn write(
         &self,
         random: &mut JavaRandom,

@@ -1,6 +1,7 @@
 //! What to make for each type of an Avro schema, by its property `arg.properties`.
 //!
-//! Faults of the properties are found here, when the connector is configured. Options become Avro's bytes at once.
+//! Faults of the properties are found here, when the connector is configured. Options become Avro's bytes at
+//! once.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Schemas that the key `quickstart` names: those of Confluent's connector in names, fields and types, with values of our own.
+//! Schemas that the key `quickstart` names: those of Confluent's connector in names, fields and types, with
+//! values of our own.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -43,7 +43,8 @@ const HOUR: i64 = 3_600_000;
 const DAILY_PATH: &str = "'year'=YYYY/'month'=MM/'day'=dd";
 const HOURLY_PATH: &str = "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH";
 
-/// Classes by their full name, which may also be given by the last part of it, without the suffix if there is one.
+/// Classes by their full name, which may also be given by the last part of it, without the suffix if there is
+/// one.
 fn class_validator(known: &'static [&'static str], suffix: &'static str) -> Validator {
     Arc::new(move |name, value| match value.display() {
         Some(text) if find_class(known, suffix, &text).is_none() => Err(ConfigError::invalid(
@@ -55,7 +56,8 @@ fn class_validator(known: &'static [&'static str], suffix: &'static str) -> Vali
     })
 }
 
-/// The position of a class in the list; the connector for HDFS 3 has the same classes in a package of its own.
+/// The position of a class in the list; the connector for HDFS 3 has the same classes in a package of its
+/// own.
 fn find_class(known: &[&str], suffix: &str, text: &str) -> Option<usize> {
     let of_hdfs_3 = text
         .strip_prefix("io.confluent.connect.hdfs3.")
@@ -147,8 +149,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 FORMAT_CLASS,
                 String,
                 Importance::High,
-                "What files hold: io.confluent.connect.hdfs.avro.AvroFormat, .parquet.ParquetFormat, .json.JsonFormat (a line \
-                 per record) or .string.StringFormat; AvroFormat or Avro is enough.",
+                "What files hold: io.confluent.connect.hdfs.avro.AvroFormat, .parquet.ParquetFormat, \
+                 .json.JsonFormat (a line per record) or .string.StringFormat; AvroFormat or Avro is enough.",
             )
             .default("io.confluent.connect.hdfs.avro.AvroFormat")
             .validator(class_validator(FORMATS, "Format")),
@@ -173,14 +175,15 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 COMPRESSION,
                 String,
                 Importance::Low,
-                "Compression of JSON and text files: none or gzip, which adds .gz to their names. An addition to the Confluent \
-                 connector.",
+                "Compression of JSON and text files: none or gzip, which adds .gz to their names. An \
+                 addition to the Confluent connector.",
             )
             .default("none")
             .validator(validators::one_of(&["none", "gzip"])),
         )
         .define(
-            key(ENHANCED, Boolean, Importance::Low, "Whether enums stay enums in Avro files.").default("false"),
+            key(ENHANCED, Boolean, Importance::Low, "Whether enums stay enums in Avro \
+                                                     files.").default("false"),
         )
         .define(
             key(
@@ -210,8 +213,9 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 PARTITIONER_CLASS,
                 String,
                 Importance::High,
-                "Which folder a record goes to: io.confluent.connect.storage.partitioner.DefaultPartitioner (one per partition of \
-                 the topic), FieldPartitioner, TimeBasedPartitioner, DailyPartitioner or HourlyPartitioner.",
+                "Which folder a record goes to: io.confluent.connect.storage.partitioner.DefaultPartitioner \
+                 (one per partition of the topic), FieldPartitioner, TimeBasedPartitioner, DailyPartitioner \
+                 or HourlyPartitioner.",
             )
             .default("io.confluent.connect.storage.partitioner.DefaultPartitioner")
             .validator(class_validator(PARTITIONERS, "Partitioner")),
@@ -221,7 +225,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 FIELD_NAME,
                 List,
                 Importance::Medium,
-                "Fields of the value by which FieldPartitioner makes folders, field=value for each; nested ones as a.b.",
+                "Fields of the value by which FieldPartitioner makes folders, field=value for each; nested \
+                 ones as a.b.",
             )
             .default(""),
         )
@@ -248,7 +253,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 PATH_FORMAT,
                 String,
                 Importance::Medium,
-                "Folders of TimeBasedPartitioner as a pattern of time, such as 'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH.",
+                "Folders of TimeBasedPartitioner as a pattern of time, such as \
+                 'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH.",
             )
             .default("")
             .validator(path_validator()),
@@ -258,7 +264,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 LOCALE,
                 String,
                 Importance::Medium,
-                "Locale of path.format. Names of months and days are always English; numbers are the same everywhere.",
+                "Locale of path.format. Names of months and days are always English; numbers are the same \
+                 everywhere.",
             )
             .default(""),
         )
@@ -277,7 +284,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 EXTRACTOR,
                 String,
                 Importance::Medium,
-                "Which time counts: Wallclock (now), Record (the record's timestamp) or RecordField (timestamp.field).",
+                "Which time counts: Wallclock (now), Record (the record's timestamp) or RecordField \
+                 (timestamp.field).",
             )
             .default("Wallclock")
             .validator(class_validator(EXTRACTORS, "")),
@@ -287,7 +295,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
                 TIMESTAMP_FIELD,
                 String,
                 Importance::Medium,
-                "Field of the value with the time for RecordField: a Timestamp, milliseconds, or an ISO 8601 text.",
+                "Field of the value with the time for RecordField: a Timestamp, milliseconds, or an ISO 8601 \
+                 text.",
             )
             .default("timestamp"),
         );
@@ -305,7 +314,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
             ROTATE_INTERVAL,
             Long,
             Importance::High,
-            "Milliseconds, by the time that timestamp.extractor finds, that files of a partition span at most; -1 for no limit.",
+            "Milliseconds, by the time that timestamp.extractor finds, that files of a partition span at \
+             most; -1 for no limit.",
         )
         .default("-1"),
     )
@@ -314,8 +324,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
             ROTATE_SCHEDULE,
             Long,
             Importance::Medium,
-            "Milliseconds of the clock after which files are finished whatever comes, counted from midnight in timezone; -1 for \
-             never.",
+            "Milliseconds of the clock after which files are finished whatever comes, counted from midnight \
+             in timezone; -1 for never.",
         )
         .default("-1"),
     )
@@ -344,8 +354,9 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
             COMPATIBILITY,
             String,
             Importance::High,
-            "What happens when a record's schema is another than that of the files: NONE begins new ones; BACKWARD, FORWARD and \
-             FULL project the record to the newest, or for FORWARD oldest, version, so that files need not end.",
+            "What happens when a record's schema is another than that of the files: NONE begins new ones; \
+             BACKWARD, FORWARD and FULL project the record to the newest, or for FORWARD oldest, version, so \
+             that files need not end.",
         )
         .default("NONE")
         .validator(validators::one_of_ignoring_case(&["NONE", "BACKWARD", "FORWARD", "FULL"])),
@@ -355,7 +366,8 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
             MAX_OPEN_FILES,
             Int,
             Importance::Low,
-            "Files of a topic's partition that may be open at a time, one per folder; when another is needed, all are finished.",
+            "Files of a topic's partition that may be open at a time, one per folder; when another is \
+             needed, all are finished.",
         )
         .default("100")
         .validator(validators::at_least(1)),
@@ -525,7 +537,8 @@ impl PartitionerSettings {
         };
         let is_timed = matches!(kind, PartitionerKind::Time { .. });
         let extractor = match find_class(EXTRACTORS, "", config.string(EXTRACTOR)) {
-            // Other partitioners have no use for time, so rotation goes by the clock, as in the Confluent connector.
+            // Other partitioners have no use for time, so rotation goes by the clock, as in the Confluent
+            // connector.
             _ if !is_timed => Extractor::Wallclock,
             Some(1) => Extractor::Record,
             Some(2) => Extractor::Field(config.string(TIMESTAMP_FIELD).to_owned()),
@@ -615,7 +628,8 @@ pub(super) fn max_open_files(config: &ParsedConfig) -> usize {
     usize::try_from(config.int(MAX_OPEN_FILES)).unwrap_or(1)
 }
 
-/// Faults that concern several keys, but for those that [`PartitionerSettings::of`] and [`Rotation::of`] find.
+/// Faults that concern several keys, but for those that [`PartitionerSettings::of`] and [`Rotation::of`]
+/// find.
 pub(super) fn check(props: &Props, fault: &mut impl FnMut(&str, &str)) {
     let given = |key: &str| props.get(key).map(|text| text.trim()).unwrap_or_default();
     let class = find_class(PARTITIONERS, "Partitioner", given(PARTITIONER_CLASS));

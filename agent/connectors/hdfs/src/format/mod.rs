@@ -9,8 +9,8 @@ use sluice_api::{Result, Value};
 use crate::compatibility::FileSchema;
 use crate::config::{Compression, FormatKind, FormatSettings};
 
-/// Makes the bytes of one file. Those that are ready are appended to `out`, whose beginning its owner may take away at any
-/// time; what an encoder keeps back is told by `held`.
+/// Makes the bytes of one file. Those that are ready are appended to `out`, whose beginning its owner may
+/// take away at any time; what an encoder keeps back is told by `held`.
 pub(crate) trait Encoder: Send {
     /// Adds a value, of the schema that the encoder was made for.
     ///

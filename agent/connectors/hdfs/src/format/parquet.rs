@@ -1,7 +1,7 @@
 //! Parquet files: values are taken apart into columns, which are written a row group at a time.
 //!
-//! `layout` maps a Connect schema to a Parquet schema and to the way its values take; `columns` holds what a row group will
-//! be. Lists and maps have the three levels that Parquet's format wants.
+//! `layout` maps a Connect schema to a Parquet schema and to the way its values take; `columns` holds what a
+//! row group will be. Lists and maps have the three levels that Parquet's format wants.
 
 mod columns;
 mod layout;
@@ -39,7 +39,8 @@ pub(super) fn encoder(
     let Some(schema) = schema.filter(|schema| schema.schema_type() == SchemaType::Struct) else {
         let found = schema.map_or_else(|| "no schema".to_owned(), |schema| schema.to_string());
         return Err(ConnectError::data(format!(
-            "Parquet files need values with the schema of a struct, found {found}; use a converter with schemas, or JsonFormat"
+            "Parquet files need values with the schema of a struct, found {found}; use a converter with \
+             schemas, or JsonFormat"
         )));
     };
     let Layout {

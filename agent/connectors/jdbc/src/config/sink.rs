@@ -71,7 +71,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 PK_MODE,
                 String,
                 Importance::High,
-                "What the primary key is: none, kafka (topic, partition and offset), record_key or record_value.",
+                "What the primary key is: none, kafka (topic, partition and offset), record_key or \
+                 record_value.",
             )
             .default("none")
             .validator(validators::one_of_ignoring_case(&[
@@ -146,8 +147,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 TRIM_LOG,
                 Boolean,
                 Importance::Low,
-                "Leave out of errors and logs what the database says about a row it refuses, which may show values. Records \
-                 themselves are never logged.",
+                "Leave out of errors and logs what the database says about a row it refuses, which may show \
+                 values. Records themselves are never logged.",
             )
             .default("false"),
         )
@@ -156,8 +157,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 DATE_ZONE,
                 String,
                 Importance::Low,
-                "Time zone of dates without a time: UTC is the one there is, the calendar day of the record. The Confluent \
-                 connector's DB_TIMEZONE moves dates by db.timezone.",
+                "Time zone of dates without a time: UTC is the one there is, the calendar day of the record. \
+                 The Confluent connector's DB_TIMEZONE moves dates by db.timezone.",
             )
             .default("UTC")
             .validator(validators::one_of(&["UTC"])),
@@ -167,8 +168,8 @@ pub(crate) fn sink_def() -> ConfigDef {
                 EXACTLY_ONCE,
                 Boolean,
                 Importance::Medium,
-                "Keep offsets in a table of the database, in the transaction of the rows, and go on from there: every \
-                 record is written exactly once. An addition to the Confluent connector.",
+                "Keep offsets in a table of the database, in the transaction of the rows, and go on from \
+                 there: every record is written exactly once. An addition to the Confluent connector.",
             )
             .default("false"),
         )
@@ -277,7 +278,8 @@ impl SinkSettings {
         if self.pk_mode == PkMode::Kafka && !matches!(self.pk_fields.len(), 0 | 3) {
             fault(
                 PK_FIELDS,
-                "pk.mode=kafka needs three names, of topic, partition and offset, or none for the default ones",
+                "pk.mode=kafka needs three names, of topic, partition and offset, or none for the default \
+                 ones",
             );
         }
         if let Ok(config) = sink_def().parse(props) {
@@ -327,8 +329,8 @@ impl SinkSettings {
             _ => None,
         }?;
         Some(format!(
-            "topic {topic} gives the table name {table}, which {why}; take the first part away with RegexRouter, or name the table \
-             in table.name.format"
+            "topic {topic} gives the table name {table}, which {why}; take the first part away with \
+             RegexRouter, or name the table in table.name.format"
         ))
     }
 

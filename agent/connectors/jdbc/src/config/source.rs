@@ -49,8 +49,9 @@ pub(crate) fn source_def() -> ConfigDef {
                 MODE,
                 String,
                 Importance::High,
-                "How new rows are found: bulk (whole tables each time), incrementing (a growing column), timestamp (a \
-                 column that tells the last change) or timestamp+incrementing (both; the most robust).",
+                "How new rows are found: bulk (whole tables each time), incrementing (a growing column), \
+                 timestamp (a column that tells the last change) or timestamp+incrementing (both; the most \
+                 robust).",
             )
             .validator(validators::one_of(&[
                 "bulk",
@@ -82,7 +83,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 TIMESTAMP_DELAY,
                 Long,
                 Importance::High,
-                "Milliseconds a row has to be old before it is read, so that transactions under way can commit.",
+                "Milliseconds a row has to be old before it is read, so that transactions under way can \
+                 commit.",
             )
             .default("0")
             .validator(validators::at_least(0)),
@@ -92,8 +94,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 TIMESTAMP_INITIAL,
                 Long,
                 Importance::Low,
-                "Milliseconds since the epoch from which rows are read if there is no stored offset; -1 is now. \
-                 Without it all rows are read.",
+                "Milliseconds since the epoch from which rows are read if there is no stored offset; -1 is \
+                 now. Without it all rows are read.",
             )
             .optional(),
         )
@@ -102,7 +104,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 TIMESTAMP_GRANULARITY,
                 String,
                 Importance::Low,
-                "How timestamps are told: connect_logical, the Timestamp type of milliseconds, is the one there is.",
+                "How timestamps are told: connect_logical, the Timestamp type of milliseconds, is the one \
+                 there is.",
             )
             .default("connect_logical")
             .validator(validators::one_of(&["connect_logical"])),
@@ -112,7 +115,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 VALIDATE_NON_NULL,
                 Boolean,
                 Importance::Low,
-                "Refuse tables whose incrementing or timestamp columns may be null; such rows would not be read.",
+                "Refuse tables whose incrementing or timestamp columns may be null; such rows would not be \
+                 read.",
             )
             .default("true"),
         )
@@ -121,7 +125,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 QUERY,
                 String,
                 Importance::Medium,
-                "Query to read instead of tables, without WHERE unless the mode is bulk. Its topic is topic.prefix.",
+                "Query to read instead of tables, without WHERE unless the mode is bulk. Its topic is \
+                 topic.prefix.",
             )
             .default(""),
         )
@@ -168,8 +173,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 POLL_LINGER,
                 Long,
                 Importance::Low,
-                "Accepted for compatibility, without effect: what a query has is handed over when there is no more of it, or \
-                 batch.max.rows of it.",
+                "Accepted for compatibility, without effect: what a query has is handed over when there is \
+                 no more of it, or batch.max.rows of it.",
             )
             .default("5000")
             .validator(validators::at_least(0)),
@@ -205,8 +210,9 @@ pub(crate) fn source_def() -> ConfigDef {
                 NUMERIC_MAPPING,
                 String,
                 Importance::Low,
-                "How exact numbers are told: none (Decimal), precision_only (integers where they fit), best_fit \
-                 (doubles too, where they fit) or best_fit_eager_double (doubles whenever there is a fraction).",
+                "How exact numbers are told: none (Decimal), precision_only (integers where they fit), \
+                 best_fit (doubles too, where they fit) or best_fit_eager_double (doubles whenever there is \
+                 a fraction).",
             )
             .optional()
             .validator(Arc::new(|name, value| match value {
@@ -271,7 +277,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 TABLE_TYPES,
                 List,
                 Importance::Low,
-                "Kinds of tables to look for: TABLE, VIEW, PARTITIONED TABLE, MATERIALIZED VIEW, FOREIGN TABLE.",
+                "Kinds of tables to look for: TABLE, VIEW, PARTITIONED TABLE, MATERIALIZED VIEW, FOREIGN \
+                 TABLE.",
             )
             .default("TABLE"),
         )
@@ -280,8 +287,8 @@ pub(crate) fn source_def() -> ConfigDef {
                 ISOLATION,
                 String,
                 Importance::Low,
-                "Isolation of the reading transactions: DEFAULT, READ_UNCOMMITTED, READ_COMMITTED, REPEATABLE_READ or \
-                 SERIALIZABLE.",
+                "Isolation of the reading transactions: DEFAULT, READ_UNCOMMITTED, READ_COMMITTED, \
+                 REPEATABLE_READ or SERIALIZABLE.",
             )
             .default("DEFAULT")
             .validator(validators::one_of_ignoring_case(&[
@@ -401,8 +408,9 @@ impl SourceSettings {
         let fits = topic.chars().all(known) && (1..=249).contains(&topic.len());
         (!fits && !self.transforms).then(|| {
             format!(
-                "the topic of table {} would be {topic:?}, but a topic's name has up to 249 letters, digits, '.', '_' and '-'; leave \
-                 the table out (table.blacklist, table.exclude.list), read it by a query, or rename its topic by RegexRouter",
+                "the topic of table {} would be {topic:?}, but a topic's name has up to 249 letters, digits, \
+                 '.', '_' and '-'; leave the table out (table.blacklist, table.exclude.list), read it by a \
+                 query, or rename its topic by RegexRouter",
                 table.short()
             )
         })

@@ -1,11 +1,12 @@
 //! MariaDB, on mysql_async.
 //!
-//! Reading: rows come by the binary protocol, one after another from the socket, so that the server is never further ahead
-//! than its buffer. A stream of rows holds the connection until its end.
+//! Reading: rows come by the binary protocol, one after another from the socket, so that the server is never
+//! further ahead than its buffer. A stream of rows holds the connection until its end.
 //!
-//! Writing: statements with literals, many in one packet: inserts and upserts of many rows, as the JDBC driver makes them with
-//! rewriteBatchedStatements, updates and deletes of one. The server takes the rows of a statement one after another. The session
-//! runs with NO_BACKSLASH_ESCAPES, in which a text literal has one special character, the quote.
+//! Writing: statements with literals, many in one packet: inserts and upserts of many rows, as the JDBC
+//! driver makes them with rewriteBatchedStatements, updates and deletes of one. The server takes the rows of
+//! a statement one after another. The session runs with NO_BACKSLASH_ESCAPES, in which a text literal has one
+//! special character, the quote.
 
 mod write;
 
@@ -166,8 +167,8 @@ fn decode(value: Wire, kind: ColumnType) -> Result<Cell, String> {
         (Wire::Time(negative, days, hours, minutes, seconds, micros), _) => {
             if negative || days > 0 {
                 return Err(format!(
-                    "{}{:02}:{minutes:02}:{seconds:02} is not a time of day; read it by a query that makes it a text, CAST(... AS \
-                     CHAR), or a number, TIME_TO_SEC(...)",
+                    "{}{:02}:{minutes:02}:{seconds:02} is not a time of day; read it by a query that makes \
+                     it a text, CAST(... AS CHAR), or a number, TIME_TO_SEC(...)",
                     if negative { "-" } else { "" },
                     days * 24 + u32::from(hours)
                 ));
@@ -379,8 +380,8 @@ impl MariaDbSession {
         };
         let name = self.dialect.literal(&table.name);
         let sql = format!(
-            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {place} AND TABLE_NAME = {name} AND \
-             EXTRA NOT LIKE '%GENERATED%' ORDER BY ORDINAL_POSITION LIMIT 1"
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {place} AND TABLE_NAME \
+             = {name} AND EXTRA NOT LIKE '%GENERATED%' ORDER BY ORDINAL_POSITION LIMIT 1"
         );
         let mut connection = self.connection.lock().await;
         connection.query_first(sql).await.map_err(database_error)
@@ -393,8 +394,8 @@ impl Session for MariaDbSession {
         let mut connection = self.connection.lock().await;
         let found: Vec<(String, String, String)> = connection
             .query(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = \
-                 DATABASE() ORDER BY 1, 2",
+                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE \
+                 TABLE_SCHEMA = DATABASE() ORDER BY 1, 2",
             )
             .await
             .map_err(database_error)?;
@@ -419,8 +420,8 @@ impl Session for MariaDbSession {
             None => "DATABASE()".to_owned(),
         };
         let sql = format!(
-            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {place} AND TABLE_NAME \
-             = {}",
+            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {place} AND \
+             TABLE_NAME = {}",
             self.dialect.literal(&name.name)
         );
         let found: Option<(String, String)> = self
@@ -534,8 +535,8 @@ impl Session for MariaDbSession {
         Ok(connection.affected_rows())
     }
 
-    /// Columns, and whether the engine has transactions; what else there is changes nothing, since statements keep the order of
-    /// rows, by which a statement of many rows goes too.
+    /// Columns, and whether the engine has transactions; what else there is changes nothing, since statements
+    /// keep the order of rows, by which a statement of many rows goes too.
     async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
         let place = match table.schema.as_ref().or(table.catalog.as_ref()) {
             Some(database) => self.dialect.literal(database),
@@ -557,14 +558,21 @@ impl Session for MariaDbSession {
             // A view: the engine of a table it may be of.
             engine = connection
                 .query_first(format!(
-                    "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.VIEWS v ON                      v.TABLE_SCHEMA = {place} AND v.TABLE_NAME = {name} JOIN information_schema.ENGINES e ON e.ENGINE =                      t.ENGINE WHERE t.TABLE_TYPE = 'BASE TABLE' AND coalesce(e.TRANSACTIONS, 'NO') <> 'YES' AND                      t.TABLE_SCHEMA NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys') AND                      (v.VIEW_DEFINITION = '' OR LOCATE(t.TABLE_NAME, v.VIEW_DEFINITION) > 0)"
+                    "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.VIEWS v \
+                     ON                      v.TABLE_SCHEMA = {place} AND v.TABLE_NAME = {name} JOIN \
+                     information_schema.ENGINES e ON e.ENGINE =                      t.ENGINE WHERE \
+                     t.TABLE_TYPE = 'BASE TABLE' AND coalesce(e.TRANSACTIONS, 'NO') <> 'YES' \
+                     AND                      t.TABLE_SCHEMA NOT IN ('mysql', 'performance_schema', \
+                     'information_schema', 'sys') AND                      (v.VIEW_DEFINITION = '' OR \
+                     LOCATE(t.TABLE_NAME, v.VIEW_DEFINITION) > 0)"
                 ))
                 .await
                 .map_err(database_error)?;
         }
         let columns: Vec<(String, String, Option<String>, String)> = connection
             .query(format!(
-                "SELECT COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, EXTRA FROM information_schema.COLUMNS WHERE {wanted}                  ORDER BY ORDINAL_POSITION"
+                "SELECT COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, EXTRA FROM information_schema.COLUMNS \
+                 WHERE {wanted}                  ORDER BY ORDINAL_POSITION"
             ))
             .await
             .map_err(database_error)?;

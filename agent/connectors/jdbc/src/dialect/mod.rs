@@ -1,8 +1,8 @@
-//! The databases, behind one trait: a [`Session`] is a connection that can list tables, read rows as a stream and
-//! write batches; a [`Dialect`] is what statements look like.
+//! The databases, behind one trait: a [`Session`] is a connection that can list tables, read rows as a stream
+//! and write batches; a [`Dialect`] is what statements look like.
 //!
-//! A session is used by one task, one call after another. After an error of [`Fault::Unreachable`] it is dropped and
-//! another one opened.
+//! A session is used by one task, one call after another. After an error of [`Fault::Unreachable`] it is
+//! dropped and another one opened.
 
 mod limited;
 mod mariadb;
@@ -111,7 +111,8 @@ pub(crate) struct NewColumn {
     pub(crate) primary_key: bool,
 }
 
-/// Rows of a query as they come, polled by the task that reads them; they end with an error, or after the last.
+/// Rows of a query as they come, polled by the task that reads them; they end with an error, or after the
+/// last.
 pub(crate) type Rows = BoxStream<'static, DatabaseResult<Row>>;
 
 /// Rows that travel together from a connection that can't be polled by the task.
@@ -135,7 +136,8 @@ pub(crate) struct Select {
 /// A connection to a database.
 #[async_trait]
 pub(crate) trait Session: Send + Sync {
-    /// All tables of the given kinds (`TABLE`, `VIEW`, ...) that the user can see, of the database of the URL.
+    /// All tables of the given kinds (`TABLE`, `VIEW`, ...) that the user can see, of the database of the
+    /// URL.
     async fn tables(&mut self, kinds: &[String]) -> DatabaseResult<Vec<TableId>>;
 
     /// The table of a name, whose missing parts the database completes; `None` if there is none.
@@ -173,11 +175,12 @@ pub(crate) trait Session: Send + Sync {
     /// Runs a statement; answers how many rows it affected.
     async fn affected(&mut self, sql: &str) -> DatabaseResult<u64>;
 
-    /// What the catalog says of a table now, as the transaction under way sees it; `None` if the table is not there.
+    /// What the catalog says of a table now, as the transaction under way sees it; `None` if the table is not
+    /// there.
     async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>>;
 
-    /// Executes units in their order within the transaction under way. After an error it has to be rolled back, as a whole or
-    /// to a savepoint.
+    /// Executes units in their order within the transaction under way. After an error it has to be rolled
+    /// back, as a whole or to a savepoint.
     async fn write(&mut self, units: &[Unit<'_>]) -> DatabaseResult<()>;
 }
 
@@ -430,7 +433,8 @@ pub(crate) async fn connect_once(
     }
 }
 
-/// Opens a session, trying `connection.attempts` times with `connection.backoff.ms` in between, until `stopping`.
+/// Opens a session, trying `connection.attempts` times with `connection.backoff.ms` in between, until
+/// `stopping`.
 pub(crate) async fn connect(
     settings: &ConnectionSettings,
     stopping: &tokio_util::sync::CancellationToken,

@@ -1,11 +1,11 @@
 //! PostgreSQL, on tokio-postgres.
 //!
-//! Reading: rows come in the binary format as a stream with backpressure, so that the server is never further ahead
-//! than a socket's buffer. Types without a common form are selected as texts.
+//! Reading: rows come in the binary format as a stream with backpressure, so that the server is never further
+//! ahead than a socket's buffer. Types without a common form are selected as texts.
 //!
-//! Writing: cells go as texts, read by the input functions of the columns' types: a parameter per column in statements of one
-//! row, which follow each other without waiting; an array per column in statements of many rows; COPY for inserts of many. Which
-//! of them has the same result says [`facts`].
+//! Writing: cells go as texts, read by the input functions of the columns' types: a parameter per column in
+//! statements of one row, which follow each other without waiting; an array per column in statements of many
+//! rows; COPY for inserts of many. Which of them has the same result says [`facts`].
 
 mod facts;
 mod types;
@@ -270,12 +270,10 @@ impl PostgreSqlSession {
             .client
             .query(
                 "SELECT a.attnum, a.attnotnull, a.attidentity <> '' OR a.attgenerated <> '' OR \
-                 coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), format_type(a.atttypid, -1), \
-                 coalesce(a.attnum = ANY(i.indkey), false) \
-                 FROM pg_attribute a \
-                 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-                 LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
-                 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped",
+                 coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), format_type(a.atttypid, \
+                 -1), coalesce(a.attnum = ANY(i.indkey), false) FROM pg_attribute a LEFT JOIN pg_attrdef d \
+                 ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_index i ON i.indrelid = \
+                 a.attrelid AND i.indisprimary WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped",
                 &[&table],
             )
             .await
@@ -371,7 +369,8 @@ impl PostgreSqlSession {
     }
 }
 
-/// Whether plans of statements have to know the values: only then values are refused that have no row to be written to.
+/// Whether plans of statements have to know the values: only then values are refused that have no row to be
+/// written to.
 fn is_planned_each_time(unit: &Unit<'_>) -> bool {
     unit.execution != Execution::Together
         && matches!(unit.write.operation, Operation::Update | Operation::Delete)
@@ -433,10 +432,9 @@ impl Session for PostgreSqlSession {
         let rows = self
             .client
             .query(
-                "SELECT current_database()::text, n.nspname::text, c.relname::text \
-                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE c.relkind::text = ANY($1) AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' \
-                 ORDER BY 2, 3",
+                "SELECT current_database()::text, n.nspname::text, c.relname::text FROM pg_class c JOIN \
+                 pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind::text = ANY($1) AND n.nspname <> \
+                 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 2, 3",
                 &[&kinds],
             )
             .await

@@ -1,8 +1,9 @@
-//! SQLite, in the process. Every call runs on a blocking thread; a stream of rows holds the connection until its end.
+//! SQLite, in the process. Every call runs on a blocking thread; a stream of rows holds the connection until
+//! its end.
 //!
-//! SQLite's columns take values of any type. The type declared says what they are read as, by the rules of affinity and
-//! some well-known names. Dates and times are read from texts (`YYYY-MM-DD HH:MM:SS`) and from milliseconds since the
-//! epoch, and written as milliseconds, as the JDBC driver does.
+//! SQLite's columns take values of any type. The type declared says what they are read as, by the rules of
+//! affinity and some well-known names. Dates and times are read from texts (`YYYY-MM-DD HH:MM:SS`) and from
+//! milliseconds since the epoch, and written as milliseconds, as the JDBC driver does.
 
 use std::sync::Arc;
 
@@ -120,8 +121,9 @@ fn kind_of(declared: &str) -> ColumnType {
     }
 }
 
-/// A literal to be compared with what the column holds: a text, or milliseconds. SQLite sorts numbers before texts, so
-/// both forms stand in a row of values only if the column's own form is known; texts are the rule for dates.
+/// A literal to be compared with what the column holds: a text, or milliseconds. SQLite sorts numbers before
+/// texts, so both forms stand in a row of values only if the column's own form is known; texts are the rule
+/// for dates.
 pub(super) fn timestamp_literal(micros: i64, column: &Column, zone: Zone) -> String {
     if column.type_name == MILLIS_TYPE {
         return micros.div_euclid(1000).to_string();
@@ -426,8 +428,8 @@ impl Session for SqliteSession {
         let kinds: Vec<String> = kinds.iter().map(|kind| kind.to_ascii_lowercase()).collect();
         self.run(move |connection| {
             let mut statement = connection.prepare(
-                "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' \
-                 ESCAPE '\\' ORDER BY name",
+                "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE \
+                 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
             )?;
             let rows = statement.query_map([], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
@@ -545,8 +547,8 @@ impl Session for SqliteSession {
         }
     }
 
-    /// Every row has its statement. The schema as a whole says whether something is checked at the commit, or code runs that can
-    /// end a transaction.
+    /// Every row has its statement. The schema as a whole says whether something is checked at the commit, or
+    /// code runs that can end a transaction.
     async fn facts(&mut self, table: &TableId) -> DatabaseResult<Option<TableFacts>> {
         let name = table.name.clone();
         self.run(move |connection| {
@@ -557,8 +559,8 @@ impl Session for SqliteSession {
                 |row| row.get(0),
             )?;
             let special: bool = connection.query_row(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE '%deferr%' OR sql \
-                 LIKE '%rollback%')",
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE \
+                 '%deferr%' OR sql LIKE '%rollback%')",
                 [],
                 |row| row.get(0),
             )?;

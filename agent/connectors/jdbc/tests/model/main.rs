@@ -1,8 +1,9 @@
-//! The sink against a model: random tables, random batches, changes of the tables in between, on real databases.
+//! The sink against a model: random tables, random batches, changes of the tables in between, on real
+//! databases.
 //!
-//! The model executes the statements of records in their order, one transaction per `put`; where that transaction is refused,
-//! each record alone, those that are refused being dead letters. After each `put` tables and dead letters have to be the same.
-//! Values of clocks and sequences are left out.
+//! The model executes the statements of records in their order, one transaction per `put`; where that
+//! transaction is refused, each record alone, those that are refused being dead letters. After each `put`
+//! tables and dead letters have to be the same. Values of clocks and sequences are left out.
 //!
 //! `SLUICE_TEST_ROUNDS` says how many rounds each database has; `SLUICE_TEST_SEED` runs one round again.
 

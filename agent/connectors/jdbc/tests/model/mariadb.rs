@@ -43,7 +43,10 @@ async fn schema(database: &dyn Database, name: &'static str) -> Result<Schema> {
         .pass(Some(PASSWORD))
         .db_name(Some(name))
         .prefer_socket(false)
-        .init(vec!["SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES', 'NO_BACKSLASH_ESCAPES')"]);
+        .init(vec![
+            "SET time_zone = '+00:00', SESSION sql_mode = CONCAT_WS(',', @@sql_mode, \
+                    'STRICT_ALL_TABLES', 'NO_BACKSLASH_ESCAPES')",
+        ]);
     Ok(Schema {
         connection: Conn::new(options).await?,
         name,
@@ -91,7 +94,8 @@ impl Side for Schema {
     async fn dump(&mut self) -> Result<Vec<String>> {
         let tables: Vec<String> = self
             .connection
-            .query("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' ORDER BY 1")
+            .query("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND \
+                    TABLE_TYPE = 'BASE TABLE' ORDER BY 1")
             .await?;
         let mut lines = Vec::new();
         for table in tables {
@@ -241,7 +245,8 @@ const ADDITIONS: &[(&str, &[&str])] = &[
         "foreign key in",
         &[
             "CREATE TABLE c (r ?KEY? PRIMARY KEY, FOREIGN KEY (r) REFERENCES t (id))",
-            "CREATE TRIGGER child AFTER INSERT ON t FOR EACH ROW INSERT IGNORE INTO c SELECT NEW.id FROM DUAL WHERE NEW.name = 'x'",
+            "CREATE TRIGGER child AFTER INSERT ON t FOR EACH ROW INSERT IGNORE INTO c SELECT NEW.id FROM \
+             DUAL WHERE NEW.name = 'x'",
         ],
     ),
     (
@@ -263,9 +268,12 @@ const ADDITIONS: &[(&str, &[&str])] = &[
         "log",
         &[
             "CREATE TABLE log (k int, what text)",
-            "CREATE TRIGGER l1 AFTER INSERT ON t FOR EACH ROW INSERT INTO log SELECT count(*), concat('insert ', coalesce(NEW.name, '-')) FROM log",
-            "CREATE TRIGGER l2 AFTER UPDATE ON t FOR EACH ROW INSERT INTO log SELECT count(*), concat('update ', coalesce(NEW.name, '-')) FROM log",
-            "CREATE TRIGGER l3 AFTER DELETE ON t FOR EACH ROW INSERT INTO log SELECT count(*), concat('delete ', coalesce(OLD.name, '-')) FROM log",
+            "CREATE TRIGGER l1 AFTER INSERT ON t FOR EACH ROW INSERT INTO log SELECT count(*), \
+             concat('insert ', coalesce(NEW.name, '-')) FROM log",
+            "CREATE TRIGGER l2 AFTER UPDATE ON t FOR EACH ROW INSERT INTO log SELECT count(*), \
+             concat('update ', coalesce(NEW.name, '-')) FROM log",
+            "CREATE TRIGGER l3 AFTER DELETE ON t FOR EACH ROW INSERT INTO log SELECT count(*), \
+             concat('delete ', coalesce(OLD.name, '-')) FROM log",
         ],
     ),
     (
@@ -281,8 +289,10 @@ const ADDITIONS: &[(&str, &[&str])] = &[
     (
         "refusing trigger",
         &[
-            "CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW IF NEW.name = 'bad' THEN SIGNAL SQLSTATE ?CODE?; END IF",
-            "CREATE TRIGGER refuse2 BEFORE UPDATE ON t FOR EACH ROW IF NEW.name = 'bad' THEN SIGNAL SQLSTATE ?CODE?; END IF",
+            "CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW IF NEW.name = 'bad' THEN SIGNAL SQLSTATE \
+             ?CODE?; END IF",
+            "CREATE TRIGGER refuse2 BEFORE UPDATE ON t FOR EACH ROW IF NEW.name = 'bad' THEN SIGNAL SQLSTATE \
+             ?CODE?; END IF",
         ],
     ),
     (
@@ -377,8 +387,15 @@ fn scenario(random: &mut Random) -> Scenario {
     if random.once_in(9) {
         target = "v";
         let (feature, statement) = *random.of(&[
-            ("view", "CREATE VIEW v AS SELECT id, name, amount, note FROM t"),
-            ("view with check", "CREATE VIEW v AS SELECT id, name, amount, note FROM t WHERE name <> 'bad' WITH CHECK OPTION"),
+            (
+                "view",
+                "CREATE VIEW v AS SELECT id, name, amount, note FROM t",
+            ),
+            (
+                "view with check",
+                "CREATE VIEW v AS SELECT id, name, amount, note FROM t WHERE name <> 'bad' \
+                                 WITH CHECK OPTION",
+            ),
         ]);
         features.push(feature);
         tables.push(statement.to_owned());

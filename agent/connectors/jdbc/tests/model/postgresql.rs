@@ -77,8 +77,8 @@ impl Side for Schema {
         let tables = self
             .client
             .query(
-                "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = $1::text::regnamespace AND c.relkind IN ('r', \
-                 'p') AND NOT c.relispartition ORDER BY 1",
+                "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = $1::text::regnamespace AND \
+                 c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1",
                 &[&self.name],
             )
             .await?;
@@ -196,8 +196,8 @@ const ADDITIONS: &[(&str, &str)] = &[
     ("check", "ALTER TABLE t ADD CHECK (amount > -5)"),
     (
         "check by function",
-        "CREATE FUNCTION few() RETURNS boolean LANGUAGE sql AS 'SELECT count(*) < 6 FROM t WHERE name IS NOT NULL'; \
-      ALTER TABLE t ADD CHECK (few())",
+        "CREATE FUNCTION few() RETURNS boolean LANGUAGE sql AS 'SELECT count(*) < 6 FROM t WHERE name IS NOT \
+         NULL'; ALTER TABLE t ADD CHECK (few())",
     ),
     ("not null", "ALTER TABLE t ALTER name SET NOT NULL"),
     (
@@ -213,9 +213,9 @@ const ADDITIONS: &[(&str, &str)] = &[
     ("foreign key in", "CREATE TABLE c (r ?KEY? REFERENCES t)"),
     (
         "foreign key cascade",
-        "CREATE TABLE c (r ?KEY? REFERENCES t ON DELETE CASCADE, d text); \
-      CREATE FUNCTION child() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO c VALUES (NEW.id, 'new'); \
-      RETURN NULL; END$$; CREATE TRIGGER child AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION child()",
+        "CREATE TABLE c (r ?KEY? REFERENCES t ON DELETE CASCADE, d text); CREATE FUNCTION child() RETURNS \
+         trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO c VALUES (NEW.id, 'new'); RETURN NULL; END$$; \
+         CREATE TRIGGER child AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION child()",
     ),
     (
         "foreign key itself",
@@ -230,10 +230,9 @@ const ADDITIONS: &[(&str, &str)] = &[
     ),
     (
         "log of statements",
-        "CREATE TABLE log (k int, what text); \
-      CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO log \
-      SELECT count(*), TG_OP FROM log; RETURN NULL; END$$; \
-      CREATE TRIGGER logged AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH STATEMENT EXECUTE FUNCTION logged()",
+        "CREATE TABLE log (k int, what text); CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS \
+         $$BEGIN INSERT INTO log SELECT count(*), TG_OP FROM log; RETURN NULL; END$$; CREATE TRIGGER logged \
+         AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH STATEMENT EXECUTE FUNCTION logged()",
     ),
     (
         "changed by trigger",
@@ -274,7 +273,8 @@ const ADDITIONS: &[(&str, &str)] = &[
     ),
     (
         "identity written",
-        "ALTER TABLE t ALTER amount SET NOT NULL; ALTER TABLE t ALTER amount ADD GENERATED ALWAYS AS IDENTITY",
+        "ALTER TABLE t ALTER amount SET NOT NULL; ALTER TABLE t ALTER amount ADD GENERATED ALWAYS AS \
+         IDENTITY",
     ),
     (
         "identity by default",
@@ -345,8 +345,8 @@ fn scenario(random: &mut Random) -> Scenario {
         "CREATE TABLE t (id {key_type} PRIMARY KEY, name text, amount int, note text){}",
         if random.once_in(12) {
             features.push("partitioned");
-            " PARTITION BY HASH (id); CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0); \
-             CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1)"
+            " PARTITION BY HASH (id); CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER \
+             0); CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1)"
         } else {
             ""
         }
@@ -413,11 +413,13 @@ fn scenario(random: &mut Random) -> Scenario {
     if random.once_in(9) {
         let (feature, statement) = *random.of(&[
             ("view", "CREATE VIEW v AS SELECT id, name, amount, note FROM t"),
-            ("view with check", "CREATE VIEW v AS SELECT id, name, amount, note FROM t WHERE name <> 'bad' WITH CHECK OPTION"),
-            ("view with trigger", "CREATE VIEW v AS SELECT id, name, amount, note FROM t; \
-              CREATE OR REPLACE FUNCTION instead() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO t (id, name) VALUES \
-              (NEW.id, 'by view'); RETURN NEW; END$$; CREATE TRIGGER instead INSTEAD OF INSERT ON v FOR EACH ROW \
-              EXECUTE FUNCTION instead()"),
+            ("view with check", "CREATE VIEW v AS SELECT id, name, amount, note FROM t WHERE name <> 'bad' \
+                                 WITH CHECK OPTION"),
+            ("view with trigger", "CREATE VIEW v AS SELECT id, name, amount, note FROM t; CREATE OR REPLACE \
+                                   FUNCTION instead() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT \
+                                   INTO t (id, name) VALUES (NEW.id, 'by view'); RETURN NEW; END$$; CREATE \
+                                   TRIGGER instead INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION \
+                                   instead()"),
         ]);
         features.push(feature);
         tables.push(statement.to_owned());
@@ -434,7 +436,10 @@ fn scenario(random: &mut Random) -> Scenario {
     if mode == Mode::Update {
         // There is nothing to update in an empty table; rows that do not fit are left out one by one.
         let rows = keys.iter().take(4).enumerate().map(|(number, key)| {
-            format!("INSERT INTO t (id, name, amount) VALUES ('{key}', '{number}n', 1) ON CONFLICT DO NOTHING")
+            format!(
+                "INSERT INTO t (id, name, amount) VALUES ('{key}', '{number}n', 1) ON CONFLICT DO \
+                     NOTHING"
+            )
         });
         tables.splice(1..1, rows);
     }

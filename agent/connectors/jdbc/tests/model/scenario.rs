@@ -71,7 +71,8 @@ pub(crate) struct Scenario {
     pub(crate) notes: bool,
     /// Whether no value lacks the field `amount`, which a sequence would fill.
     pub(crate) always_amounts: bool,
-    /// Whether a batch ends with a record that is accepted, by which faults of another kind are told from its own.
+    /// Whether a batch ends with a record that is accepted, by which faults of another kind are told from its
+    /// own.
     pub(crate) ends_well: bool,
     /// Whether statements can be taken back.
     pub(crate) transactional: bool,

@@ -179,10 +179,10 @@ const ADDITIONS: &[(&str, &str)] = &[
     ),
     (
         "log",
-        "CREATE TABLE log (k, what); \
-      CREATE TRIGGER l1 AFTER INSERT ON t BEGIN INSERT INTO log SELECT count(*), 'insert ' || new.name FROM log; END; \
-      CREATE TRIGGER l2 AFTER UPDATE ON t BEGIN INSERT INTO log SELECT count(*), 'update ' || new.name FROM log; END; \
-      CREATE TRIGGER l3 AFTER DELETE ON t BEGIN INSERT INTO log SELECT count(*), 'delete ' || old.name FROM log; END",
+        "CREATE TABLE log (k, what); CREATE TRIGGER l1 AFTER INSERT ON t BEGIN INSERT INTO log SELECT \
+         count(*), 'insert ' || new.name FROM log; END; CREATE TRIGGER l2 AFTER UPDATE ON t BEGIN INSERT \
+         INTO log SELECT count(*), 'update ' || new.name FROM log; END; CREATE TRIGGER l3 AFTER DELETE ON t \
+         BEGIN INSERT INTO log SELECT count(*), 'delete ' || old.name FROM log; END",
     ),
     (
         "refusing trigger",
@@ -279,9 +279,9 @@ fn scenario(random: &mut Random) -> Scenario {
         mode = Mode::Insert;
         features.push("view with trigger");
         tables.push(
-            "CREATE VIEW v AS SELECT id, name, amount, note FROM t; \
-             CREATE TRIGGER i1 INSTEAD OF INSERT ON v BEGIN INSERT INTO t (id, name, amount) VALUES (new.id, new.name, new.amount); END; \
-             CREATE TRIGGER i2 INSTEAD OF DELETE ON v BEGIN DELETE FROM t WHERE id = old.id; END"
+            "CREATE VIEW v AS SELECT id, name, amount, note FROM t; CREATE TRIGGER i1 INSTEAD OF INSERT ON v \
+             BEGIN INSERT INTO t (id, name, amount) VALUES (new.id, new.name, new.amount); END; CREATE \
+             TRIGGER i2 INSTEAD OF DELETE ON v BEGIN DELETE FROM t WHERE id = old.id; END"
                 .to_owned(),
         );
     }

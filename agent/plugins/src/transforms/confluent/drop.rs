@@ -18,8 +18,8 @@ fn config_def() -> ConfigDef {
             .default("nullify")
             .validator(validators::one_of(&["nullify", "retain", "validate", "force_optional"]))
             .doc(
-                "What happens to a schema that is there: nullify makes it null, retain keeps it, validate keeps it and fails unless it is \
-                 optional, force_optional makes it optional.",
+                "What happens to a schema that is there: nullify makes it null, retain keeps it, validate \
+                 keeps it and fails unless it is optional, force_optional makes it optional.",
             ),
     )
 }

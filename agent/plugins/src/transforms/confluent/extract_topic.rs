@@ -20,13 +20,15 @@ fn config_def() -> ConfigDef {
         .define(
             ConfigKey::new("field", ConfigType::String)
                 .default("")
-                .doc("The field, or the name of the header, whose text becomes the topic; empty for the whole key or value."),
+                .doc("The field, or the name of the header, whose text becomes the topic; empty for the \
+                      whole key or value."),
         )
         .define(
             ConfigKey::new("field.format", ConfigType::String)
                 .default("PLAIN")
                 .validator(validators::one_of_ignoring_case(&["PLAIN", "JSON_PATH"]))
-                .doc("Whether field is a name (PLAIN) or a JSON path to one value (JSON_PATH). Example: $[\"f1\"][\"f3\"]"),
+                .doc("Whether field is a name (PLAIN) or a JSON path to one value (JSON_PATH). Example: \
+                      $[\"f1\"][\"f3\"]"),
         )
         .define(
             ConfigKey::new("skip.missing.or.null", ConfigType::Boolean)

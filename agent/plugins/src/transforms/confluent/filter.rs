@@ -20,7 +20,8 @@ fn config_def() -> ConfigDef {
             required(
                 CONDITION,
                 ConfigType::String,
-                "A JSON path that finds something in the records meant. Example: $[?(@.state == 'paid' && @.total >= 100)]",
+                "A JSON path that finds something in the records meant. Example: $[?(@.state == 'paid' && \
+                 @.total >= 100)]",
             )
             .validator(std::sync::Arc::new(|name, value| match value {
                 ConfigValue::String(path) => JsonPath::parse(path)
@@ -43,8 +44,9 @@ fn config_def() -> ConfigDef {
                 .validator(validators::one_of(&["fail", "include", "exclude"]))
                 .importance(Importance::Medium)
                 .doc(
-                    "What becomes of records without a field on the path: fail is an error, include keeps them, exclude drops them. \
-                     Fields within [?()] do not count: there a missing one fits no condition.",
+                    "What becomes of records without a field on the path: fail is an error, include keeps \
+                     them, exclude drops them. Fields within [?()] do not count: there a missing one fits no \
+                     condition.",
                 ),
         )
 }
@@ -99,7 +101,8 @@ impl Transformation for Filter {
             Found::Nothing => !self.includes,
             Found::Missing => self.missing.ok_or_else(|| {
                 ConnectError::data(format!(
-                    "Filter: a field of {CONDITION} {} is missing or null; missing.or.null.behavior decides about such records",
+                    "Filter: a field of {CONDITION} {} is missing or null; missing.or.null.behavior decides \
+                     about such records",
                     self.condition
                 ))
             })?,

@@ -1,9 +1,11 @@
 //! JSON paths as Jayway's JsonPath reads them, on Connect's values: a record costs no JSON.
 //!
-//! A path is `$` and steps: `.name`, `['name']`, `[0]`, `[-1]`, `.*`, `[*]`, `..name` and filters `[?(...)]`. A filter on a list chooses members, on an
-//! object the object itself. Within it stand paths from `@` or `$` that lead to one value, texts in either quotes, numbers, `true`, `false`,
-//! `null`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `=~ /regex/flags`, `in [...]`, `nin [...]`, `&&`, `||`, `!` and parentheses. Functions, slices,
-//! several names or places at once and Jayway's other words (`contains`, `size`, `empty`, ...) are refused by the parser.
+//! A path is `$` and steps: `.name`, `['name']`, `[0]`, `[-1]`, `.*`, `[*]`, `..name` and filters `[?(...)]`.
+//! A filter on a list chooses members, on an object the object itself. Within it stand paths from `@` or `$`
+//! that lead to one value, texts in either quotes, numbers, `true`, `false`, `null`, `==`, `!=`, `<`, `<=`,
+//! `>`, `>=`, `=~ /regex/flags`, `in [...]`, `nin [...]`, `&&`, `||`, `!` and parentheses. Functions, slices,
+//! several names or places at once and Jayway's other words (`contains`, `size`, `empty`, ...) are refused by
+//! the parser.
 
 mod filter;
 mod parser;

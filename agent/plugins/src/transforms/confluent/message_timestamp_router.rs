@@ -1,7 +1,7 @@
 //! `MessageTimestampRouter`: a topic made of the old one and of a time in the value.
 //!
-//! The value is a map without schema, as in the original. The first of the keys that is there and not null is read; where none is, or its
-//! text is not of the format, the record is an error.
+//! The value is a map without schema, as in the original. The first of the keys that is there and not null is
+//! read; where none is, or its text is not of the format, the record is an error.
 
 use sluice_api::config::{ConfigKey, ConfigType, Importance};
 use sluice_api::simple_date_format::SimpleDateFormat;

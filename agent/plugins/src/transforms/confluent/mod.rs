@@ -1,7 +1,8 @@
 //! Transformations of Confluent's `connect-transforms`, under its class names.
 //!
-//! Its jar is not in public registries: keys, defaults and behaviour are those of the reference in Confluent's documentation, and texts of
-//! faults are ours. Where that reference does not say what happens, the module of the transformation does.
+//! Its jar is not in public registries: keys, defaults and behaviour are those of the reference in
+//! Confluent's documentation, and texts of faults are ours. Where that reference does not say what happens,
+//! the module of the transformation does.
 
 pub(super) mod drop;
 pub(super) mod extract_topic;

@@ -13,7 +13,8 @@ fn config_def() -> ConfigDef {
             .default("warn")
             .validator(validators::one_of(&["ignore", "warn", "fail"]))
             .doc(
-                "ignore drops records without value, warn drops them and writes a warning to the log, fail is an error for each.",
+                "ignore drops records without value, warn drops them and writes a warning to the log, fail \
+                 is an error for each.",
             ),
     )
 }

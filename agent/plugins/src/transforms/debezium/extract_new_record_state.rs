@@ -1,11 +1,11 @@
 //! `ExtractNewRecordState`: the row of a change event in the place of its envelope.
 //!
-//! Keys of both generations: `delete.tombstone.handling.mode`, and `drop.tombstones` with `delete.handling.mode`, which Debezium
-//! 3.0 dropped and passes over in silence, while most configurations in use have them. Here they keep their meaning; where both
-//! are set the new one counts.
+//! Keys of both generations: `delete.tombstone.handling.mode`, and `drop.tombstones` with
+//! `delete.handling.mode`, which Debezium 3.0 dropped and passes over in silence, while most configurations
+//! in use have them. Here they keep their meaning; where both are set the new one counts.
 //!
-//! Other than Debezium: fields that are structs can be added (its class fails on them), and `__deleted` stands in front of what
-//! `add.fields` adds with the old keys too.
+//! Other than Debezium: fields that are structs can be added (its class fails on them), and `__deleted`
+//! stands in front of what `add.fields` adds with the old keys too.
 
 use std::sync::Arc;
 
@@ -54,9 +54,10 @@ fn config_def() -> ConfigDef {
             key(
                 HANDLING,
                 ConfigType::String,
-                "What becomes of a delete event and of the tombstone behind it. tombstone (the default): the event becomes one, the one \
-                 behind it is dropped; drop: both are dropped; rewrite: the event becomes the row before it with the field __deleted, \
-                 the tombstone is dropped; rewrite-with-tombstone: the same, and the tombstone is kept; delete-to-tombstone: as \
+                "What becomes of a delete event and of the tombstone behind it. tombstone (the default): the \
+                 event becomes one, the one behind it is dropped; drop: both are dropped; rewrite: the event \
+                 becomes the row before it with the field __deleted, the tombstone is dropped; \
+                 rewrite-with-tombstone: the same, and the tombstone is kept; delete-to-tombstone: as \
                  tombstone, without the schema of the row.",
             )
             .optional()
@@ -69,30 +70,39 @@ fn config_def() -> ConfigDef {
             ]))),
         )
         .define(
-            key(OLD_TOMBSTONES, ConfigType::Boolean, "Of Debezium before 3.0: whether tombstones are dropped (default true).")
+            key(OLD_TOMBSTONES, ConfigType::Boolean, "Of Debezium before 3.0: whether tombstones are dropped \
+                                                      (default true).")
                 .optional(),
         )
         .define(
-            key(OLD_DELETES, ConfigType::String, "Of Debezium before 3.0: drop (default), rewrite or none, for delete events.")
+            key(OLD_DELETES, ConfigType::String, "Of Debezium before 3.0: drop (default), rewrite or none, \
+                                                  for delete events.")
                 .optional()
                 .validator(absent_or(one_of_ignoring_case(&["drop", "rewrite", "none"]))),
         )
-        .define(key("route.by.field", ConfigType::String, "The field of the row whose value becomes the topic.").default(""))
-        .define(key("add.fields.prefix", ConfigType::String, "In front of the names of added fields.").default("__"))
+        .define(key("route.by.field", ConfigType::String, "The field of the row whose value becomes the \
+                                                           topic.").default(""))
+        .define(key("add.fields.prefix", ConfigType::String, "In front of the names of added \
+                                                              fields.").default("__"))
         .define(
             key(
                 "add.fields",
                 ConfigType::List,
-                "Fields of the envelope to add to the row: FIELD, STRUCT.FIELD, or either with :NAME. Example: op,source.ts_ms:at",
+                "Fields of the envelope to add to the row: FIELD, STRUCT.FIELD, or either with :NAME. \
+                 Example: op,source.ts_ms:at",
             )
             .default(""),
         )
-        .define(key("add.headers.prefix", ConfigType::String, "In front of the names of added headers.").default("__"))
-        .define(key("add.headers", ConfigType::List, "Fields of the envelope to add as headers, written as add.fields.").default(""))
+        .define(key("add.headers.prefix", ConfigType::String, "In front of the names of added \
+                                                               headers.").default("__"))
+        .define(key("add.headers", ConfigType::List, "Fields of the envelope to add as headers, written as \
+                                                      add.fields.").default(""))
         .define(
-            key("drop.fields.header.name", ConfigType::String, "A header that lists fields to leave out of the row.").optional(),
+            key("drop.fields.header.name", ConfigType::String, "A header that lists fields to leave out of \
+                                                                the row.").optional(),
         )
-        .define(key("drop.fields.from.key", ConfigType::Boolean, "Whether they are left out of the key too.").default("false"))
+        .define(key("drop.fields.from.key", ConfigType::Boolean, "Whether they are left out of the key \
+                                                                  too.").default("false"))
         .define(
             key(
                 "drop.fields.keep.schema.compatible",
@@ -180,7 +190,8 @@ impl ExtractNewRecordState {
             return (Deletes::Tombstone, false);
         }
         tracing::info!(
-            "{OLD_TOMBSTONES} and {OLD_DELETES} are keys of Debezium before 3.0: they keep their meaning here, {HANDLING} is their successor"
+            "{OLD_TOMBSTONES} and {OLD_DELETES} are keys of Debezium before 3.0: they keep their meaning \
+             here, {HANDLING} is their successor"
         );
         let keep = old_tombstones == Some(false);
         let deletes = match old_deletes.map(str::to_ascii_lowercase).as_deref() {

@@ -1,4 +1,5 @@
-//! References to fields of an envelope, as `add.fields` and `add.headers` have them: `op`, `source.ts_ms`, `table:of`.
+//! References to fields of an envelope, as `add.fields` and `add.headers` have them: `op`, `source.ts_ms`,
+//! `table:of`.
 
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ pub(super) struct Found {
 }
 
 impl FieldReference {
-    /// Reads `[STRUCT.]FIELD[:NAME]`. Without a struct, `op` and times are the envelope's, the fields of a transaction those of
-    /// `transaction`, and all others those of `source`.
+    /// Reads `[STRUCT.]FIELD[:NAME]`. Without a struct, `op` and times are the envelope's, the fields of a
+    /// transaction those of `transaction`, and all others those of `source`.
     pub(super) fn parse(text: &str, prefix: &str) -> Result<Self> {
         let wrong = || ConnectError::config(format!("Unexpected field name: {text}"));
         let text = text.trim();

@@ -1,7 +1,8 @@
-//! `ChangeTopicCase`: the topic's name in another way of writing several words, as Guava's `CaseFormat` does it.
+//! `ChangeTopicCase`: the topic's name in another way of writing several words, as Guava's `CaseFormat` does
+//! it.
 //!
-//! Guava finds words by the separator of `from`, or by capital letters, and looks at letters of ASCII only; what is not written as `from` says is
-//! changed all the same.
+//! Guava finds words by the separator of `from`, or by capital letters, and looks at letters of ASCII only;
+//! what is not written as `from` says is changed all the same.
 
 use std::sync::Arc;
 
@@ -31,8 +32,8 @@ fn config_def() -> ConfigDef {
             .importance(Importance::High)
             .validator(one_of_the_formats())
             .doc(format!(
-                "{doc}: LOWER_CAMEL (lowerCamel), LOWER_HYPHEN (lower-hyphen), LOWER_UNDERSCORE (lower_underscore), UPPER_CAMEL (UpperCamel) or \
-                 UPPER_UNDERSCORE (UPPER_UNDERSCORE)."
+                "{doc}: LOWER_CAMEL (lowerCamel), LOWER_HYPHEN (lower-hyphen), LOWER_UNDERSCORE \
+                 (lower_underscore), UPPER_CAMEL (UpperCamel) or UPPER_UNDERSCORE (UPPER_UNDERSCORE)."
             ))
     };
     ConfigDef::new()

@@ -1,9 +1,9 @@
 //! Connect schemas to Parquet schemas, and values to columns.
 //!
-//! Types are those that the Confluent connector's files have, by way of Avro: Date is DATE, Time TIME in milliseconds, Timestamp
-//! TIMESTAMP in milliseconds. Only Decimal differs: it is DECIMAL in bytes of a fixed number, not of any number, since Spark (4.1,
-//! `WritableColumnVector.getDecimal`) cannot read a dictionary of the latter for a decimal of up to 18 digits, and every reader
-//! takes the former.
+//! Types are those that the Confluent connector's files have, by way of Avro: Date is DATE, Time TIME in
+//! milliseconds, Timestamp TIMESTAMP in milliseconds. Only Decimal differs: it is DECIMAL in bytes of a fixed
+//! number, not of any number, since Spark (4.1, `WritableColumnVector.getDecimal`) cannot read a dictionary
+//! of the latter for a decimal of up to 18 digits, and every reader takes the former.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use sluice_api::{ConnectError, Decimal, Result, Schema, SchemaType, Value, logic
 
 use super::columns::{Column, Values};
 
-/// Digits of a Decimal whose schema does not say how many it has (`connect.decimal.precision`), as Confluent's Avro has it.
+/// Digits of a Decimal whose schema does not say how many it has (`connect.decimal.precision`), as
+/// Confluent's Avro has it.
 const DEFAULT_PRECISION: u16 = 64;
 const PRECISION: &str = "connect.decimal.precision";
 /// More than any database has, and few enough for a column of bytes.

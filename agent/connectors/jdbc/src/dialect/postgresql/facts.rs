@@ -6,10 +6,11 @@ use crate::dialect::Execution;
 use crate::row_key::{KeyForm, SureForm, SureKind};
 use crate::table_facts::{PlainColumn, PlainTable, TableFacts};
 
-/// The query; its parameter is the table's name as statements write it. Indexes and columns come as lists of words, names last.
+/// The query; its parameter is the table's name as statements write it. Indexes and columns come as lists of
+/// words, names last.
 ///
-/// Functions of users behind a constraint, a default or an index are found by their dependencies, which functions that came with the
-/// server do not have.
+/// Functions of users behind a constraint, a default or an index are found by their dependencies, which
+/// functions that came with the server do not have.
 pub(super) const SQL: &str = "
 SELECT c.oid::bigint, c.relkind::text,
   c.relhassubclass OR c.relispartition OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)

@@ -1,4 +1,5 @@
-//! Statements that write, and their parameters: cells as texts, read by the input functions of the columns' types.
+//! Statements that write, and their parameters: cells as texts, read by the input functions of the columns'
+//! types.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
@@ -9,7 +10,8 @@ use crate::sql_text;
 use crate::table::{Column, ColumnType};
 use crate::time::Zone;
 
-/// One column of rows: a PostgreSQL array of texts, or the text of a single row in whatever type the statement has.
+/// One column of rows: a PostgreSQL array of texts, or the text of a single row in whatever type the
+/// statement has.
 #[derive(Debug)]
 pub(super) struct TextColumn<'a> {
     pub(super) rows: &'a [&'a [Cell]],
@@ -277,7 +279,8 @@ mod tests {
         assert_eq!(
             write(Operation::Update),
             format!(
-                "UPDATE \"s\".\"t\" AS t SET \"a\"\"b\" = u.c1::bpchar FROM {rows} WHERE t.\"id\" = u.c0::integer"
+                "UPDATE \"s\".\"t\" AS t SET \"a\"\"b\" = u.c1::bpchar FROM {rows} WHERE t.\"id\" = \
+                 u.c0::integer"
             )
         );
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Conditions of filters, with the notion of equality that Jayway has: a number and the text of a number are equal, and what is missing is
-//! equal to nothing.
+//! Conditions of filters, with the notion of equality that Jayway has: a number and the text of a number are
+//! equal, and what is missing is equal to nothing.
 
 use std::cmp::Ordering;
 

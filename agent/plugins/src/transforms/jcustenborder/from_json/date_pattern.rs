@@ -226,7 +226,8 @@ fn part(letter: char, count: usize) -> Result<Part, String> {
         ('n', 1..=9) => number(Field::Nano, count, 9),
         ('a', 1) => Ok(Part::HalfDay),
         ('V' | 'z' | 'O' | 'X' | 'x' | 'Z' | 'v', _) => Err(format!(
-            "{letter} is a zone, which FromJson would read and ignore; use \"format\": \"date-time\" for moments with a zone"
+            "{letter} is a zone, which FromJson would read and ignore; use \"format\": \"date-time\" for \
+             moments with a zone"
         )),
         _ => Err(format!(
             "{} is not supported",
@@ -305,8 +306,8 @@ impl Seen {
 mod tests {
     use super::*;
 
-    /// Values of Java 17's `LocalDateTime.parse(text, DateTimeFormatter.ofPattern(pattern))` in UTC, but for a day that
-    /// the month does not have: Java takes the last one instead.
+    /// Values of Java 17's `LocalDateTime.parse(text, DateTimeFormatter.ofPattern(pattern))` in UTC, but for
+    /// a day that the month does not have: Java takes the last one instead.
     #[test]
     fn texts_are_read_as_by_java() {
         for (pattern, text, millis) in [

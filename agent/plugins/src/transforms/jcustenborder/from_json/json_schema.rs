@@ -161,8 +161,8 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// The type of a place, and the place it is described at: that itself, or the only one of several choices that is not
-    /// null.
+    /// The type of a place, and the place it is described at: that itself, or the only one of several choices
+    /// that is not null.
     fn only_choice(&mut self, place: Place<'a>) -> Result<(Place<'a>, &'a str)> {
         let several = || "more than one choice for schemas that are not null";
         for criterion in ["oneOf", "anyOf", "allOf"] {

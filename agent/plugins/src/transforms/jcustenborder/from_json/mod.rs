@@ -1,16 +1,16 @@
 //! `FromJson`: JSON text to Connect values, by a JSON Schema (draft 7) that the configuration gives.
 //!
-//! Keys, schemas and values are those of jcustenborder's `kafka-connect-json-schema` 0.2. Where its class loses data
-//! without a word, this one fails the record, and `errors.tolerance` decides what becomes of it:
-//! * A number that is not whole is refused for `integer` (the class cuts its fraction off), as is one beyond 64 bits (the
-//!   class keeps the low bits).
-//! * A text that is a decimal number only at its beginning is refused for `"format": "decimal"` (the class ignores the
-//!   rest), as is one with more digits after the point than the schema has.
+//! Keys, schemas and values are those of jcustenborder's `kafka-connect-json-schema` 0.2. Where its class
+//! loses data without a word, this one fails the record, and `errors.tolerance` decides what becomes of it:
+//! * A number that is not whole is refused for `integer` (the class cuts its fraction off), as is one beyond
+//!   64 bits (the class keeps the low bits).
+//! * A text that is a decimal number only at its beginning is refused for `"format": "decimal"` (the class
+//!   ignores the rest), as is one with more digits after the point than the schema has.
 //! * A day that its month does not have is refused in a `custom-timestamp` (Java takes the month's last one).
 //! * What follows the document is refused (the class ignores it).
 //!
-//! Where its class refuses a schema without need, this one takes it: `enum` and `const` beside `type`, references that
-//! lead to references.
+//! Where its class refuses a schema without need, this one takes it: `enum` and `const` beside `type`,
+//! references that lead to references.
 
 mod date_pattern;
 mod json_schema;
@@ -67,8 +67,8 @@ fn config_def() -> ConfigDef {
                     _ => Vec::new(),
                 })
                 .doc(
-                    "Where the JSON Schema is when json.schema.location is Url: a file of the agent's machine \
-                     (file:///schemas/order.json) or an http or https address.",
+                    "Where the JSON Schema is when json.schema.location is Url: a file of the agent's \
+                     machine (file:///schemas/order.json) or an http or https address.",
                 ),
         )
         .define(
@@ -76,13 +76,15 @@ fn config_def() -> ConfigDef {
                 .default("Url")
                 .importance(Importance::High)
                 .validator(validators::one_of(&["Url", "Inline"]))
-                .doc("Where the JSON Schema comes from: Url (json.schema.url) or Inline (json.schema.inline)."),
+                .doc("Where the JSON Schema comes from: Url (json.schema.url) or Inline \
+                      (json.schema.inline)."),
         )
         .define(
             ConfigKey::new(VALIDATE, ConfigType::Boolean)
                 .default("false")
                 .importance(Importance::Medium)
-                .doc("Whether documents are checked against the JSON Schema, beyond the types of their fields."),
+                .doc("Whether documents are checked against the JSON Schema, beyond the types of their \
+                      fields."),
         )
         .define(
             ConfigKey::new(INLINE, ConfigType::String)
@@ -95,8 +97,8 @@ fn config_def() -> ConfigDef {
                 .default("")
                 .importance(Importance::Low)
                 .doc(
-                    "Places in the JSON Schema that are left out, such as #/properties/log_params: Connect has no \
-                     schema for a field of several types.",
+                    "Places in the JSON Schema that are left out, such as #/properties/log_params: Connect \
+                     has no schema for a field of several types.",
                 ),
         )
 }
@@ -167,7 +169,8 @@ impl Transformation for FromJson {
             Value::Bytes(bytes) => plan.read(&bytes)?,
             other => {
                 return Err(ConnectError::data(format!(
-                    "FromJson takes texts and bytes, which StringConverter and ByteArrayConverter make, but not {}",
+                    "FromJson takes texts and bytes, which StringConverter and ByteArrayConverter make, but \
+                     not {}",
                     other.java_class()
                 )));
             }

@@ -44,7 +44,8 @@ pub(super) fn load(url: &str) -> Result<String> {
             on_own_thread(parsed).map_err(&invalid)?
         }
         _ => {
-            let why = "it has to be the URL of a file on this machine (file:///...), or begin with http:// or https://";
+            let why = "it has to be the URL of a file on this machine (file:///...), or begin with http:// \
+                       or https://";
             return Err(invalid(why.to_owned()).into());
         }
     };
@@ -70,8 +71,8 @@ fn too_long() -> String {
     format!("longer than {MOST} bytes")
 }
 
-/// Configuring is not asynchronous, and a runtime cannot be entered from within another: the request has a thread of its
-/// own, for which the caller waits [`DEADLINE`] at most.
+/// Configuring is not asynchronous, and a runtime cannot be entered from within another: the request has a
+/// thread of its own, for which the caller waits [`DEADLINE`] at most.
 fn on_own_thread(url: Url) -> std::result::Result<Vec<u8>, String> {
     let request = move || {
         tokio::runtime::Builder::new_current_thread()

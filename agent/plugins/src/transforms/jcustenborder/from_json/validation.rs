@@ -1,7 +1,7 @@
 //! Documents against the whole JSON Schema: patterns, ranges, lengths, formats.
 //!
-//! By `boon`, which holds draft 7 and loads nothing by itself; the class uses everit's library. The words of a
-//! violation are boon's.
+//! By `boon`, which holds draft 7 and loads nothing by itself; the class uses everit's library. The words of
+//! a violation are boon's.
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas, UrlLoader};
 use serde_json::Value as Json;
