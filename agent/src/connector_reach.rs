@@ -82,6 +82,8 @@ mod tests {
         "path.format",
         "partition.field.format.path",
         "offset-syncs.topic.location",
+        // `Url` or `Inline`; the URL has a key of its own.
+        "json.schema.location",
         // With `proxy.host`.
         "proxy.port",
         // Refused by our clients, which get no tokens from elsewhere.
