@@ -11,7 +11,7 @@
 //! memory, writes go out and count once they were read back; `stop` flushes and closes. What
 //! records mean is decided by two pure machines fed with records
 //! ([`ConfigStateMachine`](crate::cluster::ConfigStateMachine),
-//! [`StatusCache`](crate::cluster::StatusCache)), which the Kafka and the memory implementations
+//! [`StatusCache`]), which the Kafka and the memory implementations
 //! share.
 //!
 //! Records in the topics that are not ours (wrong JSON, unknown keys, anything at all) are logged with topic,
@@ -236,7 +236,7 @@ fn task_record(id: &ConnectorTaskId, status: StatusValue) -> StatusRecord {
 ///
 /// `put_*` send at once and return: the store sends again by itself while the broker can't be
 /// reached. `put_*_safe` are skipped when another worker reported something newer (see
-/// [`StatusCache`](crate::cluster::StatusCache)). Reads are answered from what was read back, so a
+/// [`StatusCache`]). Reads are answered from what was read back, so a
 /// put shows a moment later.
 #[async_trait]
 pub(crate) trait StatusBackingStore: Send + Sync {
