@@ -11,7 +11,8 @@ use crate::java_calendar::{Date, days_in_week_year};
 
 mod reading;
 
-const MONTHS: [&str; 12] = [
+/// The English names of months, January first.
+pub const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",

@@ -1,21 +1,7 @@
 //! Patterns of `java.time.format.DateTimeFormatter`, as far as moments without a zone need them.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+use sluice_api::simple_date_format::MONTHS;
 
 /// Letters of one abbreviated month.
 const SHORT: usize = 3;

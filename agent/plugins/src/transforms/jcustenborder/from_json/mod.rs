@@ -122,10 +122,10 @@ impl FromJson {
 
 impl Plan {
     fn read(&self, text: &[u8]) -> Result<Value> {
-        if let Some(validation) = &self.validation {
-            validation.check(text)?;
+        match &self.validation {
+            Some(validation) => reader::read(&self.root, &validation.document(text)?),
+            None => reader::read_text(&self.root, text),
         }
-        reader::read(&self.root, text)
     }
 }
 

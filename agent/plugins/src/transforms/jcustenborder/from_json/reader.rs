@@ -18,15 +18,29 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+fn unfit(why: &serde_json::Error) -> ConnectError {
+    ConnectError::data(format!("the JSON does not fit its schema: {why}"))
+}
+
 /// The value of a text.
 ///
 /// # Errors
 /// A data error that names the field.
-pub(super) fn read(root: &Node, text: &[u8]) -> Result<Value> {
-    let bad = |why: serde_json::Error| {
-        ConnectError::data(format!("the JSON does not fit its schema: {why}"))
-    };
+pub(super) fn read_text(root: &Node, text: &[u8]) -> Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = read(root, &mut deserializer)?;
+    deserializer.end().map_err(|why| unfit(&why))?;
+    Ok(value)
+}
+
+/// The value of JSON in any form; a text is read further than its document by [`read_text`] alone.
+///
+/// # Errors
+/// A data error that names the field.
+pub(super) fn read<'de>(
+    root: &Node,
+    json: impl Deserializer<'de, Error = serde_json::Error>,
+) -> Result<Value> {
     let seed = Seed {
         node: root,
         at: &Place {
@@ -34,8 +48,7 @@ pub(super) fn read(root: &Node, text: &[u8]) -> Result<Value> {
             outer: None,
         },
     };
-    let value = seed.deserialize(&mut deserializer).map_err(bad)?;
-    deserializer.end().map_err(bad)?;
+    let value = seed.deserialize(json).map_err(|why| unfit(&why))?;
     if value.is_null() {
         return Err(ConnectError::data(
             "the JSON does not fit its schema: the document is null",

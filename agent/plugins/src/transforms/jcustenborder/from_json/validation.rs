@@ -39,14 +39,18 @@ impl Validation {
         Ok(Self { schemas, index })
     }
 
-    /// Fails with all violations.
-    pub(super) fn check(&self, text: &[u8]) -> Result<()> {
+    /// The document of a text.
+    ///
+    /// # Errors
+    /// It is not JSON, or violates the schema; then all violations.
+    pub(super) fn document(&self, text: &[u8]) -> Result<Json> {
         let document: Json = serde_json::from_slice(text)
             .map_err(|why| ConnectError::data(format!("the text is not JSON: {why}")))?;
         self.schemas
             .validate(&document, self.index)
             .map_err(|violations| {
                 ConnectError::data(format!("Could not validate JSON. {violations:#}"))
-            })
+            })?;
+        Ok(document)
     }
 }
