@@ -45,6 +45,16 @@ pub(crate) const ALL: &[&dyn Screen] = &[
     &help::Help,
 ];
 
+/// Where each screen is, that of a connector with one of the fixtures.
+#[cfg(test)]
+pub(crate) fn places() -> Vec<Place> {
+    let place = |screen: &&dyn Screen| match screen.word().word {
+        crate::model::nav::CONNECTOR => Place::connector(&"orders-s3-0042".into()),
+        name => Place::of(name),
+    };
+    ALL.iter().map(place).collect()
+}
+
 /// A word after `:`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word {

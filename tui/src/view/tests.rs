@@ -208,16 +208,7 @@ fn tiny_screens_say_what_matters() {
 #[test]
 fn no_size_and_no_screen_panics() {
     for (_, model) in states() {
-        for screen in [
-            Place::of("connectors"),
-            Place::connector(&"orders-s3-0042".into()),
-            Place::of("tasks"),
-            Place::of("workers"),
-            Place::of("lag"),
-            Place::of("events"),
-            Place::of("contexts"),
-            Place::of("help"),
-        ] {
+        for screen in crate::screen::places() {
             for (width, height) in [
                 (1, 1),
                 (36, 8),

@@ -466,16 +466,6 @@ fn seen(model: &Model) -> String {
 
 /// Each screen with rows, the cursor in their middle.
 fn on_every_screen() -> Vec<Model> {
-    let screens = [
-        Place::of("connectors"),
-        Place::connector(&"orders-s3-0042".into()),
-        Place::of("tasks"),
-        Place::of("workers"),
-        Place::of("lag"),
-        Place::of("events"),
-        Place::of("contexts"),
-        Place::of("help"),
-    ];
     let open = |screen: &Place| {
         let mut model = fixtures::failing();
         model.ui.nav.jump(Place::of("events"));
@@ -493,7 +483,7 @@ fn on_every_screen() -> Vec<Model> {
         }
         model
     };
-    screens.iter().map(open).collect()
+    crate::screen::places().iter().map(open).collect()
 }
 
 /// `/` on the connector screen did nothing, and what was typed after it restarted tasks.
