@@ -5,14 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::workspace::root;
+
 /// Columns of a line of prose; tables, code and links may be longer.
 const COLUMNS: usize = 100;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace around this crate")
-}
 
 /// All Markdown files, relative to the workspace.
 fn documents() -> Vec<PathBuf> {
