@@ -251,7 +251,7 @@ async fn source(
         &[("file", file), ("topic", topic)],
         worker,
     )?;
-    let task = (sluice_connector_file::SOURCE.new_task)();
+    let task = sluice_connector_file::source().start_task;
     let config = [
         ("bootstrap.servers", "127.0.0.1:1"),
         ("key.converter", "StringConverter"),
@@ -280,7 +280,7 @@ async fn sink(
     let name = format!("measure-sink-{topic}");
     let (context, stopping, metrics, _target) =
         context(&name, &[("file", file), ("topics", topic)], worker)?;
-    let task = (sluice_connector_file::SINK.new_task)();
+    let task = sluice_connector_file::sink().start_task;
     let run = SinkTaskLoop::new(context, task, Arc::<ProducerPool>::default());
     let running = tokio::spawn(run.run());
     until(&metrics, 1).await;

@@ -174,7 +174,7 @@ fn provider(
     })?;
     let plugin = plugins
         .iter()
-        .find(|plugin| plugin.class == class || plugin.class.rsplit('.').next() == Some(class))
+        .find(|plugin| &*plugin.class == class || plugin.class.rsplit('.').next() == Some(class))
         .ok_or_else(|| {
             format!(
                 "Invalid value {class} for configuration {key}: Class {class} could not be found."
@@ -258,11 +258,7 @@ impl Resolved {
 
     /// An error in whose messages values from providers are hidden.
     pub fn hide_in(&self, error: &ConnectError) -> ConnectError {
-        let hidden = ConnectError::new(error.kind(), self.hide(error.message()));
-        match error.cause() {
-            Some(cause) => hidden.caused_by(self.hide_in(cause)),
-            None => hidden,
-        }
+        error.map_texts(&|text| self.hide(text))
     }
 }
 

@@ -11,7 +11,7 @@ use sluice_api::config::{
     ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, Importance, Recommendation,
     Recommender, Validator, Width,
 };
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 use sluice_protocol::ConnectorType;
 
 const COMMON: &str = "Common";

@@ -3,12 +3,12 @@
 //! Whether this build has them ([`crate::herder::capability`]) and what their keys may reach
 //! ([`crate::connector_reach`]) has to be asked of the same ones.
 
-use sluice_api::ConfigDef;
+use sluice_api::plugin::Definition;
 
 use crate::plugins::{ConnectorPlugin, Plugins};
 
 /// Finds the definition of a plugin of one kind by class name or alias.
-type Lookup = fn(&Plugins, &str) -> Option<fn() -> ConfigDef>;
+type Lookup = fn(&Plugins, &str) -> Option<Definition>;
 
 /// A class, and where it stands.
 pub(crate) struct NamedClass {
@@ -23,7 +23,7 @@ pub(crate) struct NamedClass {
 
 impl NamedClass {
     /// The definition of the plugin; `None` if there is no such plugin of the kind that the key wants.
-    pub(crate) fn definition(&self, plugins: &Plugins) -> Option<fn() -> ConfigDef> {
+    pub(crate) fn definition(&self, plugins: &Plugins) -> Option<Definition> {
         (self.lookup)(plugins, &self.class)
     }
 }

@@ -4,6 +4,8 @@
 //! configurations run unchanged; the short forms of JVM Connect work too: the simple name, with or
 //! without its suffix.
 
+use std::sync::Arc;
+
 use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
 use sluice_api::plugin::{
@@ -35,7 +37,7 @@ pub enum NoConnector {
 }
 
 /// A connector of either direction.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum ConnectorPlugin {
     /// Into Kafka.
     Source(SourceConnectorPlugin),
@@ -45,26 +47,26 @@ pub enum ConnectorPlugin {
 
 impl ConnectorPlugin {
     /// Full class name.
-    pub fn class(&self) -> &'static str {
+    pub fn class(&self) -> &str {
         match self {
-            Self::Source(plugin) => plugin.class,
-            Self::Sink(plugin) => plugin.class,
+            Self::Source(plugin) => &plugin.class,
+            Self::Sink(plugin) => &plugin.class,
         }
     }
 
     /// Full name of the class of its tasks.
-    pub fn task_class(&self) -> &'static str {
+    pub fn task_class(&self) -> &str {
         match self {
-            Self::Source(plugin) => plugin.task_class,
-            Self::Sink(plugin) => plugin.task_class,
+            Self::Source(plugin) => &plugin.task_class,
+            Self::Sink(plugin) => &plugin.task_class,
         }
     }
 
     /// Version.
-    pub fn version(&self) -> &'static str {
+    pub fn version(&self) -> &str {
         match self {
-            Self::Source(plugin) => plugin.version,
-            Self::Sink(plugin) => plugin.version,
+            Self::Source(plugin) => &plugin.version,
+            Self::Sink(plugin) => &plugin.version,
         }
     }
 
@@ -93,12 +95,6 @@ impl ConnectorPlugin {
     }
 }
 
-/// MirrorMaker's connectors, if this build has them.
-#[cfg(feature = "mirror")]
-const MIRROR: [SourceConnectorPlugin; 3] = sluice_connector_mirror::PLUGINS;
-#[cfg(not(feature = "mirror"))]
-const MIRROR: [SourceConnectorPlugin; 0] = [];
-
 /// All plugins of a worker.
 #[derive(Clone, Default)]
 pub struct Plugins {
@@ -109,46 +105,51 @@ pub struct Plugins {
     converters: Vec<ConverterPlugin>,
     header_converters: Vec<HeaderConverterPlugin>,
     /// Classes of this build that the worker's settings leave out, so that errors can say so.
-    denied: Vec<&'static str>,
+    denied: Vec<Arc<str>>,
 }
 
 impl Plugins {
     /// Everything this build has.
     pub fn built_in() -> Self {
         let mut plugins = Self {
-            sinks: vec![sluice_connector_file::SINK],
-            sources: [
-                sluice_connector_file::SOURCE,
-                sluice_connector_datagen::SOURCE,
-                sluice_connector_datagen::SOURCE_OF_CONFLUENT,
-            ]
-            .into_iter()
-            .chain(MIRROR)
-            .collect(),
+            sinks: vec![sluice_connector_file::sink()],
+            sources: vec![
+                sluice_connector_file::source(),
+                sluice_connector_datagen::source(),
+                sluice_connector_datagen::source_of_confluent(),
+            ],
             transformations: sluice_plugins::transforms::transformations(),
             predicates: sluice_plugins::predicates::predicates(),
             converters: sluice_plugins::converters(),
             header_converters: sluice_plugins::header_converters(),
             denied: Vec::new(),
         };
+        #[cfg(feature = "mirror")]
+        plugins.sources.extend(sluice_connector_mirror::plugins());
         #[cfg(feature = "http")]
         plugins.sinks.extend([
-            sluice_connector_http::SINK,
-            sluice_connector_http_confluent::SINK,
+            sluice_connector_http::sink(),
+            sluice_connector_http_confluent::sink(),
         ]);
         #[cfg(feature = "jdbc")]
-        plugins.add(sluice_connector_jdbc::SOURCE, sluice_connector_jdbc::SINK);
+        plugins.sources.push(sluice_connector_jdbc::source());
+        #[cfg(feature = "jdbc")]
+        plugins.sinks.push(sluice_connector_jdbc::sink());
         #[cfg(feature = "hdfs")]
         plugins.sinks.extend([
-            sluice_connector_hdfs::SINK,
-            sluice_connector_hdfs::SINK_OF_HDFS_3,
+            sluice_connector_hdfs::sink(),
+            sluice_connector_hdfs::sink_of_hdfs_3(),
         ]);
-        plugins.sinks.sort_by_key(|plugin| plugin.class);
-        plugins.sources.sort_by_key(|plugin| plugin.class);
-        plugins.transformations.sort_by_key(|plugin| plugin.class);
-        plugins.predicates.sort_by_key(|plugin| plugin.class);
-        plugins.converters.sort_by_key(|plugin| plugin.class);
-        plugins.header_converters.sort_by_key(|plugin| plugin.class);
+        plugins.sinks.sort_by(|a, b| a.class.cmp(&b.class));
+        plugins.sources.sort_by(|a, b| a.class.cmp(&b.class));
+        plugins
+            .transformations
+            .sort_by(|a, b| a.class.cmp(&b.class));
+        plugins.predicates.sort_by(|a, b| a.class.cmp(&b.class));
+        plugins.converters.sort_by(|a, b| a.class.cmp(&b.class));
+        plugins
+            .header_converters
+            .sort_by(|a, b| a.class.cmp(&b.class));
         plugins
     }
 
@@ -158,7 +159,7 @@ impl Plugins {
     #[must_use]
     pub fn restricted(mut self, allow: &[String], deny: &[String]) -> Self {
         let mut denied = Vec::new();
-        let mut keeps = |class: &'static str, suffix: &str| {
+        let mut keeps = |class: &Arc<str>, suffix: &str| {
             let named = |list: &[String]| {
                 list.iter()
                     .any(|entry| match entry.trim().strip_suffix('*') {
@@ -169,21 +170,22 @@ impl Plugins {
             let allowed = suffix != "Connector" || allow.is_empty() || named(allow);
             let keeps = allowed && !named(deny);
             if !keeps {
-                denied.push(class);
+                denied.push(Arc::clone(class));
             }
             keeps
         };
-        self.sinks.retain(|plugin| keeps(plugin.class, "Connector"));
+        self.sinks
+            .retain(|plugin| keeps(&plugin.class, "Connector"));
         self.sources
-            .retain(|plugin| keeps(plugin.class, "Connector"));
+            .retain(|plugin| keeps(&plugin.class, "Connector"));
         self.transformations
-            .retain(|plugin| keeps(plugin.class, "Transformation"));
+            .retain(|plugin| keeps(&plugin.class, "Transformation"));
         self.predicates
-            .retain(|plugin| keeps(plugin.class, "Predicate"));
+            .retain(|plugin| keeps(&plugin.class, "Predicate"));
         self.converters
-            .retain(|plugin| keeps(plugin.class, "Converter"));
+            .retain(|plugin| keeps(&plugin.class, "Converter"));
         self.header_converters
-            .retain(|plugin| keeps(plugin.class, "HeaderConverter"));
+            .retain(|plugin| keeps(&plugin.class, "HeaderConverter"));
         self.denied = denied;
         self
     }
@@ -193,13 +195,6 @@ impl Plugins {
     pub(crate) fn with_source(mut self, plugin: SourceConnectorPlugin) -> Self {
         self.sources.push(plugin);
         self
-    }
-
-    /// Adds a connector of both directions, which a feature of this build has brought.
-    #[cfg(feature = "jdbc")]
-    fn add(&mut self, source: SourceConnectorPlugin, sink: SinkConnectorPlugin) {
-        self.sources.push(source);
-        self.sinks.push(sink);
     }
 
     /// The config providers of this build, which `config.providers.A.class` can name.
@@ -244,11 +239,11 @@ impl Plugins {
     pub fn connectors(&self) -> impl Iterator<Item = ConnectorPlugin> {
         self.sinks
             .iter()
-            .map(|plugin| ConnectorPlugin::Sink(*plugin))
+            .map(|plugin| ConnectorPlugin::Sink(plugin.clone()))
             .chain(
                 self.sources
                     .iter()
-                    .map(|plugin| ConnectorPlugin::Source(*plugin)),
+                    .map(|plugin| ConnectorPlugin::Source(plugin.clone())),
             )
     }
 
@@ -256,8 +251,8 @@ impl Plugins {
     pub fn converter(&self, name: &str) -> Option<ConverterPlugin> {
         self.converters
             .iter()
-            .find(|plugin| is_named(plugin.class, "Converter", name))
-            .copied()
+            .find(|plugin| is_named(&plugin.class, "Converter", name))
+            .cloned()
     }
 
     /// Finds a header converter by class name or alias.
@@ -265,26 +260,26 @@ impl Plugins {
         self.header_converters
             .iter()
             .find(|plugin| {
-                is_named(plugin.class, "HeaderConverter", name)
-                    || is_named(plugin.class, "Converter", name)
+                is_named(&plugin.class, "HeaderConverter", name)
+                    || is_named(&plugin.class, "Converter", name)
             })
-            .copied()
+            .cloned()
     }
 
     /// Finds a transformation by class name or alias.
     pub fn transformation(&self, name: &str) -> Option<TransformationPlugin> {
         self.transformations
             .iter()
-            .find(|plugin| is_named(plugin.class, "Transformation", name))
-            .copied()
+            .find(|plugin| is_named(&plugin.class, "Transformation", name))
+            .cloned()
     }
 
     /// Finds a predicate by class name or alias.
     pub fn predicate(&self, name: &str) -> Option<PredicatePlugin> {
         self.predicates
             .iter()
-            .find(|plugin| is_named(plugin.class, "Predicate", name))
-            .copied()
+            .find(|plugin| is_named(&plugin.class, "Predicate", name))
+            .cloned()
     }
 
     /// Class names of all plugins of a kind, sorted.
@@ -305,27 +300,27 @@ impl Plugins {
         let sinks = self
             .sinks
             .iter()
-            .map(move |p| info(p.class, PluginType::Sink, p.version));
+            .map(move |p| info(&p.class, PluginType::Sink, &p.version));
         let sources = self
             .sources
             .iter()
-            .map(move |p| info(p.class, PluginType::Source, p.version));
+            .map(move |p| info(&p.class, PluginType::Source, &p.version));
         let transformations = self
             .transformations
             .iter()
-            .map(move |p| info(p.class, PluginType::Transformation, p.version));
+            .map(move |p| info(&p.class, PluginType::Transformation, &p.version));
         let predicates = self
             .predicates
             .iter()
-            .map(move |p| info(p.class, PluginType::Predicate, p.version));
+            .map(move |p| info(&p.class, PluginType::Predicate, &p.version));
         let converters = self
             .converters
             .iter()
-            .map(move |p| info(p.class, PluginType::Converter, p.version));
+            .map(move |p| info(&p.class, PluginType::Converter, &p.version));
         let header_converters = self
             .header_converters
             .iter()
-            .map(move |p| info(p.class, PluginType::HeaderConverter, p.version));
+            .map(move |p| info(&p.class, PluginType::HeaderConverter, &p.version));
         sinks
             .chain(sources)
             .chain(transformations)

@@ -367,7 +367,7 @@ fn suggestions(
         ConverterSuggestion {
             classes: plugins.classes(kind),
             worker_class,
-            version: version.map(str::to_owned),
+            version: version.map(|version| version.to_string()),
         }
     };
     Suggestions {

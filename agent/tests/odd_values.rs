@@ -13,13 +13,13 @@ use sluice_agent::plugins::{ConnectorPlugin, Plugins};
 use sluice_agent::validation::validate;
 use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::ConfigDef;
-use sluice_api::testing::TestContext;
 use sluice_api::{
     ConnectRecord, Converter, ConverterType, MapValue, Props, RecordOrigin, SchemaBuilder, Struct,
     TimestampType, TopicPartition, Value, schemas,
 };
 use sluice_protocol::ConfigMap;
 use sluice_protocol::rest::PluginType;
+use sluice_toolkit::testing::TestContext;
 
 /// What users and programs put where a value was wanted.
 fn odd_values() -> Vec<String> {
@@ -220,23 +220,27 @@ fn converters_take_or_refuse_every_value_and_every_text() {
 /// Whatever passes validation is started, as the worker would, and may fail then.
 async fn start(plugin: &ConnectorPlugin, config: &Props) {
     let mut connector = plugin.new_connector();
-    let context = Arc::new(TestContext {
-        assignment: vec![TopicPartition::new("t", 0)],
-        ..TestContext::new(config.clone())
-    });
     let limit = Duration::from_millis(300);
+    let context = Arc::new(TestContext::new(config.clone()));
+    let Ok(Ok(())) = tokio::time::timeout(limit, connector.start(context, config)).await else {
+        return;
+    };
     let Ok(Ok(configs)) = tokio::time::timeout(limit, connector.task_configs(3)).await else {
         return;
     };
-    let Some(task) = configs.first() else { return };
+    let Some(task) = configs.into_iter().next() else {
+        return;
+    };
+    let context = Arc::new(TestContext {
+        assignment: vec![TopicPartition::new("t", 0)],
+        ..TestContext::new(task)
+    });
     match plugin {
         ConnectorPlugin::Source(plugin) => {
-            let mut source = (plugin.new_task)();
-            let _ = tokio::time::timeout(limit, source.start(context, task)).await;
+            let _ = tokio::time::timeout(limit, (plugin.start_task)(context)).await;
         }
         ConnectorPlugin::Sink(plugin) => {
-            let mut sink = (plugin.new_task)();
-            let _ = tokio::time::timeout(limit, sink.start(context, task)).await;
+            let _ = tokio::time::timeout(limit, (plugin.start_task)(context)).await;
         }
     }
 }

@@ -24,12 +24,14 @@ use sluice_agent::worker::task_context::{
 use sluice_agent::worker::transformation_chain::{TransformationChain, TransformationStage};
 use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::Props;
+use sluice_api::plugin::{StartSinkTask, StartSourceTask};
 use sluice_api::{
     ConnectError, ConnectRecord, RecordOrigin, Result, SinkOffsets, SinkRecord, SinkTask,
-    SinkTaskContext, SourceOffset, SourcePartition, SourceRecord, SourceTask, SourceTaskContext,
-    TopicPartition, Transformation, Value, async_trait, schemas,
+    SourceOffset, SourcePartition, SourceRecord, SourceTask, TopicPartition, Transformation, Value,
+    async_trait, schemas,
 };
 use sluice_protocol::{ConnectorName, ConnectorTaskId, JsonObject, TargetState};
+use sluice_toolkit::testing::{sink_task_of, source_task_of};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -270,16 +272,16 @@ impl Setup {
         (context, running)
     }
 
-    fn source(self, task: Box<dyn SourceTask>, store: &Arc<MemoryOffsets>) -> Running {
+    fn source(self, start: StartSourceTask, store: &Arc<MemoryOffsets>) -> Running {
         let (context, mut running) = self.context();
-        let run = SourceTaskLoop::new(context, task, stores(store.clone()), Arc::default(), None);
+        let run = SourceTaskLoop::new(context, start, stores(store.clone()), Arc::default(), None);
         running.handle = tokio::spawn(run.run());
         running
     }
 
-    fn sink(self, task: Box<dyn SinkTask>) -> Running {
+    fn sink(self, start: StartSinkTask) -> Running {
         let (context, mut running) = self.context();
-        let run = SinkTaskLoop::new(context, task, Arc::<ProducerPool>::default());
+        let run = SinkTaskLoop::new(context, start, Arc::<ProducerPool>::default());
         running.handle = tokio::spawn(run.run());
         running
     }
@@ -319,13 +321,17 @@ struct CollectingSink {
     gate: Option<Arc<tokio::sync::Semaphore>>,
 }
 
+fn started(sink: CollectingSink) -> StartSinkTask {
+    let seen = sink.seen.clone();
+    let start = sink_task_of(sink);
+    Arc::new(move |context| {
+        seen.event("start");
+        start(context)
+    })
+}
+
 #[async_trait]
 impl SinkTask for CollectingSink {
-    async fn start(&mut self, _context: Arc<dyn SinkTaskContext>, _props: &Props) -> Result<()> {
-        self.seen.event("start");
-        Ok(())
-    }
-
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.seen.event(&format!("open {}", partitions.len()));
         Ok(())
@@ -362,7 +368,7 @@ impl SinkTask for CollectingSink {
         Ok(())
     }
 
-    async fn stop(&mut self) -> Result<()> {
+    async fn stop(self: Box<Self>) -> Result<()> {
         self.seen.event("stop");
         Ok(())
     }
@@ -377,7 +383,7 @@ async fn produce(bootstrap: &str, topic: &str, prefix: &str, count: usize, extra
     let mut props = vec![("file", path.to_str().unwrap()), ("topic", topic)];
     props.extend_from_slice(extra);
     let running = Setup::new(bootstrap, &unique("produce"), &props)
-        .source((sluice_connector_file::SOURCE.new_task)(), &Arc::default());
+        .source(sluice_connector_file::source().start_task, &Arc::default());
     let metrics = running.metrics.clone();
     let heard = running.heard.clone();
     eventually("records written", || {
@@ -413,7 +419,7 @@ async fn a_source_commits_what_was_written_and_resumes_after_it() {
             &connector,
             &[("file", &file), ("topic", &topic)],
         )
-        .source((sluice_connector_file::SOURCE.new_task)(), &store)
+        .source(sluice_connector_file::source().start_task, &store)
     };
     let running = start();
     let metrics = running.metrics.clone();
@@ -450,7 +456,7 @@ async fn a_source_commits_what_was_written_and_resumes_after_it() {
         ..CollectingSink::default()
     };
     let running =
-        Setup::new(&bootstrap, &unique("check"), &[("topics", &topic)]).sink(Box::new(sink));
+        Setup::new(&bootstrap, &unique("check"), &[("topics", &topic)]).sink(started(sink));
     eventually("5100 records", || seen.count() >= 5100).await;
     running.stop().await;
     let mut expected = names("a", 0..5000);
@@ -476,7 +482,7 @@ async fn a_sink_commits_at_its_stop_and_resumes_after_it() {
         };
         let mut setup = Setup::new(&bootstrap, &connector, &[("topics", &topic)]);
         setup.flush_interval = Duration::from_secs(60);
-        let running = setup.sink(Box::new(sink));
+        let running = setup.sink(started(sink));
         eventually("records", || seen.count() >= count).await;
         let metrics = running.metrics.clone();
         running.stop().await;
@@ -510,8 +516,7 @@ async fn a_refused_batch_is_put_again_and_offsets_wait_for_it() {
         refuse: 2,
         ..CollectingSink::default()
     };
-    let running =
-        Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(Box::new(sink));
+    let running = Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(started(sink));
     eventually("records", || seen.count() >= 100).await;
     produce(&bootstrap, &topic, "b", 10, &[]).await;
     eventually("records after the pause", || seen.count() >= 110).await;
@@ -554,7 +559,7 @@ async fn the_end_of_a_partition_grows_while_a_task_refuses_or_hangs() {
         let topic = unique("t");
         produce(&bootstrap, &topic, "a", 10, &[]).await;
         let props = [("topics", topic.as_str())];
-        let running = Setup::new(&bootstrap, &unique("snk"), &props).sink(Box::new(sink));
+        let running = Setup::new(&bootstrap, &unique("snk"), &props).sink(started(sink));
         eventually("the first end", || end_of(&running) == Some(10)).await;
         all.push((topic, running));
     }
@@ -580,8 +585,7 @@ async fn a_failed_put_fails_the_task_alone_with_its_causes() {
         poison: Some("a000005"),
         ..CollectingSink::default()
     };
-    let running =
-        Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(Box::new(sink));
+    let running = Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]).sink(started(sink));
     let heard = running.heard.clone();
     eventually("failure", || heard.has("failure")).await;
     let failure = heard.all().pop().unwrap();
@@ -627,7 +631,7 @@ async fn tasks_that_come_and_go_neither_lose_nor_repeat() {
                 ],
             );
             setup.task = task;
-            setup.sink(Box::new(sink))
+            setup.sink(started(sink))
         };
         let first = start(0);
         eventually("some records", || seen.count() >= 500).await;
@@ -664,7 +668,7 @@ async fn pause_and_resume_are_reported_and_obeyed() {
     };
     let mut setup = Setup::new(&bootstrap, &unique("snk"), &[("topics", &topic)]);
     setup.target = TargetState::Paused;
-    let running = setup.sink(Box::new(sink));
+    let running = setup.sink(started(sink));
     let heard = running.heard.clone();
     eventually("paused", || heard.has("pause")).await;
     assert!(
@@ -701,15 +705,14 @@ async fn topics_are_found_by_pattern_and_when_created_later() {
     };
     let pattern = format!("{prefix}-(one|two)");
     let by_pattern =
-        Setup::new(&bootstrap, &unique("snk"), &[("topics.regex", &pattern)]).sink(Box::new(sink));
+        Setup::new(&bootstrap, &unique("snk"), &[("topics.regex", &pattern)]).sink(started(sink));
     let later = unique("later");
     let seen_later = Arc::new(Seen::default());
     let sink = CollectingSink {
         seen: seen_later.clone(),
         ..CollectingSink::default()
     };
-    let by_name =
-        Setup::new(&bootstrap, &unique("snk"), &[("topics", &later)]).sink(Box::new(sink));
+    let by_name = Setup::new(&bootstrap, &unique("snk"), &[("topics", &later)]).sink(started(sink));
     eventually("records of the first topic", || seen.count() >= 10).await;
     produce(&bootstrap, &later, "c", 10, &[]).await;
     eventually("records of the later topic", || seen_later.count() >= 10).await;
@@ -725,10 +728,6 @@ struct ScriptedSource {
 
 #[async_trait]
 impl SourceTask for ScriptedSource {
-    async fn start(&mut self, _context: Arc<dyn SourceTaskContext>, _props: &Props) -> Result<()> {
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         let Some(next) = self.script.pop() else {
             assert!(!self.panics, "out of lines");
@@ -767,7 +766,7 @@ async fn a_panic_fails_the_task_and_commits_what_came_before() {
         ]),
         panics: true,
     };
-    let running = Setup::new(&bootstrap, &unique("src"), &[]).source(Box::new(task), &store);
+    let running = Setup::new(&bootstrap, &unique("src"), &[]).source(source_task_of(task), &store);
     let heard = running.heard.clone();
     eventually("failure", || heard.has("failure")).await;
     assert!(
@@ -840,7 +839,7 @@ async fn dropped_and_tolerated_records_leave_no_offset_and_others_go_on() {
             ],
         );
         setup.transformations = marking();
-        let running = setup.source(Box::new(task), &store);
+        let running = setup.source(source_task_of(task), &store);
         let (heard, metrics) = (running.heard.clone(), running.metrics.clone());
         if tolerance == "all" {
             eventually("both written", || metrics.records_out.get() == 2).await;
@@ -889,7 +888,7 @@ async fn records_that_are_too_large_fail_the_task_or_are_skipped_as_configured()
             &unique("src"),
             &[("errors.tolerance", tolerance)],
         )
-        .source(Box::new(task), &store);
+        .source(source_task_of(task), &store);
         let (heard, metrics) = (running.heard.clone(), running.metrics.clone());
         if tolerance == "all" {
             eventually("the offset moves past", || {

@@ -5,14 +5,13 @@
 //! may follow each other several times on one instance (pause and resume).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Props;
-use crate::error::{ConnectError, Result};
+use crate::error::{ConnectError, KeyFault, Result};
 use crate::record::{SourceOffset, SourcePartition, TopicPartition};
 
 /// What the runtime offers a running connector.
@@ -55,31 +54,6 @@ pub enum ExactlyOnceSupport {
     Supported,
     /// It can't.
     Unsupported,
-}
-
-/// A fault found by [`Connector::validate`], shown at a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyFault {
-    /// Key.
-    pub key: String,
-    /// Message for the user, without the value of passwords.
-    pub message: String,
-}
-
-impl KeyFault {
-    /// `KEY: WHY`, shown at the key.
-    pub fn new(key: &str, why: impl fmt::Display) -> Self {
-        Self {
-            key: key.to_owned(),
-            message: format!("{key}: {why}"),
-        }
-    }
-}
-
-impl From<KeyFault> for ConnectError {
-    fn from(fault: KeyFault) -> Self {
-        Self::config(fault.message)
-    }
 }
 
 /// A connector.

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::config::Props;
+use crate::data::schema::{Schema, SchemaAndValue};
+use crate::data::value::Value;
 use crate::error::Result;
-use crate::schema::{Schema, SchemaAndValue};
-use crate::value::Value;
 
 /// What a converter is used for (`converter.type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::ConfigError;
+use sluice_jvm_text::Exception;
 
 /// Result of plugin methods.
 pub type Result<T, E = ConnectError> = std::result::Result<T, E>;
@@ -111,6 +111,15 @@ pub struct ConnectError {
     message: String,
     #[source]
     cause: Option<Arc<ConnectError>>,
+    foreign: Option<Arc<Foreign>>,
+}
+
+/// What an exception of another language says of itself.
+#[derive(Debug)]
+struct Foreign {
+    class: Box<str>,
+    /// With its frames and causes.
+    trace: Box<str>,
 }
 
 macro_rules! constructors {
@@ -131,6 +140,33 @@ impl ConnectError {
             kind,
             message: message.into(),
             cause: None,
+            foreign: None,
+        }
+    }
+
+    /// An exception of a plugin that is not written in Rust: its full class name, its message, and its stack
+    /// trace with all causes, as Java prints it. `kind` alone decides about retries.
+    ///
+    /// ```
+    /// use sluice_api::{ConnectError, ErrorKind};
+    ///
+    /// let trace = "com.example.Down: not now\n\tat com.example.Task.poll(Task.java:7)\n";
+    /// let error = ConnectError::foreign(ErrorKind::Retriable, "com.example.Down", "not now", trace);
+    /// assert!(error.is_retriable());
+    /// assert_eq!(error.class_name(), "com.example.Down");
+    /// assert_eq!(error.trace(), trace);
+    /// ```
+    #[must_use]
+    pub fn foreign(
+        kind: ErrorKind,
+        class: impl Into<Box<str>>,
+        message: impl Into<String>,
+        trace: impl Into<Box<str>>,
+    ) -> Self {
+        let (class, trace) = (class.into(), trace.into());
+        Self {
+            foreign: Some(Arc::new(Foreign { class, trace })),
+            ..Self::new(kind, message)
         }
     }
 
@@ -168,11 +204,19 @@ impl ConnectError {
         self
     }
 
-    /// With another message.
+    /// With all its texts changed: messages, those of its causes too, and traces of foreign exceptions.
     #[must_use]
-    pub fn map_message(mut self, change: impl FnOnce(&str) -> String) -> Self {
-        self.message = change(&self.message);
-        self
+    pub fn map_texts(&self, change: &dyn Fn(&str) -> String) -> Self {
+        let foreign = self.foreign.as_ref().map(|foreign| Foreign {
+            class: foreign.class.clone(),
+            trace: change(&foreign.trace).into(),
+        });
+        Self {
+            kind: self.kind,
+            message: change(&self.message),
+            cause: self.cause().map(|cause| Arc::new(cause.map_texts(change))),
+            foreign: foreign.map(Arc::new),
+        }
     }
 
     /// Kind, which decides about retries.
@@ -208,10 +252,14 @@ impl ConnectError {
         )
     }
 
-    /// Full name of the Java class that Kafka Connect would show.
+    /// Full name of the exception's class, in Java's or, for an error of this program, the one that Kafka
+    /// Connect would show.
     #[must_use]
-    pub fn class_name(&self) -> &'static str {
-        self.kind.class_name()
+    pub fn class_name(&self) -> &str {
+        match &self.foreign {
+            Some(foreign) => &foreign.class,
+            None => self.kind.class_name(),
+        }
     }
 
     /// The innermost cause, or the error itself.
@@ -224,24 +272,32 @@ impl ConnectError {
         error
     }
 
-    /// Text in the shape of a Java stack trace without frames: `class: message`, then `Caused by: ` lines.
+    /// Text in the shape of a Java stack trace: `class: message`, then `Caused by: ` lines. Foreign exceptions
+    /// have their own, with frames.
     ///
     /// Goes into the `trace` of status records. The number of causes shown is capped.
     #[must_use]
     pub fn trace(&self) -> String {
         use fmt::Write as _;
         const MAX_CAUSES: usize = 32;
-        let mut text = format!("{}: {}\n", self.class_name(), self.message);
-        let mut next = self.cause();
-        let mut count = 0;
-        while let Some(cause) = next {
-            if count == MAX_CAUSES {
+        let mut text = String::new();
+        let (mut next, mut count) = (Some(self), 0);
+        while let Some(error) = next {
+            if count > MAX_CAUSES {
                 text.push_str("...\n");
                 break;
             }
+            if count > 0 {
+                text.push_str("Caused by: ");
+            }
+            if let Some(foreign) = &error.foreign {
+                text.push_str(foreign.trace.trim_end());
+                text.push('\n');
+                break;
+            }
             // Writing to a String can't fail.
-            let _ = writeln!(text, "Caused by: {}: {}", cause.class_name(), cause.message);
-            next = cause.cause();
+            let _ = writeln!(text, "{}: {}", error.class_name(), error.message);
+            next = error.cause();
             count += 1;
         }
         text
@@ -254,9 +310,69 @@ impl From<std::io::Error> for ConnectError {
     }
 }
 
+/// The exception that Java's class throws, but for an expression of a configuration that does not compile.
+impl From<Exception> for ConnectError {
+    fn from(exception: Exception) -> Self {
+        let kind = match &exception {
+            Exception::IllegalArgument(_) => ErrorKind::IllegalArgument,
+            Exception::IndexOutOfBounds(_) => ErrorKind::IndexOutOfBounds,
+            Exception::NumberFormat(_) => ErrorKind::Data,
+            Exception::PatternSyntax(_) => ErrorKind::Config,
+            Exception::TooManySteps(_) => ErrorKind::Connect,
+        };
+        Self::new(kind, exception.to_string())
+    }
+}
+
 impl From<ConfigError> for ConnectError {
     fn from(error: ConfigError) -> Self {
         Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
+/// A fault of a configuration, with Kafka's text (`org.apache.kafka.common.config.ConfigException`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+impl ConfigError {
+    /// `Invalid value V for configuration K: WHY`.
+    pub fn invalid(name: &str, value: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self(format!(
+            "Invalid value {value} for configuration {name}: {why}"
+        ))
+    }
+
+    /// `Missing required configuration "K" which has no default value.`
+    pub fn missing(name: &str) -> Self {
+        Self(format!(
+            "Missing required configuration \"{name}\" which has no default value."
+        ))
+    }
+}
+
+/// A fault found by [`Connector::validate`](crate::Connector::validate), shown at a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFault {
+    /// Key.
+    pub key: String,
+    /// Message for the user, without the value of passwords.
+    pub message: String,
+}
+
+impl KeyFault {
+    /// `KEY: WHY`, shown at the key.
+    pub fn new(key: &str, why: impl fmt::Display) -> Self {
+        Self {
+            key: key.to_owned(),
+            message: format!("{key}: {why}"),
+        }
+    }
+}
+
+impl From<KeyFault> for ConnectError {
+    fn from(fault: KeyFault) -> Self {
+        Self::config(fault.message)
     }
 }
 
@@ -275,6 +391,23 @@ mod tests {
              Caused by: org.apache.kafka.common.errors.SerializationException: worse\n"
         );
         assert_eq!(error.root_cause().message(), "worse");
+    }
+
+    #[test]
+    fn a_foreign_exception_keeps_its_frames_behind_what_it_caused() {
+        let trace = "java.lang.IllegalStateException: failing at 2\n\tat A.b(A.java:1)\nCaused by: java.lang.Error: root\n";
+        let class = "java.lang.IllegalStateException";
+        let foreign = ConnectError::foreign(ErrorKind::Connect, class, "failing at 2", trace);
+        let error = ConnectError::connect("tolerance exceeded").caused_by(foreign);
+        assert_eq!(
+            error.trace(),
+            format!(
+                "org.apache.kafka.connect.errors.ConnectException: tolerance exceeded\nCaused by: {trace}"
+            )
+        );
+        assert_eq!(error.root_cause().class_name(), class);
+        let hidden = error.map_texts(&|text| text.replace("at 2", "at [hidden]"));
+        assert!(!hidden.trace().contains("at 2") && hidden.trace().contains("A.java:1"));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::config::ConfigError;
-use crate::connector::KeyFault;
+use crate::error::ConfigError;
+use crate::error::KeyFault;
 
 /// The worker's key of folders.
 pub const FILE_ROOTS: &str = "sluice.file.roots";

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
+use crate::data::schema::{Schema, SchemaAndValue};
+use crate::data::value::Value;
 use crate::error::{ConnectError, Result};
-use crate::schema::{Schema, SchemaAndValue};
-use crate::value::Value;
 
 /// A name that lives as long as the process, so that cloning it costs nothing, not even a shared counter.
 ///
@@ -594,7 +594,7 @@ pub struct RawRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::schemas;
+    use crate::data::schema::schemas;
 
     #[test]
     fn source_partitions_are_equal_as_maps_are() {

@@ -1,6 +1,7 @@
 //! Sink tasks: they take records from the runtime and write them to an external system.
 //!
-//! Order: `start`, then `open`, `put` and `pre_commit` as partitions and records come, `close` when
+//! A task comes into being by starting ([`StartSinkTask`](crate::plugin::StartSinkTask)), so there is none
+//! that is not started. Order: `open`, `put` and `pre_commit` as partitions and records come, `close` when
 //! partitions go, then `stop`. All calls come one after another from one tokio task.
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ParsedConfig, Props};
+use crate::config::Props;
 use crate::error::{ConnectError, Result};
 use crate::reach::Reach;
 use crate::record::{OffsetAndMetadata, SinkRecord, TopicPartition};
@@ -71,15 +72,9 @@ pub trait ErrantRecordReporter: Send + Sync {
     ) -> Result<BoxFuture<'static, Result<()>>>;
 }
 
-/// A sink task.
+/// A sink task that runs.
 #[async_trait]
 pub trait SinkTask: Send {
-    /// Prepares for `open` and `put`.
-    ///
-    /// # Errors
-    /// Any error makes the task FAILED; `stop` is still called.
-    async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()>;
-
     /// Partitions were newly assigned.
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let _ = partitions;
@@ -112,98 +107,11 @@ pub trait SinkTask: Send {
         Ok(())
     }
 
-    /// Ends the task.
-    async fn stop(&mut self) -> Result<()> {
+    /// Ends the task, after the last `put` and the last commit.
+    ///
+    /// # Errors
+    /// Logged: the task has ended all the same.
+    async fn stop(self: Box<Self>) -> Result<()> {
         Ok(())
-    }
-}
-
-/// Reports a bad record, the error naming it by topic, partition and offset. The future ends when the report
-/// is written.
-///
-/// # Errors
-/// The error itself if nobody takes reports; errors are not tolerated.
-pub fn report(
-    reporter: Option<&dyn ErrantRecordReporter>,
-    record: &SinkRecord,
-    error: &ConnectError,
-) -> Result<BoxFuture<'static, Result<()>>> {
-    let error = ConnectError::new(
-        error.kind(),
-        format!(
-            "record {}-{}@{}: {}",
-            record.original_topic,
-            record.original_kafka_partition,
-            record.original_kafka_offset,
-            error.message()
-        ),
-    );
-    match reporter {
-        Some(reporter) => reporter.report(record, error),
-        None => Err(error),
-    }
-}
-
-/// Counts failed attempts, for the keys `max.retries` and `retry.backoff.ms` of most sinks.
-#[derive(Debug, Clone)]
-pub struct Retries {
-    most: u32,
-    backoff: Duration,
-    failed: u32,
-}
-
-impl Retries {
-    /// As a configuration says, whose definition has both keys, of type INT.
-    #[must_use]
-    pub fn of(config: &ParsedConfig) -> Self {
-        let backoff = u64::try_from(config.int("retry.backoff.ms")).unwrap_or_default();
-        Self {
-            most: u32::try_from(config.int("max.retries")).unwrap_or_default(),
-            backoff: Duration::from_millis(backoff),
-            failed: 0,
-        }
-    }
-
-    /// Whether the attempt under way is the last one.
-    #[must_use]
-    pub fn is_last(&self) -> bool {
-        self.failed >= self.most
-    }
-
-    /// An attempt was successful; the next one is the first again.
-    pub fn succeeded(&mut self) {
-        self.failed = 0;
-    }
-
-    /// What `put` answers after a failed attempt: the error as it is, whose repetition waits for the backoff,
-    /// or one that is not retriable when no attempt is left.
-    #[must_use]
-    pub fn failed(&mut self, error: ConnectError, context: &dyn SinkTaskContext) -> ConnectError {
-        self.failed_for(error, Duration::ZERO, context)
-    }
-
-    /// The same for a system that says how long to wait: the backoff is at least `pause`.
-    #[must_use]
-    pub fn failed_for(
-        &mut self,
-        error: ConnectError,
-        pause: Duration,
-        context: &dyn SinkTaskContext,
-    ) -> ConnectError {
-        if !error.is_retriable() {
-            return error;
-        }
-        self.failed += 1;
-        if self.failed > self.most {
-            let most = self.most;
-            let text = format!(
-                "gave up after {} attempts (max.retries={most})",
-                self.failed
-            );
-            return ConnectError::connect(text).caused_by(error);
-        }
-        tracing::warn!(attempt = self.failed, "{}", error.message());
-        context.timeout(self.backoff.max(pause));
-        error
     }
 }

@@ -1,7 +1,8 @@
 //! Source tasks: they read an external system and hand records to the runtime.
 //!
-//! Order: `start`, then `poll` again and again with `commit` in between, then `stop`. All calls come one
-//! after another from one tokio task; a long computation should give way now and then.
+//! A task comes into being by starting ([`StartSourceTask`](crate::plugin::StartSourceTask)), so there is
+//! none that is not started. Order: `poll` again and again with `commit` in between, then `stop`. All calls
+//! come one after another from one tokio task; a long computation should give way now and then.
 
 use std::sync::Arc;
 
@@ -55,15 +56,9 @@ pub struct CommittedRecord {
     pub metadata: Option<RecordMetadata>,
 }
 
-/// A source task.
+/// A source task that runs.
 #[async_trait]
 pub trait SourceTask: Send {
-    /// Prepares for `poll`.
-    ///
-    /// # Errors
-    /// Any error makes the task FAILED; `stop` is still called.
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()>;
-
     /// The next records; `None` if there are none at the moment.
     ///
     /// The task paces itself: it waits for data, but no longer than about a second, and returns at once when
@@ -93,7 +88,10 @@ pub trait SourceTask: Send {
     }
 
     /// Ends the task, after the last `poll` and the last commit.
-    async fn stop(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Logged: the task has ended all the same.
+    async fn stop(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }

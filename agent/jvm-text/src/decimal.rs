@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use num_bigint::{BigInt, Sign};
 
-use crate::error::{ConnectError, Result};
-use crate::java_number;
+use crate::{Exception, number};
 
 /// Exponents beyond this are refused: they would make texts and integers of any length from a few bytes.
 const MAX_EXPONENT: i64 = 100_000;
@@ -168,11 +167,11 @@ impl fmt::Display for Decimal {
 
 /// Reads what `new BigDecimal(String)` reads: `1`, `+1.50`, `.5`, `1e-3`, with the digits of any script.
 impl FromStr for Decimal {
-    type Err = ConnectError;
+    type Err = Exception;
 
-    fn from_str(text: &str) -> Result<Self> {
-        let bad = || ConnectError::data(format!("not a decimal number: {text:.100}"));
-        let text = &*java_number::ascii_digits(text);
+    fn from_str(text: &str) -> Result<Self, Exception> {
+        let bad = || Exception::NumberFormat(format!("not a decimal number: {text:.100}"));
+        let text = &*number::ascii_digits(text);
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => {
                 let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);

@@ -10,7 +10,9 @@
 //! (`\p{javaLowerCase}`); they are refused. So is a back reference to a group that is not there, which never
 //! matches in Java.
 
-use crate::error::{ConnectError, ErrorKind, Result};
+use crate::Exception;
+
+type Result<T> = std::result::Result<T, Exception>;
 use fancy_regex::Regex;
 
 /// A compiled expression.
@@ -34,11 +36,11 @@ impl JavaRegex {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// `ConfigException` with the engine's words.
+    /// [`Exception::PatternSyntax`] with the engine's words.
     pub fn new(pattern: &str) -> Result<Self> {
         let translated = translate(pattern);
         let compile = |pattern: &str| {
-            Regex::new(pattern).map_err(|error| ConnectError::config(error.to_string()))
+            Regex::new(pattern).map_err(|error| Exception::PatternSyntax(error.to_string()))
         };
         // Alone first, so that a parenthesis too many can't close the group put around it.
         let first = compile(&translated)?;
@@ -88,12 +90,12 @@ impl JavaRegex {
     }
 }
 
-fn too_hard(error: &fancy_regex::Error) -> ConnectError {
-    ConnectError::connect(format!("regular expression: {error}"))
+fn too_hard(error: &fancy_regex::Error) -> Exception {
+    Exception::TooManySteps(error.to_string())
 }
 
-fn illegal(message: impl Into<String>) -> ConnectError {
-    ConnectError::new(ErrorKind::IllegalArgument, message)
+fn illegal(message: impl Into<String>) -> Exception {
+    Exception::IllegalArgument(message.into())
 }
 
 fn expand(
@@ -164,10 +166,7 @@ fn group_number(groups: usize, rest: &mut std::str::Chars<'_>) -> Result<usize> 
             break;
         }
         if longer >= groups {
-            return Err(ConnectError::new(
-                ErrorKind::IndexOutOfBounds,
-                format!("No group {longer}"),
-            ));
+            return Err(Exception::IndexOutOfBounds(format!("No group {longer}")));
         }
         number = longer;
         first = false;
@@ -310,7 +309,7 @@ mod tests {
         assert_eq!(routed("(a)(b)", "$2$11", "ab"), "ba1");
         let regex = JavaRegex::new("(a)").unwrap();
         assert_eq!(
-            regex.replace_first("a", "$2").unwrap_err().message(),
+            regex.replace_first("a", "$2").unwrap_err().to_string(),
             "No group 2"
         );
         assert!(regex.replace_first("a", "$").is_err());

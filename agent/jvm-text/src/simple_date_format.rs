@@ -6,8 +6,8 @@
 //! `Z`, offsets, and the abbreviations of North America and central Europe; others do not match, where Java
 //! looks into its names of zones.
 
-use crate::error::{ConnectError, ErrorKind, Result};
-use crate::java_calendar::{Date, days_in_week_year};
+use crate::Exception;
+use crate::calendar::{Date, days_in_week_year};
 
 mod reading;
 
@@ -128,8 +128,8 @@ impl SimpleDateFormat {
     ///
     /// # Errors
     /// `IllegalArgumentException` with Java's message: a letter that is not known, a quote that does not end.
-    pub fn new(pattern: &str) -> Result<Self> {
-        let illegal = |message: String| ConnectError::new(ErrorKind::IllegalArgument, message);
+    pub fn new(pattern: &str) -> Result<Self, Exception> {
+        let illegal = Exception::IllegalArgument;
         let mut items: Vec<Item> = Vec::new();
         let mut chars = pattern.chars().peekable();
         while let Some(c) = chars.next() {
@@ -453,7 +453,7 @@ mod tests {
             ("XXXX", "invalid ISO 8601 format: length=4"),
         ] {
             assert_eq!(
-                SimpleDateFormat::new(pattern).unwrap_err().message(),
+                SimpleDateFormat::new(pattern).unwrap_err().to_string(),
                 message
             );
         }

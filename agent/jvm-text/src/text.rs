@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::java_calendar::Date;
+use crate::calendar::Date;
 
 /// Longest text of a double: sign, 17 digits, point, `E-`, three digits.
 const MAX_LEN: usize = 32;

@@ -28,7 +28,7 @@ fn transformation((class, config): (&str, &[(&str, &str)])) -> Box<dyn Transform
     let class = format!("org.apache.kafka.connect.transforms.{class}");
     let plugin = sluice_plugins::transforms::transformations()
         .into_iter()
-        .find(|plugin| plugin.class == class)
+        .find(|plugin| *plugin.class == *class)
         .unwrap_or_else(|| panic!("no {class}"));
     let props = config
         .iter()

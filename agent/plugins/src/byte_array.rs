@@ -13,20 +13,18 @@ use sluice_api::{
 const CLASS: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 
 /// Descriptor for keys and values.
-pub const PLUGIN: ConverterPlugin = ConverterPlugin {
-    class: CLASS,
-    version: KAFKA_VERSION,
-    config_def,
-    new: || Box::new(ByteArrayConverter),
-};
+pub fn plugin() -> ConverterPlugin {
+    ConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
+        Box::new(ByteArrayConverter)
+    })
+}
 
 /// Descriptor for headers.
-pub const HEADER_PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
-    class: CLASS,
-    version: KAFKA_VERSION,
-    config_def,
-    new: || Box::new(ByteArrayConverter),
-};
+pub fn header_plugin() -> HeaderConverterPlugin {
+    HeaderConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
+        Box::new(ByteArrayConverter)
+    })
+}
 
 fn config_def() -> ConfigDef {
     ConfigDef::new().define(crate::converter_type_key())

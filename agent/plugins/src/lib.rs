@@ -30,14 +30,14 @@ pub const CONFLUENT_VERSION: &str = "8.1.0";
 #[must_use]
 pub fn converters() -> Vec<ConverterPlugin> {
     let mut all = vec![
-        json::PLUGIN,
-        string::PLUGIN,
-        byte_array::PLUGIN,
-        avro::PLUGIN,
-        json_schema::PLUGIN,
-        protobuf::PLUGIN,
+        json::plugin(),
+        string::plugin(),
+        byte_array::plugin(),
+        avro::plugin(),
+        json_schema::plugin(),
+        protobuf::plugin(),
     ];
-    all.extend(number::PLUGINS);
+    all.extend(number::plugins());
     all
 }
 
@@ -45,12 +45,12 @@ pub fn converters() -> Vec<ConverterPlugin> {
 #[must_use]
 pub fn header_converters() -> Vec<HeaderConverterPlugin> {
     let mut all = vec![
-        simple_header::PLUGIN,
-        json::HEADER_PLUGIN,
-        string::HEADER_PLUGIN,
-        byte_array::HEADER_PLUGIN,
+        simple_header::plugin(),
+        json::header_plugin(),
+        string::header_plugin(),
+        byte_array::header_plugin(),
     ];
-    all.extend(number::HEADER_PLUGINS);
+    all.extend(number::header_plugins());
     all
 }
 

@@ -70,36 +70,16 @@ macro_rules! number_converters {
         )*
 
         /// Descriptors for keys and values.
-        pub const PLUGINS: [ConverterPlugin; 6] = [
-            $(ConverterPlugin {
-                class: $class,
-                version: KAFKA_VERSION,
-                config_def,
-                new: || Box::new($converter),
-            },)*
-            ConverterPlugin {
-                class: BOOLEAN_CLASS,
-                version: KAFKA_VERSION,
-                config_def,
-                new: || Box::new(BooleanConverter),
-            },
-        ];
+        pub fn plugins() -> [ConverterPlugin; 6] { [
+            $(ConverterPlugin::of($class, KAFKA_VERSION, config_def, || Box::new($converter)),)*
+            ConverterPlugin::of(BOOLEAN_CLASS, KAFKA_VERSION, config_def, || Box::new(BooleanConverter)),
+        ] }
 
         /// Descriptors for headers.
-        pub const HEADER_PLUGINS: [HeaderConverterPlugin; 6] = [
-            $(HeaderConverterPlugin {
-                class: $class,
-                version: KAFKA_VERSION,
-                config_def,
-                new: || Box::new($converter),
-            },)*
-            HeaderConverterPlugin {
-                class: BOOLEAN_CLASS,
-                version: KAFKA_VERSION,
-                config_def,
-                new: || Box::new(BooleanConverter),
-            },
-        ];
+        pub fn header_plugins() -> [HeaderConverterPlugin; 6] { [
+            $(HeaderConverterPlugin::of($class, KAFKA_VERSION, config_def, || Box::new($converter)),)*
+            HeaderConverterPlugin::of(BOOLEAN_CLASS, KAFKA_VERSION, config_def, || Box::new(BooleanConverter)),
+        ] }
     };
 }
 

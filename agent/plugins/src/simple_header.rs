@@ -8,12 +8,14 @@ use sluice_api::plugin::{HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{HeaderConverter, Props, Result, Schema, SchemaAndValue, Value, schemas, values};
 
 /// Descriptor.
-pub const PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
-    class: "org.apache.kafka.connect.storage.SimpleHeaderConverter",
-    version: KAFKA_VERSION,
-    config_def: ConfigDef::new,
-    new: || Box::new(SimpleHeaderConverter),
-};
+pub fn plugin() -> HeaderConverterPlugin {
+    HeaderConverterPlugin::of(
+        "org.apache.kafka.connect.storage.SimpleHeaderConverter",
+        KAFKA_VERSION,
+        ConfigDef::new,
+        || Box::new(SimpleHeaderConverter),
+    )
+}
 
 /// See the module.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,30 +6,28 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width};
-use sluice_api::java_text::utf8_lossy;
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value, schemas,
 };
+use sluice_jvm_text::text::utf8_lossy;
 
 const CLASS: &str = "org.apache.kafka.connect.storage.StringConverter";
 const ENCODING: &str = "converter.encoding";
 
 /// Descriptor for keys and values.
-pub const PLUGIN: ConverterPlugin = ConverterPlugin {
-    class: CLASS,
-    version: KAFKA_VERSION,
-    config_def,
-    new: || Box::new(StringConverter::default()),
-};
+pub fn plugin() -> ConverterPlugin {
+    ConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
+        Box::new(StringConverter::default())
+    })
+}
 
 /// Descriptor for headers.
-pub const HEADER_PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
-    class: CLASS,
-    version: KAFKA_VERSION,
-    config_def,
-    new: || Box::new(StringConverter::default()),
-};
+pub fn header_plugin() -> HeaderConverterPlugin {
+    HeaderConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
+        Box::new(StringConverter::default())
+    })
+}
 
 fn config_def() -> ConfigDef {
     let mut encoding = ConfigKey::new(ENCODING, ConfigType::String)

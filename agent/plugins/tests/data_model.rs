@@ -14,7 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use kafka::random::Random;
 use serde_json::{Value as Json, json};
 use sluice_api::config::{ConfigType, ConfigValue};
-use sluice_api::{ConnectError, Converter, ConverterType, Props, Value, projection, values};
+use sluice_api::{ConnectError, Converter, ConverterType, Props, Value, values};
+use sluice_toolkit::projection;
 
 const CASES: &str = include_str!("golden/data_model_cases.json");
 const GOLDEN: &str = include_str!("golden/data_model_golden.jsonl");
@@ -118,7 +119,7 @@ fn conversion(case: &Json) -> Json {
     let class = case["class"].as_str().unwrap();
     let plugin = sluice_plugins::converters()
         .into_iter()
-        .find(|plugin| plugin.class == class)
+        .find(|plugin| *plugin.class == *class)
         .unwrap();
     let mut converter: Box<dyn Converter> = (plugin.new)();
     let props: Props = case["config"]

@@ -20,7 +20,7 @@ fn transformation(class: &str, config: &[(&str, &str)]) -> Box<dyn Transformatio
     let class = format!("org.apache.kafka.connect.transforms.{class}");
     let plugin = sluice_plugins::transforms::transformations()
         .into_iter()
-        .find(|plugin| plugin.class == class)
+        .find(|plugin| *plugin.class == *class)
         .unwrap();
     let props: Props = config
         .iter()

@@ -119,13 +119,13 @@ fn plugin(class: &str) -> (Plugin, ConfigDef) {
     };
     if let Some(found) = sluice_plugins::transforms::transformations()
         .iter()
-        .find(|plugin| plugin.class == class)
+        .find(|plugin| *plugin.class == *class)
     {
         return (Plugin::Transformation((found.new)()), (found.config_def)());
     }
     let found = sluice_plugins::predicates::predicates()
         .into_iter()
-        .find(|plugin| plugin.class == class)
+        .find(|plugin| *plugin.class == *class)
         .unwrap_or_else(|| panic!("no plugin {class}"));
     (Plugin::Predicate((found.new)()), (found.config_def)())
 }

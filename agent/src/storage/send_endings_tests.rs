@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use sluice_api::config::Props;
 use sluice_api::{
     ConnectError, ConnectRecord, RawRecord, Result, SourceOffset, SourcePartition, SourceRecord,
-    SourceTask, SourceTaskContext, TimestampType, Value, async_trait, schemas,
+    SourceTask, TimestampType, Value, async_trait, schemas,
 };
 use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_protocol::config_topic::ConfigRecord;
@@ -24,6 +24,7 @@ use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{
     ConfigMap, ConnectorName, ConnectorTaskId, Generation, JsonObject, State, TargetState,
 };
+use sluice_toolkit::testing::source_task_of;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -294,10 +295,6 @@ impl Three {
 
 #[async_trait]
 impl SourceTask for Three {
-    async fn start(&mut self, _: Arc<dyn SourceTaskContext>, _: &Props) -> Result<()> {
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         if self.0.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -402,7 +399,8 @@ async fn a_source_at_least_once_passes_by_nothing_that_was_not_taken() {
             let (context, heard) = context(&cluster, tolerance);
             let (stopping, metrics) = (context.stopping.clone(), context.metrics.clone());
             let stores = stores(&cluster, &store, Mode::Standalone);
-            let task = SourceTaskLoop::new(context, Box::new(task), stores, Arc::default(), None);
+            let task =
+                SourceTaskLoop::new(context, source_task_of(task), stores, Arc::default(), None);
             let running = tokio::spawn(task.run());
             if ending == Ending::NoSuchPartition {
                 // While the topic is not known the record waits, as in Java (`max.block.ms`): the partition
@@ -461,7 +459,7 @@ async fn a_source_exactly_once_commits_nothing_of_a_transaction_that_was_not_tak
             cluster.arm();
             let task = SourceTaskLoop::new(
                 context,
-                Box::new(task),
+                source_task_of(task),
                 stores,
                 Arc::default(),
                 Some(exactly_once),
@@ -512,7 +510,7 @@ async fn a_fenced_exactly_once_source_fails() {
         };
         let task = SourceTaskLoop::new(
             context,
-            Box::new(task),
+            source_task_of(task),
             stores,
             Arc::default(),
             Some(exactly_once),

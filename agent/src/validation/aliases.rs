@@ -6,6 +6,7 @@ use sluice_api::config::{
     ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, DefaultValue, Importance, Props,
     Recommendation, Recommender, Width,
 };
+use sluice_api::plugin::Definition;
 use sluice_protocol::rest::PluginType;
 
 use super::no_such_version;
@@ -78,7 +79,7 @@ pub(super) fn add_aliased(
             .get(&type_key)
             .map(|class| aliased_plugin(plugins, kind, one, class));
         let version = match &plugin {
-            Some(Ok(plugin)) => Some(plugin.version.to_owned()),
+            Some(Ok(plugin)) => Some(plugin.version.to_string()),
             _ => None,
         };
         def.add(
@@ -100,7 +101,7 @@ pub(super) fn add_aliased(
         match plugin {
             None => {}
             Some(Ok(plugin)) => {
-                let class = ConfigValue::Class(plugin.class.to_owned());
+                let class = ConfigValue::Class(plugin.class.to_string());
                 found.classes.push((type_key.clone(), class));
                 if let Some(fault) = aliased_version_fault(props, &prefix, &plugin) {
                     found.faults.push((type_key, fault.clone()));
@@ -146,9 +147,9 @@ fn suggested(values: Vec<String>) -> Recommender {
 
 /// A transformation or predicate, as far as validation goes.
 struct AliasedPlugin {
-    class: &'static str,
-    version: &'static str,
-    config_def: fn() -> ConfigDef,
+    class: Arc<str>,
+    version: Arc<str>,
+    config_def: Definition,
 }
 
 /// Why a class can't be used.
@@ -213,8 +214,8 @@ pub(super) fn concrete_classes(plugins: &Plugins, class: &str) -> Vec<String> {
 fn aliased_version_fault(props: &Props, prefix: &str, plugin: &AliasedPlugin) -> Option<String> {
     let wanted = props.get(&version_key(prefix))?;
     match VersionRange::parse(wanted) {
-        Ok(range) if range.contains(plugin.version) => None,
-        Ok(range) => Some(no_such_version(plugin.class, &range, plugin.version)),
+        Ok(range) if range.contains(&plugin.version) => None,
+        Ok(range) => Some(no_such_version(&plugin.class, &range, &plugin.version)),
         Err(fault) => Some(fault),
     }
 }

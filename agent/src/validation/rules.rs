@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use sluice_api::config::{ConfigValue, Props, ValidatedKey};
 use sluice_api::connector::{Connector, ExactlyOnceSupport};
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 
 use super::add_fault;
 use crate::worker_config::{self, Mode, WorkerConfig};

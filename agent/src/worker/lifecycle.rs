@@ -303,7 +303,7 @@ impl Worker {
         self.connectors
             .lock()
             .iter()
-            .map(|(name, (_, plugin))| (name.clone(), *plugin))
+            .map(|(name, (_, plugin))| (name.clone(), plugin.clone()))
             .collect()
     }
 
@@ -315,7 +315,7 @@ impl Worker {
             .map(|(id, task)| TaskView {
                 id: id.clone(),
                 metrics: task.metrics.clone(),
-                plugin: task.plugin,
+                plugin: task.plugin.clone(),
             })
             .collect()
     }
@@ -422,7 +422,7 @@ impl Worker {
             metrics: metrics.clone(),
         };
         let span = tracing::info_span!("task", connector = %id.connector, task = id.task);
-        let handle = match plugin {
+        let handle = match &plugin {
             ConnectorPlugin::Source(source) => {
                 let exactly_once = checks.map(|checks| ExactlyOnce {
                     transactional_id: transactional_id(&self.config, id),
@@ -430,7 +430,7 @@ impl Worker {
                 });
                 let run = SourceTaskLoop::new(
                     context,
-                    (source.new_task)(),
+                    source.start_task.clone(),
                     self.offsets.clone(),
                     self.producers.clone(),
                     exactly_once,
@@ -438,7 +438,8 @@ impl Worker {
                 self.runtime.spawn(run.run().instrument(span))
             }
             ConnectorPlugin::Sink(sink) => {
-                let run = SinkTaskLoop::new(context, (sink.new_task)(), self.producers.clone());
+                let run =
+                    SinkTaskLoop::new(context, sink.start_task.clone(), self.producers.clone());
                 self.runtime.spawn(run.run().instrument(span))
             }
         };
@@ -484,7 +485,7 @@ impl Worker {
             .ok_or_else(|| no_class(key, &class))?;
         let mut converter = (plugin.new)();
         converter.configure(&props, kind)?;
-        Ok((converter, plugin.class.to_owned()))
+        Ok((converter, plugin.class.to_string()))
     }
 
     fn header_converter(
@@ -499,7 +500,7 @@ impl Worker {
             .ok_or_else(|| no_class(key, &class))?;
         let mut converter = (plugin.new)();
         converter.configure(&props)?;
-        Ok((converter, plugin.class.to_owned()))
+        Ok((converter, plugin.class.to_string()))
     }
 
     fn chosen(&self, connector: &Props, key: &str) -> (String, Props) {
@@ -556,7 +557,7 @@ impl Worker {
             };
             stages.push(TransformationStage {
                 transformation,
-                class: plugin.class.to_owned(),
+                class: plugin.class.to_string(),
                 alias,
                 predicate,
                 negate: props

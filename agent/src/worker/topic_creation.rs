@@ -12,8 +12,8 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_api::config::Props;
-use sluice_api::java_regex::JavaRegex;
 use sluice_api::{ConnectError, ErrorKind, Result};
+use sluice_jvm_text::regex::JavaRegex;
 
 const PREFIX: &str = "topic.creation.";
 const GROUPS: &str = "topic.creation.groups";

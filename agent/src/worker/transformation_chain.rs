@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_api::{ConnectRecord, Predicate, RecordOrigin, Transformation};
+use sluice_api::{ConnectError, ConnectRecord, Predicate, RecordOrigin, Transformation};
 
 use super::errors::{ErrorOperator, Stage, Tolerated};
 
@@ -43,6 +43,27 @@ impl TransformationChain {
     #[must_use]
     pub fn stages(&self) -> &[TransformationStage] {
         &self.stages
+    }
+
+    /// The changed record, without the cost of a future; nothing if a transformation dropped it. For connectors
+    /// that do not retry.
+    ///
+    /// # Errors
+    /// The class of the transformation that failed, and why. The record is gone.
+    pub(super) fn apply_at_once(
+        &self,
+        record: ConnectRecord,
+        origin: &RecordOrigin<'_>,
+    ) -> Result<Option<ConnectRecord>, (&str, ConnectError)> {
+        let mut current = record;
+        for stage in &self.stages {
+            match stage.apply(current, origin) {
+                Ok(Some(changed)) => current = changed,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err((&stage.class, error)),
+            }
+        }
+        Ok(Some(current))
     }
 
     /// The changed record, or nothing if a transformation dropped it or its failure is tolerated.

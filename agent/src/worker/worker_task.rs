@@ -44,15 +44,17 @@ pub(super) async fn target_state_changed(context: &mut TaskContext) {
     }
 }
 
-/// Ends a task: calls its `stop`, and reports the outcome to the listener unless the task was cancelled.
+/// Ends a task: waits for its `stop`, if there is a task to stop, and reports the outcome to the listener unless the task was cancelled.
 pub(super) async fn end(
     context: &TaskContext,
     stopping: &CancellationToken,
-    stop: impl Future<Output = Result<()>>,
+    stop: Option<impl Future<Output = Result<()>>>,
     outcome: Result<End>,
 ) {
     stopping.cancel();
-    if let Err(error) = catch(stop).await {
+    if let Some(stop) = stop
+        && let Err(error) = catch(stop).await
+    {
         tracing::warn!(task = %context.id, "stopping the task failed: {}", error.trace());
     }
     context.metrics.set_state(false, false);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::error::{ConnectError, Result};
-use crate::schema::{Schema, SchemaType, same_schema};
-use crate::struct_::Struct;
-use crate::value::{MapValue, Value};
+use sluice_api::error::{ConnectError, Result};
+use sluice_api::schema::{Schema, SchemaType, same_schema};
+use sluice_api::struct_::Struct;
+use sluice_api::value::{MapValue, Value};
 
 /// Numbers may be widened forward along this list.
 const PROMOTION: [SchemaType; 6] = [
@@ -182,7 +182,7 @@ fn promote(value: &Value, target: &Schema) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{SchemaBuilder, schemas};
+    use sluice_api::schema::{SchemaBuilder, schemas};
 
     #[test]
     fn numbers_are_widened_forward_only() {
@@ -196,7 +196,7 @@ mod tests {
     fn a_required_target_needs_a_default_even_for_a_value() {
         let error =
             project(&schemas::OPTIONAL_INT32, &Value::Int32(1), &schemas::INT32).unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::SchemaProjector);
+        assert_eq!(error.kind(), sluice_api::ErrorKind::SchemaProjector);
         let target = SchemaBuilder::int32()
             .default_value(Value::Int32(9))
             .build()

@@ -7,20 +7,22 @@
 //! comes to show it, a few records are reported without proof, as Aiven's connector reports all; when one
 //! refusal follows the other the task fails instead of sending a whole topic to the dead letter queue.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::config::{ConfigDef, ParsedConfig, Props};
-use crate::connector::{Connector, ConnectorContext, KeyFault};
-use crate::error::{ConnectError, Result};
-use crate::json;
-use crate::record::{SinkRecord, TopicPartition};
-use crate::sink::{Retries, SinkTask, SinkTaskContext, report};
-use crate::value::Value;
+use sluice_api::plugin::{SinkConnectorPlugin, connectors, definition, sink_tasks};
+use sluice_api::{
+    ConfigDef, ConnectError, KeyFault, ParsedConfig, Props, Result, SinkRecord, SinkTask,
+    SinkTaskContext, TopicPartition, Value,
+};
+use sluice_plugins::json::encode::Encoder;
+
+use crate::reports::report;
+use crate::retries::Retries;
+use crate::sink_connector::{SameForEachTask, System};
 
 /// A system that takes records in requests.
 #[async_trait]
@@ -212,65 +214,50 @@ pub fn append(body: &mut Vec<u8>, record: &SinkRecord) -> Result<()> {
         Value::Bytes(bytes) => body.extend_from_slice(bytes),
         value => {
             let schema = record.value_schema.as_ref();
-            json::Encoder::default().write_value(body, schema, value)?;
+            Encoder::default().write_value(body, schema, value)?;
         }
     }
     Ok(())
 }
 
-/// The connector, whose tasks all have its configuration: Kafka spreads the partitions over them.
-pub struct RequestSink<T> {
-    props: Props,
-    target: PhantomData<fn() -> T>,
-}
-
-impl<T> Default for RequestSink<T> {
-    fn default() -> Self {
-        Self {
-            props: Props::new(),
-            target: PhantomData,
-        }
+/// The descriptor of a target's connector, whose task is named like it, with `Task` for `Connector`.
+#[must_use]
+pub fn plugin<T: Target>(class: &str, version: &str) -> SinkConnectorPlugin {
+    let name = class.strip_suffix("Connector").unwrap_or(class);
+    SinkConnectorPlugin {
+        class: class.into(),
+        task_class: format!("{name}Task").into(),
+        version: version.into(),
+        config_def: definition(T::config_def),
+        new_connector: connectors(RequestSink::<T>::default),
+        start_task: sink_tasks(RequestTask::<T>::start),
     }
 }
 
+/// The connector. Its check asks the system whether it can be reached.
+pub type RequestSink<T> = SameForEachTask<Requests<T>>;
+
+/// A target as the system of a connector.
+pub struct Requests<T>(PhantomData<fn() -> T>);
+
 #[async_trait]
-impl<T: Target> Connector for RequestSink<T> {
-    async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
-        self.props = props.clone();
+impl<T: Target> System for Requests<T> {
+    fn starting(_: &Props) -> Result<()> {
         Ok(())
     }
 
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
-    }
-
-    async fn validate(&self, props: &Props) -> Vec<KeyFault> {
+    async fn validate(props: &Props) -> Vec<KeyFault> {
         let checked = match target::<T>(props) {
             Ok((_, target)) => target.check().await,
             Err(fault) => Err(fault),
         };
         checked.err().into_iter().collect()
     }
-
-    async fn alter_sink_offsets(
-        &self,
-        _props: &Props,
-        _offsets: &BTreeMap<TopicPartition, Option<i64>>,
-    ) -> Result<bool> {
-        Ok(true)
-    }
-}
-
-struct Started<T> {
-    context: Arc<dyn SinkTaskContext>,
-    config: ParsedConfig,
-    target: T,
-    retries: Retries,
 }
 
 /// The task.
 pub struct RequestTask<T> {
-    started: Option<Started<T>>,
+    system: Reached<T>,
     batch: Batch,
     /// Records reported without proof since the last one that was taken.
     unproven: usize,
@@ -308,51 +295,56 @@ impl Batch {
 /// Most records that are reported without proof, one after the other.
 const MOST_UNPROVEN: usize = 100;
 
-impl<T> Default for RequestTask<T> {
-    fn default() -> Self {
-        Self {
-            started: None,
+/// The system, and what is needed to judge its answers.
+struct Reached<T> {
+    context: Arc<dyn SinkTaskContext>,
+    config: ParsedConfig,
+    target: T,
+    retries: Retries,
+}
+
+impl<T: Target> RequestTask<T> {
+    /// Starts the task.
+    ///
+    /// # Errors
+    /// The configuration cannot be used.
+    pub async fn start(context: Arc<dyn SinkTaskContext>) -> Result<Self> {
+        let (config, target) = target(context.configs())?;
+        Ok(Self {
+            system: Reached {
+                context,
+                retries: Retries::of(&config),
+                config,
+                target,
+            },
             batch: Batch::default(),
             unproven: 0,
-        }
+        })
     }
 }
 
 #[async_trait]
 impl<T: Target> SinkTask for RequestTask<T> {
-    async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
-        let (config, target) = target(props)?;
-        self.started = Some(Started {
-            context,
-            retries: Retries::of(&config),
-            config,
-            target,
-        });
-        Ok(())
-    }
-
     async fn put(&mut self, records: &[SinkRecord]) -> Result<()> {
-        let Some(started) = &mut self.started else {
-            return Err(ConnectError::connect("the task was not started"));
-        };
+        let system = &mut self.system;
         let batch = &mut self.batch;
         let rest = records.get(batch.done..).unwrap_or_default();
         // Ranges still to be sent, the next one last.
-        let target = &started.target;
+        let target = &system.target;
         let requests = rest
             .chunk_by(|one, other| target.share_a_request(one, other))
             .flat_map(|records| records.chunks(target.batch_size()));
         let mut open: Vec<&[SinkRecord]> = requests.collect();
         open.reverse();
         while let Some(range) = open.pop() {
-            let Err(refusal) = started.target.send(range).await else {
-                started.retries.succeeded();
+            let Err(refusal) = system.target.send(range).await else {
+                system.retries.succeeded();
                 batch.done += range.len();
                 self.unproven = 0;
-                started.report_aside(batch, records).await?;
+                system.report_aside(batch, records).await?;
                 continue;
             };
-            let (error, proven) = started.blame(refusal, range.len(), batch)?;
+            let (error, proven) = system.blame(refusal, range.len(), batch)?;
             if range.len() > 1 {
                 batch.searched = batch.searched.max(batch.done + range.len());
                 let (first, second) = range.split_at(range.len() / 2);
@@ -361,9 +353,9 @@ impl<T: Target> SinkTask for RequestTask<T> {
             }
             batch.aside.push((batch.done, error, proven));
             batch.done += 1;
-            if started.context.errant_record_reporter().is_none() {
-                // Nobody waits for proof where the first fault ends the task.
-                started.report_aside(batch, records).await?;
+            if system.context.errant_record_reporter().is_none() {
+                // No proof is awaited where the first fault ends the task.
+                system.report_aside(batch, records).await?;
             }
             let refused = self.unproven + batch.unproven();
             if refused > MOST_UNPROVEN {
@@ -371,7 +363,7 @@ impl<T: Target> SinkTask for RequestTask<T> {
             }
         }
         self.unproven += batch.unproven();
-        started.report_aside(batch, records).await?;
+        system.report_aside(batch, records).await?;
         self.batch = Batch::default();
         Ok(())
     }
@@ -383,7 +375,7 @@ impl<T: Target> SinkTask for RequestTask<T> {
     }
 }
 
-impl<T: Target> Started<T> {
+impl<T: Target> Reached<T> {
     /// Whether the records that were refused are at fault for certain, and why; the error that `put` ends
     /// with where the request is repeated, or the system is at fault.
     fn blame(
@@ -397,7 +389,7 @@ impl<T: Target> Started<T> {
             blame,
             pause,
         } = refusal;
-        let error = error.map_message(|text| self.config.hide_in(text));
+        let error = error.map_texts(&|text| self.config.hide_in(text));
         let searching = records > 1 && batch.done < batch.searched;
         let reports = self.context.errant_record_reporter().is_some();
         match blame {

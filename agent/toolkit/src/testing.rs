@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
+use sluice_api::plugin::{StartSinkTask, StartSourceTask, sink_tasks, source_tasks};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    ConnectError, ErrantRecordReporter, OffsetStorageReader, Props, Reach, Result, SinkRecord,
-    SinkTaskContext, SourceOffset, SourcePartition, SourceTaskContext, TopicPartition,
+use sluice_api::{
+    ConnectError, ConnectorContext, ErrantRecordReporter, OffsetStorageReader, Props, Reach,
+    Result, SinkRecord, SinkTask, SinkTaskContext, SourceOffset, SourcePartition, SourceTask,
+    SourceTaskContext, TopicPartition,
 };
 
-/// A context for one task of either kind. What the task asks of it has no effect but that it can be looked
-/// at.
+/// A context for a connector, or for one task of either kind. What it is asked has no effect but that it can be
+/// looked at.
 #[derive(Debug, Default)]
 pub struct TestContext {
     /// Configuration of the task.
@@ -43,6 +45,23 @@ impl TestContext {
             ..Self::default()
         }
     }
+}
+
+/// What starts the one task that a test has made; a second start is an error.
+pub fn source_task_of(task: impl SourceTask + 'static) -> StartSourceTask {
+    let task = Mutex::new(Some(task));
+    source_tasks(move |_| ready(taken(&task)))
+}
+
+/// What starts the one task that a test has made; a second start is an error.
+pub fn sink_task_of(task: impl SinkTask + 'static) -> StartSinkTask {
+    let task = Mutex::new(Some(task));
+    sink_tasks(move |_| ready(taken(&task)))
+}
+
+fn taken<T>(task: &Mutex<Option<T>>) -> Result<T> {
+    let task = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+    task.ok_or_else(|| ConnectError::connect("the task of this test was started before"))
 }
 
 /// Messages of reported errors.
@@ -98,6 +117,20 @@ impl SourceTaskContext for TestContext {
 
     fn reach(&self) -> &Reach {
         &self.reach
+    }
+}
+
+impl ConnectorContext for TestContext {
+    fn request_task_reconfiguration(&self) {}
+
+    fn raise_error(&self, _: ConnectError) {}
+
+    fn offset_storage_reader(&self) -> Option<Arc<dyn OffsetStorageReader>> {
+        Some(Arc::new(Stored(self.stored.clone())))
+    }
+
+    fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
     }
 }
 

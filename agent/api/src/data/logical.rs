@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::decimal::Decimal;
+use crate::data::schema::{Schema, SchemaBuilder};
+use crate::data::value::Value;
 use crate::error::{ConnectError, Result};
-use crate::schema::{Schema, SchemaBuilder};
-use crate::value::Value;
+use sluice_jvm_text::Decimal;
 
 /// Name of Decimal: bytes, big-endian two's complement of the unscaled value.
 pub const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
@@ -31,7 +31,7 @@ fn fixed(builder: SchemaBuilder, optional: bool) -> Arc<Schema> {
     };
     builder
         .build()
-        .unwrap_or_else(|_| crate::schema::schemas::INT32.clone())
+        .unwrap_or_else(|_| crate::data::schema::schemas::INT32.clone())
 }
 
 /// Required Date.

@@ -10,9 +10,9 @@ use std::sync::{Arc, LazyLock};
 use bytestring::ByteString;
 use indexmap::IndexMap;
 
+use crate::data::logical;
+use crate::data::value::Value;
 use crate::error::{ConnectError, Result};
-use crate::logical;
-use crate::value::Value;
 
 /// The physical type of a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

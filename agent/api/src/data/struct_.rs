@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::data::schema::{Field, Schema, SchemaType};
+use crate::data::value::Value;
 use crate::error::{ConnectError, Result};
-use crate::schema::{Field, Schema, SchemaType};
-use crate::value::Value;
 
 /// Values for the fields of one schema. A field that was never put is null.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ impl Struct {
 
 impl PartialEq for Struct {
     fn eq(&self, other: &Self) -> bool {
-        crate::schema::same_schema(&self.schema, &other.schema) && self.values == other.values
+        crate::data::schema::same_schema(&self.schema, &other.schema) && self.values == other.values
     }
 }
 
@@ -166,7 +166,7 @@ impl fmt::Display for Struct {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{SchemaBuilder, schemas};
+    use crate::data::schema::{SchemaBuilder, schemas};
 
     fn schema() -> Arc<Schema> {
         SchemaBuilder::structure()

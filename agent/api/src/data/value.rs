@@ -11,9 +11,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use hashbrown::HashTable;
 
-use crate::decimal::Decimal;
-use crate::java_text;
-use crate::struct_::Struct;
+use crate::data::struct_::Struct;
+use sluice_jvm_text::Decimal;
+use sluice_jvm_text::text;
 
 /// Any value that a schema can describe.
 #[derive(Clone, Default)]
@@ -228,8 +228,8 @@ impl fmt::Display for Value {
             Self::Int16(v) => v.fmt(f),
             Self::Int32(v) => v.fmt(f),
             Self::Int64(v) => v.fmt(f),
-            Self::Float32(v) => f.write_str(java_text::FloatText::from_f32(*v).as_str()),
-            Self::Float64(v) => f.write_str(java_text::FloatText::from_f64(*v).as_str()),
+            Self::Float32(v) => f.write_str(text::FloatText::from_f32(*v).as_str()),
+            Self::Float64(v) => f.write_str(text::FloatText::from_f64(*v).as_str()),
             Self::Boolean(v) => v.fmt(f),
             Self::String(v) => f.write_str(v),
             // Java shows an identity hash here; the length is at least stable.
@@ -256,7 +256,7 @@ impl fmt::Display for Value {
             }
             Self::Struct(v) => v.fmt(f),
             Self::Decimal(v) => v.fmt(f),
-            Self::Date(v) => f.write_str(&java_text::java_date(*v)),
+            Self::Date(v) => f.write_str(&text::java_date(*v)),
         }
     }
 }

@@ -10,13 +10,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
 use chrono::{DateTime, Local, Offset as _, TimeZone as _, Utc};
 
-use crate::decimal::Decimal;
+use crate::data::logical;
+use crate::data::schema::{
+    Schema, SchemaAndValue, SchemaBuilder, SchemaType, same_schema, schemas,
+};
+use crate::data::value::{MapValue, Value};
 use crate::error::{ConnectError, Result};
-use crate::java_number;
-use crate::logical;
-use crate::schema::{Schema, SchemaAndValue, SchemaBuilder, SchemaType, same_schema, schemas};
-use crate::simple_date_format::SimpleDateFormat;
-use crate::value::{MapValue, Value};
+use sluice_jvm_text::Decimal;
+use sluice_jvm_text::number;
+use sluice_jvm_text::simple_date_format::SimpleDateFormat;
 
 const TIME_LENGTH: usize = "14:34:54.346Z".len();
 const TIMESTAMP_LENGTH: usize = "2019-08-23T14:34:54.346Z".len();
@@ -135,14 +137,14 @@ impl<'a> Tokens<'a> {
         }
         while self
             .peeked
-            .is_some_and(|token| java_number::trim(token).is_empty())
+            .is_some_and(|token| number::trim(token).is_empty())
             && self.more_text()
         {
             self.peeked = Some(self.consume());
         }
         if self
             .peeked
-            .is_some_and(|token| java_number::trim(token) == expected)
+            .is_some_and(|token| number::trim(token) == expected)
         {
             self.peeked = None;
             return true;
@@ -193,10 +195,10 @@ impl ValueParser<'_> {
             }
         }
         let token = self.tokens.next();
-        if java_number::trim(token).is_empty() {
+        if number::trim(token).is_empty() {
             return Ok(Some(as_string(token)));
         }
-        self.single(embedded, java_number::trim(token)).map(Some)
+        self.single(embedded, number::trim(token)).map(Some)
     }
 
     /// A word that must be the whole text, unless it is embedded.
@@ -211,7 +213,7 @@ impl ValueParser<'_> {
 
     fn single(&mut self, embedded: bool, token: &str) -> Result<SchemaAndValue> {
         let first = token.chars().next().unwrap_or(' ');
-        if java_number::digit(first).is_some() {
+        if number::digit(first).is_some() {
             // Times hold colons, which end a token: try five tokens together first.
             let start = self.tokens.mark();
             if let Some(rest) = self.tokens.next_tokens(4)
@@ -224,7 +226,7 @@ impl ValueParser<'_> {
                 return Ok(parsed);
             }
         }
-        if (java_number::digit(first).is_some() || first == '+' || first == '-')
+        if (number::digit(first).is_some() || first == '+' || first == '-')
             && let Some(parsed) = parse_number(token)
         {
             return Ok(parsed);
@@ -699,7 +701,7 @@ pub fn convert_to_boolean(schema: Option<&Schema>, value: &Value) -> Result<Opti
 }
 
 fn decimal_of(text: &str) -> Result<Decimal> {
-    text.parse()
+    Ok(text.parse::<Decimal>()?)
 }
 
 fn low_64_bits(value: &num_bigint::BigInt) -> i64 {

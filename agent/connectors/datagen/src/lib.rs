@@ -4,7 +4,7 @@
 //! What the n-th record of a task holds follows from seed, task number and n alone, times aside; the offset
 //! stored is n. So a task resumes where it stopped, and the same settings make the same data again.
 //!
-//! [`SOURCE_OF_CONFLUENT`] is another connector, with the class name and keys of Confluent's Datagen: it
+//! [`source_of_confluent`] is another connector, with the class name and keys of Confluent's Datagen: it
 //! makes records of any Avro schema.
 
 mod config;
@@ -13,20 +13,22 @@ mod connector;
 mod generators;
 mod task;
 
-use sluice_api::plugin::SourceConnectorPlugin;
+use sluice_api::plugin::{SourceConnectorPlugin, connectors, definition, source_tasks};
 
 /// `DatagenSourceConnector`.
-pub const SOURCE: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "io.sluice.connect.datagen.DatagenSourceConnector",
-    task_class: "io.sluice.connect.datagen.DatagenSourceTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: config::config_def,
-    new_connector: || Box::<connector::DatagenSourceConnector>::default(),
-    new_task: || Box::<task::DatagenSourceTask>::default(),
-};
+#[must_use]
+pub fn source() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "io.sluice.connect.datagen.DatagenSourceConnector".into(),
+        task_class: "io.sluice.connect.datagen.DatagenSourceTask".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        config_def: definition(config::config_def),
+        new_connector: connectors(connector::DatagenSourceConnector::default),
+        start_task: source_tasks(task::DatagenSourceTask::start),
+    }
+}
 
-/// Confluent's `DatagenConnector`.
-pub const SOURCE_OF_CONFLUENT: SourceConnectorPlugin = confluent::SOURCE;
+pub use confluent::source as source_of_confluent;
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use sluice_api::record::shared_name;
 use sluice_api::{
-    ConnectError, ConnectRecord, Props, Result, SourceOffset, SourcePartition, SourceRecord,
-    SourceTask, SourceTaskContext, Value, async_trait, schemas,
+    ConnectError, ConnectRecord, Result, SourceOffset, SourcePartition, SourceRecord, SourceTask,
+    SourceTaskContext, Value, async_trait, schemas,
 };
 
 use crate::config::TaskSettings;
@@ -23,12 +23,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Arrears beyond this are forgotten, so that a pause is not followed by a flood.
 const MAX_ARREARS_SECONDS: f64 = 1.0;
 
-#[derive(Default)]
 pub(crate) struct DatagenSourceTask {
-    running: Option<Running>,
-}
-
-struct Running {
     context: Arc<dyn SourceTaskContext>,
     settings: TaskSettings,
     topic: ByteString,
@@ -53,7 +48,33 @@ fn seed_of(seed: u64, task: u32, position: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-impl Running {
+impl DatagenSourceTask {
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let settings = TaskSettings::parse(context.configs())?;
+        let partition = SourcePartition::of(GENERATOR_FIELD, settings.generator.name())
+            .with(TASK_FIELD, i64::from(settings.task));
+        let stored = context.offset_storage_reader().offset(&partition).await?;
+        let count = match stored.as_ref().and_then(|offset| offset.get(COUNT_FIELD)) {
+            None | Some(Value::Null) => 0,
+            Some(Value::Int64(count)) => u64::try_from(*count).unwrap_or(0),
+            Some(_) => {
+                return Err(ConnectError::connect(format!(
+                    "the stored offset's field '{COUNT_FIELD}' is not a number"
+                )));
+            }
+        };
+        Ok(Self {
+            context,
+            topic: shared_name(&settings.topic),
+            settings,
+            partition: Arc::new(partition),
+            count,
+            made: 0,
+            reckoned: Instant::now(),
+            credit: 0.0,
+        })
+    }
+
     async fn wait(&self, time: Duration) {
         let stopping = self.context.stopping();
         // Either way the poll ends.
@@ -131,49 +152,19 @@ fn now_millis() -> i64 {
 
 #[async_trait]
 impl SourceTask for DatagenSourceTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let settings = TaskSettings::parse(props)?;
-        let partition = SourcePartition::of(GENERATOR_FIELD, settings.generator.name())
-            .with(TASK_FIELD, i64::from(settings.task));
-        let stored = context.offset_storage_reader().offset(&partition).await?;
-        let count = match stored.as_ref().and_then(|offset| offset.get(COUNT_FIELD)) {
-            None | Some(Value::Null) => 0,
-            Some(Value::Int64(count)) => u64::try_from(*count).unwrap_or(0),
-            Some(_) => {
-                return Err(ConnectError::connect(format!(
-                    "the stored offset's field '{COUNT_FIELD}' is not a number"
-                )));
-            }
-        };
-        self.running = Some(Running {
-            context,
-            topic: shared_name(&settings.topic),
-            settings,
-            partition: Arc::new(partition),
-            count,
-            made: 0,
-            reckoned: Instant::now(),
-            credit: 0.0,
-        });
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
-        let Some(running) = &mut self.running else {
-            return Err(ConnectError::connect("the task was not started"));
-        };
-        if let Some(limit) = running.settings.fail_after
-            && running.made >= limit
+        if let Some(limit) = self.settings.fail_after
+            && self.made >= limit
         {
             return Err(ConnectError::connect(format!(
                 "failing after {limit} records, as fail.after asks"
             )));
         }
-        let due = running.due().await;
+        let due = self.due().await;
         if due == 0 {
             return Ok(None);
         }
         let now = now_millis();
-        Ok(Some((0..due).map(|_| running.make(now)).collect()))
+        Ok(Some((0..due).map(|_| self.make(now)).collect()))
     }
 }

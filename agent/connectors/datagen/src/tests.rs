@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sluice_api::testing::TestContext;
 use sluice_api::{
     OffsetStorageReader, Props, SourceOffset, SourcePartition, SourceRecord, SourceTask, Value,
 };
+use sluice_toolkit::testing::TestContext;
 use tokio_util::sync::CancellationToken;
 
 async fn task(settings: &[(&str, &str)], stored: Option<SourceOffset>) -> Box<dyn SourceTask> {
@@ -15,11 +15,9 @@ async fn task(settings: &[(&str, &str)], stored: Option<SourceOffset>) -> Box<dy
     props.insert("topic".to_owned(), "t".to_owned());
     let context = Arc::new(TestContext {
         stored,
-        ..TestContext::new(props.clone())
+        ..TestContext::new(props)
     });
-    let mut task = (crate::SOURCE.new_task)();
-    task.start(context, &props).await.unwrap();
-    task
+    (crate::source().start_task)(context).await.unwrap()
 }
 
 async fn take(task: &mut Box<dyn SourceTask>, count: usize) -> Vec<SourceRecord> {
@@ -113,7 +111,7 @@ async fn it_fails_when_asked_to() {
 
 #[tokio::test]
 async fn tasks_make_different_records() {
-    let mut connector = (crate::SOURCE.new_connector)();
+    let mut connector = (crate::source().new_connector)();
     struct NoContext;
     impl sluice_api::ConnectorContext for NoContext {
         fn request_task_reconfiguration(&self) {}

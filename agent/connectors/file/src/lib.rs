@@ -10,7 +10,11 @@ mod sink_task;
 mod source_connector;
 mod source_task;
 
-use sluice_api::plugin::{KAFKA_VERSION, SinkConnectorPlugin, SourceConnectorPlugin};
+use sluice_api::plugin::{
+    KAFKA_VERSION, SinkConnectorPlugin, SourceConnectorPlugin, connectors, definition, sink_tasks,
+    source_tasks,
+};
+use sluice_toolkit::sink_connector::SameForEachTask;
 
 pub use source_task::LineSplitter;
 
@@ -18,24 +22,30 @@ pub use source_task::LineSplitter;
 const FILE: &str = "file";
 
 /// `FileStreamSourceConnector`.
-pub const SOURCE: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "org.apache.kafka.connect.file.FileStreamSourceConnector",
-    task_class: "org.apache.kafka.connect.file.FileStreamSourceTask",
-    version: KAFKA_VERSION,
-    config_def: source_connector::config_def,
-    new_connector: || Box::<source_connector::FileStreamSourceConnector>::default(),
-    new_task: || Box::<source_task::FileStreamSourceTask>::default(),
-};
+#[must_use]
+pub fn source() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "org.apache.kafka.connect.file.FileStreamSourceConnector".into(),
+        task_class: "org.apache.kafka.connect.file.FileStreamSourceTask".into(),
+        version: KAFKA_VERSION.into(),
+        config_def: definition(source_connector::config_def),
+        new_connector: connectors(source_connector::FileStreamSourceConnector::default),
+        start_task: source_tasks(source_task::FileStreamSourceTask::start),
+    }
+}
 
 /// `FileStreamSinkConnector`.
-pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
-    class: "org.apache.kafka.connect.file.FileStreamSinkConnector",
-    task_class: "org.apache.kafka.connect.file.FileStreamSinkTask",
-    version: KAFKA_VERSION,
-    config_def: sink_connector::config_def,
-    new_connector: || Box::<sink_connector::FileStreamSinkConnector>::default(),
-    new_task: || Box::<sink_task::FileStreamSinkTask>::default(),
-};
+#[must_use]
+pub fn sink() -> SinkConnectorPlugin {
+    SinkConnectorPlugin {
+        class: "org.apache.kafka.connect.file.FileStreamSinkConnector".into(),
+        task_class: "org.apache.kafka.connect.file.FileStreamSinkTask".into(),
+        version: KAFKA_VERSION.into(),
+        config_def: definition(sink_connector::config_def),
+        new_connector: connectors(SameForEachTask::<sink_connector::SinkFile>::default),
+        start_task: sink_tasks(sink_task::FileStreamSinkTask::start),
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,8 @@
 //! The sink connector: as many tasks as asked for, all appending to one file.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use sluice_api::config::{ConfigType, Importance};
-use sluice_api::{
-    ConfigDef, ConfigKey, Connector, ConnectorContext, Props, Result, TopicPartition, async_trait,
-};
+use sluice_api::{ConfigDef, ConfigKey, Props, Result};
+use sluice_toolkit::sink_connector::System;
 
 use crate::FILE;
 
@@ -20,29 +16,12 @@ pub(crate) fn config_def() -> ConfigDef {
     )
 }
 
-#[derive(Default)]
-pub(crate) struct FileStreamSinkConnector {
-    props: Props,
-}
+/// All tasks append to one file; nothing about offsets is kept outside Kafka.
+pub(crate) struct SinkFile;
 
-#[async_trait]
-impl Connector for FileStreamSinkConnector {
-    async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
-        config_def().parse(props)?;
-        self.props = props.clone();
+impl System for SinkFile {
+    fn starting(props: &Props) -> Result<()> {
+        config_def().parse(props).map(drop)?;
         Ok(())
-    }
-
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
-    }
-
-    async fn alter_sink_offsets(
-        &self,
-        _props: &Props,
-        _offsets: &BTreeMap<TopicPartition, Option<i64>>,
-    ) -> Result<bool> {
-        // Nothing about offsets is kept outside Kafka.
-        Ok(true)
     }
 }

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sluice_api::{
-    ConnectError, Props, Result, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, Value,
-    async_trait,
+    ConnectError, Result, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext, Value, async_trait,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -92,10 +91,10 @@ fn cut(file: &File, path: &Path, end: &[u8]) -> std::io::Result<()> {
 
 type Writing = JoinHandle<(Output, Vec<u8>, std::io::Result<()>)>;
 
-#[derive(Default)]
 pub(crate) struct FileStreamSinkTask {
-    context: Option<Arc<dyn SinkTaskContext>>,
+    context: Arc<dyn SinkTaskContext>,
     path: Option<PathBuf>,
+    /// `None` while a write is under way.
     output: Option<Output>,
     writing: Option<Writing>,
     written_at: Option<Instant>,
@@ -104,6 +103,42 @@ pub(crate) struct FileStreamSinkTask {
 }
 
 impl FileStreamSinkTask {
+    /// Opens the file, which is made if it does not exist.
+    pub(crate) async fn start(context: Arc<dyn SinkTaskContext>) -> Result<Self> {
+        let config = config_def().parse(context.configs())?;
+        let file = config.optional_string(FILE).filter(|name| !name.is_empty());
+        let path = file.map(PathBuf::from);
+        let output = match path.clone() {
+            None => Output::Stdout,
+            Some(path) => {
+                let name = path.display().to_string();
+                let reach = context.reach().clone();
+                let (opened, path) = spawn_blocking(move || {
+                    let opened = reach.open(&path, OpenOptions::new().create(true).append(true));
+                    (opened, path)
+                })
+                .await
+                .map_err(|e| ConnectError::connect(e.to_string()))?;
+                let file = opened.map_err(|error| {
+                    ConnectError::connect(format!(
+                        "Couldn't find or create file '{name}' for FileStreamSinkTask"
+                    ))
+                    .caused_by(error)
+                })?;
+                Output::File(file, path)
+            }
+        };
+        Ok(Self {
+            context,
+            path,
+            output: Some(output),
+            writing: None,
+            written_at: None,
+            lines: Vec::new(),
+            spare: Vec::new(),
+        })
+    }
+
     /// Waits for the write under way.
     async fn settle(&mut self) -> Result<()> {
         let Some(writing) = self.writing.take() else {
@@ -144,34 +179,6 @@ impl FileStreamSinkTask {
 
 #[async_trait]
 impl SinkTask for FileStreamSinkTask {
-    async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
-        let reach = context.reach().clone();
-        self.context = Some(context);
-        let config = config_def().parse(props)?;
-        let file = config.optional_string(FILE).filter(|name| !name.is_empty());
-        self.path = file.map(PathBuf::from);
-        self.output = Some(match self.path.clone() {
-            None => Output::Stdout,
-            Some(path) => {
-                let name = path.display().to_string();
-                let (opened, path) = spawn_blocking(move || {
-                    let opened = reach.open(&path, OpenOptions::new().create(true).append(true));
-                    (opened, path)
-                })
-                .await
-                .map_err(|e| ConnectError::connect(e.to_string()))?;
-                let file = opened.map_err(|error| {
-                    ConnectError::connect(format!(
-                        "Couldn't find or create file '{name}' for FileStreamSinkTask"
-                    ))
-                    .caused_by(error)
-                })?;
-                Output::File(file, path)
-            }
-        });
-        Ok(())
-    }
-
     async fn put(&mut self, records: &[SinkRecord]) -> Result<()> {
         for record in records {
             match &record.record.value {
@@ -187,9 +194,9 @@ impl SinkTask for FileStreamSinkTask {
             return Ok(());
         }
         let since = self.written_at.map(|at| at.elapsed());
-        match (since, &self.context) {
-            (Some(since), Some(context)) if since < WRITE_INTERVAL => {
-                context.timeout(WRITE_INTERVAL - since);
+        match since {
+            Some(since) if since < WRITE_INTERVAL => {
+                self.context.timeout(WRITE_INTERVAL - since);
                 Ok(())
             }
             _ => self.write().await,
@@ -204,11 +211,9 @@ impl SinkTask for FileStreamSinkTask {
         Ok(())
     }
 
-    async fn stop(&mut self) -> Result<()> {
+    async fn stop(mut self: Box<Self>) -> Result<()> {
         self.write().await?;
-        self.settle().await?;
-        self.output = None;
-        Ok(())
+        self.settle().await
     }
 }
 

@@ -17,8 +17,8 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use sluice_api::record::shared_name;
 use sluice_api::{
-    ConnectError, ConnectRecord, Props, Result, SourceOffset, SourcePartition, SourceRecord,
-    SourceTask, SourceTaskContext, Value, async_trait, schemas,
+    ConnectError, ConnectRecord, Result, SourceOffset, SourcePartition, SourceRecord, SourceTask,
+    SourceTaskContext, Value, async_trait, schemas,
 };
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -81,7 +81,7 @@ impl LineSplitter {
         let end = start + line.len();
         let text = ByteString::try_from(line).unwrap_or_else(|_| {
             let line = self.whole.get(start..end).unwrap_or_default();
-            sluice_api::java_text::utf8_lossy(line).into_owned().into()
+            sluice_jvm_text::text::utf8_lossy(line).into_owned().into()
         });
         if self.block.is_empty() {
             self.whole = Bytes::new();
@@ -111,7 +111,7 @@ enum Input {
 }
 
 pub(crate) struct FileStreamSourceTask {
-    context: Option<Arc<dyn SourceTaskContext>>,
+    context: Arc<dyn SourceTaskContext>,
     path: Option<PathBuf>,
     topic: ByteString,
     batch_size: usize,
@@ -123,23 +123,6 @@ pub(crate) struct FileStreamSourceTask {
     idle: bool,
     /// The file system tells whether a read would have to wait.
     tells_wait: bool,
-}
-
-impl Default for FileStreamSourceTask {
-    fn default() -> Self {
-        Self {
-            context: None,
-            path: None,
-            topic: ByteString::new(),
-            batch_size: 0,
-            partition: Arc::default(),
-            position: 0,
-            input: Input::Closed,
-            lines: LineSplitter::default(),
-            idle: false,
-            tells_wait: true,
-        }
-    }
 }
 
 fn read_waiting(file: &File, target: &mut [u8]) -> std::io::Result<usize> {
@@ -209,12 +192,29 @@ fn now_millis() -> Option<i64> {
 }
 
 impl FileStreamSourceTask {
+    /// The file itself is opened by `poll`, which waits for it to come into being.
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let config = config_def().parse(context.configs())?;
+        let file = filename(&config);
+        let named = file.map_or(Value::Null, Value::from);
+        Ok(Self {
+            path: file.map(PathBuf::from),
+            topic: shared_name(config.string(TOPIC)),
+            batch_size: usize::try_from(config.int(BATCH_SIZE)).unwrap_or(0).max(1),
+            partition: Arc::new(SourcePartition::of(FILENAME_FIELD, named)),
+            position: 0,
+            input: Input::Closed,
+            lines: LineSplitter::default(),
+            idle: false,
+            tells_wait: true,
+            context,
+        })
+    }
+
     async fn wait_idle(&self) {
-        if let Some(context) = &self.context {
-            let stopping = context.stopping();
-            // Either way the poll ends.
-            let _ = tokio::time::timeout(IDLE_WAIT, stopping.cancelled()).await;
-        }
+        let stopping = self.context.stopping();
+        // Either way the poll ends.
+        let _ = tokio::time::timeout(IDLE_WAIT, stopping.cancelled()).await;
     }
 
     /// Opens the file where the stored offset says; false if it does not exist yet.
@@ -223,18 +223,10 @@ impl FileStreamSourceTask {
             self.input = Input::Stdin(read_stdin()?);
             return Ok(true);
         };
-        let stored = match &self.context {
-            Some(context) => {
-                context
-                    .offset_storage_reader()
-                    .offset(&self.partition)
-                    .await?
-            }
-            None => None,
-        };
+        let reader = self.context.offset_storage_reader();
+        let stored = reader.offset(&self.partition).await?;
         let shown = path.display().to_string();
-        let reach = self.context.as_ref().map(|context| context.reach().clone());
-        let reach = reach.unwrap_or_default();
+        let reach = self.context.reach().clone();
         let opened = spawn_blocking(move || reach.open(&path, OpenOptions::new().read(true))).await;
         let mut file = match opened.map_err(|e| ConnectError::connect(e.to_string()))? {
             Ok(file) => file,
@@ -318,15 +310,10 @@ impl FileStreamSourceTask {
                 Ok(true)
             }
             Input::Stdin(mut blocks) => {
-                let next = match &self.context {
-                    Some(context) => {
-                        let stopping = context.stopping();
-                        tokio::select! {
-                            next = tokio::time::timeout(IDLE_WAIT, blocks.recv()) => next.ok(),
-                            () = stopping.cancelled() => None,
-                        }
-                    }
-                    None => None,
+                let stopping = self.context.stopping();
+                let next = tokio::select! {
+                    next = tokio::time::timeout(IDLE_WAIT, blocks.recv()) => next.ok(),
+                    () = stopping.cancelled() => None,
                 };
                 self.input = Input::Stdin(blocks);
                 match next {
@@ -408,20 +395,6 @@ fn read_stdin() -> Result<mpsc::Receiver<std::io::Result<Bytes>>> {
 
 #[async_trait]
 impl SourceTask for FileStreamSourceTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let config = config_def().parse(props)?;
-        let file = filename(&config);
-        self.path = file.map(PathBuf::from);
-        self.topic = shared_name(config.string(TOPIC));
-        self.batch_size = usize::try_from(config.int(BATCH_SIZE)).unwrap_or(0).max(1);
-        self.partition = Arc::new(SourcePartition::of(
-            FILENAME_FIELD,
-            file.map_or(Value::Null, Value::from),
-        ));
-        self.context = Some(context);
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         if matches!(self.input, Input::Closed) && !self.open().await? {
             self.wait_idle().await;
@@ -447,10 +420,5 @@ impl SourceTask for FileStreamSourceTask {
             self.wait_idle().await;
         }
         Ok(None)
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        self.input = Input::Closed;
-        Ok(())
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_api::testing::TestContext;
 use sluice_api::{
     ConnectError, ConnectRecord, Connector, ExactlyOnceSupport, Props, SchemaBuilder, SinkRecord,
     SinkTask, SourceOffset, SourcePartition, SourceRecord, SourceTask, Struct, TimestampType,
     Value, schemas,
 };
+use sluice_toolkit::testing::TestContext;
 use tokio_util::sync::CancellationToken;
 
 use crate::LineSplitter;
@@ -33,8 +33,7 @@ async fn source(file: &str, batch: &str, stored: Option<SourceOffset>) -> Source
         ..TestContext::new(props.clone())
     });
     let stopping = context.stopping.clone();
-    let mut task = (crate::SOURCE.new_task)();
-    task.start(context, &props).await.unwrap();
+    let task = (crate::source().start_task)(context).await.unwrap();
     Source { task, stopping }
 }
 
@@ -200,7 +199,7 @@ async fn a_batch_of_long_lines_ends_with_its_bytes() {
 
 #[tokio::test]
 async fn offsets_are_checked_before_they_are_altered() {
-    let connector: Box<dyn Connector> = (crate::SOURCE.new_connector)();
+    let connector: Box<dyn Connector> = (crate::source().new_connector)();
     let with_file = props(&[("file", "/f"), ("topic", "t")]);
     let partition = SourcePartition::of("filename", "/f");
     let alter = async |props: &Props, partition: &SourcePartition, offset: Option<SourceOffset>| {
@@ -281,10 +280,8 @@ async fn values_are_appended_as_lines_of_text() {
     let path = dir.path().join("out.txt");
     std::fs::write(&path, "before\n").unwrap();
     let props = props(&[("file", path.to_str().unwrap())]);
-    let mut task: Box<dyn SinkTask> = (crate::SINK.new_task)();
-    task.start(Arc::new(TestContext::new(props.clone())), &props)
-        .await
-        .unwrap();
+    let context = Arc::new(TestContext::new(props));
+    let mut task: Box<dyn SinkTask> = (crate::sink().start_task)(context).await.unwrap();
     let schema = SchemaBuilder::structure()
         .field("a", schemas::INT32.clone())
         .build()
@@ -306,11 +303,9 @@ async fn values_are_appended_as_lines_of_text() {
 #[tokio::test]
 async fn a_file_that_cannot_be_made_fails_the_start() {
     let props = props(&[("file", "/does/not/exist/out.txt")]);
-    let mut task = (crate::SINK.new_task)();
-    let error: ConnectError = task
-        .start(Arc::new(TestContext::new(props.clone())), &props)
-        .await
-        .unwrap_err();
+    let context = Arc::new(TestContext::new(props));
+    let started = (crate::sink().start_task)(context).await;
+    let error: ConnectError = started.err().expect("an error");
     assert_eq!(
         error.message(),
         "Couldn't find or create file '/does/not/exist/out.txt' for FileStreamSinkTask"

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdfs_native::{Client, ClientBuilder, WriteOptions};
-use sluice_api::testing::TestContext;
 use sluice_api::{
     ConnectRecord, Props, SchemaBuilder, SinkRecord, Struct, TopicPartition, Value, logical,
     record::TimestampType, schemas,
 };
+use sluice_toolkit::testing::TestContext;
 
 /// Records of a batch.
 const BATCH: usize = 1000;
@@ -86,9 +86,8 @@ impl Bench {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
-        let mut task = (sluice_connector_hdfs::SINK.new_task)();
-        task.start(Arc::new(TestContext::new(props.clone())), &props)
-            .await?;
+        let context = Arc::new(TestContext::new(props));
+        let mut task = (sluice_connector_hdfs::sink().start_task)(context).await?;
         task.open(&[TopicPartition::new("bench", 0)]).await?;
         let begin = Instant::now();
         for batch in batches {

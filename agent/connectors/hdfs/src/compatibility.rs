@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use sluice_api::projection::project;
 use sluice_api::schema::same_schemas;
 use sluice_api::{ConnectError, Result, Schema, SinkRecord, Value};
+use sluice_toolkit::projection::project;
 
 use crate::config::SchemaCompatibility;
 

@@ -2,12 +2,10 @@
 //! assigns them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_api::{
-    ConnectError, Connector, ConnectorContext, KeyFault, Props, Result, TopicPartition, async_trait,
-};
+use sluice_api::{ConnectError, KeyFault, Props, Result, TopicPartition, async_trait};
+use sluice_toolkit::sink_connector::System;
 use uuid::Uuid;
 
 use crate::config::{HDFS_URL, SinkSettings, TOPICS_DIR};
@@ -25,11 +23,8 @@ fn key_fault(key: &str, message: String) -> KeyFault {
     }
 }
 
-/// `HdfsSinkConnector`.
-#[derive(Default)]
-pub(crate) struct HdfsSinkConnector {
-    props: Props,
-}
+/// The connector's side of HDFS.
+pub(crate) struct Hdfs;
 
 /// Makes and deletes a folder where temporary files go.
 async fn try_write(settings: &SinkSettings) -> StoreResult<()> {
@@ -59,18 +54,12 @@ fn key_of(error: &StoreError) -> &'static str {
 }
 
 #[async_trait]
-impl Connector for HdfsSinkConnector {
-    async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
-        SinkSettings::parse(props)?;
-        self.props = props.clone();
-        Ok(())
+impl System for Hdfs {
+    fn starting(props: &Props) -> Result<()> {
+        SinkSettings::parse(props).map(drop)
     }
 
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
-    }
-
-    async fn validate(&self, props: &Props) -> Vec<KeyFault> {
+    async fn validate(props: &Props) -> Vec<KeyFault> {
         let settings = match SinkSettings::parse(props) {
             Ok(settings) => settings,
             Err(error) => {
@@ -95,11 +84,10 @@ impl Connector for HdfsSinkConnector {
         }
     }
 
-    async fn alter_sink_offsets(
-        &self,
+    async fn alter_offsets(
         props: &Props,
         offsets: &BTreeMap<TopicPartition, Option<i64>>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let settings = SinkSettings::parse(props)?;
         let store = Store::new(&settings.connection)?;
         let mut known: HashMap<&str, HashMap<i32, i64>> = HashMap::new();
@@ -125,6 +113,6 @@ impl Connector for HdfsSinkConnector {
                 )));
             }
         }
-        Ok(true)
+        Ok(())
     }
 }

@@ -22,22 +22,29 @@ mod temporary_file;
 #[cfg(test)]
 mod tests;
 
-use sluice_api::plugin::SinkConnectorPlugin;
+use sluice_api::plugin::{SinkConnectorPlugin, connectors, definition, sink_tasks};
+use sluice_toolkit::sink_connector::SameForEachTask;
 
 /// `HdfsSinkConnector`.
-pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
-    class: "io.confluent.connect.hdfs.HdfsSinkConnector",
-    task_class: "io.confluent.connect.hdfs.HdfsSinkTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: config::sink_def,
-    new_connector: || Box::<connector::HdfsSinkConnector>::default(),
-    new_task: || Box::<sink_task::HdfsSinkTask>::default(),
-};
+#[must_use]
+pub fn sink() -> SinkConnectorPlugin {
+    SinkConnectorPlugin {
+        class: "io.confluent.connect.hdfs.HdfsSinkConnector".into(),
+        task_class: "io.confluent.connect.hdfs.HdfsSinkTask".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        config_def: definition(config::sink_def),
+        new_connector: connectors(SameForEachTask::<connector::Hdfs>::default),
+        start_task: sink_tasks(sink_task::HdfsSinkTask::start),
+    }
+}
 
 /// `Hdfs3SinkConnector`: the same under the class names of Confluent's connector for HDFS 3, whose keys are
 /// those of the other.
-pub const SINK_OF_HDFS_3: SinkConnectorPlugin = SinkConnectorPlugin {
-    class: "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
-    task_class: "io.confluent.connect.hdfs3.Hdfs3SinkTask",
-    ..SINK
-};
+#[must_use]
+pub fn sink_of_hdfs_3() -> SinkConnectorPlugin {
+    SinkConnectorPlugin {
+        class: "io.confluent.connect.hdfs3.Hdfs3SinkConnector".into(),
+        task_class: "io.confluent.connect.hdfs3.Hdfs3SinkTask".into(),
+        ..sink()
+    }
+}

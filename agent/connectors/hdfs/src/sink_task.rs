@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::{BoxFuture, join_all};
-use sluice_api::sink;
 use sluice_api::{
-    ConnectError, ErrantRecordReporter, Props, Result, SinkOffsets, SinkRecord, SinkTask,
-    SinkTaskContext, TopicPartition, async_trait, record::OffsetAndMetadata,
+    ConnectError, ErrantRecordReporter, Result, SinkOffsets, SinkRecord, SinkTask, SinkTaskContext,
+    TopicPartition, async_trait, record::OffsetAndMetadata,
 };
+use sluice_toolkit::reports::report;
 
 use crate::config::SinkSettings;
 use crate::error::{StoreError, StoreResult};
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 type Reports = Vec<BoxFuture<'static, Result<()>>>;
 
-/// What `start` makes.
+/// What the task has from its start to its end.
 struct Started {
     context: Arc<dyn SinkTaskContext>,
     settings: SinkSettings,
@@ -35,10 +35,9 @@ struct Started {
     reporter: Option<Arc<dyn ErrantRecordReporter>>,
 }
 
-/// See the module.
-#[derive(Default)]
+/// The task: its partitions, and how often HDFS has failed it in a row.
 pub(crate) struct HdfsSinkTask {
-    started: Option<Arc<Started>>,
+    started: Arc<Started>,
     writers: BTreeMap<TopicPartition, PartitionWriter>,
     attempts: u32,
 }
@@ -64,16 +63,27 @@ impl Started {
         error: &ConnectError,
         reports: &mut Reports,
     ) -> Result<()> {
-        reports.push(sink::report(self.reporter.as_deref(), record, error)?);
+        reports.push(report(self.reporter.as_deref(), record, error)?);
         Ok(())
     }
 }
 
 impl HdfsSinkTask {
-    fn started(&self) -> Result<Arc<Started>> {
-        self.started
-            .clone()
-            .ok_or_else(|| ConnectError::connect("the task was not started"))
+    /// Nothing is asked of HDFS yet: partitions come with `open`.
+    pub(crate) async fn start(context: Arc<dyn SinkTaskContext>) -> Result<Self> {
+        let settings = SinkSettings::parse(context.configs())?;
+        let store = Store::new(&settings.connection)?;
+        let started = Started {
+            reporter: context.errant_record_reporter(),
+            context,
+            settings,
+            store,
+        };
+        Ok(Self {
+            started: Arc::new(started),
+            writers: BTreeMap::new(),
+            attempts: 0,
+        })
     }
 
     /// Takes the partitions that are not ours, or not any more, and answers where each is to be read on from.
@@ -199,9 +209,7 @@ impl HdfsSinkTask {
     }
 
     async fn give_up(&mut self, partitions: Vec<PartitionWriter>) {
-        let Some(started) = &self.started else {
-            return;
-        };
+        let started = &self.started;
         let store = &started.store;
         let all = join_all(partitions.into_iter().map(|writer| writer.give_up(store)));
         let limit = started.settings.shutdown_timeout;
@@ -216,20 +224,8 @@ impl HdfsSinkTask {
 
 #[async_trait]
 impl SinkTask for HdfsSinkTask {
-    async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
-        let settings = SinkSettings::parse(props)?;
-        let store = Store::new(&settings.connection)?;
-        self.started = Some(Arc::new(Started {
-            reporter: context.errant_record_reporter(),
-            context,
-            settings,
-            store,
-        }));
-        Ok(())
-    }
-
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let started = self.started()?;
+        let started = Arc::clone(&self.started);
         for partition in partitions {
             let writer = PartitionWriter::new(partition.clone());
             self.writers.insert(partition.clone(), writer);
@@ -252,7 +248,7 @@ impl SinkTask for HdfsSinkTask {
     }
 
     async fn put(&mut self, records: &[SinkRecord]) -> Result<()> {
-        let started = self.started()?;
+        let started = Arc::clone(&self.started);
         let mut reports = Reports::new();
         let written = self.try_put(&started, records, &mut reports).await;
         // Dead letters are safe before anything says that their records are done.
@@ -292,7 +288,7 @@ impl SinkTask for HdfsSinkTask {
         Ok(())
     }
 
-    async fn stop(&mut self) -> Result<()> {
+    async fn stop(mut self: Box<Self>) -> Result<()> {
         let all = std::mem::take(&mut self.writers).into_values().collect();
         self.give_up(all).await;
         Ok(())

@@ -13,16 +13,13 @@ mod template;
 mod tests;
 
 use sluice_api::plugin::SinkConnectorPlugin;
-use sluice_api::requests::{RequestSink, RequestTask, Target as _};
+use sluice_toolkit::requests;
 
 use crate::target::Http;
 
 /// `HttpSinkConnector`.
-pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
-    class: "io.confluent.connect.http.HttpSinkConnector",
-    task_class: "io.confluent.connect.http.HttpSinkTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: Http::config_def,
-    new_connector: || Box::<RequestSink<Http>>::default(),
-    new_task: || Box::<RequestTask<Http>>::default(),
-};
+#[must_use]
+pub fn sink() -> SinkConnectorPlugin {
+    const CLASS: &str = "io.confluent.connect.http.HttpSinkConnector";
+    requests::plugin::<Http>(CLASS, env!("CARGO_PKG_VERSION"))
+}

@@ -5,9 +5,10 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url, redirect::Policy};
 use sluice_api::causes::with_causes;
-use sluice_api::java_regex::JavaRegex;
-use sluice_api::requests::{Refusal, Target, append};
 use sluice_api::{ConfigDef, ConnectError, KeyFault, ParsedConfig, Props, SinkRecord, async_trait};
+use sluice_jvm_text::Exception;
+use sluice_jvm_text::regex::JavaRegex;
+use sluice_toolkit::requests::{Refusal, Target, append};
 
 use crate::authorization::Authorization;
 use crate::config::{self, Statuses};
@@ -255,6 +256,7 @@ impl Http {
             .try_fold(text, |text, (pattern, replacement)| {
                 pattern.replace_all(&text, replacement)
             })
+            .map_err(Into::into)
     }
 
     async fn request(&self, method: Method, url: &str, body: Vec<u8>) -> Result<(), Refusal> {
@@ -360,7 +362,7 @@ fn replacements(settings: &ParsedConfig) -> Result<Vec<(JavaRegex, String)>, Key
         return Err(KeyFault::new(config::REPLACEMENTS, why));
     }
     let compiled = patterns.iter().map(|pattern| JavaRegex::new(pattern));
-    let compiled: Result<Vec<JavaRegex>, ConnectError> = compiled.collect();
-    let compiled = compiled.map_err(|why| KeyFault::new(config::PATTERNS, why.message()))?;
+    let compiled: Result<Vec<JavaRegex>, Exception> = compiled.collect();
+    let compiled = compiled.map_err(|why| KeyFault::new(config::PATTERNS, why))?;
     Ok(compiled.into_iter().zip(texts).collect())
 }

@@ -1,5 +1,5 @@
-use sluice_api::requests::Target as _;
 use sluice_api::{ConnectRecord, MapValue, Props, Value};
+use sluice_toolkit::requests::Target as _;
 
 use crate::config::Statuses;
 use crate::target::Http;

@@ -6,25 +6,22 @@ use reqwest::{Client, Url, header::HeaderMap, redirect::Policy};
 use sluice_api::causes::with_causes;
 use sluice_api::config::ConfigType::{Boolean, Int, List, Password, String as Text};
 use sluice_api::config::validators::{at_least, between, one_of};
-use sluice_api::requests::{self, Refusal, RequestSink, RequestTask, Target};
 use sluice_api::{
     ConfigDef, ConfigKey, KeyFault, ParsedConfig, Props, SinkRecord, async_trait,
     plugin::SinkConnectorPlugin,
 };
+use sluice_toolkit::requests::{self, Refusal, Target};
 
 const URL: &str = "http.url";
 const AUTHORIZATION: &str = "http.headers.authorization";
 const HEADERS: &str = "http.headers.additional";
 
 /// `HttpSinkConnector`.
-pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
-    class: "io.aiven.kafka.connect.http.HttpSinkConnector",
-    task_class: "io.aiven.kafka.connect.http.HttpSinkTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: Http::config_def,
-    new_connector: || Box::<RequestSink<Http>>::default(),
-    new_task: || Box::<RequestTask<Http>>::default(),
-};
+#[must_use]
+pub fn sink() -> SinkConnectorPlugin {
+    const CLASS: &str = "io.aiven.kafka.connect.http.HttpSinkConnector";
+    requests::plugin::<Http>(CLASS, env!("CARGO_PKG_VERSION"))
+}
 
 struct Http {
     client: Client,

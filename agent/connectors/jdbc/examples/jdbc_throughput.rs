@@ -10,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures::{SinkExt as _, TryStreamExt as _};
-use sluice_api::testing::TestContext;
 use sluice_api::{
     ConnectRecord, Props, SchemaBuilder, SinkRecord, Struct, TimestampType, Value, logical, schemas,
 };
+use sluice_toolkit::testing::TestContext;
 use tokio_postgres::NoTls;
 
 /// Records of a batch.
@@ -105,9 +105,8 @@ impl Bench {
     async fn write_task(&self, batches: &[Vec<SinkRecord>]) -> AnyResult<Duration> {
         self.empty_table().await?;
         let props = self.with(&[("topics", "bench"), ("table.name.format", "bench")]);
-        let mut task = (sluice_connector_jdbc::SINK.new_task)();
-        task.start(Arc::new(TestContext::new(props.clone())), &props)
-            .await?;
+        let context = Arc::new(TestContext::new(props));
+        let mut task = (sluice_connector_jdbc::sink().start_task)(context).await?;
         let begin = Instant::now();
         for batch in batches {
             task.put(batch).await?;
@@ -148,9 +147,8 @@ impl Bench {
             ("batch.max.rows", "1000"),
             ("tables", "[[null,\"public\",\"bench\"]]"),
         ]);
-        let mut task = (sluice_connector_jdbc::SOURCE.new_task)();
-        task.start(Arc::new(TestContext::new(props.clone())), &props)
-            .await?;
+        let context = Arc::new(TestContext::new(props));
+        let mut task = (sluice_connector_jdbc::source().start_task)(context).await?;
         let begin = Instant::now();
         let mut count = 0;
         while count < self.rows {

@@ -6,7 +6,7 @@
 //! transformation writes of such a date is what the database shows, and a sink gets the same date again. 5 to
 //! 14 October 1582 are no dates of Java's calendar; as with the JVM they become 15 to 24 October.
 
-use sluice_api::java_calendar::{self, CUTOVER};
+use sluice_jvm_text::calendar::{self, CUTOVER};
 
 use crate::time;
 
@@ -18,7 +18,7 @@ pub(crate) fn to_java(days: i64) -> i64 {
         return days;
     }
     let (year, month, day) = time::civil(days);
-    java_calendar::days_of(year, month.into(), day.into())
+    calendar::days_of(year, month.into(), day.into())
 }
 
 /// The day number for a database of a day in Java's calendar.
@@ -26,7 +26,7 @@ pub(crate) fn from_java(days: i64) -> i64 {
     if days >= CUTOVER {
         return days;
     }
-    let date = java_calendar::Date::of_days(days);
+    let date = calendar::Date::of_days(days);
     let number = |part: i64| u32::try_from(part).unwrap_or(1);
     time::days_of(date.year, number(date.month), number(date.day))
 }

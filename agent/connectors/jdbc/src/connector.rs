@@ -8,6 +8,7 @@ use sluice_api::{
     ConfigDef, ConnectError, Connector, ConnectorContext, ExactlyOnceSupport, KeyFault, Props,
     Result, SourceOffset, SourcePartition, TopicPartition, async_trait,
 };
+use sluice_toolkit::sink_connector::System;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
@@ -358,11 +359,8 @@ impl Connector for JdbcSourceConnector {
     }
 }
 
-/// `JdbcSinkConnector`.
-#[derive(Default)]
-pub(crate) struct JdbcSinkConnector {
-    props: Props,
-}
+/// The connector's side of a database that is written to.
+pub(crate) struct SinkDatabase;
 
 /// Topics that a configuration names one by one.
 fn topics(props: &Props) -> Vec<&str> {
@@ -374,7 +372,7 @@ fn topics(props: &Props) -> Vec<&str> {
         .collect()
 }
 
-impl JdbcSinkConnector {
+impl SinkDatabase {
     /// The table of a topic is there, or may be created, and may be written.
     async fn check_table(
         settings: &SinkSettings,
@@ -427,18 +425,13 @@ impl JdbcSinkConnector {
 }
 
 #[async_trait]
-impl Connector for JdbcSinkConnector {
-    async fn start(&mut self, _context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
+impl System for SinkDatabase {
+    fn starting(props: &Props) -> Result<()> {
         warn_of_parameters(&SinkSettings::parse(props)?.connection);
-        self.props = props.clone();
         Ok(())
     }
 
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
-    }
-
-    async fn validate(&self, props: &Props) -> Vec<KeyFault> {
+    async fn validate(props: &Props) -> Vec<KeyFault> {
         let settings = match SinkSettings::parse(props) {
             Ok(settings) => settings,
             Err(error) => return unparsed(&sink_def(), props, &error),
@@ -463,21 +456,19 @@ impl Connector for JdbcSinkConnector {
         Vec::new()
     }
 
-    async fn alter_sink_offsets(
-        &self,
+    async fn alter_offsets(
         props: &Props,
         offsets: &BTreeMap<TopicPartition, Option<i64>>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let settings = SinkSettings::parse(props)?;
         if !settings.exactly_once {
-            return Ok(true);
+            return Ok(());
         }
         exactly_once::alter(&settings, offsets)
             .await
             .map_err(|error| {
                 error.into_connect("changing stored offsets", &settings.connection.url)
-            })?;
-        Ok(true)
+            })
     }
 }
 

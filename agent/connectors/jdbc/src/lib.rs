@@ -32,24 +32,33 @@ mod url_parameters;
 #[cfg(test)]
 mod tests;
 
-use sluice_api::plugin::{SinkConnectorPlugin, SourceConnectorPlugin};
+use sluice_api::plugin::{
+    SinkConnectorPlugin, SourceConnectorPlugin, connectors, definition, sink_tasks, source_tasks,
+};
+use sluice_toolkit::sink_connector::SameForEachTask;
 
 /// `JdbcSourceConnector`.
-pub const SOURCE: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "io.confluent.connect.jdbc.JdbcSourceConnector",
-    task_class: "io.confluent.connect.jdbc.source.JdbcSourceTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: config::source_def,
-    new_connector: || Box::<connector::JdbcSourceConnector>::default(),
-    new_task: || Box::<source_task::JdbcSourceTask>::default(),
-};
+#[must_use]
+pub fn source() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "io.confluent.connect.jdbc.JdbcSourceConnector".into(),
+        task_class: "io.confluent.connect.jdbc.source.JdbcSourceTask".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        config_def: definition(config::source_def),
+        new_connector: connectors(connector::JdbcSourceConnector::default),
+        start_task: source_tasks(source_task::JdbcSourceTask::start),
+    }
+}
 
 /// `JdbcSinkConnector`.
-pub const SINK: SinkConnectorPlugin = SinkConnectorPlugin {
-    class: "io.confluent.connect.jdbc.JdbcSinkConnector",
-    task_class: "io.confluent.connect.jdbc.sink.JdbcSinkTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: config::sink_def,
-    new_connector: || Box::<connector::JdbcSinkConnector>::default(),
-    new_task: || Box::<sink_task::JdbcSinkTask>::default(),
-};
+#[must_use]
+pub fn sink() -> SinkConnectorPlugin {
+    SinkConnectorPlugin {
+        class: "io.confluent.connect.jdbc.JdbcSinkConnector".into(),
+        task_class: "io.confluent.connect.jdbc.sink.JdbcSinkTask".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        config_def: definition(config::sink_def),
+        new_connector: connectors(SameForEachTask::<connector::SinkDatabase>::default),
+        start_task: sink_tasks(sink_task::JdbcSinkTask::start),
+    }
+}

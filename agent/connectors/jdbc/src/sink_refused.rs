@@ -321,7 +321,7 @@ impl Writer<'_> {
         let reported = batch
             .records
             .get(row.record)
-            .map(|record| sluice_api::sink::report(None, record, &error).map(drop));
+            .map(|record| sluice_toolkit::reports::report(None, record, &error).map(drop));
         match reported {
             Some(Err(named)) => named.into(),
             _ => error.into(),

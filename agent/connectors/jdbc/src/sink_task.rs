@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sluice_api::sink::Retries;
 use sluice_api::{
-    ConnectError, ErrantRecordReporter, ErrorKind, Props, Result, SinkRecord, SinkTask,
-    SinkTaskContext, TopicPartition, async_trait,
+    ConnectError, ErrantRecordReporter, ErrorKind, Result, SinkRecord, SinkTask, SinkTaskContext,
+    TopicPartition, async_trait,
 };
+use sluice_toolkit::retries::Retries;
 
 use crate::config::SinkSettings;
 use crate::dialect::{self, Session};
@@ -26,38 +26,61 @@ const MAX_PLANS: usize = 256;
 /// Attempts at a batch whose tables change meanwhile.
 const MAX_CHANGES: usize = 10;
 
-/// See the module.
-#[derive(Default)]
+/// The task: a session, and the plans of the records it has met.
 pub(crate) struct JdbcSinkTask {
-    context: Option<Arc<dyn SinkTaskContext>>,
-    settings: Option<Arc<SinkSettings>>,
+    context: Arc<dyn SinkTaskContext>,
+    settings: Arc<SinkSettings>,
     reporter: Option<Arc<dyn ErrantRecordReporter>>,
+    /// `None` after a fault, until it is opened again.
     session: Option<Box<dyn Session>>,
     plans: Vec<Arc<SinkPlan>>,
+    /// With exactly-once.
     offsets: Option<StoredOffsets>,
     /// Partitions whose stored offsets are not known yet.
     unloaded: BTreeSet<TopicPartition>,
-    retries: Option<Retries>,
+    retries: Retries,
     /// What of the current batch is done, though it will come again.
     settled: Settled,
 }
 
 impl JdbcSinkTask {
-    fn settings(&self) -> Result<Arc<SinkSettings>> {
-        self.settings
-            .clone()
-            .ok_or_else(|| ConnectError::connect("the task was not started"))
+    /// Connects; a server that is down now is waited for by `put`.
+    pub(crate) async fn start(context: Arc<dyn SinkTaskContext>) -> Result<Self> {
+        let settings = SinkSettings::parse(context.configs())?;
+        let opened = dialect::connect(&settings.connection, &context.stopping()).await;
+        let session = match opened {
+            Ok(session) => Some(session),
+            Err(error) if error.fault.is_retriable() => {
+                tracing::warn!("{}", error.explain("connecting", &settings.connection.url));
+                None
+            }
+            Err(error) => return Err(error.into_connect("connecting", &settings.connection.url)),
+        };
+        Ok(Self {
+            reporter: context.errant_record_reporter(),
+            context,
+            session,
+            plans: Vec::new(),
+            offsets: settings.exactly_once.then(|| StoredOffsets::new(&settings)),
+            unloaded: BTreeSet::new(),
+            retries: settings.retries.clone(),
+            settled: Settled::default(),
+            settings: Arc::new(settings),
+        })
     }
 
-    async fn connected(&mut self) -> Result<(), PutError> {
-        if self.session.is_none() {
-            let settings = self.settings()?;
-            let session = dialect::connect_once(&settings.connection)
+    /// The session, opened again if a fault has ended it.
+    async fn connected<'a>(
+        session: &'a mut Option<Box<dyn Session>>,
+        settings: &SinkSettings,
+    ) -> Result<&'a mut dyn Session, PutError> {
+        let open = match session.take() {
+            Some(open) => open,
+            None => dialect::connect_once(&settings.connection)
                 .await
-                .map_err(|error| PutError::Database(error, "connecting".to_owned()))?;
-            self.session = Some(session);
-        }
-        Ok(())
+                .map_err(|error| PutError::Database(error, "connecting".to_owned()))?,
+        };
+        Ok(session.insert(open).as_mut())
     }
 
     /// Reads stored offsets of partitions that are new here, and goes on from them.
@@ -65,20 +88,18 @@ impl JdbcSinkTask {
         if self.unloaded.is_empty() {
             return Ok(BTreeSet::new());
         }
-        self.connected().await?;
-        let (Some(offsets), Some(session)) = (&mut self.offsets, &mut self.session) else {
+        let Some(offsets) = &mut self.offsets else {
             return Ok(BTreeSet::new());
         };
+        let session = Self::connected(&mut self.session, &self.settings).await?;
         let partitions: Vec<TopicPartition> = self.unloaded.iter().cloned().collect();
         let stored = offsets
-            .load(session.as_mut(), &partitions)
+            .load(session, &partitions)
             .await
             .map_err(|error| PutError::Database(error, "reading stored offsets".to_owned()))?;
         self.unloaded.clear();
-        if let Some(context) = &self.context
-            && !stored.is_empty()
-        {
-            context.offsets(&stored);
+        if !stored.is_empty() {
+            self.context.offsets(&stored);
         }
         Ok(stored.into_keys().collect())
     }
@@ -86,24 +107,13 @@ impl JdbcSinkTask {
     /// The plan for a record, made anew if it is the first of its kind.
     async fn plan(&mut self, record: &SinkRecord, delete: bool) -> Result<Arc<SinkPlan>, PutError> {
         // The plan that was used last is the most likely one.
-        if let Some(position) = self
-            .plans
-            .iter()
-            .rposition(|plan| plan.fits(&record.record))
-        {
-            return self
-                .plans
-                .get(position)
-                .cloned()
-                .ok_or_else(|| PutError::Connect(ConnectError::connect("a plan is gone")));
+        let known = self.plans.iter().rfind(|plan| plan.fits(&record.record));
+        if let Some(plan) = known {
+            return Ok(Arc::clone(plan));
         }
-        self.connected().await?;
-        let settings = self.settings()?;
-        let Some(session) = &mut self.session else {
-            return Err(ConnectError::connect("there is no session").into());
-        };
-        let plan =
-            Arc::new(SinkPlan::make(&settings, session.as_mut(), &record.record, delete).await?);
+        let session = Self::connected(&mut self.session, &self.settings).await?;
+        let plan = SinkPlan::make(&self.settings, session, &record.record, delete).await?;
+        let plan = Arc::new(plan);
         if self.plans.len() >= MAX_PLANS {
             self.plans.clear();
         }
@@ -117,7 +127,7 @@ impl JdbcSinkTask {
         records: &'a [SinkRecord],
         skipped: &BTreeSet<TopicPartition>,
     ) -> Result<Batch<'a>, PutError> {
-        let settings = self.settings()?;
+        let settings = Arc::clone(&self.settings);
         let mut batch = Batch {
             records,
             rows: Vec::with_capacity(records.len()),
@@ -176,17 +186,12 @@ impl JdbcSinkTask {
         let skipped = self.load_offsets().await?;
         for _ in 0..MAX_CHANGES {
             let batch = self.batch(records, &skipped).await?;
-            self.connected().await?;
-            let settings = self.settings()?;
-            let Some(session) = &mut self.session else {
-                return Err(ConnectError::connect("there is no session").into());
-            };
             let mut writer = Writer {
-                session: session.as_mut(),
-                settings: &settings,
+                session: Self::connected(&mut self.session, &self.settings).await?,
+                settings: &self.settings,
                 reporter: self.reporter.as_deref(),
                 offsets: self.offsets.as_mut(),
-                last_attempt: self.retries.as_ref().is_none_or(Retries::is_last),
+                last_attempt: self.retries.is_last(),
                 settled: &mut self.settled,
             };
             if writer.write(&batch).await? == Outcome::Written {
@@ -204,14 +209,11 @@ impl JdbcSinkTask {
         // The transaction ends with the session; the plans may be outdated.
         self.session = None;
         self.plans.clear();
-        let settings = self.settings()?;
-        let place = &settings.connection.url;
+        let place = &self.settings.connection.url;
         let error = match error {
             PutError::Connect(error) => return Err(error),
             PutError::Fenced => {
-                if let Some(context) = &self.context {
-                    self.unloaded.extend(context.assignment());
-                }
+                self.unloaded.extend(self.context.assignment());
                 ConnectError::retriable(format!(
                     "another task has written records of the same partitions to {place}; reading on from its \
                      offsets"
@@ -219,37 +221,12 @@ impl JdbcSinkTask {
             }
             PutError::Database(error, what) => error.into_connect(&what, place),
         };
-        match (&mut self.retries, &self.context) {
-            (Some(retries), Some(context)) => Err(retries.failed(error, context.as_ref())),
-            _ => Err(error),
-        }
+        Err(self.retries.failed(error, self.context.as_ref()))
     }
 }
 
 #[async_trait]
 impl SinkTask for JdbcSinkTask {
-    async fn start(&mut self, context: Arc<dyn SinkTaskContext>, props: &Props) -> Result<()> {
-        let settings = SinkSettings::parse(props)?;
-        self.reporter = context.errant_record_reporter();
-        self.retries = Some(settings.retries.clone());
-        if settings.exactly_once {
-            self.offsets = Some(StoredOffsets::new(&settings));
-        }
-        let opened = dialect::connect(&settings.connection, &context.stopping()).await;
-        self.context = Some(context);
-        let place = settings.connection.url.clone();
-        self.settings = Some(Arc::new(settings));
-        match opened {
-            Ok(session) => self.session = Some(session),
-            // A server that is down now is waited for by `put`.
-            Err(error) if error.fault.is_retriable() => {
-                tracing::warn!("{}", error.explain("connecting", &place));
-            }
-            Err(error) => return Err(error.into_connect("connecting", &place)),
-        }
-        Ok(())
-    }
-
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         if self.offsets.is_none() {
             return Ok(());
@@ -271,9 +248,7 @@ impl SinkTask for JdbcSinkTask {
         }
         match self.try_put(records).await {
             Ok(()) => {
-                if let Some(retries) = &mut self.retries {
-                    retries.succeeded();
-                }
+                self.retries.succeeded();
                 Ok(())
             }
             Err(error) => self.failed(error),
@@ -288,11 +263,6 @@ impl SinkTask for JdbcSinkTask {
             self.unloaded.remove(partition);
         }
         self.settled.clear();
-        Ok(())
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        self.session = None;
         Ok(())
     }
 }

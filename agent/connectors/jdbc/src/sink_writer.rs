@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sluice_api::sink;
 use sluice_api::{ConnectError, ErrantRecordReporter, SinkRecord, TopicPartition};
+use sluice_toolkit::reports::report;
 
 use crate::config::SinkSettings;
 use crate::dialect::{Session, Unit};
@@ -220,7 +220,7 @@ impl Writer<'_> {
         let mut reports = Vec::with_capacity(refused.len());
         for (index, error) in refused {
             if let Some(record) = records.get(*index) {
-                reports.push(sink::report(self.reporter, record, error)?);
+                reports.push(report(self.reporter, record, error)?);
             }
         }
         // Dead letters are safe before anything says that their records are done.

@@ -15,8 +15,8 @@ use bytestring::ByteString;
 use futures::TryStreamExt as _;
 use sluice_api::record::shared_name;
 use sluice_api::{
-    ConnectError, ConnectRecord, ErrorKind, Props, Result, SourcePartition, SourceRecord,
-    SourceTask, SourceTaskContext, async_trait,
+    ConnectError, ConnectRecord, ErrorKind, Result, SourcePartition, SourceRecord, SourceTask,
+    SourceTaskContext, async_trait,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -54,11 +54,11 @@ struct Source {
     reading: Option<Reading>,
 }
 
-/// See the module.
-#[derive(Default)]
+/// The task: its tables, read in turn over one session.
 pub(crate) struct JdbcSourceTask {
-    context: Option<Arc<dyn SourceTaskContext>>,
-    settings: Option<SourceSettings>,
+    context: Arc<dyn SourceTaskContext>,
+    settings: Arc<SourceSettings>,
+    /// `None` while the server cannot be reached.
     session: Option<Box<dyn Session>>,
     sources: Vec<Source>,
     /// The source that is being read, or the next one.
@@ -265,27 +265,70 @@ async fn stored(
 }
 
 impl JdbcSourceTask {
-    fn settings(&self) -> Result<&SourceSettings> {
-        self.settings
-            .as_ref()
-            .ok_or_else(|| ConnectError::connect("the task was not started"))
+    /// Finds where each table is to be read on, and connects.
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let settings = SourceSettings::parse(context.configs())?;
+        let subjects: Vec<Subject> = match &settings.query {
+            Some(query) => vec![Subject::Query(query.clone())],
+            None => settings
+                .tables
+                .iter()
+                .cloned()
+                .map(Subject::Table)
+                .collect(),
+        };
+        let mut sources = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            let (topic, partitions) = match &subject {
+                Subject::Table(table) => (
+                    format!("{}{}", settings.topic_prefix, table.name),
+                    partitions_of_table(table, settings.connection.dialect().quote_mark()),
+                ),
+                Subject::Query(_) => (settings.topic_prefix.clone(), vec![partition_of_query()]),
+            };
+            let found = match settings.mode.is_bulk() {
+                true => None,
+                false => stored(&*context, &partitions).await?,
+            };
+            let (form, position) = found.unwrap_or_default();
+            sources.push(Source {
+                subject,
+                topic: shared_name(&topic),
+                partition: Arc::new(partitions.into_iter().nth(form).unwrap_or_default()),
+                position,
+                due: Instant::now(),
+                reading: None,
+            });
+        }
+        let mut task = Self {
+            context,
+            settings: Arc::new(settings),
+            session: None,
+            sources,
+            current: 0,
+            failures: 0,
+        };
+        if let Err(error) = task.session(true).await {
+            let place = &task.settings.connection.url;
+            if !error.fault.is_retriable() {
+                return Err(error.into_connect("connecting", place));
+            }
+            // A server that is down now is waited for by the polls.
+            tracing::warn!("{}", error.explain("connecting", place));
+        }
+        Ok(task)
     }
 
     fn stopping(&self) -> CancellationToken {
-        self.context
-            .as_ref()
-            .map(|context| context.stopping())
-            .unwrap_or_default()
+        self.context.stopping()
     }
 
     /// The session; opened if there is none, with several attempts if `patient`.
     async fn session(&mut self, patient: bool) -> DatabaseResult<&mut Box<dyn Session>> {
-        let (Some(settings), Some(context)) = (&self.settings, &self.context) else {
-            return Err(configured("the task was not started".to_owned()));
-        };
+        let settings = &self.settings;
         if self.session.is_none() {
             let mut session = match patient {
-                true => dialect::connect(&settings.connection, &context.stopping()).await?,
+                true => dialect::connect(&settings.connection, &self.context.stopping()).await?,
                 false => dialect::connect_once(&settings.connection).await?,
             };
             if let Some(sql) = settings
@@ -305,8 +348,8 @@ impl JdbcSourceTask {
 
     /// Begins the query of the source whose turn it is.
     async fn begin(&mut self, index: usize) -> DatabaseResult<()> {
-        let (Some(settings), Some(source)) = (self.settings.clone(), self.sources.get(index))
-        else {
+        let settings = Arc::clone(&self.settings);
+        let Some(source) = self.sources.get(index) else {
             return Ok(());
         };
         let subject = source.subject.clone();
@@ -350,9 +393,7 @@ impl JdbcSourceTask {
         records: &mut Vec<SourceRecord>,
     ) -> DatabaseResult<bool> {
         let stopping = self.stopping();
-        let Some(settings) = &self.settings else {
-            return Ok(true);
-        };
+        let settings = &self.settings;
         let Some(source) = self.sources.get_mut(index) else {
             return Ok(true);
         };
@@ -412,7 +453,7 @@ impl JdbcSourceTask {
 
     /// What becomes of a failed query: another attempt later, or the end of the task.
     async fn failed(&mut self, index: usize, error: DatabaseError) -> Result<()> {
-        let settings = self.settings()?;
+        let settings = &self.settings;
         let retries = settings.retries;
         let backoff = settings.connection.backoff.min(MAX_BACKOFF);
         let what = self
@@ -451,53 +492,6 @@ impl JdbcSourceTask {
 
 #[async_trait]
 impl SourceTask for JdbcSourceTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let settings = SourceSettings::parse(props)?;
-        let subjects: Vec<Subject> = match &settings.query {
-            Some(query) => vec![Subject::Query(query.clone())],
-            None => settings
-                .tables
-                .iter()
-                .cloned()
-                .map(Subject::Table)
-                .collect(),
-        };
-        for subject in subjects {
-            let (topic, partitions) = match &subject {
-                Subject::Table(table) => (
-                    format!("{}{}", settings.topic_prefix, table.name),
-                    partitions_of_table(table, settings.connection.dialect().quote_mark()),
-                ),
-                Subject::Query(_) => (settings.topic_prefix.clone(), vec![partition_of_query()]),
-            };
-            let found = match settings.mode.is_bulk() {
-                true => None,
-                false => stored(&*context, &partitions).await?,
-            };
-            let (form, position) = found.unwrap_or_default();
-            self.sources.push(Source {
-                subject,
-                topic: shared_name(&topic),
-                partition: Arc::new(partitions.into_iter().nth(form).unwrap_or_default()),
-                position,
-                due: Instant::now(),
-                reading: None,
-            });
-        }
-        let place = settings.connection.url.clone();
-        self.context = Some(context);
-        self.settings = Some(settings);
-        match self.session(true).await {
-            Ok(_) => Ok(()),
-            // A server that is down now is waited for by the polls.
-            Err(error) if error.fault.is_retriable() => {
-                tracing::warn!("{}", error.explain("connecting", &place));
-                Ok(())
-            }
-            Err(error) => Err(error.into_connect("connecting", &place)),
-        }
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         if self.sources.is_empty() {
             wait(&self.stopping(), MAX_WAIT).await;
@@ -541,7 +535,7 @@ impl SourceTask for JdbcSourceTask {
             self.failed(index, error).await?;
             return Ok(None);
         }
-        let mut records = Vec::with_capacity(self.settings()?.batch_max_rows.min(1024));
+        let mut records = Vec::with_capacity(self.settings.batch_max_rows.min(1024));
         match self.take(index, &mut records).await {
             Ok(false) => {}
             Ok(true) => {
@@ -554,11 +548,5 @@ impl SourceTask for JdbcSourceTask {
             Err(error) => self.failed(index, error).await?,
         }
         Ok((!records.is_empty()).then_some(records))
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        self.sources.clear();
-        self.session = None;
-        Ok(())
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use sluice_api::testing::{Reported, TestContext};
 use sluice_api::{
     ConnectRecord, Props, SinkRecord, SinkTask, SourceOffset, SourceRecord, TimestampType,
     TopicPartition, Value,
 };
+use sluice_toolkit::testing::{Reported, TestContext};
 use tempfile::TempDir;
 
 struct Database {
@@ -56,10 +56,9 @@ impl Database {
         props.insert("tables".to_owned(), "[[null,null,\"orders\"]]".to_owned());
         let context = Arc::new(TestContext {
             stored,
-            ..TestContext::new(props.clone())
+            ..TestContext::new(props)
         });
-        let mut task = (crate::SOURCE.new_task)();
-        task.start(context, &props).await.unwrap();
+        let mut task = (crate::source().start_task)(context).await.unwrap();
         let mut records = Vec::new();
         while records.len() < count {
             records.extend(task.poll().await.unwrap().unwrap_or_default());
@@ -72,10 +71,9 @@ impl Database {
         let context = Arc::new(TestContext {
             assignment: vec![TopicPartition::new("orders", 0)],
             reported: Some(Reported::default()),
-            ..TestContext::new(props.clone())
+            ..TestContext::new(props)
         });
-        let mut task = (crate::SINK.new_task)();
-        task.start(context.clone(), &props).await.unwrap();
+        let mut task = (crate::sink().start_task)(context.clone()).await.unwrap();
         task.open(&[TopicPartition::new("orders", 0)])
             .await
             .unwrap();
@@ -307,7 +305,7 @@ async fn stored_offsets_make_every_record_count_once_and_shut_out_the_left_for_d
 #[tokio::test]
 async fn validation_says_what_is_missing_and_where() {
     let database = Database::new(ORDERS);
-    let source = (crate::SOURCE.new_connector)();
+    let source = (crate::source().new_connector)();
     let props = database.props(&[
         ("mode", "incrementing"),
         ("topic.prefix", "p-"),
@@ -319,7 +317,7 @@ async fn validation_says_what_is_missing_and_where() {
         faults[0].message.contains("nowhere") && faults[0].message.contains("orders"),
         "{faults:?}"
     );
-    let sink = (crate::SINK.new_connector)();
+    let sink = (crate::sink().new_connector)();
     let faults = sink
         .validate(&database.props(&[("topics", "orders,other")]))
         .await;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use sluice_api::causes::with_causes;
-use sluice_api::{Props, Result, SourceRecord, SourceTask, SourceTaskContext, async_trait};
+use sluice_api::{Result, SourceRecord, SourceTask, SourceTaskContext, async_trait};
 use sluice_kafka::admin::{AdminError, GroupAdmin};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -32,12 +32,7 @@ const MOST_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a topic that could not be read is read again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
-#[derive(Default)]
 pub(crate) struct MirrorCheckpointTask {
-    running: Option<Running>,
-}
-
-struct Running {
     shared: Arc<Shared>,
     source: GroupAdmin,
     topics: Filter,
@@ -61,10 +56,9 @@ struct State {
     syncs: OffsetSyncStore,
 }
 
-#[async_trait]
-impl SourceTask for MirrorCheckpointTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let config = MirrorConfig::parse(&keys::checkpoint_def(), props)?;
+impl MirrorCheckpointTask {
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let config = MirrorConfig::parse(&keys::checkpoint_def(), context.configs())?;
         let source = clients::group_admin(&config, Location::Source, "checkpoint-source-admin")?;
         let topics = config.topic_filter()?;
         let interval = config
@@ -95,7 +89,7 @@ impl SourceTask for MirrorCheckpointTask {
             shared: Arc::clone(&shared),
             ended: ended.clone(),
         };
-        self.running = Some(Running {
+        Ok(Self {
             shared,
             source,
             topics,
@@ -104,36 +98,33 @@ impl SourceTask for MirrorCheckpointTask {
             due: Instant::now() + interval,
             follower: tokio::spawn(follower.run()),
             ended,
-        });
-        Ok(())
+        })
     }
+}
 
+#[async_trait]
+impl SourceTask for MirrorCheckpointTask {
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
-        let Some(running) = &mut self.running else {
-            return Ok(None);
-        };
-        let wake = running.due.min(Instant::now() + MOST_WAIT);
+        let wake = self.due.min(Instant::now() + MOST_WAIT);
         tokio::select! {
             () = tokio::time::sleep_until(wake) => {}
-            () = running.stopping.cancelled() => return Ok(None),
+            () = self.stopping.cancelled() => return Ok(None),
         }
-        if Instant::now() < running.due {
+        if Instant::now() < self.due {
             return Ok(None);
         }
         let records = tokio::select! {
-            records = running.checkpoint() => records,
-            () = running.stopping.cancelled() => return Ok(None),
+            records = self.checkpoint() => records,
+            () = self.stopping.cancelled() => return Ok(None),
         };
-        running.due = Instant::now() + running.interval;
+        self.due = Instant::now() + self.interval;
         Ok(Some(records).filter(|records| !records.is_empty()))
     }
 
-    async fn stop(&mut self) -> Result<()> {
-        if let Some(running) = self.running.take() {
-            running.ended.cancel();
-            if running.follower.await.is_err() {
-                tracing::warn!("reading offset syncs did not end in order");
-            }
+    async fn stop(self: Box<Self>) -> Result<()> {
+        self.ended.cancel();
+        if self.follower.await.is_err() {
+            tracing::warn!("reading offset syncs panicked");
         }
         Ok(())
     }
@@ -146,7 +137,7 @@ fn now_millis() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(0)
 }
 
-impl Running {
+impl MirrorCheckpointTask {
     /// Records for everything that is news about the groups.
     async fn checkpoint(&self) -> Vec<SourceRecord> {
         if self.shared.state.lock().checkpoints.is_none() {

@@ -2,8 +2,8 @@
 //! `DefaultConfigPropertyFilter`).
 
 use sluice_api::config::{ConfigType, ConfigValue};
-use sluice_api::java_regex::JavaRegex;
 use sluice_api::{Props, Result};
+use sluice_jvm_text::regex::JavaRegex;
 
 /// Names and regular expressions of Java, joined; `None` matches nothing.
 #[derive(Debug)]
@@ -25,9 +25,7 @@ impl Patterns {
         let joined = list.join("|");
         match JavaRegex::new(&joined) {
             Ok(regex) => Ok(Self(Some(regex))),
-            Err(error) => {
-                Err(sluice_api::ConfigError::invalid(key, &joined, error.message()).into())
-            }
+            Err(error) => Err(sluice_api::ConfigError::invalid(key, &joined, error).into()),
         }
     }
 

@@ -88,58 +88,51 @@ impl Connector for MirrorHeartbeatConnector {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct MirrorHeartbeatTask {
-    running: Option<Running>,
-}
-
-struct Running {
     config: MirrorConfig,
     stopping: CancellationToken,
     interval: Duration,
     due: Instant,
 }
 
-#[async_trait]
-impl SourceTask for MirrorHeartbeatTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let config = MirrorConfig::parse(&keys::heartbeat_def(), props)?;
+impl MirrorHeartbeatTask {
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let config = MirrorConfig::parse(&keys::heartbeat_def(), context.configs())?;
         let interval = config
             .interval(keys::EMIT_HEARTBEATS)
             .unwrap_or_default()
             .max(Duration::from_millis(10));
-        self.running = Some(Running {
+        Ok(Self {
             config,
             stopping: context.stopping(),
             interval,
             due: Instant::now() + interval,
-        });
-        Ok(())
+        })
     }
+}
 
+#[async_trait]
+impl SourceTask for MirrorHeartbeatTask {
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
-        let Some(running) = &mut self.running else {
-            return Ok(None);
-        };
-        let wake = running.due.min(Instant::now() + MOST_WAIT);
+        let wake = self.due.min(Instant::now() + MOST_WAIT);
         tokio::select! {
             () = tokio::time::sleep_until(wake) => {}
-            () = running.stopping.cancelled() => return Ok(None),
+            () = self.stopping.cancelled() => return Ok(None),
         }
-        if Instant::now() < running.due {
+        if Instant::now() < self.due {
             return Ok(None);
         }
-        running.due = Instant::now() + running.interval;
+        self.due = Instant::now() + self.interval;
         let elapsed = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let heartbeat = Heartbeat {
-            source_alias: running.config.source_alias.clone(),
-            target_alias: running.config.target_alias.clone(),
+            source_alias: self.config.source_alias.clone(),
+            target_alias: self.config.target_alias.clone(),
             timestamp: i64::try_from(elapsed.as_millis()).unwrap_or(0),
         };
         Ok(Some(vec![format::internal_record(
-            running.config.policy.heartbeats_topic(),
+            self.config.policy.heartbeats_topic(),
             heartbeat.source_partition(),
             heartbeat.key(),
             heartbeat.value(),

@@ -39,40 +39,54 @@ mod source_connector;
 mod source_task;
 mod topic_reader;
 
-use sluice_api::plugin::{KAFKA_VERSION, SourceConnectorPlugin};
+use sluice_api::plugin::{
+    KAFKA_VERSION, SourceConnectorPlugin, connectors, definition, source_tasks,
+};
 
 /// `MirrorSourceConnector`.
-pub const SOURCE: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "org.apache.kafka.connect.mirror.MirrorSourceConnector",
-    task_class: "org.apache.kafka.connect.mirror.MirrorSourceTask",
-    version: KAFKA_VERSION,
-    config_def: keys::source_def,
-    new_connector: || Box::<source_connector::MirrorSourceConnector>::default(),
-    new_task: || Box::<source_task::MirrorSourceTask>::default(),
-};
+#[must_use]
+pub fn source() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "org.apache.kafka.connect.mirror.MirrorSourceConnector".into(),
+        task_class: "org.apache.kafka.connect.mirror.MirrorSourceTask".into(),
+        version: KAFKA_VERSION.into(),
+        config_def: definition(keys::source_def),
+        new_connector: connectors(source_connector::MirrorSourceConnector::default),
+        start_task: source_tasks(source_task::MirrorSourceTask::start),
+    }
+}
 
 /// `MirrorCheckpointConnector`.
-pub const CHECKPOINT: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "org.apache.kafka.connect.mirror.MirrorCheckpointConnector",
-    task_class: "org.apache.kafka.connect.mirror.MirrorCheckpointTask",
-    version: KAFKA_VERSION,
-    config_def: keys::checkpoint_def,
-    new_connector: || Box::<checkpoint_connector::MirrorCheckpointConnector>::default(),
-    new_task: || Box::<checkpoint_task::MirrorCheckpointTask>::default(),
-};
+#[must_use]
+pub fn checkpoint() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "org.apache.kafka.connect.mirror.MirrorCheckpointConnector".into(),
+        task_class: "org.apache.kafka.connect.mirror.MirrorCheckpointTask".into(),
+        version: KAFKA_VERSION.into(),
+        config_def: definition(keys::checkpoint_def),
+        new_connector: connectors(checkpoint_connector::MirrorCheckpointConnector::default),
+        start_task: source_tasks(checkpoint_task::MirrorCheckpointTask::start),
+    }
+}
 
 /// `MirrorHeartbeatConnector`.
-pub const HEARTBEAT: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector",
-    task_class: "org.apache.kafka.connect.mirror.MirrorHeartbeatTask",
-    version: KAFKA_VERSION,
-    config_def: keys::heartbeat_def,
-    new_connector: || Box::<heartbeat::MirrorHeartbeatConnector>::default(),
-    new_task: || Box::<heartbeat::MirrorHeartbeatTask>::default(),
-};
+#[must_use]
+pub fn heartbeat() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector".into(),
+        task_class: "org.apache.kafka.connect.mirror.MirrorHeartbeatTask".into(),
+        version: KAFKA_VERSION.into(),
+        config_def: definition(keys::heartbeat_def),
+        new_connector: connectors(heartbeat::MirrorHeartbeatConnector::default),
+        start_task: source_tasks(heartbeat::MirrorHeartbeatTask::start),
+    }
+}
 
 /// All of them.
-pub const PLUGINS: [SourceConnectorPlugin; 3] = [SOURCE, CHECKPOINT, HEARTBEAT];
+#[must_use]
+pub fn plugins() -> [SourceConnectorPlugin; 3] {
+    [source(), checkpoint(), heartbeat()]
+}
 
 #[cfg(test)]
 mod golden_tests;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytestring::ByteString;
 use sluice_api::record::shared_name;
 use sluice_api::{
-    CommittedRecord, ConnectError, ConnectRecord, Headers, Props, RawRecord, Result, SourceOffset,
+    CommittedRecord, ConnectError, ConnectRecord, Headers, RawRecord, Result, SourceOffset,
     SourcePartition, SourceRecord, SourceTask, SourceTaskContext, TopicPartition, Value,
     async_trait, schemas,
 };
@@ -27,12 +27,7 @@ const OFFSET: ByteString = ByteString::from_static("offset");
 /// How soon offset syncs that could not be sent at once are tried again.
 const SYNC_RETRY: Duration = Duration::from_millis(50);
 
-#[derive(Default)]
 pub(crate) struct MirrorSourceTask {
-    running: Option<Running>,
-}
-
-struct Running {
     config: MirrorConfig,
     stopping: CancellationToken,
     consumer: BatchConsumer,
@@ -51,10 +46,9 @@ struct Destination {
     source: Arc<SourcePartition>,
 }
 
-#[async_trait]
-impl SourceTask for MirrorSourceTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let config = MirrorConfig::parse(&keys::source_def(), props)?;
+impl MirrorSourceTask {
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let config = MirrorConfig::parse(&keys::source_def(), context.configs())?;
         let syncs = if config.boolean(keys::EMIT_OFFSET_SYNCS) {
             let (location, role) = match config.offset_syncs_location() {
                 Location::Source => (Location::Source, "offset-syncs-source-producer"),
@@ -96,7 +90,7 @@ impl SourceTask for MirrorSourceTask {
                 (partition, destination)
             })
             .collect();
-        self.running = Some(Running {
+        Ok(Self {
             poll_timeout: config.poll_timeout(),
             stopping: context.stopping(),
             config,
@@ -105,23 +99,18 @@ impl SourceTask for MirrorSourceTask {
             partitions,
             raw: Vec::new(),
             events: Vec::new(),
-        });
-        Ok(())
+        })
     }
+}
 
+#[async_trait]
+impl SourceTask for MirrorSourceTask {
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
-        match &mut self.running {
-            Some(running) => Ok(running.poll().await),
-            None => Ok(None),
-        }
+        Ok(self.records().await)
     }
 
     async fn commit(&mut self) -> Result<()> {
-        if let Some(syncs) = self
-            .running
-            .as_mut()
-            .and_then(|running| running.syncs.as_mut())
-        {
+        if let Some(syncs) = &mut self.syncs {
             // Topics with few records must not stay behind for ever.
             syncs.promote_delayed();
             syncs.send_pending();
@@ -134,11 +123,7 @@ impl SourceTask for MirrorSourceTask {
     }
 
     async fn commit_records(&mut self, records: &[CommittedRecord]) -> Result<()> {
-        let Some(syncs) = self
-            .running
-            .as_mut()
-            .and_then(|running| running.syncs.as_mut())
-        else {
+        let Some(syncs) = &mut self.syncs else {
             return Ok(());
         };
         for committed in records {
@@ -148,12 +133,10 @@ impl SourceTask for MirrorSourceTask {
         Ok(())
     }
 
-    async fn stop(&mut self) -> Result<()> {
-        if let Some(running) = self.running.take() {
-            running.consumer.close().await;
-            if let Some(syncs) = running.syncs {
-                syncs.close().await;
-            }
+    async fn stop(self: Box<Self>) -> Result<()> {
+        self.consumer.close().await;
+        if let Some(syncs) = self.syncs {
+            syncs.close().await;
         }
         Ok(())
     }
@@ -242,8 +225,8 @@ async fn start_offsets(
         .collect()
 }
 
-impl Running {
-    async fn poll(&mut self) -> Option<Vec<SourceRecord>> {
+impl MirrorSourceTask {
+    async fn records(&mut self) -> Option<Vec<SourceRecord>> {
         let deadline = Instant::now() + self.poll_timeout;
         loop {
             if self.stopping.is_cancelled() {

@@ -4,7 +4,7 @@
 use chrono::{Datelike as _, Utc};
 
 use super::{Item, Letter, MILLIS_PER_DAY, MONTHS, SHORT, WEEKDAYS, first_day_of_week};
-use crate::java_calendar::{Date, days_from, days_of, weekday};
+use crate::calendar::{Date, days_from, days_of, weekday};
 
 /// What has been read. Of fields that contradict each other the one read last counts, by `stamp`.
 #[derive(Debug, Default)]

@@ -27,12 +27,14 @@ pub use names::fixed_size;
 use schema::AvroSchema;
 
 /// Descriptor.
-pub const PLUGIN: ConverterPlugin = ConverterPlugin {
-    class: "io.confluent.connect.avro.AvroConverter",
-    version: crate::CONFLUENT_VERSION,
-    config_def: converter::config_def::<Avro>,
-    new: || Box::new(RegistryConverter::<Avro>::default()),
-};
+pub fn plugin() -> ConverterPlugin {
+    ConverterPlugin::of(
+        "io.confluent.connect.avro.AvroConverter",
+        crate::CONFLUENT_VERSION,
+        converter::config_def::<Avro>,
+        || Box::new(RegistryConverter::<Avro>::default()),
+    )
+}
 
 /// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the
 /// converter.

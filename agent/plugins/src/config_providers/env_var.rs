@@ -4,7 +4,7 @@ use sluice_api::config_provider::{ConfigData, ConfigProvider};
 use sluice_api::plugin::Environment;
 use sluice_api::{ConnectError, Props, Result};
 
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 
 super::provider!(EnvVarConfigProvider, |environment| Box::new(
     EnvVarConfigProvider {
@@ -59,7 +59,7 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let mut provider = (PLUGIN.new)(&environment);
+        let mut provider = (plugin().new)(&environment);
         let keys = ["APP_PASSWORD", "HOME", "XAPP_"].map(str::to_owned);
         assert_eq!(provider.get("", &keys).unwrap().data.len(), 3);
         let props = Props::from([("allowlist.pattern".to_owned(), "APP_.*".to_owned())]);

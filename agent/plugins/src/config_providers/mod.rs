@@ -10,22 +10,24 @@ use sluice_api::plugin::ConfigProviderPlugin;
 /// All config providers.
 #[must_use]
 pub fn config_providers() -> Vec<ConfigProviderPlugin> {
-    vec![directory::PLUGIN, env_var::PLUGIN, file::PLUGIN]
+    vec![directory::plugin(), env_var::plugin(), file::plugin()]
 }
 
-/// Defines the descriptor `PLUGIN` of a provider made by `new` from the environment.
+/// Defines the function `plugin` that gives the descriptor of a provider made by `new` from the environment.
 macro_rules! provider {
     ($name:ident, $new:expr) => {
         /// Descriptor.
-        pub(super) const PLUGIN: sluice_api::plugin::ConfigProviderPlugin =
+        pub(super) fn plugin() -> sluice_api::plugin::ConfigProviderPlugin {
             sluice_api::plugin::ConfigProviderPlugin {
                 class: concat!(
                     "org.apache.kafka.common.config.provider.",
                     stringify!($name)
-                ),
-                version: sluice_api::plugin::KAFKA_VERSION,
-                new: $new,
-            };
+                )
+                .into(),
+                version: sluice_api::plugin::KAFKA_VERSION.into(),
+                new: std::sync::Arc::new($new),
+            }
+        }
     };
 }
 use provider;

@@ -1,17 +1,27 @@
 //! JSON to values, guided by a schema or without one, with the leniency of Jackson's `JsonNode` getters.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::json::encode::Dialect;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use bytestring::ByteString;
-use sluice_api::json::Dialect;
 use sluice_api::{
     ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Struct, Value, logical,
 };
 
 use super::token::{Kind, MAX_DEPTH, Reader, Text};
+
+/// Places of the two fields of an envelope.
+pub(super) struct Envelope {
+    pub(super) schema: Range<usize>,
+    pub(super) payload: Range<usize>,
+    /// The schema comes first and the payload second: what stands before the payload is the same in all
+    /// messages of that schema from one writer.
+    pub(super) schema_leads: bool,
+}
 
 pub(crate) struct Decoder<'a> {
     data: &'a Bytes,
@@ -40,8 +50,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The text of schema and payload; the object must have exactly these two fields.
-    pub(super) fn read_envelope(&mut self) -> Result<(Bytes, Bytes)> {
+    /// Where schema and payload stand; the object must have exactly these two fields.
+    pub(super) fn read_envelope(&mut self) -> Result<Envelope> {
         let not_an_envelope = || {
             ConnectError::data(
                 "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not \
@@ -59,6 +69,8 @@ impl<'a> Decoder<'a> {
         }
         self.reader.expect(b'{')?;
         let (mut schema, mut payload, mut others) = (None, None, false);
+        let mut fields = 0;
+        let mut schema_leads = false;
         let mut first = true;
         while self.reader.next_item(b'}', &mut first)? {
             let key = self.reader.key()?;
@@ -69,16 +81,39 @@ impl<'a> Decoder<'a> {
             let range = start..self.reader.position();
             match key.as_ref() {
                 "schema" => schema = Some(range),
-                "payload" => payload = Some(range),
+                "payload" => {
+                    schema_leads = fields == 1 && schema.is_some();
+                    payload = Some(range);
+                }
                 _ => others = true,
             }
+            fields += 1;
         }
         match (schema, payload) {
-            (Some(schema), Some(payload)) if !others => {
-                Ok((self.data.slice(schema), self.data.slice(payload)))
-            }
+            (Some(schema), Some(payload)) if !others => Ok(Envelope {
+                schema_leads: schema_leads && fields == 2,
+                schema,
+                payload,
+            }),
             _ => Err(not_an_envelope()),
         }
+    }
+
+    /// The payload of an envelope that begins as one before did, with this schema, up to `position`. `None` if
+    /// it is not followed by the end of the envelope, or is wrong in any way: then the whole is to be read.
+    pub(super) fn read_payload_from(
+        &mut self,
+        position: usize,
+        schema: Option<&Arc<Schema>>,
+    ) -> Option<Value> {
+        self.reader.go_back_to(position);
+        // Inside the envelope.
+        self.depth = 1;
+        let value = match schema {
+            Some(schema) => self.read_value(schema),
+            None => self.read_schemaless(),
+        };
+        value.ok().filter(|_| self.reader.take(b'}'))
     }
 
     /// Whether nothing but blanks is left; they are taken.

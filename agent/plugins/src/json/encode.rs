@@ -6,9 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::java_text::FloatText;
-use crate::schema::same_schema;
-use crate::{ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Value, logical};
+use sluice_api::schema::same_schema;
+use sluice_api::{ConnectError, Decimal, MapValue, Result, Schema, SchemaType, Value, logical};
+use sluice_jvm_text::text::FloatText;
 
 /// Name of the schema of a struct that stands for a union.
 pub const ONE_OF: &str = "io.confluent.connect.json.OneOf";

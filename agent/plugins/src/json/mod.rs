@@ -4,16 +4,17 @@
 //! from bytes straight to values, guided by the schema; texts without escapes are slices of the message.
 
 pub(crate) mod decode;
+pub mod encode;
 mod schema_json;
 mod token;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::json::encode::{DecimalFormat, Dialect, Encoder};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width, validators};
-use sluice_api::json::{DecimalFormat, Dialect, Encoder};
 use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value,
@@ -27,20 +28,18 @@ const DECIMAL_FORMAT: &str = "decimal.format";
 const REPLACE_NULL: &str = "replace.null.with.default";
 
 /// Descriptor for keys and values.
-pub const PLUGIN: ConverterPlugin = ConverterPlugin {
-    class: CLASS,
-    version: KAFKA_VERSION,
-    config_def,
-    new: || Box::new(JsonConverter::default()),
-};
+pub fn plugin() -> ConverterPlugin {
+    ConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
+        Box::new(JsonConverter::default())
+    })
+}
 
 /// Descriptor for headers.
-pub const HEADER_PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
-    class: CLASS,
-    version: KAFKA_VERSION,
-    config_def,
-    new: || Box::new(JsonConverter::default()),
-};
+pub fn header_plugin() -> HeaderConverterPlugin {
+    HeaderConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
+        Box::new(JsonConverter::default())
+    })
+}
 
 fn config_def() -> ConfigDef {
     ConfigDef::new()
@@ -108,6 +107,9 @@ struct Caches {
     last_written: Option<(Arc<Schema>, Arc<[u8]>)>,
     written: HashMap<usize, WrittenSchema>,
     last_read: Option<(Bytes, Option<Arc<Schema>>)>,
+    /// What the last envelope had before its payload, `{"schema":{...},"payload":` mostly, and the schema in
+    /// it. As long as messages begin with these bytes, nothing of that is read again.
+    last_beginning: Option<(Bytes, Option<Arc<Schema>>)>,
     read: IndexMap<Bytes, Option<Arc<Schema>>>,
 }
 
@@ -184,6 +186,14 @@ impl JsonConverter {
             replace_null_with_default: self.replace_null_with_default,
             dialect: Dialect::Connect,
         }
+    }
+
+    /// The length of what a message has before its payload, and its schema, if it begins as the last one.
+    fn known_beginning(&self, data: &Bytes) -> Option<(usize, Option<Arc<Schema>>)> {
+        let caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        let (beginning, schema) = caches.last_beginning.as_ref()?;
+        data.starts_with(beginning)
+            .then(|| (beginning.len(), schema.clone()))
     }
 
     fn read_schema(&self, text: &Bytes) -> Result<Option<Arc<Schema>>> {
@@ -303,8 +313,21 @@ impl Converter for JsonConverter {
             let value = decoder.read_all(schema)?;
             return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
         }
-        let (schema_text, payload) = decoder.read_envelope()?;
-        let schema = self.read_schema(&schema_text)?;
+        if let Some((position, schema)) = self.known_beginning(data)
+            && let Some(value) = decoder.read_payload_from(position, schema.as_ref())
+        {
+            return Ok(SchemaAndValue::new(schema, value));
+        }
+        let mut decoder = decode::Decoder::new(data, self.replace_null_with_default);
+        let envelope = decoder.read_envelope()?;
+        let schema = self.read_schema(&data.slice(envelope.schema))?;
+        if envelope.schema_leads {
+            let beginning = data.get(..envelope.payload.start).unwrap_or_default();
+            let beginning = Bytes::copy_from_slice(beginning);
+            let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+            caches.last_beginning = Some((beginning, schema.clone()));
+        }
+        let payload = data.slice(envelope.payload);
         let mut decoder = decode::Decoder::new(&payload, self.replace_null_with_default);
         let value = match &schema {
             Some(schema) => decoder.read_value(schema)?,

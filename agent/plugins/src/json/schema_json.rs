@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::json::encode::{Encoder, write_string};
 use bytes::Bytes;
 use serde_json::Value as Json;
-use sluice_api::json::{Encoder, write_string};
 use sluice_api::{ConnectError, Result, Schema, SchemaBuilder, SchemaType};
 
 use super::decode::Decoder;

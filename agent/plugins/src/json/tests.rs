@@ -341,6 +341,60 @@ fn schemas_are_read_once_and_shared() {
     assert_eq!(a, schemas::OPTIONAL_INT32.clone());
 }
 
+/// A message that begins as the one before is read without its schema, and gives what it would give alone.
+#[test]
+fn messages_that_begin_alike_are_read_as_each_alone() {
+    let schema = r#"{"type":"array","items":{"type":"int32"}}"#;
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let filled = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let beginning = format!(r#"{{"schema":{schema},"payload":"#);
+    let mut ends = vec![
+        "[1,2]}".to_owned(),
+        " [1] } trailing".to_owned(),
+        "[1],\"payload\":[2]}".to_owned(),
+        "[1],\"schema\":null}".to_owned(),
+        "[1],\"more\":1}".to_owned(),
+        "[\"text\"]}".to_owned(),
+        "[\"text\",}".to_owned(),
+        "[1".to_owned(),
+        "[1]".to_owned(),
+        "null}".to_owned(),
+        "}".to_owned(),
+        String::new(),
+        "1x}".to_owned(),
+        "[\"a\tb\"]}".to_owned(),
+        "[\"a\\\"b\"]}".to_owned(),
+    ];
+    for depth in 498..503 {
+        ends.extend([nested(depth) + "}", filled(depth) + "}"]);
+    }
+    let shown = |read: Result<SchemaAndValue>| {
+        read.map(|read| (read.schema, read.value.to_string()))
+            .map_err(|error| error.trace())
+    };
+    for schema in [schema, "null"] {
+        let beginning = beginning.replace(r#"{"type":"array","items":{"type":"int32"}}"#, schema);
+        for end in &ends {
+            let text = format!("{beginning}{end}");
+            let (alone, after) = (converter(&[]), converter(&[]));
+            read(&after, &format!("{beginning}[7]}}")).expect("an envelope");
+            assert_eq!(
+                shown(read(&after, &text)),
+                shown(read(&alone, &text)),
+                "{text}"
+            );
+        }
+    }
+    // One that begins otherwise is read with its own schema.
+    let with = converter(&[]);
+    read(&with, &format!("{beginning}[1]}}")).expect("an envelope");
+    let other = r#"{"payload":"x","schema":{"type":"string"}}"#;
+    assert_eq!(
+        read(&with, other).expect("an envelope").value,
+        Value::from("x")
+    );
+}
+
 #[test]
 fn a_fixed_schema_applies_to_reading_only() {
     let fixed = converter(&[("schema.content", r#"{"type":"int32"}"#)]);

@@ -184,24 +184,24 @@ impl<'a> Reader<'a> {
         self.position += 1;
         let start = self.position;
         let rest = self.data.get(start..).unwrap_or_default();
-        for (index, byte) in rest.iter().enumerate() {
-            match byte {
-                b'"' => {
-                    self.position = start + index + 1;
-                    return Ok(Text::Plain(start..start + index));
-                }
-                b'\\' => {
-                    self.position = start + index;
-                    return self.escaped(start).map(Text::Unescaped);
-                }
-                0..0x20 => {
-                    self.position = start + index;
-                    return Err(self.error("illegal unquoted control character"));
-                }
-                _ => {}
-            }
+        let Some(length) = memchr::memchr2(b'"', b'\\', rest) else {
+            return Err(self.error("unterminated string"));
+        };
+        let plain = rest.get(..length).unwrap_or_default();
+        // All of them are looked at, since that takes the processor less time than to stop at one.
+        if plain
+            .iter()
+            .fold(false, |found, byte| found | (*byte < 0x20))
+        {
+            self.position += plain.iter().take_while(|byte| **byte >= 0x20).count();
+            return Err(self.error("illegal unquoted control character"));
         }
-        Err(self.error("unterminated string"))
+        self.position = start + length;
+        if rest.get(length) == Some(&b'"') {
+            self.position += 1;
+            return Ok(Text::Plain(start..start + length));
+        }
+        self.escaped(start).map(Text::Unescaped)
     }
 
     fn escaped(&mut self, start: usize) -> Result<String> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::json::encode::DecimalFormat;
 use serde_json::{Map, Value as Json, json};
-use sluice_api::json::DecimalFormat;
 use sluice_api::{ConnectError, Result, Schema, SchemaType, logical};
 
 use super::{

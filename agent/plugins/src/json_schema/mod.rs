@@ -9,9 +9,9 @@ mod to_connect;
 
 use std::sync::Arc;
 
+use crate::json::encode::{DecimalFormat, Dialect, Encoder, GENERALIZED_UNION, ONE_OF, is_union};
 use bytes::Bytes;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, validators};
-use sluice_api::json::{DecimalFormat, Dialect, Encoder, GENERALIZED_UNION, ONE_OF, is_union};
 use sluice_api::plugin::ConverterPlugin;
 use sluice_api::{ConnectError, ParsedConfig, Result, Schema, SchemaAndValue, Value};
 
@@ -31,12 +31,14 @@ const CONNECT_PARAMETERS: &str = "connect.parameters";
 const CONNECT_INDEX: &str = "connect.index";
 
 /// Descriptor.
-pub const PLUGIN: ConverterPlugin = ConverterPlugin {
-    class: "io.confluent.connect.json.JsonSchemaConverter",
-    version: crate::CONFLUENT_VERSION,
-    config_def: converter::config_def::<JsonSchema>,
-    new: || Box::new(RegistryConverter::<JsonSchema>::default()),
-};
+pub fn plugin() -> ConverterPlugin {
+    ConverterPlugin::of(
+        "io.confluent.connect.json.JsonSchemaConverter",
+        crate::CONFLUENT_VERSION,
+        converter::config_def::<JsonSchema>,
+        || Box::new(RegistryConverter::<JsonSchema>::default()),
+    )
+}
 
 /// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the
 /// converter.

@@ -10,26 +10,27 @@ use sluice_api::plugin::PredicatePlugin;
 #[must_use]
 pub fn predicates() -> Vec<PredicatePlugin> {
     vec![
-        has_header_key::PLUGIN,
-        record_is_tombstone::PLUGIN,
-        topic_name_matches::PLUGIN,
+        has_header_key::plugin(),
+        record_is_tombstone::plugin(),
+        topic_name_matches::plugin(),
     ]
 }
 
-/// Defines the descriptor `PLUGIN`.
+/// Defines the function `plugin` that gives the descriptor.
 macro_rules! predicate {
     ($name:ident) => {
         /// Descriptor.
-        pub(super) const PLUGIN: sluice_api::plugin::PredicatePlugin =
-            sluice_api::plugin::PredicatePlugin {
-                class: concat!(
+        pub(super) fn plugin() -> sluice_api::plugin::PredicatePlugin {
+            sluice_api::plugin::PredicatePlugin::of(
+                concat!(
                     "org.apache.kafka.connect.transforms.predicates.",
                     stringify!($name)
                 ),
-                version: sluice_api::plugin::KAFKA_VERSION,
+                sluice_api::plugin::KAFKA_VERSION,
                 config_def,
-                new: || Box::new($name::default()),
-            };
+                || Box::new($name::default()),
+            )
+        }
     };
 }
 use predicate;

@@ -7,7 +7,7 @@ use sluice_api::config::{ConfigKey, ConfigType, validators};
 use sluice_api::{ConfigDef, ConnectRecord, Predicate, Props, RecordOrigin, Result};
 
 use crate::transforms::regex_validator;
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 
 super::predicate!(TopicNameMatches);
 

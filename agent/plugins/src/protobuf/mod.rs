@@ -36,12 +36,14 @@ const DECIMAL_PRECISION: &str = "connect.decimal.precision";
 const CONNECT_TYPE: &str = "connect.type";
 
 /// Descriptor.
-pub const PLUGIN: ConverterPlugin = ConverterPlugin {
-    class: "io.confluent.connect.protobuf.ProtobufConverter",
-    version: crate::CONFLUENT_VERSION,
-    config_def: converter::config_def::<Protobuf>,
-    new: || Box::new(RegistryConverter::<Protobuf>::default()),
-};
+pub fn plugin() -> ConverterPlugin {
+    ConverterPlugin::of(
+        "io.confluent.connect.protobuf.ProtobufConverter",
+        crate::CONFLUENT_VERSION,
+        converter::config_def::<Protobuf>,
+        || Box::new(RegistryConverter::<Protobuf>::default()),
+    )
+}
 
 /// Encoding and decoding of values of a Connect schema without a registry; `settings` are keys of the
 /// converter.

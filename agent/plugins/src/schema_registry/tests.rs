@@ -48,7 +48,7 @@ fn converter(url: &str, settings: &[(&str, &str)]) -> Box<dyn Converter> {
         .collect();
     props.insert("schema.registry.url".to_owned(), url.to_owned());
     props.insert("retries.wait.ms".to_owned(), "1".to_owned());
-    let mut converter = (crate::avro::PLUGIN.new)();
+    let mut converter = (crate::avro::plugin().new)();
     converter.configure(&props, ConverterType::Value).unwrap();
     converter
 }

@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use sluice_api::config::{ConfigError, ConfigType, ConfigValue};
 use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Schema, SchemaBuilder,
-    SchemaType, Transformation, Value, java_number, logical, values,
+    SchemaType, Transformation, Value, logical, values,
 };
+use sluice_jvm_text::number;
 
 use super::keys::{
     REPLACE_NULL_WITH_DEFAULT, invalid_mapping, java_split, replace_null_with_default, required,
@@ -310,7 +311,7 @@ fn cast(schema: Option<&Schema>, value: Value, target: SchemaType) -> Result<Val
             value => Value::Int64(to_i64(value)?),
         },
         SchemaType::Float32 => Value::Float32(match &value {
-            Value::String(text) => java_number::float(text).ok_or_else(|| out_of_range(text))?,
+            Value::String(text) => number::float(text).ok_or_else(|| out_of_range(text))?,
             Value::Float32(value) => *value,
             Value::Decimal(value) => value.to_f32(),
             #[expect(clippy::cast_precision_loss, reason = "as Java's Long.floatValue")]
@@ -318,12 +319,12 @@ fn cast(schema: Option<&Schema>, value: Value, target: SchemaType) -> Result<Val
             value => to_f64(value)? as f32,
         }),
         SchemaType::Float64 => Value::Float64(match &value {
-            Value::String(text) => java_number::double(text).ok_or_else(|| out_of_range(text))?,
+            Value::String(text) => number::double(text).ok_or_else(|| out_of_range(text))?,
             value => to_f64(value)?,
         }),
         SchemaType::Boolean => Value::Boolean(match &value {
             Value::Boolean(value) => *value,
-            Value::String(text) => java_number::equals_ignoring_case(text, "true"),
+            Value::String(text) => number::equals_ignoring_case(text, "true"),
             value => to_i64(value)? != 0,
         }),
         other => {
@@ -397,7 +398,7 @@ fn out_of_range(text: &str) -> ConnectError {
 }
 
 fn parsed<T: std::str::FromStr>(text: &str) -> Result<T> {
-    java_number::integer(text).ok_or_else(|| out_of_range(text))
+    number::integer(text).ok_or_else(|| out_of_range(text))
 }
 
 /// `Number.intValue`: floating point numbers saturate, longs keep their low bits.

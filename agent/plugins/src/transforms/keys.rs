@@ -47,7 +47,7 @@ pub(crate) fn regex() -> Validator {
         let ConfigValue::String(pattern) = value else {
             return Err(ConfigError::invalid(name, "null", "Invalid regex: null"));
         };
-        match sluice_api::java_regex::JavaRegex::new(pattern) {
+        match sluice_jvm_text::regex::JavaRegex::new(pattern) {
             Ok(_) => Ok(()),
             Err(error) => Err(ConfigError::invalid(
                 name,

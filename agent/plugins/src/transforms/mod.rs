@@ -42,92 +42,95 @@ pub(crate) use self::keys::regex as regex_validator;
 #[must_use]
 pub fn transformations() -> Vec<TransformationPlugin> {
     vec![
-        cast::KEY,
-        cast::VALUE,
-        confluent::drop::KEY,
-        confluent::drop::VALUE,
-        confluent::extract_topic::HEADER,
-        confluent::extract_topic::KEY,
-        confluent::extract_topic::VALUE,
-        confluent::filter::KEY,
-        confluent::filter::VALUE,
-        confluent::message_timestamp_router::PLUGIN,
-        confluent::tombstone_handler::PLUGIN,
-        debezium::extract_new_record_state::PLUGIN,
-        debezium::extract_new_record_state::OLD_NAME,
-        drop_headers::PLUGIN,
-        extract_field::KEY,
-        extract_field::VALUE,
-        filter::PLUGIN,
-        flatten::KEY,
-        flatten::VALUE,
-        header_from::KEY,
-        header_from::VALUE,
-        hoist_field::KEY,
-        hoist_field::VALUE,
-        insert_field::KEY,
-        insert_field::VALUE,
-        insert_header::PLUGIN,
-        jcustenborder::change_topic_case::PLUGIN,
-        jcustenborder::from_json::KEY,
-        jcustenborder::from_json::VALUE,
-        mask_field::KEY,
-        mask_field::VALUE,
-        regex_router::PLUGIN,
-        replace_field::KEY,
-        replace_field::VALUE,
-        set_schema_metadata::KEY,
-        set_schema_metadata::VALUE,
-        timestamp_converter::KEY,
-        timestamp_converter::VALUE,
-        timestamp_router::PLUGIN,
-        value_to_key::PLUGIN,
+        cast::key_plugin(),
+        cast::value_plugin(),
+        confluent::drop::key_plugin(),
+        confluent::drop::value_plugin(),
+        confluent::extract_topic::header_plugin(),
+        confluent::extract_topic::key_plugin(),
+        confluent::extract_topic::value_plugin(),
+        confluent::filter::key_plugin(),
+        confluent::filter::value_plugin(),
+        confluent::message_timestamp_router::plugin(),
+        confluent::tombstone_handler::plugin(),
+        debezium::extract_new_record_state::plugin(),
+        debezium::extract_new_record_state::old_name_plugin(),
+        drop_headers::plugin(),
+        extract_field::key_plugin(),
+        extract_field::value_plugin(),
+        filter::plugin(),
+        flatten::key_plugin(),
+        flatten::value_plugin(),
+        header_from::key_plugin(),
+        header_from::value_plugin(),
+        hoist_field::key_plugin(),
+        hoist_field::value_plugin(),
+        insert_field::key_plugin(),
+        insert_field::value_plugin(),
+        insert_header::plugin(),
+        jcustenborder::change_topic_case::plugin(),
+        jcustenborder::from_json::key_plugin(),
+        jcustenborder::from_json::value_plugin(),
+        mask_field::key_plugin(),
+        mask_field::value_plugin(),
+        regex_router::plugin(),
+        replace_field::key_plugin(),
+        replace_field::value_plugin(),
+        set_schema_metadata::key_plugin(),
+        set_schema_metadata::value_plugin(),
+        timestamp_converter::key_plugin(),
+        timestamp_converter::value_plugin(),
+        timestamp_router::plugin(),
+        value_to_key::plugin(),
     ]
 }
 
-/// Defines the descriptors `KEY` and `VALUE` of a transformation made by `NAME::of(side)`.
+/// Defines the functions `key_plugin` and `value_plugin` that give the descriptors of a transformation made by `NAME::of(side)`.
 macro_rules! key_and_value {
     ($name:ident) => {
         /// Descriptor of the transformation of keys.
-        pub(super) const KEY: sluice_api::plugin::TransformationPlugin =
-            sluice_api::plugin::TransformationPlugin {
-                class: concat!(
+        pub(super) fn key_plugin() -> sluice_api::plugin::TransformationPlugin {
+            sluice_api::plugin::TransformationPlugin::of(
+                concat!(
                     "org.apache.kafka.connect.transforms.",
                     stringify!($name),
                     "$Key"
                 ),
-                version: sluice_api::plugin::KAFKA_VERSION,
+                sluice_api::plugin::KAFKA_VERSION,
                 config_def,
-                new: || Box::new($name::of(crate::transforms::side::Side::Key)),
-            };
+                || Box::new($name::of(crate::transforms::side::Side::Key)),
+            )
+        }
 
         /// Descriptor of the transformation of values.
-        pub(super) const VALUE: sluice_api::plugin::TransformationPlugin =
-            sluice_api::plugin::TransformationPlugin {
-                class: concat!(
+        pub(super) fn value_plugin() -> sluice_api::plugin::TransformationPlugin {
+            sluice_api::plugin::TransformationPlugin::of(
+                concat!(
                     "org.apache.kafka.connect.transforms.",
                     stringify!($name),
                     "$Value"
                 ),
-                version: sluice_api::plugin::KAFKA_VERSION,
+                sluice_api::plugin::KAFKA_VERSION,
                 config_def,
-                new: || Box::new($name::of(crate::transforms::side::Side::Value)),
-            };
+                || Box::new($name::of(crate::transforms::side::Side::Value)),
+            )
+        }
     };
 }
 use key_and_value;
 
-/// Defines the descriptor `PLUGIN` of a transformation of whole records.
+/// Defines the function `plugin` that gives the descriptor of a transformation of whole records.
 macro_rules! whole_record {
     ($name:ident) => {
         /// Descriptor.
-        pub(super) const PLUGIN: sluice_api::plugin::TransformationPlugin =
-            sluice_api::plugin::TransformationPlugin {
-                class: concat!("org.apache.kafka.connect.transforms.", stringify!($name)),
-                version: sluice_api::plugin::KAFKA_VERSION,
+        pub(super) fn plugin() -> sluice_api::plugin::TransformationPlugin {
+            sluice_api::plugin::TransformationPlugin::of(
+                concat!("org.apache.kafka.connect.transforms.", stringify!($name)),
+                sluice_api::plugin::KAFKA_VERSION,
                 config_def,
-                new: || Box::new($name::default()),
-            };
+                || Box::new($name::default()),
+            )
+        }
     };
 }
 use whole_record;

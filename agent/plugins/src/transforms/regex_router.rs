@@ -8,7 +8,7 @@ use sluice_api::config::ConfigType;
 use sluice_api::{ConfigDef, ConnectRecord, Props, RecordOrigin, Result, Transformation};
 
 use super::keys::{regex, required};
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 
 super::whole_record!(RegexRouter);
 

@@ -19,7 +19,7 @@ use super::requirements;
 use super::schema_cache::SchemaCache;
 use super::side::Side;
 use super::struct_values::{copied, rebuild};
-use sluice_api::simple_date_format::SimpleDateFormat;
+use sluice_jvm_text::simple_date_format::SimpleDateFormat;
 
 super::key_and_value!(TimestampConverter);
 

@@ -5,7 +5,7 @@ use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Transformation,
 };
 
-use sluice_api::simple_date_format::SimpleDateFormat;
+use sluice_jvm_text::simple_date_format::SimpleDateFormat;
 
 super::whole_record!(TimestampRouter);
 
@@ -40,7 +40,8 @@ impl Transformation for TimestampRouter {
         config
             .string("topic.format")
             .clone_into(&mut self.topic_format);
-        self.timestamp_format = Some(SimpleDateFormat::new(config.string("timestamp.format")));
+        self.timestamp_format =
+            Some(SimpleDateFormat::new(config.string("timestamp.format")).map_err(Into::into));
         Ok(())
     }
 

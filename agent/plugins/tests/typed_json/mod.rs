@@ -14,10 +14,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
-use sluice_api::java_text::FloatText;
 use sluice_api::{
     ConnectRecord, Headers, MapValue, Schema, SchemaBuilder, SchemaType, Struct, Value,
 };
+use sluice_jvm_text::text::FloatText;
 
 /// The record of a template.
 pub(crate) fn record(template: &Json) -> ConnectRecord {

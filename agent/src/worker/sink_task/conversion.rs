@@ -17,11 +17,15 @@ pub(super) struct Conversion<'a> {
 }
 
 impl Conversion<'_> {
-    /// Converts a record that needs nothing but its converters, without the cost of a future; false
-    /// if it needs more, or if anything went wrong, which happens in [`Conversion::record`] again.
+    /// Converts and transforms a record without the cost of a future; false if it needs more, or if
+    /// anything went wrong, which happens in [`Conversion::record`] again.
     pub(super) fn at_once(&self, raw: &RawRecord, records: &mut Vec<SinkRecord>) -> bool {
         let plugins = &self.context.plugins;
-        if !plugins.transformations.is_empty() || !raw.headers.is_empty() || raw.timestamp < -1 {
+        let transforms = !plugins.transformations.is_empty();
+        if !raw.headers.is_empty()
+            || raw.timestamp < -1
+            || (transforms && self.reporting.operator.retries())
+        {
             return false;
         }
         let (Ok(key), Ok(value)) = (
@@ -34,7 +38,14 @@ impl Conversion<'_> {
         ) else {
             return false;
         };
-        let record = connect_record(raw, key, value, Headers::new());
+        let mut record = connect_record(raw, key, value, Headers::new());
+        if transforms {
+            match plugins.transformations.apply_at_once(record, &origin(raw)) {
+                Ok(Some(changed)) => record = changed,
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
         records.push(sink_record(raw, record));
         true
     }
@@ -79,13 +90,9 @@ impl Conversion<'_> {
         }
         let mut record = connect_record(raw, key, value, headers);
         if !plugins.transformations.is_empty() {
-            let origin = RecordOrigin::Sink {
-                offset: raw.offset,
-                timestamp_type: raw.timestamp_type,
-            };
             let transformed = plugins
                 .transformations
-                .apply(record, &origin, operator, &subject)
+                .apply(record, &origin(raw), operator, &subject)
                 .await;
             record = match transformed {
                 Tolerated::Done(record) => record,
@@ -123,6 +130,14 @@ impl Conversion<'_> {
             headers.add_converted(name.clone(), converted);
         }
         Ok(Some(headers))
+    }
+}
+
+/// What transformations are told of where a record comes from.
+fn origin(raw: &RawRecord) -> RecordOrigin<'static> {
+    RecordOrigin::Sink {
+        offset: raw.offset,
+        timestamp_type: raw.timestamp_type,
     }
 }
 

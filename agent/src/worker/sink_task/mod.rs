@@ -16,6 +16,7 @@ mod subscription;
 
 use std::sync::Arc;
 
+use sluice_api::plugin::StartSinkTask;
 use sluice_api::{ConnectError, Result, SinkTask, SinkTaskContext, TopicPartition};
 use sluice_kafka::client_keys::OffsetReset;
 use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent};
@@ -38,21 +39,17 @@ use subscription::Subscription;
 /// A sink task that is not run yet.
 pub struct SinkTaskLoop {
     context: TaskContext,
-    task: Box<dyn SinkTask>,
+    start: StartSinkTask,
     producers: Arc<ProducerPool>,
 }
 
 impl SinkTaskLoop {
     /// The loop of one task; `producers` serves dead letter queues.
     #[must_use]
-    pub fn new(
-        context: TaskContext,
-        task: Box<dyn SinkTask>,
-        producers: Arc<ProducerPool>,
-    ) -> Self {
+    pub fn new(context: TaskContext, start: StartSinkTask, producers: Arc<ProducerPool>) -> Self {
         Self {
             context,
-            task,
+            start,
             producers,
         }
     }
@@ -61,18 +58,22 @@ impl SinkTaskLoop {
     pub async fn run(self) {
         let Self {
             mut context,
-            mut task,
+            start,
             producers,
         } = self;
         let stopping = context.stopping.child_token();
-        let outcome = catch(run_task(&mut context, &mut task, &producers, &stopping)).await;
-        worker_task::end(&context, &stopping, task.stop(), outcome).await;
+        let mut task = None;
+        let run = run_task(&mut context, &start, &mut task, &producers, &stopping);
+        let outcome = catch(run).await;
+        worker_task::end(&context, &stopping, task.map(SinkTask::stop), outcome).await;
     }
 }
 
+/// Runs the task, which is in `running` from its start on.
 async fn run_task(
     context: &mut TaskContext,
-    task: &mut Box<dyn SinkTask>,
+    start: &StartSinkTask,
+    running: &mut Option<Box<dyn SinkTask>>,
     producers: &ProducerPool,
     stopping: &CancellationToken,
 ) -> Result<End> {
@@ -107,20 +108,18 @@ async fn run_task(
     };
     let ends = ends::watch(state.consumer.ends(), Arc::clone(&state.context.metrics));
     let outcome = tokio::select! {
-        outcome = catch(state.start_and_execute(task)) => outcome,
+        outcome = catch(state.start_and_execute(start, running)) => outcome,
         never = ends => match never {},
     };
-    let ended = match outcome {
-        Ok(End::Cancelled) => Ok(End::Cancelled),
-        other => {
-            let cancelled = state.context.cancelled.clone();
-            tokio::select! {
-                () = state.finish(task) => {}
-                () = cancelled.cancelled() => {}
-            }
-            other
+    if let Some(task) = running
+        && !matches!(outcome, Ok(End::Cancelled))
+    {
+        let cancelled = state.context.cancelled.clone();
+        tokio::select! {
+            () = state.finish(task) => {}
+            () = cancelled.cancelled() => {}
         }
-    };
+    }
     let cancelled = state.context.cancelled.clone();
     let close = state.consumer.close();
     tokio::pin!(close);
@@ -128,7 +127,7 @@ async fn run_task(
         () = &mut close => {}
         () = cancelled.cancelled() => {}
     }
-    ended
+    outcome
 }
 
 /// A running sink task, by what belongs together: records are in `batch`, what is known of
@@ -157,15 +156,18 @@ fn unrecoverable(cause: ConnectError) -> ConnectError {
 }
 
 impl Loop<'_> {
-    async fn start_and_execute(&mut self, task: &mut Box<dyn SinkTask>) -> Result<End> {
+    async fn start_and_execute(
+        &mut self,
+        start: &StartSinkTask,
+        running: &mut Option<Box<dyn SinkTask>>,
+    ) -> Result<End> {
         self.subscription.begin(&self.consumer)?;
-        let props = self.context.task_props.clone();
         let cancelled = self.context.cancelled.clone();
         let context: Arc<dyn SinkTaskContext> = self.plugin.clone();
-        tokio::select! {
-            started = catch(task.start(context, &props)) => started?,
+        let task = tokio::select! {
+            started = catch(start(context)) => running.insert(started?),
             () = cancelled.cancelled() => return Ok(End::Cancelled),
-        }
+        };
         self.context.metrics.set_state(true, false);
         self.context.listener.on_startup(&self.context.id);
         loop {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sluice_api::java_regex::JavaRegex;
 use sluice_api::{ConnectError, ErrorKind, Result};
+use sluice_jvm_text::regex::JavaRegex;
 use sluice_kafka::consumer::BatchConsumer;
 use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::polled_batch;
-use super::record_sender::{Dispatch, RecordSender, Subject};
+use super::record_sender::{AtOnce, Dispatch, RecordSender, Subject};
 use crate::storage::OffsetBackingStore;
 use crate::worker::errors::{Stage, Tolerated};
 use crate::worker::offset_writer::{OffsetWriter, OffsetsByPartition, storage_error};
@@ -397,27 +397,32 @@ impl Loop<'_> {
                         break;
                     }
                 }
-                let kept = if self.sender.dispatch_at_once(&mut open, index, record) {
-                    None
-                } else {
-                    match self.sender.dispatch(&mut open, index, record).await {
-                        Ok(Dispatch::Sent(kept)) => kept,
-                        Ok(Dispatch::Dropped(kept)) => {
-                            self.active = self.active.saturating_sub(1);
-                            self.dropped.extend(kept.map(|record| CommittedRecord {
-                                record: *record,
-                                metadata: None,
-                            }));
-                            continue;
-                        }
-                        Ok(Dispatch::Stopping) => {
-                            outcome = Ok(false);
-                            break;
-                        }
-                        Err(error) => {
-                            outcome = Err(error);
-                            break;
-                        }
+                let dispatched = match self.sender.dispatch_at_once(&mut open, index, record) {
+                    AtOnce::Sent => Ok(Dispatch::Sent(None)),
+                    AtOnce::Dropped => Ok(Dispatch::Dropped(None)),
+                    AtOnce::Rest(transformed) => {
+                        self.sender
+                            .dispatch(&mut open, index, record, transformed)
+                            .await
+                    }
+                };
+                let kept = match dispatched {
+                    Ok(Dispatch::Sent(kept)) => kept,
+                    Ok(Dispatch::Dropped(kept)) => {
+                        self.active = self.active.saturating_sub(1);
+                        self.dropped.extend(kept.map(|record| CommittedRecord {
+                            record: *record,
+                            metadata: None,
+                        }));
+                        continue;
+                    }
+                    Ok(Dispatch::Stopping) => {
+                        outcome = Ok(false);
+                        break;
+                    }
+                    Err(error) => {
+                        outcome = Err(error);
+                        break;
                     }
                 };
                 if !same_name(&last_topic, &record.record.topic) {

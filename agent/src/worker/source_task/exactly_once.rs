@@ -17,7 +17,7 @@ use sluice_protocol::TargetState;
 use tokio_util::sync::CancellationToken;
 
 use super::polled_batch;
-use super::record_sender::{Dispatch, RecordSender};
+use super::record_sender::{AtOnce, Dispatch, RecordSender};
 use crate::worker::connector_offsets::ConnectorOffsets;
 use crate::worker::offset_writer::OffsetWriter;
 use crate::worker::producer::{AckChunk, MAX_CHUNK};
@@ -357,10 +357,14 @@ impl Loop<'_> {
                     None => None,
                     Some(requests) => requests.take_for_record(record)?,
                 };
-                let dispatched = if self.sender.dispatch_at_once(&mut open, index, record) {
-                    Dispatch::Sent(None)
-                } else {
-                    self.sender.dispatch(&mut open, index, record).await?
+                let dispatched = match self.sender.dispatch_at_once(&mut open, index, record) {
+                    AtOnce::Sent => Dispatch::Sent(None),
+                    AtOnce::Dropped => Dispatch::Dropped(None),
+                    AtOnce::Rest(transformed) => {
+                        self.sender
+                            .dispatch(&mut open, index, record, transformed)
+                            .await?
+                    }
                 };
                 match dispatched {
                     Dispatch::Sent(kept) => self.note(record, kept, &chunk, index),

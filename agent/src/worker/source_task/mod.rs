@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sluice_api::config::Props;
+use sluice_api::plugin::StartSourceTask;
 use sluice_api::{
     ConnectError, OffsetStorageReader, Reach, Result, SourceRecord, SourceTask, SourceTaskContext,
     TransactionContext,
@@ -86,7 +87,9 @@ impl SourceTaskContext for PluginContext {
 /// A source task that is not run yet.
 pub struct SourceTaskLoop {
     context: TaskContext,
-    task: Box<dyn SourceTask>,
+    start: StartSourceTask,
+    /// From its start on.
+    task: Option<Box<dyn SourceTask>>,
     offsets: Arc<OffsetStores>,
     producers: Arc<ProducerPool>,
     exactly_once: Option<ExactlyOnce>,
@@ -97,14 +100,15 @@ impl SourceTaskLoop {
     #[must_use]
     pub fn new(
         context: TaskContext,
-        task: Box<dyn SourceTask>,
+        start: StartSourceTask,
         offsets: Arc<OffsetStores>,
         producers: Arc<ProducerPool>,
         exactly_once: Option<ExactlyOnce>,
     ) -> Self {
         Self {
             context,
-            task,
+            start,
+            task: None,
             offsets,
             producers,
             exactly_once,
@@ -115,7 +119,13 @@ impl SourceTaskLoop {
     pub async fn run(mut self) {
         let stopping = self.context.stopping.child_token();
         let outcome = catch(self.run_task(&stopping)).await;
-        worker_task::end(&self.context, &stopping, self.task.stop(), outcome).await;
+        worker_task::end(
+            &self.context,
+            &stopping,
+            self.task.map(SourceTask::stop),
+            outcome,
+        )
+        .await;
     }
 
     async fn run_task(&mut self, stopping: &CancellationToken) -> Result<End> {
@@ -136,12 +146,13 @@ impl SourceTaskLoop {
         let config = client_configs::producer_config(&self.context)?;
         client_configs::check_servers(&config).await?;
         let producer = self.producers.get(&config)?;
-        let keep_records = self.task.wants_record_commits();
-        let sender = RecordSender::new(&self.context, producer, keep_records, stopping)?;
-        if !self.start(&offsets, None, stopping).await? {
+        let mut sender = RecordSender::new(&self.context, producer, stopping)?;
+        let Some(started) = self.start(&offsets, None, stopping).await? else {
             return Ok(End::Cancelled);
-        }
-        at_least_once::run(&mut self.context, &mut self.task, sender, store, stopping).await
+        };
+        let task = self.task.insert(started);
+        sender.keep_records = task.wants_record_commits();
+        at_least_once::run(&mut self.context, task, sender, store, stopping).await
     }
 
     async fn run_exactly_once(
@@ -178,17 +189,17 @@ impl SourceTaskLoop {
         let Some(offsets) = self.open_offsets().await? else {
             return Ok(End::Cancelled);
         };
-        let keep_records = self.task.wants_record_commits();
-        let mut sender =
-            RecordSender::new(&self.context, producer.shared()?, keep_records, stopping)?;
+        let mut sender = RecordSender::new(&self.context, producer.shared()?, stopping)?;
         sender.refuse_topic(offsets.topic().to_owned());
         let requests = boundary.requests();
-        if !self.start(&offsets, requests, stopping).await? {
+        let Some(started) = self.start(&offsets, requests, stopping).await? else {
             return Ok(End::Cancelled);
-        }
+        };
+        let task = self.task.insert(started);
+        sender.keep_records = task.wants_record_commits();
         exactly_once::run(
             &mut self.context,
-            &mut self.task,
+            task,
             sender,
             exactly_once::Transactions::new(producer, offsets, boundary),
             stopping,
@@ -211,13 +222,13 @@ impl SourceTaskLoop {
         }
     }
 
-    /// Starts the plugin and reports RUNNING; false if the task was cancelled meanwhile.
+    /// Starts the task and reports RUNNING; `None` if it was cancelled meanwhile.
     async fn start(
         &mut self,
         offsets: &ConnectorOffsets,
         transactions: Option<Arc<TransactionRequests>>,
         stopping: &CancellationToken,
-    ) -> Result<bool> {
+    ) -> Result<Option<Box<dyn SourceTask>>> {
         let context = &self.context;
         let reader = OffsetReader::new(context.id.connector.clone(), offsets.store())
             .closed_by(context.cancelled.clone());
@@ -228,15 +239,13 @@ impl SourceTaskLoop {
             transactions,
             reach: context.settings.reach.clone(),
         });
-        let props = context.task_props.clone();
-        let cancelled = context.cancelled.clone();
-        tokio::select! {
-            started = catch(self.task.start(plugin_context, &props)) => started?,
-            () = cancelled.cancelled() => return Ok(false),
-        }
-        self.context.metrics.set_state(true, false);
-        self.context.listener.on_startup(&self.context.id);
-        Ok(true)
+        let task = tokio::select! {
+            started = catch((self.start)(plugin_context)) => started?,
+            () = context.cancelled.cancelled() => return Ok(None),
+        };
+        context.metrics.set_state(true, false);
+        context.listener.on_startup(&context.id);
+        Ok(Some(task))
     }
 }
 

@@ -41,6 +41,26 @@ pub(super) enum Dispatch {
     Stopping,
 }
 
+/// What became of a record without waiting.
+pub(super) enum AtOnce {
+    /// The producer has it.
+    Sent,
+    /// A transformation dropped it.
+    Dropped,
+    /// The rest is for [`RecordSender::dispatch`].
+    Rest(Transformed),
+}
+
+/// How far the transformations of a record are.
+pub(super) enum Transformed {
+    /// They are still to come.
+    Not,
+    /// The record is what they made of it.
+    Done,
+    /// One of this class failed, and the record is gone.
+    Failed(String, ConnectError),
+}
+
 /// Room for the bytes of one record, used again for the next.
 #[derive(Default)]
 struct Buffers {
@@ -68,7 +88,8 @@ pub(super) struct RecordSender {
     topic_creation: Option<TopicCreation>,
     pub(super) producer: Arc<SharedProducer>,
     pub(super) signal: Arc<AckSignal>,
-    /// The task wants each record back with its commit (`SourceTask::wants_record_commits`).
+    /// The task wants each record back with its commit (`SourceTask::wants_record_commits`); known once it is
+    /// started.
     pub(super) keep_records: bool,
     /// A topic that this task may not write to: its own offsets topic, with exactly-once.
     refused_topic: Option<String>,
@@ -88,7 +109,6 @@ impl RecordSender {
     pub(super) fn new(
         context: &TaskContext,
         producer: Arc<SharedProducer>,
-        keep_records: bool,
         stopping: &CancellationToken,
     ) -> Result<Self> {
         let errors = ErrorOperator::new(
@@ -115,7 +135,7 @@ impl RecordSender {
             topic_creation,
             producer,
             signal: Arc::default(),
-            keep_records,
+            keep_records: false,
             refused_topic: None,
             buffers: Buffers::default(),
             bytes: 0,
@@ -135,19 +155,44 @@ impl RecordSender {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Sends a record that needs nothing but its converters, without the cost of a future. False if
-    /// it needs more, or if anything went wrong, which then happens in [`RecordSender::dispatch`]
-    /// again.
+    /// Transforms and sends a record without the cost of a future, as far as nothing is to be waited for
+    /// and nothing goes wrong.
     pub(super) fn dispatch_at_once(
         &mut self,
         open: &mut OpenChunk,
         index: usize,
-        source: &SourceRecord,
-    ) -> bool {
-        let record = &source.record;
+        source: &mut SourceRecord,
+    ) -> AtOnce {
+        let transformations = &self.plugins.transformations;
+        let mut transformed = Transformed::Not;
+        if transformations.is_empty() {
+            transformed = Transformed::Done;
+        } else if !self.keep_records
+            && !self.errors.retries()
+            && !self.errors.settings().log_messages
+        {
+            let record = std::mem::take(&mut source.record);
+            match transformations.apply_at_once(record, &origin(source)) {
+                Ok(Some(record)) => source.record = record,
+                Ok(None) => return AtOnce::Dropped,
+                Err((class, error)) => {
+                    return AtOnce::Rest(Transformed::Failed(class.to_owned(), error));
+                }
+            }
+            transformed = Transformed::Done;
+        }
+        let is_ready = matches!(transformed, Transformed::Done);
+        if is_ready && self.send_at_once(open, index, &source.record) {
+            return AtOnce::Sent;
+        }
+        AtOnce::Rest(transformed)
+    }
+
+    /// Converts and sends a record that needs nothing else. False if it does, or if anything went wrong,
+    /// which then happens in [`RecordSender::dispatch`] again.
+    fn send_at_once(&mut self, open: &mut OpenChunk, index: usize, record: &ConnectRecord) -> bool {
         let plugins = &self.plugins;
         if self.keep_records
-            || !plugins.transformations.is_empty()
             || !record.headers.is_empty()
             || self.refused_topic.as_deref() == Some(&*record.topic)
         {
@@ -182,8 +227,8 @@ impl RecordSender {
         true
     }
 
-    /// Sends one record, or drops it. `source` keeps its partition and offset, and gets the topic
-    /// that it was sent to.
+    /// Sends one record, or drops it, from where [`RecordSender::dispatch_at_once`] left it. `source`
+    /// keeps its partition and offset, and gets the topic that it was sent to.
     ///
     /// # Errors
     /// A failure that is not tolerated.
@@ -192,10 +237,13 @@ impl RecordSender {
         open: &mut OpenChunk,
         index: usize,
         source: &mut SourceRecord,
+        transformed: Transformed,
     ) -> Result<Dispatch> {
         // Taken out, so that what they hold may be borrowed while topics are made and records sent.
         let mut buffers = std::mem::take(&mut self.buffers);
-        let dispatched = self.dispatch_by(&mut buffers, open, index, source).await;
+        let dispatched = self
+            .dispatch_by(&mut buffers, open, index, source, transformed)
+            .await;
         self.buffers = buffers;
         dispatched
     }
@@ -206,6 +254,7 @@ impl RecordSender {
         open: &mut OpenChunk,
         index: usize,
         source: &mut SourceRecord,
+        transformed: Transformed,
     ) -> Result<Dispatch> {
         let kept = self.keep_records.then(|| Box::new(source.clone()));
         let subject = Subject(
@@ -214,7 +263,7 @@ impl RecordSender {
                 .log_messages
                 .then(|| format!(", where source record is = {source}")),
         );
-        let Some(record) = self.transform(source, &subject).await? else {
+        let Some(record) = self.transform(source, transformed, &subject).await? else {
             return Ok(Dispatch::Dropped(kept));
         };
         let headers = self.headers(&record, &mut buffers.value, &subject).await?;
@@ -264,25 +313,29 @@ impl RecordSender {
         Ok(Dispatch::Sent(kept))
     }
 
-    /// Takes the record out of `source` and applies the transformations; `None` if it is dropped.
+    /// Takes the record out of `source` and applies the transformations, unless they are; `None` if it
+    /// is dropped.
     async fn transform(
         &self,
         source: &mut SourceRecord,
+        transformed: Transformed,
         subject: &Subject,
     ) -> Result<Option<ConnectRecord>> {
         let record = std::mem::take(&mut source.record);
-        let transformations = &self.plugins.transformations;
-        if transformations.is_empty() {
-            return Ok(Some(record));
-        }
-        let origin = RecordOrigin::Source {
-            partition: source.source_partition.as_deref(),
-            offset: source.source_offset.as_ref(),
+        let outcome = match transformed {
+            Transformed::Done => return Ok(Some(record)),
+            Transformed::Failed(class, error) => {
+                let stage = Stage::Transformation;
+                self.errors.failed(stage, &class, subject, error).await
+            }
+            Transformed::Not => {
+                let transformations = &self.plugins.transformations;
+                transformations
+                    .apply(record, &origin(source), &self.errors, subject)
+                    .await
+            }
         };
-        match transformations
-            .apply(record, &origin, &self.errors, subject)
-            .await
-        {
+        match outcome {
             Tolerated::Done(record) => Ok(Some(record)),
             Tolerated::Skipped => Ok(None),
             Tolerated::Fatal(error) => Err(error),
@@ -406,5 +459,13 @@ impl RecordSender {
                 }
             }
         }
+    }
+}
+
+/// What transformations are told of where a record comes from.
+fn origin(source: &SourceRecord) -> RecordOrigin<'_> {
+    RecordOrigin::Source {
+        partition: source.source_partition.as_deref(),
+        offset: source.source_offset.as_ref(),
     }
 }

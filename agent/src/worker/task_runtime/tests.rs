@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sluice_api::config::{ConfigDef, Props};
-use sluice_api::plugin::SourceConnectorPlugin;
-use sluice_api::{
-    Connector, ConnectorContext, Result, SourceRecord, SourceTask, SourceTaskContext,
-};
+use sluice_api::plugin::{SourceConnectorPlugin, connectors, definition, source_tasks};
+use sluice_api::{Connector, ConnectorContext, Result, SourceRecord, SourceTask};
 use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, WorkerId};
@@ -79,24 +77,26 @@ impl Connector for Plugin {
 
 #[async_trait]
 impl SourceTask for Plugin {
-    async fn start(&mut self, _: Arc<dyn SourceTaskContext>, _: &Props) -> Result<()> {
-        GATE.hold_this_thread();
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
         std::future::pending().await
     }
 }
 
-const BLOCKING: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "com.example.BlockingSourceConnector",
-    task_class: "com.example.BlockingSourceTask",
-    version: "1",
-    config_def: ConfigDef::new,
-    new_connector: || Box::<Plugin>::default(),
-    new_task: || Box::<Plugin>::default(),
-};
+const BLOCKING: &str = "com.example.BlockingSourceConnector";
+
+fn blocking() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: BLOCKING.into(),
+        task_class: "com.example.BlockingSourceTask".into(),
+        version: "1".into(),
+        config_def: definition(ConfigDef::new),
+        new_connector: connectors(Plugin::default),
+        start_task: source_tasks(|_| async {
+            GATE.hold_this_thread();
+            Ok(Plugin)
+        }),
+    }
+}
 
 fn worker_config() -> WorkerConfig {
     let props = [
@@ -128,7 +128,7 @@ fn standalone(config: &WorkerConfig) -> StandaloneHerder {
         EventLog::default(),
     ));
     let worker = Worker::new(
-        Plugins::built_in().with_source(BLOCKING),
+        Plugins::built_in().with_source(blocking()),
         config.clone(),
         offsets.clone(),
         reporter.clone(),
@@ -180,7 +180,7 @@ fn tasks_that_hold_all_their_threads_hold_up_neither_rest_nor_timers() {
         (rest, herder)
     });
     let port = rest.bound()[0].1;
-    let class = BLOCKING.class.to_owned();
+    let class = BLOCKING.to_owned();
     let connector: ConfigMap = [
         ("name".to_owned(), "blocking".to_owned()),
         ("connector.class".to_owned(), class),

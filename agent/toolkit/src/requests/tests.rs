@@ -1,9 +1,9 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::config::{ConfigKey, ConfigType};
-use crate::record::{ConnectRecord, TimestampType};
 use crate::testing::{Reported, TestContext};
+use sluice_api::config::{ConfigKey, ConfigType};
+use sluice_api::record::{ConnectRecord, TimestampType};
 
 /// Refuses a request for the record in it that says with which status, as `500` or `404 0`; keeps all others.
 #[derive(Default)]
@@ -99,10 +99,10 @@ async fn put(
     let reported = Reported::default();
     let context = TestContext {
         reported: tolerant.then(|| reported.clone()),
-        ..TestContext::new(props.clone())
+        ..TestContext::new(props)
     };
-    let mut task = RequestTask::<Picky>::default();
-    task.start(Arc::new(context), &props).await.unwrap();
+    let started = RequestTask::<Picky>::start(Arc::new(context)).await;
+    let mut task = started.unwrap();
     let mut outcome = Ok(());
     for texts in puts {
         let records = records(texts);
@@ -113,7 +113,7 @@ async fn put(
             }
         }
     }
-    let target = task.started.unwrap().target;
+    let target = task.system.target;
     let requests = *target.requests.lock().unwrap();
     (
         target.accepted.into_inner().unwrap(),

@@ -14,17 +14,20 @@ mod plan;
 mod quickstarts;
 mod task;
 
-use sluice_api::plugin::SourceConnectorPlugin;
+use sluice_api::plugin::{SourceConnectorPlugin, connectors, definition, source_tasks};
 
 /// `DatagenConnector`.
-pub(crate) const SOURCE: SourceConnectorPlugin = SourceConnectorPlugin {
-    class: "io.confluent.kafka.connect.datagen.DatagenConnector",
-    task_class: "io.confluent.kafka.connect.datagen.DatagenTask",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def: config::config_def,
-    new_connector: || Box::<connector::DatagenConnector>::default(),
-    new_task: || Box::<task::DatagenTask>::default(),
-};
+#[must_use]
+pub fn source() -> SourceConnectorPlugin {
+    SourceConnectorPlugin {
+        class: "io.confluent.kafka.connect.datagen.DatagenConnector".into(),
+        task_class: "io.confluent.kafka.connect.datagen.DatagenTask".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        config_def: definition(config::config_def),
+        new_connector: connectors(connector::DatagenConnector::default),
+        start_task: source_tasks(task::DatagenTask::start),
+    }
+}
 
 #[cfg(test)]
 mod tests;

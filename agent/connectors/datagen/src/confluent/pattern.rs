@@ -316,7 +316,7 @@ mod tests {
             ("[^a-z]{8,40}", 8, 15),
         ] {
             // A matcher of another kind, that of the transformations.
-            let regex = sluice_api::java_regex::JavaRegex::new(pattern).expect("an expression");
+            let regex = sluice_jvm_text::regex::JavaRegex::new(pattern).expect("an expression");
             for text in texts(pattern, 8, 15) {
                 let length = text.chars().count();
                 assert!((shortest..=longest).contains(&length), "{pattern}: {text}");

@@ -7,8 +7,8 @@ use bytestring::ByteString;
 use rand::Rng as _;
 use sluice_api::record::shared_name;
 use sluice_api::{
-    ConnectError, ConnectRecord, Headers, Props, Result, SourceOffset, SourcePartition,
-    SourceRecord, SourceTask, SourceTaskContext, Value, async_trait, schemas,
+    ConnectError, ConnectRecord, Headers, Result, SourceOffset, SourcePartition, SourceRecord,
+    SourceTask, SourceTaskContext, Value, async_trait, schemas,
 };
 use tokio::task::spawn_blocking;
 
@@ -26,12 +26,7 @@ const MOST_RECORDS: usize = 500;
 /// The longest wait of a poll.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-#[derive(Default)]
 pub(crate) struct DatagenTask {
-    running: Option<Running>,
-}
-
-struct Running {
     context: Arc<dyn SourceTaskContext>,
     settings: Settings,
     topic: ByteString,
@@ -42,7 +37,37 @@ struct Running {
     due: Instant,
 }
 
-impl Running {
+impl DatagenTask {
+    pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
+        let (reach, props) = (context.reach().clone(), context.configs().clone());
+        let read = spawn_blocking(move || Settings::read(&props, &reach)).await;
+        let mut settings = read
+            .map_err(|error| ConnectError::connect(error.to_string()))?
+            .map_err(|faults| {
+                let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
+                ConnectError::config(messages.join("; "))
+            })?;
+        let partition = SourcePartition::of(TASK_ID, settings.task);
+        let (mut generation, mut count) = (0, 0);
+        if let Some(offset) = context.offset_storage_reader().offset(&partition).await? {
+            generation = stored(&offset, TASK_GENERATION)?;
+            count = stored(&offset, CURRENT_ITERATION)?;
+            settings.generator.seed(stored(&offset, RANDOM_SEED)?);
+            settings.generator.skip(count);
+        }
+        let mut task = Self {
+            context,
+            topic: shared_name(&settings.topic),
+            settings,
+            partition: Arc::new(partition),
+            generation,
+            count,
+            due: Instant::now(),
+        };
+        task.due = task.next_due(task.due);
+        Ok(task)
+    }
+
     /// When the record after this moment is due: a random time of whole milliseconds below the interval.
     fn next_due(&self, now: Instant) -> Instant {
         match self.settings.max_interval {
@@ -128,55 +153,21 @@ fn stored(offset: &SourceOffset, key: &str) -> Result<i64> {
 
 #[async_trait]
 impl SourceTask for DatagenTask {
-    async fn start(&mut self, context: Arc<dyn SourceTaskContext>, props: &Props) -> Result<()> {
-        let (reach, task_props) = (context.reach().clone(), props.clone());
-        let read = spawn_blocking(move || Settings::read(&task_props, &reach)).await;
-        let mut settings = read
-            .map_err(|error| ConnectError::connect(error.to_string()))?
-            .map_err(|faults| {
-                let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
-                ConnectError::config(messages.join("; "))
-            })?;
-        let partition = SourcePartition::of(TASK_ID, settings.task);
-        let (mut generation, mut count) = (0, 0);
-        if let Some(offset) = context.offset_storage_reader().offset(&partition).await? {
-            generation = stored(&offset, TASK_GENERATION)?;
-            count = stored(&offset, CURRENT_ITERATION)?;
-            settings.generator.seed(stored(&offset, RANDOM_SEED)?);
-            settings.generator.skip(count);
-        }
-        let mut running = Running {
-            context,
-            topic: shared_name(&settings.topic),
-            settings,
-            partition: Arc::new(partition),
-            generation,
-            count,
-            due: Instant::now(),
-        };
-        running.due = running.next_due(running.due);
-        self.running = Some(running);
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>> {
-        let Some(running) = &mut self.running else {
-            return Err(ConnectError::connect("the task was not started"));
-        };
-        if running.is_complete() {
+        if self.is_complete() {
             return Err(ConnectError::connect(format!(
                 "Stopping connector: generated the configured {} number of messages",
-                running.count
+                self.count
             )));
         }
-        if !running.is_due().await {
+        if !self.is_due().await {
             return Ok(None);
         }
         let mut records = Vec::new();
         let now = Instant::now();
-        while running.due <= now && records.len() < MOST_RECORDS && !running.is_complete() {
-            records.push(running.make()?);
-            running.due = running.next_due(now);
+        while self.due <= now && records.len() < MOST_RECORDS && !self.is_complete() {
+            records.push(self.make()?);
+            self.due = self.next_due(now);
         }
         Ok(Some(records))
     }

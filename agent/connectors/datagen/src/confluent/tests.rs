@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use sluice_api::testing::TestContext;
 use sluice_api::{Props, Reach, SourceOffset, SourceRecord, SourceTask, Value};
+use sluice_toolkit::testing::TestContext;
 
 use super::generator::Generator;
 use super::quickstarts;
@@ -24,11 +24,9 @@ async fn start(
     let context = TestContext {
         stored,
         reach,
-        ..TestContext::new(props.clone())
+        ..TestContext::new(props)
     };
-    let mut task = (super::SOURCE.new_task)();
-    task.start(Arc::new(context), &props).await?;
-    Ok(task)
+    (super::source().start_task)(Arc::new(context)).await
 }
 
 async fn take(task: &mut Box<dyn SourceTask>, count: usize) -> Vec<SourceRecord> {
@@ -70,7 +68,7 @@ fn typed(kind: &str, properties: &Json) -> Json {
 }
 
 async fn faults(settings: &[(&str, &str)]) -> Vec<(String, String)> {
-    let connector = (super::SOURCE.new_connector)();
+    let connector = (super::source().new_connector)();
     let faults = connector.validate(&props(settings)).await;
     faults
         .into_iter()

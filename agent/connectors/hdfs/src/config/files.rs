@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use sluice_api::config::{ConfigType, ConfigValue, Importance, Validator, validators};
-use sluice_api::simple_date_format::SimpleDateFormat;
 use sluice_api::{ConfigDef, ConfigError, ConnectError, ParsedConfig, Props, Result};
+use sluice_jvm_text::simple_date_format::SimpleDateFormat;
 
 use super::key;
 
@@ -137,7 +137,7 @@ fn path_format(pattern: &str) -> Result<SimpleDateFormat> {
             other => other,
         });
     }
-    SimpleDateFormat::new(&java)
+    Ok(SimpleDateFormat::new(&java)?)
 }
 
 /// Adds the keys.

@@ -1,8 +1,8 @@
 //! Keys and settings of the sink.
 
 use sluice_api::config::{ConfigType, Importance, validators};
-use sluice_api::sink::Retries;
 use sluice_api::{ConfigDef, KeyFault, Props, Result};
+use sluice_toolkit::retries::Retries;
 
 use super::source::TABLE_TYPES;
 use super::{CONNECTION_URL, ConnectionSettings, key, unsupported_keys, with_connection};

@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
-use sluice_api::testing::{Reported, TestContext};
 use sluice_api::{Props, SinkRecord, SinkTask, TopicPartition};
 use sluice_tests::database::{DatabaseKind, PASSWORD, USER, start};
+use sluice_toolkit::testing::{Reported, TestContext};
 
 use crate::records::{Maker, Record};
 use crate::scenario::{Random, Scenario, Step};
@@ -98,10 +98,9 @@ impl Round<'_> {
         let context = Arc::new(TestContext {
             assignment: vec![TopicPartition::new("t", 0)],
             reported: Some(Reported::default()),
-            ..TestContext::new(props.clone())
+            ..TestContext::new(props)
         });
-        let mut task = (sluice_connector_jdbc::SINK.new_task)();
-        task.start(context.clone(), &props).await?;
+        let task = (sluice_connector_jdbc::sink().start_task)(context.clone()).await?;
         Ok((task, context))
     }
 

@@ -9,8 +9,8 @@ use sluice_api::{
 use super::super::schema_cache::SchemaCache;
 use super::super::side::Side;
 
-super::confluent!(KEY, "Drop$Key", Drop::of(Side::Key));
-super::confluent!(VALUE, "Drop$Value", Drop::of(Side::Value));
+super::confluent!(key_plugin, "Drop$Key", Drop::of(Side::Key));
+super::confluent!(value_plugin, "Drop$Value", Drop::of(Side::Value));
 
 fn config_def() -> ConfigDef {
     ConfigDef::new().define(

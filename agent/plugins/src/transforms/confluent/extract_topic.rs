@@ -7,10 +7,14 @@ use sluice_api::{
 
 use super::json_path::JsonPath;
 
-super::confluent!(KEY, "ExtractTopic$Key", ExtractTopic::of(Place::Key));
-super::confluent!(VALUE, "ExtractTopic$Value", ExtractTopic::of(Place::Value));
+super::confluent!(key_plugin, "ExtractTopic$Key", ExtractTopic::of(Place::Key));
 super::confluent!(
-    HEADER,
+    value_plugin,
+    "ExtractTopic$Value",
+    ExtractTopic::of(Place::Value)
+);
+super::confluent!(
+    header_plugin,
     "ExtractTopic$Header",
     ExtractTopic::of(Place::Header)
 );

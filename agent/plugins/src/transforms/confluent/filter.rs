@@ -9,8 +9,8 @@ use super::super::keys::required;
 use super::super::side::Side;
 use super::json_path::{Found, JsonPath};
 
-super::confluent!(KEY, "Filter$Key", Filter::of(Side::Key));
-super::confluent!(VALUE, "Filter$Value", Filter::of(Side::Value));
+super::confluent!(key_plugin, "Filter$Key", Filter::of(Side::Key));
+super::confluent!(value_plugin, "Filter$Value", Filter::of(Side::Value));
 
 const CONDITION: &str = "filter.condition";
 

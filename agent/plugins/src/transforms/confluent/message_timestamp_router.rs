@@ -4,16 +4,16 @@
 //! read; where none is, or its text is not of the format, the record is an error.
 
 use sluice_api::config::{ConfigKey, ConfigType, Importance};
-use sluice_api::simple_date_format::SimpleDateFormat;
 use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Transformation, Value,
 };
+use sluice_jvm_text::simple_date_format::SimpleDateFormat;
 
 use super::super::keys::{non_empty_list, required};
 use super::super::timestamp_router::topic_of;
 
 super::confluent!(
-    PLUGIN,
+    plugin,
     "MessageTimestampRouter",
     MessageTimestampRouter::default()
 );

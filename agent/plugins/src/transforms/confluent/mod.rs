@@ -14,17 +14,18 @@ pub(super) mod tombstone_handler;
 #[cfg(test)]
 mod tests;
 
-/// Defines the descriptor `$constant` of a transformation made by `$new`.
+/// Defines the function `$function` that gives the descriptor of a transformation made by `$new`.
 macro_rules! confluent {
-    ($constant:ident, $class:literal, $new:expr) => {
+    ($function:ident, $class:literal, $new:expr) => {
         /// Descriptor.
-        pub(in crate::transforms) const $constant: sluice_api::plugin::TransformationPlugin =
-            sluice_api::plugin::TransformationPlugin {
-                class: concat!("io.confluent.connect.transforms.", $class),
-                version: env!("CARGO_PKG_VERSION"),
+        pub(in crate::transforms) fn $function() -> sluice_api::plugin::TransformationPlugin {
+            sluice_api::plugin::TransformationPlugin::of(
+                concat!("io.confluent.connect.transforms.", $class),
+                env!("CARGO_PKG_VERSION"),
                 config_def,
-                new: || Box::new($new),
-            };
+                || Box::new($new),
+            )
+        }
     };
 }
 use confluent;

@@ -12,7 +12,10 @@ fn apply(
 ) -> Result<Option<ConnectRecord>, ConnectError> {
     let class = format!("io.confluent.connect.transforms.{class}");
     let plugins = crate::transforms::transformations();
-    let plugin = plugins.iter().find(|plugin| plugin.class == class).unwrap();
+    let plugin = plugins
+        .iter()
+        .find(|plugin| *plugin.class == *class)
+        .unwrap();
     let mut transformation = (plugin.new)();
     let config = config
         .iter()

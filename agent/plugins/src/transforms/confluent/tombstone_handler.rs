@@ -5,7 +5,7 @@ use sluice_api::{
     ConfigDef, ConnectError, ConnectRecord, Props, RecordOrigin, Result, Transformation,
 };
 
-super::confluent!(PLUGIN, "TombstoneHandler", TombstoneHandler::default());
+super::confluent!(plugin, "TombstoneHandler", TombstoneHandler::default());
 
 fn config_def() -> ConfigDef {
     ConfigDef::new().define(

@@ -25,18 +25,22 @@ use super::super::side::Side;
 use super::field_reference::{FieldReference, Found};
 
 /// Descriptor.
-pub(in super::super) const PLUGIN: TransformationPlugin = TransformationPlugin {
-    class: "io.debezium.transforms.ExtractNewRecordState",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def,
-    new: || Box::<ExtractNewRecordState>::default(),
-};
+pub(in super::super) fn plugin() -> TransformationPlugin {
+    TransformationPlugin::of(
+        "io.debezium.transforms.ExtractNewRecordState",
+        env!("CARGO_PKG_VERSION"),
+        config_def,
+        || Box::<ExtractNewRecordState>::default(),
+    )
+}
 
 /// The name that the class had before Debezium 0.10.
-pub(in super::super) const OLD_NAME: TransformationPlugin = TransformationPlugin {
-    class: "io.debezium.transforms.UnwrapFromEnvelope",
-    ..PLUGIN
-};
+pub(in super::super) fn old_name_plugin() -> TransformationPlugin {
+    TransformationPlugin {
+        class: "io.debezium.transforms.UnwrapFromEnvelope".into(),
+        ..plugin()
+    }
+}
 
 const HANDLING: &str = "delete.tombstone.handling.mode";
 const OLD_TOMBSTONES: &str = "drop.tombstones";

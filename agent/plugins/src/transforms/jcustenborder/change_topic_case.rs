@@ -11,12 +11,14 @@ use sluice_api::plugin::TransformationPlugin;
 use sluice_api::{ConfigDef, ConnectRecord, Props, RecordOrigin, Result, Transformation};
 
 /// Descriptor.
-pub(in super::super) const PLUGIN: TransformationPlugin = TransformationPlugin {
-    class: "com.github.jcustenborder.kafka.connect.transform.common.ChangeTopicCase",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def,
-    new: || Box::<ChangeTopicCase>::default(),
-};
+pub(in super::super) fn plugin() -> TransformationPlugin {
+    TransformationPlugin::of(
+        "com.github.jcustenborder.kafka.connect.transform.common.ChangeTopicCase",
+        env!("CARGO_PKG_VERSION"),
+        config_def,
+        || Box::<ChangeTopicCase>::default(),
+    )
+}
 
 const FORMATS: [(&str, Format); 5] = [
     ("LOWER_HYPHEN", Format::LowerHyphen),

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use sluice_api::Value;
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 
 use super::{Step, one};
 
@@ -103,7 +103,7 @@ fn equal(left: Option<&Value>, right: Option<&Value>) -> bool {
             number(other).is_some() && **text == *other.to_string()
         }
         (Some(other), Some(Value::String(text))) => {
-            let text = sluice_api::java_number::double(text);
+            let text = sluice_jvm_text::number::double(text);
             text.is_some() && number(other) == text
         }
         (left, right) => order(left, right).is_some_and(Ordering::is_eq),

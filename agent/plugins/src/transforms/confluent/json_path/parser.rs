@@ -1,7 +1,7 @@
 //! The text of a path to its steps.
 
 use sluice_api::Value;
-use sluice_api::java_regex::JavaRegex;
+use sluice_jvm_text::regex::JavaRegex;
 
 use super::Step;
 use super::filter::{Expression, Operand, Operator};

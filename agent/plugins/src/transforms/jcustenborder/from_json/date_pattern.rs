@@ -1,7 +1,7 @@
 //! Patterns of `java.time.format.DateTimeFormatter`, as far as moments without a zone need them.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
-use sluice_api::simple_date_format::MONTHS;
+use sluice_jvm_text::simple_date_format::MONTHS;
 
 /// Letters of one abbreviated month.
 const SHORT: usize = 3;

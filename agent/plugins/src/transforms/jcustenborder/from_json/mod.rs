@@ -41,20 +41,24 @@ const VALIDATE: &str = "json.schema.validation.enabled";
 const EXCLUDED: &str = "json.exclude.locations";
 
 /// Descriptor of the transformation of keys.
-pub(in super::super) const KEY: TransformationPlugin = TransformationPlugin {
-    class: "com.github.jcustenborder.kafka.connect.json.FromJson$Key",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def,
-    new: || Box::new(FromJson::of(Side::Key)),
-};
+pub(in super::super) fn key_plugin() -> TransformationPlugin {
+    TransformationPlugin::of(
+        "com.github.jcustenborder.kafka.connect.json.FromJson$Key",
+        env!("CARGO_PKG_VERSION"),
+        config_def,
+        || Box::new(FromJson::of(Side::Key)),
+    )
+}
 
 /// Descriptor of the transformation of values.
-pub(in super::super) const VALUE: TransformationPlugin = TransformationPlugin {
-    class: "com.github.jcustenborder.kafka.connect.json.FromJson$Value",
-    version: env!("CARGO_PKG_VERSION"),
-    config_def,
-    new: || Box::new(FromJson::of(Side::Value)),
-};
+pub(in super::super) fn value_plugin() -> TransformationPlugin {
+    TransformationPlugin::of(
+        "com.github.jcustenborder.kafka.connect.json.FromJson$Value",
+        env!("CARGO_PKG_VERSION"),
+        config_def,
+        || Box::new(FromJson::of(Side::Value)),
+    )
+}
 
 fn config_def() -> ConfigDef {
     ConfigDef::new()

@@ -380,6 +380,9 @@ fn both_classes_are_there() {
     let found = transformations();
     for side in ["Key", "Value"] {
         let class = format!("com.github.jcustenborder.kafka.connect.json.FromJson${side}");
-        assert!(found.iter().any(|plugin| plugin.class == class), "{class}");
+        assert!(
+            found.iter().any(|plugin| *plugin.class == *class),
+            "{class}"
+        );
     }
 }
