@@ -4,6 +4,7 @@
 //! configurations run unchanged; the short forms of JVM Connect work too: the simple name, with or
 //! without its suffix.
 
+use sluice_api::ConnectError;
 use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
 use sluice_api::plugin::{
@@ -32,6 +33,12 @@ pub enum NoConnector {
         /// Those there are, as Java shows their descriptors.
         known: String,
     },
+}
+
+impl From<NoConnector> for ConnectError {
+    fn from(error: NoConnector) -> Self {
+        Self::connect(error.to_string())
+    }
 }
 
 /// A connector of either direction.

@@ -1,0 +1,222 @@
+//! The tables of keys: name, type, default, check and meaning of each. They answer REST, make the
+//! reference, and parse configurations.
+
+pub(crate) mod connector;
+pub(crate) mod worker;
+
+use std::sync::Arc;
+
+use sluice_api::config::validators::{
+    at_least, between, distinct_list, non_empty, non_empty_without_control_characters, one_of,
+    one_of_ignoring_case,
+};
+use sluice_api::config::{
+    ConfigError, ConfigKey, ConfigType, ConfigValue, Importance, Validator, Width,
+};
+use sluice_api::java_regex::JavaRegex;
+
+use crate::client_overrides::policy_name;
+
+/// Keys of a table that no field of the settings has, each with the reason. A key with a dot at its
+/// end stands for all that begin so.
+#[cfg(test)]
+pub(crate) type WithoutField = &'static [(&'static [&'static str], &'static str)];
+
+/// One key of a table.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    name: &'static str,
+    kind: ConfigType,
+    default: Default,
+    check: Check,
+    importance: Importance,
+    doc: &'static str,
+    group: Option<Group>,
+}
+
+/// What a key is when it is not given.
+#[derive(Clone, Copy)]
+enum Default {
+    Required,
+    Null,
+    Text(&'static str),
+}
+
+/// The check of a key's value.
+#[derive(Clone, Copy)]
+enum Check {
+    Nothing,
+    AtLeast(i32),
+    /// Null passes.
+    AtLeastIfGiven(i32),
+    /// Null passes.
+    BetweenIfGiven(i32, i32),
+    OneOf(&'static [&'static str]),
+    OneOfIgnoringCase(&'static [&'static str]),
+    NonEmpty,
+    Name,
+    /// Elements are neither empty nor repeated, and there is one at least.
+    NonEmptyList,
+    /// As [`Check::NonEmptyList`], and parsing drops repeated ones; true if it may be empty.
+    Distinct(bool),
+    UniqueAliases,
+    Regex,
+    OverridePolicy,
+}
+
+/// Heading, position under it, width and name for people.
+#[derive(Clone, Copy)]
+struct Group {
+    heading: &'static str,
+    order: i32,
+    width: Width,
+    display: &'static str,
+}
+
+impl Row {
+    const fn new(
+        name: &'static str,
+        kind: ConfigType,
+        default: Default,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            default,
+            check: Check::Nothing,
+            importance: Importance::Low,
+            doc,
+            group: None,
+        }
+    }
+
+    /// A key that has to be given, of high importance.
+    const fn required(name: &'static str, kind: ConfigType, doc: &'static str) -> Self {
+        Self::new(name, kind, Default::Required, doc).importance(Importance::High)
+    }
+
+    /// A key that may be absent, of low importance.
+    const fn optional(name: &'static str, kind: ConfigType, doc: &'static str) -> Self {
+        Self::new(name, kind, Default::Null, doc)
+    }
+
+    /// A key with a default, written as a user would write it, of low importance.
+    const fn with(
+        name: &'static str,
+        kind: ConfigType,
+        default: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self::new(name, kind, Default::Text(default), doc)
+    }
+
+    const fn check(mut self, check: Check) -> Self {
+        self.check = check;
+        self
+    }
+
+    const fn importance(mut self, importance: Importance) -> Self {
+        self.importance = importance;
+        self
+    }
+
+    const fn group(
+        mut self,
+        heading: &'static str,
+        order: i32,
+        width: Width,
+        display: &'static str,
+    ) -> Self {
+        self.group = Some(Group {
+            heading,
+            order,
+            width,
+            display,
+        });
+        self
+    }
+
+    /// The key of a definition.
+    fn key(&self) -> ConfigKey {
+        let mut key = ConfigKey::new(self.name, self.kind)
+            .importance(self.importance)
+            .doc(self.doc);
+        key = match self.default {
+            Default::Required => key,
+            Default::Null => key.optional(),
+            Default::Text(text) => key.default(text),
+        };
+        if let Some(group) = self.group {
+            key = key.group(group.heading, group.order, group.width, group.display);
+        }
+        match self.check {
+            Check::Distinct(may_be_empty) => key.distinct(may_be_empty),
+            check => match check.validator() {
+                Some(validator) => key.validator(validator),
+                None => key,
+            },
+        }
+    }
+}
+
+impl Check {
+    fn validator(self) -> Option<Validator> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::AtLeast(least) => at_least(least),
+            Self::AtLeastIfGiven(least) => if_given(at_least(least)),
+            Self::BetweenIfGiven(least, most) => if_given(between(least, most)),
+            Self::OneOf(allowed) => one_of(allowed),
+            Self::OneOfIgnoringCase(allowed) => one_of_ignoring_case(allowed),
+            Self::NonEmpty => non_empty(),
+            Self::Name => non_empty_without_control_characters(),
+            Self::NonEmptyList => distinct_list(false, false),
+            Self::Distinct(may_be_empty) => distinct_list(may_be_empty, false),
+            Self::UniqueAliases => Arc::new(unique_aliases),
+            Self::Regex => Arc::new(regex),
+            Self::OverridePolicy => Arc::new(override_policy),
+        })
+    }
+}
+
+fn if_given(check: Validator) -> Validator {
+    Arc::new(move |name, value| match value {
+        ConfigValue::Null => Ok(()),
+        given => check(name, given),
+    })
+}
+
+fn unique_aliases(name: &str, value: &ConfigValue) -> Result<(), ConfigError> {
+    let ConfigValue::List(aliases) = value else {
+        return Ok(());
+    };
+    let distinct: std::collections::HashSet<&String> = aliases.iter().collect();
+    if distinct.len() < aliases.len() {
+        return Err(ConfigError(format!(
+            "Invalid value [{}] for configuration {name}: Duplicate alias provided.",
+            aliases.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+fn regex(name: &str, value: &ConfigValue) -> Result<(), ConfigError> {
+    match value {
+        ConfigValue::String(pattern) => JavaRegex::new(pattern).map(drop).map_err(|error| {
+            ConfigError::invalid(name, pattern, format!("Invalid regex: {error}"))
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn override_policy(name: &str, value: &ConfigValue) -> Result<(), ConfigError> {
+    match value {
+        ConfigValue::String(given) if policy_name(given).is_none() => Err(ConfigError::invalid(
+            name,
+            given,
+            format!("Class {given} could not be found."),
+        )),
+        _ => Ok(()),
+    }
+}
