@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use sluice_api::config::ConfigType::{Boolean, Class, Int, List, Long, Short, String as Text};
-use sluice_api::config::{ConfigDef, ConfigKey, Importance, Recommendation, Recommender, Width};
+use sluice_api::config::{
+    ConfigDef, ConfigKey, ConfigType, Importance, Recommendation, Recommender, Width,
+};
 use sluice_protocol::ConnectorType;
 
 #[cfg(test)]
 use super::WithoutField;
-use super::{Check, Row};
+use super::{Absent, Check, Group, Row};
 
-const COMMON_GROUP: &str = "Common";
+const COMMON: &str = "Common";
 const TRANSFORMS: &str = "Transforms";
 const PREDICATES: &str = "Predicates";
 const ERRORS: &str = "Error Handling";
@@ -73,11 +74,11 @@ pub(crate) struct ConverterSuggestion {
 pub(crate) fn definition(kind: ConnectorType, suggestions: &Suggestions) -> ConfigDef {
     let mut def = ConfigDef::new();
     let of_kind: &[Row] = match kind {
-        ConnectorType::Sink => &SINK,
-        ConnectorType::Source => &SOURCE,
+        ConnectorType::Sink => SINK,
+        ConnectorType::Source => SOURCE,
         ConnectorType::Unknown => &[],
     };
-    for row in COMMON.iter().chain(of_kind) {
+    for row in EVERY.iter().chain(of_kind) {
         def.add(suggestions.add_to(row.key()));
     }
     def
@@ -134,121 +135,92 @@ fn with_default(key: ConfigKey, default: Option<&String>) -> ConfigKey {
     }
 }
 
-const COMMON: [Row; 19] = [
-    Row::required("name", Text, "Globally unique name to use for this connector.").check(Check::Name).group(COMMON_GROUP, 1, Width::Medium, "Connector name"),
-    Row::required("connector.class", Text, "Name or alias of the class for this connector, such as FileStreamSink or \
-                 org.apache.kafka.connect.file.FileStreamSinkConnector.").group(COMMON_GROUP, 2, Width::Long, "Connector class"),
-    Row::optional("connector.plugin.version", Text, "Version of the connector.").importance(Importance::Medium).group(COMMON_GROUP, 3, Width::Medium, "Connector version"),
-    Row::with("tasks.max", Int, "1", "Maximum number of tasks to use for this connector.").check(Check::AtLeast(1)).importance(Importance::High).group(COMMON_GROUP, 4, Width::Short, "Tasks max"),
-    Row::with("tasks.max.enforce", Boolean, "true", "(Deprecated) Whether a connector that generates more tasks than tasks.max fails.").group(COMMON_GROUP, 5, Width::Short, "Enforce tasks max"),
-    Row::optional("key.converter", Class, "Converter of record keys between Connect's data and the bytes in Kafka; the worker's if not given. Its own keys follow under this prefix.").group(COMMON_GROUP, 6, Width::Short, "Key converter class"),
-    Row::optional("key.converter.plugin.version", Text, "Version of the key converter.").group(COMMON_GROUP, 7, Width::Short, "Key converter version"),
-    Row::optional("value.converter", Class, "Converter of record values between Connect's data and the bytes in Kafka; the worker's if not given. Its own keys follow under this prefix.").group(COMMON_GROUP, 8, Width::Short, "Value converter class"),
-    Row::optional("value.converter.plugin.version", Text, "Version of the value converter.").group(COMMON_GROUP, 9, Width::Short, "Value converter version"),
-    Row::optional("header.converter", Class, "Converter of record headers between Connect's data and the bytes in Kafka; the worker's if not given. Its own keys follow under this prefix.").group(COMMON_GROUP, 10, Width::Short, "Header converter class"),
-    Row::optional("header.converter.plugin.version", Text, "Version of the header converter.").group(COMMON_GROUP, 11, Width::Short, "Header converter version"),
-    Row::with("transforms", List, "", "Aliases of the transformations applied to records, in this order.").check(Check::UniqueAliases).group(TRANSFORMS, 12, Width::Long, "Transforms"),
-    Row::with("predicates", List, "", "Aliases of the predicates that transformations refer to.").check(Check::UniqueAliases).group(PREDICATES, 13, Width::Long, "Predicates"),
-    Row::with("config.action.reload", Text, "restart", "What happens when a config provider's value expires: none, or restart.").check(Check::OneOf(&["none", "restart"])).group(COMMON_GROUP, 14, Width::Medium, "Reload Action"),
-    Row::with("errors.retry.timeout", Long, "0", "How long in milliseconds a failed operation is retried; 0 for no retry, -1 for no limit.").importance(Importance::Medium).group(ERRORS, 1, Width::Medium, "Retry Timeout for Errors"),
-    Row::with("errors.retry.delay.max.ms", Long, "60000", "Longest pause in milliseconds between retries.").importance(Importance::Medium).group(ERRORS, 2, Width::Medium, "Maximum Delay Between Retries for Errors"),
-    Row::with("errors.tolerance", Text, "none", "none fails the task at the first error, all skips records with errors.").check(Check::OneOf(&["none", "all"])).importance(Importance::Medium).group(ERRORS, 3, Width::Short, "Error Tolerance"),
-    Row::with("errors.log.enable", Boolean, "false", "Whether each error is logged with its operation.").importance(Importance::Medium).group(ERRORS, 4, Width::Short, "Log Errors"),
-    Row::with("errors.log.include.messages", Boolean, "false", "Whether logged errors name the record.").importance(Importance::Medium).group(ERRORS, 5, Width::Short, "Log Error Details"),
-];
+const EVERY: &[Row] = rows! {
+    "name" String required Name => "Globally unique name to use for this connector.",
+        High in COMMON 1 Medium "Connector name";
+    "connector.class" String required =>
+        "Name or alias of the class for this connector, such as FileStreamSink or \
+         org.apache.kafka.connect.file.FileStreamSinkConnector.",
+        High in COMMON 2 Long "Connector class";
+    "connector.plugin.version" String none => "Version of the connector.",
+        Medium in COMMON 3 Medium "Connector version";
+    "tasks.max" Int "1" AtLeast(1) => "Maximum number of tasks to use for this connector.",
+        High in COMMON 4 Short "Tasks max";
+    "tasks.max.enforce" Boolean "true" =>
+        "(Deprecated) Whether a connector that generates more tasks than tasks.max fails.",
+        Low in COMMON 5 Short "Enforce tasks max";
+    "key.converter" Class none =>
+        "Converter of record keys between Connect's data and the bytes in Kafka; the worker's if not \
+         given. Its own keys follow under this prefix.",
+        Low in COMMON 6 Short "Key converter class";
+    "key.converter.plugin.version" String none => "Version of the key converter.",
+        Low in COMMON 7 Short "Key converter version";
+    "value.converter" Class none =>
+        "Converter of record values between Connect's data and the bytes in Kafka; the worker's if \
+         not given. Its own keys follow under this prefix.",
+        Low in COMMON 8 Short "Value converter class";
+    "value.converter.plugin.version" String none => "Version of the value converter.",
+        Low in COMMON 9 Short "Value converter version";
+    "header.converter" Class none =>
+        "Converter of record headers between Connect's data and the bytes in Kafka; the worker's if \
+         not given. Its own keys follow under this prefix.",
+        Low in COMMON 10 Short "Header converter class";
+    "header.converter.plugin.version" String none => "Version of the header converter.",
+        Low in COMMON 11 Short "Header converter version";
+    "transforms" List "" UniqueAliases =>
+        "Aliases of the transformations applied to records, in this order.",
+        Low in TRANSFORMS 12 Long "Transforms";
+    "predicates" List "" UniqueAliases => "Aliases of the predicates that transformations refer to.",
+        Low in PREDICATES 13 Long "Predicates";
+    "config.action.reload" String "restart" OneOf(&["none", "restart"]) =>
+        "What happens when a config provider's value expires: none, or restart.",
+        Low in COMMON 14 Medium "Reload Action";
+    "errors.retry.timeout" Long "0" =>
+        "How long in milliseconds a failed operation is retried; 0 for no retry, -1 for no limit.",
+        Medium in ERRORS 1 Medium "Retry Timeout for Errors";
+    "errors.retry.delay.max.ms" Long "60000" => "Longest pause in milliseconds between retries.",
+        Medium in ERRORS 2 Medium "Maximum Delay Between Retries for Errors";
+    "errors.tolerance" String "none" OneOf(&["none", "all"]) =>
+        "none fails the task at the first error, all skips records with errors.",
+        Medium in ERRORS 3 Short "Error Tolerance";
+    "errors.log.enable" Boolean "false" => "Whether each error is logged with its operation.",
+        Medium in ERRORS 4 Short "Log Errors";
+    "errors.log.include.messages" Boolean "false" => "Whether logged errors name the record.",
+        Medium in ERRORS 5 Short "Log Error Details";
+};
 
-const SINK: [Row; 5] = [
-    Row::with("topics", List, "", "Topics to consume, comma separated.")
-        .check(Check::Distinct(true))
-        .importance(Importance::High)
-        .group(COMMON_GROUP, 4, Width::Long, "Topics"),
-    Row::with(
-        "topics.regex",
-        Text,
-        "",
-        "Regular expression for the topics to consume, instead of a list.",
-    )
-    .check(Check::Regex)
-    .importance(Importance::High)
-    .group(COMMON_GROUP, 4, Width::Long, "Topics regex"),
-    Row::with(
-        "errors.deadletterqueue.topic.name",
-        Text,
-        "",
-        "Topic for records that failed; empty for none.",
-    )
-    .importance(Importance::Medium)
-    .group(ERRORS, 6, Width::Medium, "Dead Letter Queue Topic Name"),
-    Row::with(
-        "errors.deadletterqueue.topic.replication.factor",
-        Short,
-        "3",
+const SINK: &[Row] = rows! {
+    "topics" List "" Distinct(true) => "Topics to consume, comma separated.",
+        High in COMMON 4 Long "Topics";
+    "topics.regex" String "" Regex => "Regular expression for the topics to consume, instead of a list.",
+        High in COMMON 4 Long "Topics regex";
+    "errors.deadletterqueue.topic.name" String "" => "Topic for records that failed; empty for none.",
+        Medium in ERRORS 6 Medium "Dead Letter Queue Topic Name";
+    "errors.deadletterqueue.topic.replication.factor" Short "3" =>
         "Copies of that topic when it is created.",
-    )
-    .importance(Importance::Medium)
-    .group(
-        ERRORS,
-        7,
-        Width::Medium,
-        "Dead Letter Queue Topic Replication Factor",
-    ),
-    Row::with(
-        "errors.deadletterqueue.context.headers.enable",
-        Boolean,
-        "false",
+        Medium in ERRORS 7 Medium "Dead Letter Queue Topic Replication Factor";
+    "errors.deadletterqueue.context.headers.enable" Boolean "false" =>
         "Whether records there carry headers that tell what went wrong.",
-    )
-    .importance(Importance::Medium)
-    .group(ERRORS, 8, Width::Medium, "Enable Error Context Headers"),
-];
+        Medium in ERRORS 8 Medium "Enable Error Context Headers";
+};
 
-const SOURCE: [Row; 5] = [
-    Row::with(
-        "topic.creation.groups",
-        List,
-        "",
+const SOURCE: &[Row] = rows! {
+    "topic.creation.groups" List "" UniqueAliases =>
         "Groups of rules for topics that the connector creates.",
-    )
-    .check(Check::UniqueAliases)
-    .group(TOPIC_CREATION, 1, Width::Long, "Topic Creation Groups"),
-    Row::with(
-        "exactly.once.support",
-        Text,
-        "requested",
+        Low in TOPIC_CREATION 1 Long "Topic Creation Groups";
+    "exactly.once.support" String "requested" OneOfIgnoringCase(&["requested", "required"]) =>
         "required makes validation fail if the connector cannot be exactly-once.",
-    )
-    .check(Check::OneOfIgnoringCase(&["requested", "required"]))
-    .importance(Importance::Medium)
-    .group(EXACTLY_ONCE, 2, Width::Short, "Exactly once support"),
-    Row::with(
-        "transaction.boundary",
-        Text,
-        "poll",
+        Medium in EXACTLY_ONCE 2 Short "Exactly once support";
+    "transaction.boundary" String "poll" OneOfIgnoringCase(&["poll", "interval", "connector"]) =>
         "When transactions are committed: after each poll, by interval, or by the connector.",
-    )
-    .check(Check::OneOfIgnoringCase(&["poll", "interval", "connector"]))
-    .importance(Importance::Medium)
-    .group(EXACTLY_ONCE, 3, Width::Short, "Transaction Boundary"),
-    Row::optional(
-        "transaction.boundary.interval.ms",
-        Long,
+        Medium in EXACTLY_ONCE 3 Short "Transaction Boundary";
+    "transaction.boundary.interval.ms" Long none AtLeastIfGiven(0) =>
         "Interval of commits in milliseconds; the worker's offset.flush.interval.ms if not given.",
-    )
-    .check(Check::AtLeastIfGiven(0))
-    .group(
-        EXACTLY_ONCE,
-        4,
-        Width::Short,
-        "Transaction boundary interval",
-    ),
-    Row::optional(
-        "offsets.storage.topic",
-        Text,
+        Low in EXACTLY_ONCE 4 Short "Transaction boundary interval";
+    "offsets.storage.topic" String none NonEmpty =>
         "Offsets topic of this connector alone; the worker's if not given.",
-    )
-    .check(Check::NonEmpty)
-    .group(OFFSETS_TOPIC, 1, Width::Long, "Offsets topic"),
-];
+        Low in OFFSETS_TOPIC 1 Long "Offsets topic";
+};
 
 #[cfg(test)]
 mod tests {
@@ -269,7 +241,7 @@ mod tests {
                 "key.converter"
             ]
         );
-        assert_eq!(def.groups(), [COMMON_GROUP, TRANSFORMS, PREDICATES, ERRORS]);
+        assert_eq!(def.groups(), [COMMON, TRANSFORMS, PREDICATES, ERRORS]);
         let source = definition(ConnectorType::Source, &Suggestions::default());
         assert_eq!(
             source.groups()[4..],

@@ -1,6 +1,47 @@
 //! The tables of keys: name, type, default, check and meaning of each. They answer REST, make the
 //! reference, and parse configurations.
 
+/// A table of keys, each as
+///
+/// ```text
+/// "name" TYPE DEFAULT CHECK => "meaning", IMPORTANCE in HEADING ORDER WIDTH "name for people";
+/// ```
+///
+/// The default is a text as a user would write it, `none` for null, or `required`. The check may be
+/// absent, and all from the comma on for keys that no validation shows: those are of low importance,
+/// and of high importance if they are required.
+macro_rules! rows {
+    (@default required) => { Absent::Required };
+    (@default none) => { Absent::Null };
+    (@default $text:literal) => { Absent::Text($text) };
+    (@check) => { Check::Nothing };
+    (@check $($check:tt)+) => { Check::$($check)+ };
+    (@importance required) => { Importance::High };
+    (@importance $presence:tt) => { Importance::Low };
+    (@importance $presence:tt $importance:ident) => { Importance::$importance };
+    (@group) => { None };
+    (@group $heading:ident $order:literal $width:ident $display:literal) => {
+        Some(Group {
+            heading: $heading,
+            order: $order,
+            width: Width::$width,
+            display: $display,
+        })
+    };
+    ($($name:tt $kind:ident $presence:tt $($check:ident $(($($arg:tt)*))?)? => $doc:expr
+        $(, $importance:ident in $heading:ident $order:literal $width:ident $display:literal)?;)*) => {
+        &[$(Row {
+            name: $name,
+            kind: ConfigType::$kind,
+            default: rows!(@default $presence),
+            check: rows!(@check $($check $(($($arg)*))?)?),
+            importance: rows!(@importance $presence $($importance)?),
+            doc: $doc,
+            group: rows!(@group $($heading $order $width $display)?),
+        }),*]
+    };
+}
+
 pub(crate) mod connector;
 pub(crate) mod worker;
 
@@ -27,7 +68,7 @@ pub(crate) type WithoutField = &'static [(&'static [&'static str], &'static str)
 pub(crate) struct Row {
     name: &'static str,
     kind: ConfigType,
-    default: Default,
+    default: Absent,
     check: Check,
     importance: Importance,
     doc: &'static str,
@@ -36,7 +77,7 @@ pub(crate) struct Row {
 
 /// What a key is when it is not given.
 #[derive(Clone, Copy)]
-enum Default {
+enum Absent {
     Required,
     Null,
     Text(&'static str),
@@ -74,78 +115,15 @@ struct Group {
 }
 
 impl Row {
-    const fn new(
-        name: &'static str,
-        kind: ConfigType,
-        default: Default,
-        doc: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            kind,
-            default,
-            check: Check::Nothing,
-            importance: Importance::Low,
-            doc,
-            group: None,
-        }
-    }
-
-    /// A key that has to be given, of high importance.
-    const fn required(name: &'static str, kind: ConfigType, doc: &'static str) -> Self {
-        Self::new(name, kind, Default::Required, doc).importance(Importance::High)
-    }
-
-    /// A key that may be absent, of low importance.
-    const fn optional(name: &'static str, kind: ConfigType, doc: &'static str) -> Self {
-        Self::new(name, kind, Default::Null, doc)
-    }
-
-    /// A key with a default, written as a user would write it, of low importance.
-    const fn with(
-        name: &'static str,
-        kind: ConfigType,
-        default: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        Self::new(name, kind, Default::Text(default), doc)
-    }
-
-    const fn check(mut self, check: Check) -> Self {
-        self.check = check;
-        self
-    }
-
-    const fn importance(mut self, importance: Importance) -> Self {
-        self.importance = importance;
-        self
-    }
-
-    const fn group(
-        mut self,
-        heading: &'static str,
-        order: i32,
-        width: Width,
-        display: &'static str,
-    ) -> Self {
-        self.group = Some(Group {
-            heading,
-            order,
-            width,
-            display,
-        });
-        self
-    }
-
     /// The key of a definition.
     fn key(&self) -> ConfigKey {
         let mut key = ConfigKey::new(self.name, self.kind)
             .importance(self.importance)
             .doc(self.doc);
         key = match self.default {
-            Default::Required => key,
-            Default::Null => key.optional(),
-            Default::Text(text) => key.default(text),
+            Absent::Required => key,
+            Absent::Null => key.optional(),
+            Absent::Text(text) => key.default(text),
         };
         if let Some(group) = self.group {
             key = key.group(group.heading, group.order, group.width, group.display);
