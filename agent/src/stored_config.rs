@@ -73,3 +73,68 @@ impl StoredConnector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Mode;
+
+    /// What becomes of a stored configuration on a worker with a provider `env` that knows `MANY`.
+    fn stored(more: &[(&str, &str)]) -> Result<StoredConnector, ConnectError> {
+        let worker = [
+            ("bootstrap.servers", "localhost:9092"),
+            ("key.converter", "StringConverter"),
+            ("value.converter", "StringConverter"),
+            ("offset.storage.file.filename", "o"),
+            ("config.providers", "env"),
+            (
+                "config.providers.env.class",
+                "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+            ),
+        ];
+        let worker = worker.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let environment = [("MANY".to_owned(), "geheim".to_owned())].into();
+        let worker = WorkerSettings::with_environment(
+            worker.into_iter().collect(),
+            Mode::Standalone,
+            &environment,
+        );
+        let connector = [("name", "c"), ("connector.class", "FileStreamSource")];
+        let config: ConfigMap = connector.iter().chain(more).copied().collect();
+        StoredConnector::new(&Plugins::built_in(), &worker.unwrap(), &config)
+    }
+
+    #[test]
+    fn a_stored_configuration_becomes_settings_with_values_for_variables() {
+        let stored = stored(&[("topic", "${env:MANY}"), ("tasks.max", "3")]).unwrap();
+        assert_eq!(stored.settings.tasks_max, 3);
+        assert_eq!(stored.settings.props["topic"], "geheim");
+        assert_eq!(
+            stored.plugin.task_class(),
+            "org.apache.kafka.connect.file.FileStreamSourceTask"
+        );
+    }
+
+    #[test]
+    fn a_value_that_became_faulty_is_an_error_and_hidden_again() {
+        let fault = |key: &str, value: &str| match stored(&[(key, value)]) {
+            Ok(stored) => panic!("{:?}", stored.settings),
+            Err(error) => error.message().to_owned(),
+        };
+        assert_eq!(
+            fault("tasks.max", "${env:MANY}"),
+            "Invalid value ${env:MANY} for configuration tasks.max: Not a number of type INT"
+        );
+        assert_eq!(
+            fault("errors.retry.timeout", "soon"),
+            "Invalid value soon for configuration errors.retry.timeout: Not a number of type LONG"
+        );
+        let missing = fault("topic.creation.default.partitions", "1");
+        assert!(
+            missing.contains("topic.creation.default.replication.factor"),
+            "{missing}"
+        );
+        let class = fault("connector.class", "com.example.No");
+        assert!(class.contains("com.example.No"), "{class}");
+    }
+}

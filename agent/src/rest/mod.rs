@@ -128,8 +128,7 @@ fn open_to_everyone(
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_unspecified());
-    let client_auth = config.props.get(&format!("{tls_prefix}ssl.client.auth"));
-    let asks = listener.tls && client_auth.is_some_and(|auth| auth.trim() == "required");
+    let asks = listener.tls && tls::requires_certificates(config, tls_prefix);
     (everywhere && !asks).then(|| {
         format!(
             "everyone who reaches this port can use REST: connectors read and write files as this user and \
@@ -428,4 +427,43 @@ fn plain(status: StatusCode, content_type: &'static str, text: &str) -> Response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Mode;
+
+    #[test]
+    fn a_listener_is_open_unless_clients_need_a_certificate_by_whichever_keys_hold_for_it() {
+        let warnings = |more: &[(&str, &str)]| {
+            let worker = [
+                ("bootstrap.servers", "localhost:9092"),
+                ("key.converter", "k"),
+                ("value.converter", "v"),
+                ("offset.storage.file.filename", "o"),
+            ];
+            let props = worker.iter().chain(more);
+            let props = props.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let config = WorkerSettings::from_props(props.collect(), Mode::Standalone).unwrap();
+            let listener = &config.rest.listeners[0];
+            open_to_everyone(&config, listener, "listeners.https.").is_some()
+        };
+        let https = ("listeners", "https://:8443");
+        let own = "listeners.https.ssl.client.auth";
+        assert!(warnings(&[]));
+        assert!(warnings(&[https]));
+        assert!(!warnings(&[("listeners", "https://127.0.0.1:8443")]));
+        assert!(
+            warnings(&[("ssl.client.auth", "required")]),
+            "http asks for none"
+        );
+        assert!(!warnings(&[https, (own, " required ")]));
+        assert!(!warnings(&[https, ("ssl.client.auth", "required")]));
+        assert!(warnings(&[
+            https,
+            ("ssl.client.auth", "required"),
+            (own, "requested")
+        ]));
+    }
 }

@@ -37,6 +37,18 @@ fn properties(config: &WorkerSettings, prefix: &str) -> (String, Props) {
     }
 }
 
+/// `ssl.client.auth` among the properties of a listener; `none` if it is not given.
+fn client_auth(props: &Props) -> &str {
+    props
+        .get("ssl.client.auth")
+        .map_or("none", |auth| auth.trim())
+}
+
+/// Whether clients of a listener whose keys stand under `prefix` have to show a certificate.
+pub(crate) fn requires_certificates(config: &WorkerSettings, prefix: &str) -> bool {
+    client_auth(&properties(config, prefix).1) == "required"
+}
+
 /// TLS of a listener whose keys stand under `prefix` (`listeners.https.` or `admin.listeners.https.`).
 ///
 /// # Errors
@@ -67,7 +79,7 @@ pub(crate) fn server(config: &WorkerSettings, prefix: &str) -> Result<Arc<Server
     let provider = tls::provider(&tls.handshake)
         .map_err(|error| fault("ssl.cipher.suites", error.to_string()))?;
     let provider = Arc::new(provider);
-    let auth = props.get("ssl.client.auth").map_or("none", String::as_str);
+    let auth = client_auth(&props);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&tls::versions(&tls.handshake))
         .map_err(|error| fault("ssl.enabled.protocols", error.to_string()))?;

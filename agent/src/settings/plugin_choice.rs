@@ -1,5 +1,7 @@
 //! Converters, transformations and predicates that a configuration chooses, each with its own keys.
 
+use std::fmt;
+
 use sluice_api::ConnectError;
 use sluice_api::config::{ConfigDef, ConfigError, ConfigKey, ConfigType, Props};
 
@@ -7,7 +9,7 @@ use super::Values;
 use crate::properties::with_prefix;
 
 /// A plugin and the keys it is configured with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PluginChoice {
     /// The key that names it, such as `transforms.unwrap.type`.
     pub key: String,
@@ -15,6 +17,13 @@ pub struct PluginChoice {
     pub class: String,
     /// The plugin's own keys, without the prefix that they stand behind.
     pub props: Props,
+}
+
+impl fmt::Debug for PluginChoice {
+    /// Names key and class only: the plugin's own values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.class)
+    }
 }
 
 impl PluginChoice {

@@ -61,7 +61,7 @@ pub struct RestSettings {
     pub advertised_scheme: Option<String>,
     /// `access.control.allow.origin`; empty for no CORS.
     pub cors_origins: String,
-    /// `access.control.allow.methods`, comma separated; empty for Kafka's default.
+    /// `access.control.allow.methods`, comma separated; empty for GET, POST and HEAD.
     pub cors_methods: String,
     /// `response.http.headers.config`: actions on headers, comma separated.
     pub headers: String,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sluice_api::config::Props;
+use sluice_api::config::{ConfigError, Props};
 use sluice_api::converter::ConverterType;
 use sluice_api::error::ConnectError;
 use sluice_api::{Converter, HeaderConverter};
@@ -305,7 +305,7 @@ impl Worker {
         futures::future::join_all(all).await;
     }
 
-    /// Starts a task; a source task is exactly-once if the cluster says how.
+    /// Starts a task; `exactly_once` makes that of a source exactly-once.
     ///
     /// # Errors
     /// Why it cannot start; that is reported as FAILED too.
@@ -346,15 +346,7 @@ impl Worker {
         let plugin = plugin_of(&self.plugins, &connector.props)?;
         self.reporter.task_starts(id, Some(plugin.version()));
         let hidden = |error: ConnectError| connector.hide_in(&error);
-        let settings = match plugin {
-            ConnectorPlugin::Sink(_) => {
-                let props = connector.props.clone();
-                ConnectorSettings::of_sink_task(&self.config, props, &task.props)
-            }
-            ConnectorPlugin::Source(_) => {
-                ConnectorSettings::new(&self.config, plugin.kind(), connector.props.clone())
-            }
-        };
+        let settings = self.task_settings(&plugin, &connector, &task);
         let settings = settings.map_err(|fault| hidden(fault.into()))?;
         let count = usize::try_from(task_count).unwrap_or(usize::MAX);
         check_tasks_max(&id.connector, &settings, count)?;
@@ -400,6 +392,24 @@ impl Worker {
             metrics,
             plugin,
         })
+    }
+
+    /// The connector's settings as they hold for a task.
+    fn task_settings(
+        &self,
+        plugin: &ConnectorPlugin,
+        connector: &Resolved,
+        task: &Resolved,
+    ) -> Result<ConnectorSettings, ConfigError> {
+        let props = connector.props.clone();
+        match plugin {
+            ConnectorPlugin::Sink(_) => {
+                ConnectorSettings::of_sink_task(&self.config, props, &task.props)
+            }
+            ConnectorPlugin::Source(_) => {
+                ConnectorSettings::new(&self.config, plugin.kind(), props)
+            }
+        }
     }
 
     fn task_plugins(&self, settings: &ConnectorSettings) -> Result<TaskPlugins, ConnectError> {
@@ -540,4 +550,95 @@ fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> Connec
              will be removed in a future release of Kafka Connect."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_protocol::{State, WorkerId};
+
+    use super::*;
+    use crate::settings::Mode;
+    use crate::status::EventLog;
+    use crate::storage::StatusBackingStore;
+    use crate::storage::file::FileOffsetBackingStore;
+    use crate::storage::memory::MemoryStatusBackingStore;
+
+    struct NoRequests;
+
+    impl ConnectorRequests for NoRequests {
+        fn request_task_reconfiguration(&self, _: &ConnectorName) {}
+
+        fn request_restart(&self, _: &ConnectorName) {}
+    }
+
+    fn worker(statuses: &Arc<MemoryStatusBackingStore>) -> Worker {
+        let props = [
+            ("bootstrap.servers", "127.0.0.1:1"),
+            ("key.converter", "StringConverter"),
+            ("value.converter", "StringConverter"),
+            ("offset.storage.file.filename", "/dev/null"),
+        ];
+        let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let settings = WorkerSettings::from_props(props.into_iter().collect(), Mode::Standalone);
+        let here = WorkerId::from("here:1".to_owned());
+        let reporter = StatusReporter::new(statuses.clone(), here, EventLog::default());
+        Worker::new(
+            Plugins::built_in(),
+            Arc::new(settings.unwrap()),
+            Arc::new(FileOffsetBackingStore::new("/dev/null")),
+            Arc::new(reporter),
+            None,
+            TaskRuntime::start().unwrap(),
+        )
+    }
+
+    /// Configurations that REST refuses, and another worker stored all the same.
+    #[tokio::test]
+    async fn a_stored_configuration_at_fault_makes_connector_and_task_failed() {
+        for (key, value, text) in [
+            ("tasks.max", "many", "Not a number of type INT"),
+            ("tasks.max.enforce", "maybe", "either true or false"),
+            ("errors.tolerance", "some", "must be one of: none, all"),
+            ("errors.log.enable", "1", "either true or false"),
+            ("errors.retry.timeout", "soon", "Not a number of type LONG"),
+            ("transaction.boundary", "never", "POLL, INTERVAL, CONNECTOR"),
+            ("topic.creation.default.partitions", "1", "Missing required"),
+        ] {
+            let statuses = Arc::new(MemoryStatusBackingStore::default());
+            let worker = worker(&statuses);
+            let config: ConfigMap = [
+                ("name", "c"),
+                ("connector.class", "FileStreamSource"),
+                ("topic", "t"),
+                (key, value),
+            ]
+            .into_iter()
+            .collect();
+            let (name, id) = (ConnectorName::from("c"), ConnectorTaskId::new("c", 0));
+            let target = TargetState::Started;
+            let started = worker.start_connector(&name, &config, target, Arc::new(NoRequests));
+            assert!(
+                started
+                    .await
+                    .is_err_and(|error| error.message().contains(text)),
+                "{key}"
+            );
+            let start = TaskStart {
+                connector_config: &config,
+                task_config: &config,
+                task_count: 1,
+                target,
+            };
+            assert!(worker.start_task(&id, start, None).is_err(), "{key}");
+            for status in [statuses.connector("c"), statuses.task(&id)] {
+                let status = status.unwrap();
+                assert_eq!(status.state, State::Failed, "{key}");
+                let trace = status.trace.unwrap_or_default();
+                assert!(
+                    trace.contains(text) && trace.contains(key),
+                    "{key}: {trace}"
+                );
+            }
+        }
+    }
 }
