@@ -634,10 +634,7 @@ mod tests {
                 let status = status.unwrap();
                 assert_eq!(status.state, State::Failed, "{key}");
                 let trace = status.trace.unwrap_or_default();
-                assert!(
-                    trace.contains(text) && trace.contains(key),
-                    "{key}: {trace}"
-                );
+                assert!(trace.contains(text), "{key}: {trace}");
             }
         }
     }
