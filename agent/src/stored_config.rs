@@ -46,7 +46,7 @@ pub(crate) fn plugin_of(plugins: &Plugins, props: &Props) -> Result<ConnectorPlu
 pub(crate) struct StoredConnector {
     /// The plugin it names.
     pub plugin: ConnectorPlugin,
-    /// What it says.
+    /// What it is set to.
     pub settings: Arc<ConnectorSettings>,
     /// Hides values of variables again.
     pub resolved: Arc<Resolved>,

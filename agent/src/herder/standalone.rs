@@ -53,7 +53,7 @@ pub(crate) struct Parts {
     pub groups: Arc<GroupAdmin>,
 }
 
-/// See the module. Clones share it.
+/// The handle of the standalone herder. Clones share it.
 #[derive(Clone)]
 pub(crate) struct StandaloneHerder {
     shared: Arc<Shared>,

@@ -20,7 +20,7 @@ use super::{
 /// Where the transactions of an exactly-once source task end (`transaction.boundary`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionBoundary {
-    /// After each batch.
+    /// After each batch that was polled.
     Poll,
     /// After the batch that ends an interval.
     Interval(Duration),

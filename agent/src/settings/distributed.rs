@@ -19,10 +19,10 @@ pub enum ConnectProtocol {
     Sessioned,
 }
 
-/// `exactly.once.source.support` (KIP-618).
+/// Whether source tasks are exactly-once (`exactly.once.source.support`, KIP-618).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExactlyOnceSupport {
-    /// Ordinary source tasks.
+    /// Source tasks deliver at least once.
     Disabled,
     /// The leader writes transactionally, tasks do not yet.
     Preparing,
@@ -44,7 +44,7 @@ pub enum JoinPolicy {
 pub struct InternalTopic {
     /// The key that names it, for errors.
     pub key: &'static str,
-    /// The topic.
+    /// Its name, which is not empty.
     pub name: String,
     /// Partitions if it is created; -1 for the broker's default.
     pub partitions: i32,
@@ -83,7 +83,7 @@ impl InternalTopic {
     }
 }
 
-/// The telemetry topic.
+/// The topic of metrics and events, and how often they are sent.
 #[derive(Debug, Clone)]
 pub struct TelemetrySettings {
     /// `telemetry.storage.topic`, or the status topic's name with `-telemetry` behind it.
@@ -135,7 +135,7 @@ pub struct DistributedSettings {
     pub session_key_bytes: usize,
     /// Algorithms that are accepted in signatures of other workers' requests.
     pub verification_algorithms: Vec<String>,
-    /// Exactly-once source tasks.
+    /// Whether source tasks are exactly-once.
     pub exactly_once: ExactlyOnceSupport,
 }
 

@@ -12,19 +12,19 @@ use super::Values;
 pub struct ErrorSettings {
     /// `errors.retry.timeout`; `None` is forever.
     pub retry_timeout: Option<Duration>,
-    /// `errors.retry.delay.max.ms`.
+    /// Longest pause between repetitions (`errors.retry.delay.max.ms`).
     pub retry_delay_max: Duration,
-    /// `errors.tolerance=all`.
+    /// Whether records with errors are skipped (`errors.tolerance=all`).
     pub tolerate_all: bool,
-    /// `errors.log.enable`.
+    /// Whether each error is logged (`errors.log.enable`).
     pub log: bool,
-    /// `errors.log.include.messages`.
+    /// Whether logged errors name the record (`errors.log.include.messages`).
     pub log_messages: bool,
     /// `errors.deadletterqueue.topic.name` of a sink, if it is not empty.
     pub dead_letter_topic: Option<String>,
-    /// `errors.deadletterqueue.topic.replication.factor`.
+    /// Copies of that topic if it is created; -1 for the broker's default.
     pub dead_letter_replication: i32,
-    /// `errors.deadletterqueue.context.headers.enable`.
+    /// Whether records there carry headers with what went wrong.
     pub dead_letter_headers: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Settings of workers and connectors as structs, made once, by validation, from texts by key.
 //!
-//! [`keys`] holds the tables of keys, which answer REST and make the reference. [`WorkerSettings`]
+//! `keys` holds the tables of keys, which answer REST and make the reference. [`WorkerSettings`]
 //! and [`ConnectorSettings`] are what herder, worker and tasks work with. Between the two stands
-//! [`Values`]: it hands out the value of each key once and by its type, so that a test can say
+//! `Values`: it hands out the value of each key once and by its type, so that a test can say
 //! which key of a table has no field.
 
 mod client_props;

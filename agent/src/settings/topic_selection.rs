@@ -8,9 +8,9 @@ use super::Values;
 /// Topics of a sink connector.
 #[derive(Debug, Clone)]
 pub enum TopicSelection {
-    /// `topics`, each once.
+    /// The names in `topics`, each once.
     Listed(Vec<String>),
-    /// `topics.regex`.
+    /// All whose names match `topics.regex`.
     Pattern(JavaRegex),
 }
 

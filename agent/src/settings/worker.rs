@@ -30,7 +30,7 @@ pub enum WorkerSettingsError {
     /// The file cannot be read.
     #[error("cannot read worker properties {path}")]
     Read {
-        /// The file.
+        /// Path of the file, as given.
         path: String,
         /// What the operating system reported.
         source: std::io::Error,
@@ -38,9 +38,9 @@ pub enum WorkerSettingsError {
     /// The file is not in Java's properties format.
     #[error("cannot parse worker properties {path}: {reason}")]
     Syntax {
-        /// The file.
+        /// Path of the file, as given.
         path: String,
-        /// Where and why.
+        /// Place and kind of the malformed escape.
         reason: String,
     },
     /// Values are missing or wrong; one text per fault.
@@ -60,18 +60,18 @@ impl From<ConfigError> for WorkerSettingsError {
 /// Whether workers form a cluster or one runs alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// `connect-distributed`.
+    /// A member of a cluster, as `connect-distributed`.
     Distributed,
-    /// `connect-standalone`.
+    /// A worker of its own, as `connect-standalone`.
     Standalone,
 }
 
 /// What a worker is besides: a member of a cluster, or alone.
 #[derive(Debug, Clone)]
 pub enum Role {
-    /// `connect-distributed`.
+    /// A member of a cluster, as `connect-distributed`.
     Distributed(Arc<DistributedSettings>),
-    /// `connect-standalone`.
+    /// A worker of its own, as `connect-standalone`.
     Standalone {
         /// `offset.storage.file.filename`, which keeps the offsets of source connectors.
         offset_file: String,
@@ -85,16 +85,16 @@ pub struct ConverterSettings {
     pub key: PluginChoice,
     /// Of record values (`value.converter`).
     pub value: PluginChoice,
-    /// Of headers (`header.converter`).
+    /// Of headers of records (`header.converter`).
     pub header: PluginChoice,
 }
 
 /// Whether the topics that connectors use are recorded (KIP-558).
 #[derive(Debug, Clone, Copy)]
 pub struct TopicTracking {
-    /// `topic.tracking.enable`.
+    /// Whether they are recorded (`topic.tracking.enable`).
     pub enabled: bool,
-    /// `topic.tracking.allow.reset`.
+    /// Whether REST may forget them (`topic.tracking.allow.reset`).
     pub allow_reset: bool,
 }
 
@@ -105,9 +105,9 @@ pub struct WorkerSettings {
     pub role: Role,
     /// All properties with values for variables, as Kafka's clients and TLS read theirs from them.
     pub props: Arc<Props>,
-    /// `bootstrap.servers`, each `host:port`.
+    /// Brokers to begin with (`bootstrap.servers`), each `host:port`.
     pub bootstrap_servers: Vec<String>,
-    /// The config providers.
+    /// Gives values for variables in configurations of connectors.
     pub transformer: ConfigTransformer,
     /// What configurations of connectors may reach.
     pub reach: Reach,
@@ -130,7 +130,7 @@ pub struct WorkerSettings {
     pub topic_creation: bool,
     /// Whether active topics are recorded.
     pub topic_tracking: TopicTracking,
-    /// The REST server.
+    /// Where the REST server listens, and what it answers with.
     pub rest: RestSettings,
 }
 

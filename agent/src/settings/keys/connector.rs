@@ -51,11 +51,11 @@ pub(crate) const WITHOUT_FIELD: WithoutField = &[
 pub(crate) struct Suggestions {
     /// Version of the connector.
     pub connector_version: Option<String>,
-    /// For `key.converter`.
+    /// What is suggested for `key.converter`.
     pub key_converter: ConverterSuggestion,
-    /// For `value.converter`.
+    /// What is suggested for `value.converter`.
     pub value_converter: ConverterSuggestion,
-    /// For `header.converter`.
+    /// What is suggested for `header.converter`.
     pub header_converter: ConverterSuggestion,
 }
 

@@ -88,9 +88,9 @@ enum Absent {
 enum Check {
     Nothing,
     AtLeast(i32),
-    /// Null passes.
+    /// As `AtLeast`, and null passes.
     AtLeastIfGiven(i32),
-    /// Null passes.
+    /// Both ends included; null passes.
     BetweenIfGiven(i32, i32),
     OneOf(&'static [&'static str]),
     OneOfIgnoringCase(&'static [&'static str]),
