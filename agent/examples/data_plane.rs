@@ -19,6 +19,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use sluice_agent::settings::{ConnectorSettings, Mode, WorkerSettings};
 use sluice_agent::status::TaskStatusListener;
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::connector_offsets::OffsetStores;
@@ -26,14 +27,11 @@ use sluice_agent::worker::metrics::TaskMetrics;
 use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
 use sluice_agent::worker::source_task::SourceTaskLoop;
-use sluice_agent::worker::task_context::{
-    NoTopicTracking, TaskContext, TaskPlugins, WorkerTaskSettings,
-};
+use sluice_agent::worker::task_context::{NoTopicTracking, TaskContext, TaskPlugins};
 use sluice_agent::worker::transformation_chain::TransformationChain;
-use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::Props;
 use sluice_kafka::consumer::BatchConsumer;
-use sluice_protocol::{ConnectorName, ConnectorTaskId, JsonObject, TargetState};
+use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType, JsonObject, TargetState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -142,8 +140,9 @@ fn report(name: &str, count: u64, started: Instant, cpu_before: Duration) -> Mea
 
 fn context(
     connector: &str,
+    kind: ConnectorType,
     props: &[(&str, &str)],
-    worker: &Arc<WorkerTaskSettings>,
+    worker: &Arc<WorkerSettings>,
 ) -> anyhow::Result<(
     TaskContext,
     CancellationToken,
@@ -159,8 +158,10 @@ fn context(
     };
     let header = sluice_plugins::header_converters().into_iter().next();
     let header = header.ok_or_else(|| anyhow::anyhow!("no header converter"))?;
+    let framework = [("name", connector), ("connector.class", "measured")];
     let props: Props = props
         .iter()
+        .chain(&framework)
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
         .collect();
     let (target, target_state) = watch::channel(TargetState::Started);
@@ -169,9 +170,9 @@ fn context(
     let context = TaskContext {
         id: ConnectorTaskId::new(connector, 0),
         task_class: String::new(),
-        connector_props: props.clone(),
+        connector: Arc::new(ConnectorSettings::new(worker, kind, props.clone())?),
         task_props: props,
-        settings: Arc::clone(worker),
+        worker: Arc::clone(worker),
         plugins: Arc::new(TaskPlugins {
             key_converter: converter("StringConverter")?,
             key_converter_class: String::new(),
@@ -244,23 +245,17 @@ async fn source(
     topic: &str,
     file: &str,
     count: u64,
-    worker: &Arc<WorkerTaskSettings>,
+    worker: &Arc<WorkerSettings>,
 ) -> anyhow::Result<Measured> {
     let (context, stopping, metrics, _target) = context(
         "measure-source",
+        ConnectorType::Source,
         &[("file", file), ("topic", topic)],
         worker,
     )?;
     let task = sluice_connector_file::source().start_task;
-    let config = [
-        ("bootstrap.servers", "127.0.0.1:1"),
-        ("key.converter", "StringConverter"),
-        ("value.converter", "StringConverter"),
-        ("offset.storage.file.filename", "not-used"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let config = WorkerConfig::from_props(config.into_iter().collect(), Mode::Standalone)?;
-    let offsets = Arc::new(OffsetStores::new(config, Arc::new(Offsets::default())));
+    let offsets = OffsetStores::new(Arc::clone(worker), Arc::new(Offsets::default()));
+    let offsets = Arc::new(offsets);
     let run = SourceTaskLoop::new(context, task, offsets, Arc::default(), None);
     let (started, before) = (Instant::now(), cpu());
     let running = tokio::spawn(run.run());
@@ -275,11 +270,15 @@ async fn sink(
     topic: &str,
     file: &str,
     count: u64,
-    worker: &Arc<WorkerTaskSettings>,
+    worker: &Arc<WorkerSettings>,
 ) -> anyhow::Result<Measured> {
     let name = format!("measure-sink-{topic}");
-    let (context, stopping, metrics, _target) =
-        context(&name, &[("file", file), ("topics", topic)], worker)?;
+    let (context, stopping, metrics, _target) = context(
+        &name,
+        ConnectorType::Sink,
+        &[("file", file), ("topics", topic)],
+        worker,
+    )?;
     let task = sluice_connector_file::sink().start_task;
     let run = SinkTaskLoop::new(context, task, Arc::<ProducerPool>::default());
     let running = tokio::spawn(run.run());
@@ -346,18 +345,17 @@ fn main() -> anyhow::Result<()> {
     }
     file.flush()?;
     let topic = format!("measure-{}", std::process::id());
-    let worker = Arc::new(WorkerTaskSettings {
+    let worker = [
+        ("bootstrap.servers", bootstrap.as_str()),
         // The counts of a task that has nothing more to read are those of its last commit.
-        offset_flush_interval: Duration::from_millis(20),
-        offset_flush_timeout: Duration::from_secs(5),
-        topic_creation_enabled: false,
-        reach: sluice_api::Reach::default(),
-        worker_props: Arc::new(
-            [("bootstrap.servers".to_owned(), bootstrap.clone())]
-                .into_iter()
-                .collect(),
-        ),
-    });
+        ("offset.flush.interval.ms", "20"),
+        ("key.converter", "StringConverter"),
+        ("value.converter", "StringConverter"),
+        ("offset.storage.file.filename", "not-used"),
+    ];
+    let worker = worker.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let worker = WorkerSettings::from_props(worker.into_iter().collect(), Mode::Standalone)?;
+    let worker = Arc::new(worker);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

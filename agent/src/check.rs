@@ -28,19 +28,19 @@ use crate::plugins::Plugins;
 use crate::process::converter_faults;
 use crate::properties::with_prefix;
 use crate::rest;
+use crate::settings::{
+    DistributedSettings, InternalTopic, Mode, Role, WorkerSettings, WorkerSettingsError,
+    keys_without_effect, read_properties, unknown_keys, worker_id,
+};
 use crate::storage::ConfigBackingStore as _;
 use crate::storage::kafka_config::KafkaConfigBackingStore;
 use crate::validation::{self, OwnChecks, looks_secret};
-use crate::worker_config::{
-    Mode, WorkerConfig, WorkerConfigError, keys_without_effect, read_properties, unknown_keys,
-    worker_id,
-};
 
 /// Checks with the plugins of this build and, once it has read one, by a worker's file.
 pub struct Checker {
     environment: Environment,
     /// The worker's file, if it is without faults; before, one with Connect's defaults.
-    worker: WorkerConfig,
+    worker: WorkerSettings,
     /// What that worker lets its users have.
     plugins: Plugins,
     /// Whether `worker` is a file's.
@@ -54,13 +54,13 @@ impl Checker {
     ///
     /// # Errors
     /// Connect's defaults do not make a worker: a bug.
-    pub fn new(environment: Environment) -> Result<Self, WorkerConfigError> {
+    pub fn new(environment: Environment) -> Result<Self, WorkerSettingsError> {
         // Clients of REST want one; a second installation would only say that it is there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let worker = plain_worker()?;
         Ok(Self {
             environment,
-            plugins: worker.plugins(),
+            plugins: worker.plugins.clone(),
             worker,
             has_file: false,
             embedded: false,
@@ -76,7 +76,7 @@ impl Checker {
         let subject = path.display().to_string();
         let mut props = match read_properties(path) {
             Ok(props) => props,
-            Err(error @ WorkerConfigError::Read { .. }) => return Err(with_causes(&error)),
+            Err(error @ WorkerSettingsError::Read { .. }) => return Err(with_causes(&error)),
             Err(error) => return Ok(vec![Finding::error(subject, with_causes(&error))]),
         };
         if let Some(other) = is_other_file(&props) {
@@ -98,15 +98,15 @@ impl Checker {
                 "names Java classes or jars, which are not loaded here: it has no effect",
             );
         }
-        match WorkerConfig::with_environment(props, mode, &self.environment) {
+        match WorkerSettings::with_environment(props, mode, &self.environment) {
             Ok(config) => {
                 found.of_worker(&config);
-                found.of_clients(&config.raw);
-                self.plugins = config.plugins();
+                found.of_clients(&config.props);
+                self.plugins = config.plugins.clone();
                 self.worker = config;
                 self.has_file = true;
             }
-            Err(WorkerConfigError::Invalid(faults)) => {
+            Err(WorkerSettingsError::Invalid(faults)) => {
                 faults.iter().for_each(|fault| found.fault(fault));
                 // With variables the values of the clients are not known.
                 if !given.values().any(|value| value.contains("${")) {
@@ -128,7 +128,7 @@ impl Checker {
         if !self.has_file || self.embedded {
             return Ok(Vec::new());
         }
-        let servers = self.worker.list("bootstrap.servers").join(",");
+        let servers = self.worker.bootstrap_servers.join(",");
         if let Err(error) = bootstrap::resolve(&servers).await {
             let key = "bootstrap.servers";
             let finding = Finding::error(key, error.to_string());
@@ -145,26 +145,28 @@ impl Checker {
 
     async fn ask(&self) -> Result<Vec<Finding>, String> {
         let worker = &self.worker;
-        let admin = TopicAdmin::new(&worker.raw).map_err(|error| with_causes(&error))?;
+        let admin = TopicAdmin::new(&worker.props).map_err(|error| with_causes(&error))?;
         let topics = admin.topics().await.map_err(|error| with_causes(&error))?;
         let mut found = Vec::new();
-        if worker.mode == Mode::Standalone {
+        let Some(cluster) = worker.distributed() else {
             return Ok(found);
-        }
-        let keys = [
-            "config.storage.topic",
-            "offset.storage.topic",
-            "status.storage.topic",
+        };
+        let own = [
+            &cluster.config_topic,
+            &cluster.offset_topic,
+            &cluster.status_topic,
         ];
-        let own = keys.map(|key| (key, worker.string(key).to_owned()));
         let there: Vec<String> = own
             .iter()
-            .map(|(_, topic)| topic.clone())
+            .map(|topic| topic.name.clone())
             .filter(|topic| topics.contains_key(topic))
             .collect();
         // Without the right to look the check is skipped, as by the worker.
         let policies = admin.describe_configs(&there).await.unwrap_or_default();
-        for (key, topic) in &own {
+        for InternalTopic {
+            key, name: topic, ..
+        } in own
+        {
             let policy = policies.get(topic).and_then(|entries| {
                 let entry = entries.iter().find(|entry| entry.name == "cleanup.policy");
                 entry?.value.clone()
@@ -176,9 +178,9 @@ impl Checker {
                 found.push(Finding::error(format!("topic {topic}"), text).at(*key, None));
             }
         }
-        let config_topic = &own[0].1;
+        let config_topic = &cluster.config_topic.name;
         match topics.get(config_topic) {
-            Some(1) => found.extend(self.config_topic().await?),
+            Some(1) => found.extend(self.config_topic(cluster).await?),
             Some(partitions) => {
                 let text = format!("has {partitions} partitions and must have one");
                 let finding = Finding::error(format!("topic {config_topic}"), text);
@@ -190,9 +192,14 @@ impl Checker {
     }
 
     /// The connectors in the config topic that an agent with this file could not run.
-    async fn config_topic(&self) -> Result<Vec<Finding>, String> {
+    async fn config_topic(&self, cluster: &DistributedSettings) -> Result<Vec<Finding>, String> {
         let (updates, _unread) = mpsc::unbounded_channel();
-        let store = KafkaConfigBackingStore::new(&self.worker, "sluice-check-", Arc::new(updates));
+        let store = KafkaConfigBackingStore::new(
+            &self.worker.props,
+            cluster,
+            "sluice-check-",
+            Arc::new(updates),
+        );
         let read = store.start().await;
         let configs = store.snapshot();
         store.stop().await;
@@ -287,7 +294,7 @@ fn unless_stopped(configs: &ClusterConfigState, name: &str, finding: Finding) ->
 }
 
 /// A worker with Connect's defaults, to check connectors of which no worker's file was given.
-fn plain_worker() -> Result<WorkerConfig, WorkerConfigError> {
+fn plain_worker() -> Result<WorkerSettings, WorkerSettingsError> {
     let converter = "org.apache.kafka.connect.json.JsonConverter";
     let props = [
         ("bootstrap.servers", "localhost:9092"),
@@ -299,7 +306,7 @@ fn plain_worker() -> Result<WorkerConfig, WorkerConfigError> {
         ("status.storage.topic", "connect-status"),
     ];
     let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    WorkerConfig::from_props(props.into_iter().collect(), Mode::Distributed)
+    WorkerSettings::from_props(props.into_iter().collect(), Mode::Distributed)
 }
 
 /// The kind of worker that a file is for: those of `connect-standalone` name a file for offsets and no group.
@@ -373,7 +380,7 @@ impl<'a> Findings<'a> {
     }
 
     /// What is found once the keys are fine by themselves.
-    fn of_worker(&mut self, config: &WorkerConfig) {
+    fn of_worker(&mut self, config: &WorkerSettings) {
         for fault in converter_faults(config) {
             self.fault(&fault);
         }
@@ -384,13 +391,13 @@ impl<'a> Findings<'a> {
         for warning in warnings {
             self.warn("listeners", &warning);
         }
-        let url = config.advertised_url(&[]);
-        let group = match config.mode {
-            Mode::Distributed => {
+        let url = config.rest.advertised_url(&[]);
+        let group = match &config.role {
+            Role::Distributed(cluster) => {
                 let id = WorkerId::from(worker_id(&url));
-                GroupConfig::from_props(&config.raw, &id, &url).err()
+                GroupConfig::new(&config.props, cluster, &id, &url).err()
             }
-            Mode::Standalone => ClientSettings::from_props(&config.raw, "check").err(),
+            Role::Standalone { .. } => ClientSettings::from_props(&config.props, "check").err(),
         };
         if let Some(error) = group {
             self.fault(&with_causes(&error));

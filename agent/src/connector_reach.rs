@@ -7,17 +7,12 @@
 //! (`producer.override.`, `source.cluster.`, `value.converter.schema.registry.`).
 
 use sluice_api::config::Props;
-use sluice_api::error::ConnectError;
 use sluice_api::{KeyFault, Reach};
 use sluice_kafka::client_keys::places;
-use sluice_protocol::ConfigMap;
 
-use crate::config_transformer::Resolved;
 use crate::named_classes::named_classes;
 use crate::plugins::Plugins;
-use crate::properties::given;
 use crate::properties::with_prefix;
-use crate::worker_config::WorkerConfig;
 
 /// A fault for each key of a configuration that names what is out of reach.
 pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<KeyFault> {
@@ -42,27 +37,6 @@ pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<Key
     let mut seen = std::collections::HashSet::new();
     faults.retain(|fault| seen.insert(fault.key.clone()));
     faults
-}
-
-/// A stored configuration of a connector or task as it is used: with values for variables, and
-/// nothing out of reach in it.
-///
-/// # Errors
-/// A config provider failed, or a key names what is out of reach: the configuration was stored
-/// before the worker's file said so, or by another worker.
-pub(crate) fn usable(
-    plugins: &Plugins,
-    worker: &WorkerConfig,
-    config: &ConfigMap,
-) -> Result<Resolved, ConnectError> {
-    let resolved = worker.transformer.resolve(&given(config))?;
-    match faults(plugins, &worker.reach, &resolved.props)
-        .into_iter()
-        .next()
-    {
-        None => Ok(resolved),
-        Some(fault) => Err(resolved.hide_in(&fault.into())),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ mod client_overrides;
 mod clock;
 mod cluster;
 mod config_transformer;
-mod connector_config;
 mod connector_file;
 mod connector_reach;
 pub mod embedded;
@@ -20,12 +19,13 @@ mod properties;
 mod rest;
 pub mod run;
 mod session;
+pub mod settings;
 pub mod status;
 pub mod storage;
+mod stored_config;
 mod telemetry;
 pub mod validation;
 pub mod worker;
-pub mod worker_config;
 
 // The terminal's binary prints errors of the agent with their causes, and knows none of the crates below it.
 pub use sluice_api::causes::with_causes;

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use sluice_api::ConnectError;
 use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
 use sluice_api::plugin::{
@@ -34,6 +35,12 @@ pub enum NoConnector {
         /// Those there are, as Java shows their descriptors.
         known: String,
     },
+}
+
+impl From<NoConnector> for ConnectError {
+    fn from(error: NoConnector) -> Self {
+        Self::connect(error.to_string())
+    }
 }
 
 /// A connector of either direction.

@@ -14,7 +14,9 @@ use crate::embedded::{self, EmbeddedError};
 use crate::logging::{self, LogFormat, Loggers};
 use crate::plugins::Plugins;
 use crate::run::{Ready, WorkerError, run_distributed, run_standalone};
-use crate::worker_config::{Mode, WorkerConfig, WorkerConfigError, read_properties};
+use crate::settings::{
+    ConverterSettings, Mode, WorkerSettings, WorkerSettingsError, read_properties,
+};
 
 /// How the process logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +149,7 @@ async fn until_signal(
     };
     let mut props = read_properties(worker).map_err(WorkerError::from)?;
     let broker = embedded::start(&mut props).await?;
-    let ended = match WorkerConfig::with_environment(props, mode, environment) {
+    let ended = match WorkerSettings::with_environment(props, mode, environment) {
         Ok(config) => work(&role, config, loggers, stop).await,
         Err(error) => Err(error.into()),
     };
@@ -185,7 +187,7 @@ fn stop_at_signals(stop: &CancellationToken) -> std::io::Result<()> {
 
 async fn work(
     role: &Role,
-    config: WorkerConfig,
+    config: WorkerSettings,
     loggers: Arc<Loggers>,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
@@ -199,32 +201,26 @@ async fn work(
     }
 }
 
-fn check_converters(config: &WorkerConfig) -> Result<(), WorkerConfigError> {
+fn check_converters(config: &WorkerSettings) -> Result<(), WorkerSettingsError> {
     let faults = converter_faults(config);
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(WorkerConfigError::Invalid(faults))
+        Err(WorkerSettingsError::Invalid(faults))
     }
 }
 
 /// A worker whose converters do not exist could not run any task, so it does not start.
-pub(crate) fn converter_faults(config: &WorkerConfig) -> Vec<String> {
+pub(crate) fn converter_faults(config: &WorkerSettings) -> Vec<String> {
     let plugins = Plugins::built_in();
-    ["key.converter", "value.converter", "header.converter"]
+    let ConverterSettings { key, value, header } = &config.converters;
+    let known = [key, value].map(|choice| (choice, plugins.converter(&choice.class).is_some()));
+    let header = (header, plugins.header_converter(&header.class).is_some());
+    let missing = known
         .into_iter()
-        .filter_map(|key| {
-            let class = config.optional_class(key)?;
-            let known = if key == "header.converter" {
-                plugins.header_converter(class).is_some()
-            } else {
-                plugins.converter(class).is_some()
-            };
-            (!known).then(|| {
-                format!(
-                    "Invalid value {class} for configuration {key}: Class {class} could not be found."
-                )
-            })
-        })
+        .chain([header])
+        .filter(|(_, known)| !known);
+    missing
+        .map(|(choice, _)| choice.missing().message().to_owned())
         .collect()
 }

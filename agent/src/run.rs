@@ -26,6 +26,10 @@ use crate::herder::distributed::{self, DistributedHerder, HerderFailure};
 use crate::herder::standalone::{self, StandaloneHerder};
 use crate::logging::Loggers;
 use crate::rest::{RestServer, RestServerError};
+use crate::settings::{
+    DistributedSettings, Mode, Role, WorkerSettings, WorkerSettingsError, keys_without_effect,
+    unknown_keys, worker_id,
+};
 use crate::status::EventLog;
 use crate::status::StatusReporter;
 use crate::storage::file::FileOffsetBackingStore;
@@ -39,14 +43,13 @@ use crate::telemetry::publisher::{Observed, Publisher};
 use crate::worker::lifecycle::Worker;
 use crate::worker::task_context::TopicTracker;
 use crate::worker::task_runtime::TaskRuntime;
-use crate::worker_config::{WorkerConfig, WorkerConfigError, worker_id};
 
 /// Why a worker did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// Its configuration.
     #[error(transparent)]
-    Config(#[from] WorkerConfigError),
+    Config(#[from] WorkerSettingsError),
     /// The group settings.
     #[error(transparent)]
     Group(#[from] ClientSettingsError),
@@ -103,33 +106,41 @@ pub type Ready = Box<dyn FnOnce(&str) + Send>;
 /// # Errors
 /// If it cannot start.
 pub async fn run_distributed(
-    config: WorkerConfig,
+    config: WorkerSettings,
     loggers: Arc<Loggers>,
     stop: CancellationToken,
     ready: Ready,
 ) -> Result<(), WorkerError> {
+    let config = Arc::new(config);
+    let cluster = match &config.role {
+        Role::Distributed(cluster) => Arc::clone(cluster),
+        Role::Standalone { .. } => {
+            return Err(WorkerSettingsError::Role("a standalone worker").into());
+        }
+    };
     announce(&config);
     let rest = RestServer::bind(&config).await?;
-    let url = config.advertised_url(rest.bound());
+    let url = config.rest.advertised_url(rest.bound());
     let id = WorkerId::from(worker_id(&url));
-    let groups = Arc::new(GroupAdmin::new(&config.raw)?);
-    let group_config = GroupConfig::from_props(&config.raw, &id, &url)?;
+    let groups = Arc::new(GroupAdmin::new(&config.props)?);
+    let group_config = GroupConfig::new(&config.props, &cluster, &id, &url)?;
     let Some(kafka_cluster_id) = cluster_id(&config, &groups, &stop).await? else {
         rest.stop().await;
         return Ok(());
     };
 
-    let base = client_id_base(&config);
+    let base = client_id_base(&cluster);
     let (update_sender, updates) = mpsc::unbounded_channel();
     let configs = Arc::new(KafkaConfigBackingStore::new(
-        &config,
+        &config.props,
+        &cluster,
         &base,
         Arc::new(update_sender),
     ));
     let statuses: Arc<dyn StatusBackingStore> =
-        Arc::new(KafkaStatusBackingStore::new(&config, &base));
+        Arc::new(KafkaStatusBackingStore::new(&config.props, &cluster, &base));
     let offsets: Arc<dyn OffsetBackingStore> =
-        Arc::new(KafkaOffsetBackingStore::new(&config, &base));
+        Arc::new(KafkaOffsetBackingStore::new(&config.props, &cluster, &base));
     let events = EventLog::default();
     let reporter = Arc::new(StatusReporter::new(
         statuses.clone(),
@@ -140,6 +151,7 @@ pub async fn run_distributed(
     let view = Arc::new(ClusterView::default());
     let parts = distributed::Parts {
         config: config.clone(),
+        cluster: cluster.clone(),
         kafka_cluster_id,
         configs: configs.clone(),
         statuses,
@@ -156,14 +168,22 @@ pub async fn run_distributed(
     let (herder, task) = DistributedHerder::new(parts, group, updates);
 
     let stop_telemetry = CancellationToken::new();
-    let telemetry = config.telemetry_topic().map(|topic| {
+    let telemetry = cluster.telemetry.clone().map(|telemetry| {
         let observed = Observed {
             worker,
             reporter,
             view,
             events: events.clone(),
         };
-        let publisher = Publisher::new(&config, topic, id.clone(), url.clone(), observed);
+        let group_id = cluster.group_id.clone();
+        let publisher = Publisher::new(
+            config,
+            group_id,
+            telemetry,
+            id.clone(),
+            url.clone(),
+            observed,
+        );
         tokio::spawn(publisher.run(stop_telemetry.clone()))
     });
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -172,7 +192,7 @@ pub async fn run_distributed(
     let stop_herder = CancellationToken::new();
     let mut herding = tokio::spawn(task.run(stop_herder.clone()));
     rest.serve(Arc::new(herder));
-    tracing::info!(worker_id = %id, url, group = config.group_id(), "worker answers");
+    tracing::info!(worker_id = %id, url, group = cluster.group_id, "worker answers");
     ready(&url);
     let outcome = tokio::select! {
         () = stop.cancelled() => None,
@@ -210,29 +230,34 @@ pub async fn run_distributed(
 /// # Errors
 /// If it or one of the connectors cannot start.
 pub async fn run_standalone(
-    config: WorkerConfig,
+    config: WorkerSettings,
     connectors: &[PathBuf],
     loggers: Arc<Loggers>,
     stop: CancellationToken,
     ready: Ready,
 ) -> Result<(), WorkerError> {
+    let config = Arc::new(config);
+    let offset_file = match &config.role {
+        Role::Standalone { offset_file } => offset_file,
+        Role::Distributed(_) => {
+            return Err(WorkerSettingsError::Role("a worker of a cluster").into());
+        }
+    };
     announce(&config);
     let files: Vec<ConnectorFile> = connectors
         .iter()
         .map(|path| connector_file(path))
         .collect::<Result<_, _>>()?;
     let rest = RestServer::bind(&config).await?;
-    let url = config.advertised_url(rest.bound());
+    let url = config.rest.advertised_url(rest.bound());
     let id = WorkerId::from(worker_id(&url));
-    let groups = Arc::new(GroupAdmin::new(&config.raw)?);
+    let groups = Arc::new(GroupAdmin::new(&config.props)?);
     let Some(kafka_cluster_id) = cluster_id(&config, &groups, &stop).await? else {
         rest.stop().await;
         return Ok(());
     };
     let statuses: Arc<dyn StatusBackingStore> = Arc::new(MemoryStatusBackingStore::default());
-    let offsets: Arc<dyn OffsetBackingStore> = Arc::new(FileOffsetBackingStore::new(
-        config.string("offset.storage.file.filename"),
-    ));
+    let offsets: Arc<dyn OffsetBackingStore> = Arc::new(FileOffsetBackingStore::new(offset_file));
     offsets.start().await?;
     let reporter = Arc::new(StatusReporter::new(
         statuses.clone(),
@@ -291,13 +316,17 @@ fn connector_file(path: &Path) -> Result<ConnectorFile, WorkerError> {
     })
 }
 
-fn announce(config: &WorkerConfig) {
+fn announce(config: &WorkerSettings) {
     // A process may run several workers; the first one has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    for key in config.unknown_keys() {
+    let mode = match config.role {
+        Role::Distributed(_) => Mode::Distributed,
+        Role::Standalone { .. } => Mode::Standalone,
+    };
+    for key in unknown_keys(&config.props, mode) {
         tracing::warn!(key, "worker property is not known and has no effect");
     }
-    for key in config.keys_without_effect() {
+    for key in keys_without_effect(&config.props) {
         tracing::warn!(
             key,
             "worker property names Java classes or jars, which are not loaded here: it has no effect"
@@ -306,12 +335,10 @@ fn announce(config: &WorkerConfig) {
 }
 
 /// `GROUP-` or `GROUP-CLIENT-`, in front of the client ids of the worker's own clients.
-fn client_id_base(config: &WorkerConfig) -> String {
-    let client_id = config.string("client.id");
-    if client_id.is_empty() {
-        format!("{}-", config.group_id())
-    } else {
-        format!("{}-{client_id}-", config.group_id())
+fn client_id_base(cluster: &DistributedSettings) -> String {
+    match cluster.client_id.as_str() {
+        "" => format!("{}-", cluster.group_id),
+        client_id => format!("{}-{client_id}-", cluster.group_id),
     }
 }
 
@@ -321,13 +348,13 @@ fn client_id_base(config: &WorkerConfig) -> String {
 /// Servers without an address are an error at once, as are logins and certificates that are refused. One that
 /// does not answer is reported from the first second on.
 async fn cluster_id(
-    config: &WorkerConfig,
+    config: &WorkerSettings,
     groups: &GroupAdmin,
     stop: &CancellationToken,
 ) -> Result<Option<String>, WorkerError> {
-    let servers = config.list("bootstrap.servers").join(",");
+    let servers = config.bootstrap_servers.join(",");
     if let Err(ConfigError(reason)) = bootstrap::resolve(&servers).await {
-        return Err(WorkerConfigError::Invalid(vec![reason]).into());
+        return Err(WorkerSettingsError::Invalid(vec![reason]).into());
     }
     let waiting = async {
         for seconds in [1_u64, 4, 10].into_iter().chain(std::iter::repeat(15)) {
@@ -346,18 +373,18 @@ async fn cluster_id(
 }
 
 fn new_worker(
-    config: &WorkerConfig,
+    config: &Arc<WorkerSettings>,
     offsets: &Arc<dyn OffsetBackingStore>,
     statuses: &Arc<dyn StatusBackingStore>,
     reporter: &Arc<StatusReporter>,
 ) -> Result<Worker, WorkerError> {
-    let topics = config.boolean("topic.tracking.enable").then(|| {
+    let topics = config.topic_tracking.enabled.then(|| {
         Arc::new(ActiveTopicTracker {
             statuses: statuses.clone(),
         }) as Arc<dyn TopicTracker>
     });
     Ok(Worker::new(
-        config.plugins(),
+        config.plugins.clone(),
         config.clone(),
         offsets.clone(),
         reporter.clone(),

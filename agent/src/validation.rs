@@ -19,12 +19,12 @@ use prefixed::{converter_entries, override_entries};
 use rules::{sink_rules, source_rules};
 
 use crate::config_transformer::Resolved;
-use crate::connector_config::{self, ConverterSuggestion, Suggestions};
 use crate::connector_reach;
 use crate::plugin_version::VersionRange;
 use crate::plugins::{ConnectorPlugin, NoConnector, Plugins};
 use crate::properties::given;
-use crate::worker_config::WorkerConfig;
+use crate::settings::keys::connector::{ConverterSuggestion, Suggestions, definition};
+use crate::settings::{PluginChoice, WorkerSettings};
 
 /// Why a configuration cannot be validated at all, or is refused, in the words of the JVM worker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ impl From<NoConnector> for ValidationError {
 /// There is no connector to validate it with, or its checks do not end.
 pub async fn validate(
     plugins: &Plugins,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     config: &ConfigMap,
 ) -> Result<ConfigInfos, ValidationError> {
     validate_with(plugins, worker, config, OwnChecks::Made).await
@@ -83,7 +83,7 @@ pub enum OwnChecks {
 /// There is no connector to validate it with, or its checks do not end.
 pub async fn validate_with(
     plugins: &Plugins,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     config: &ConfigMap,
     own: OwnChecks,
 ) -> Result<ConfigInfos, ValidationError> {
@@ -140,7 +140,7 @@ async fn within<T>(
 
 async fn validate_resolved(
     plugins: &Plugins,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     config: &ConfigMap,
     props: &Props,
     own: OwnChecks,
@@ -161,7 +161,7 @@ async fn validate_resolved(
     let connector = plugin.new_connector();
     let connector_def = plugin.config_def();
 
-    let mut framework_def = connector_config::definition(
+    let mut framework_def = definition(
         plugin.kind(),
         &suggestions(plugins, worker, props, plugin.version()),
     );
@@ -302,7 +302,7 @@ pub fn plugin_config(
         connector_version: info.version,
         ..Suggestions::default()
     };
-    let framework = connector_config::definition(kind, &suggestions);
+    let framework = definition(kind, &suggestions);
     keys.extend(
         framework
             .keys()
@@ -351,30 +351,28 @@ pub fn looks_secret(key: &str) -> bool {
 
 fn suggestions(
     plugins: &Plugins,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     props: &Props,
     connector_version: &str,
 ) -> Suggestions {
-    let converter = |key: &str, kind: PluginType| {
-        let worker_class = worker.optional_class(key).map(str::to_owned);
-        let version = props.get(key).or(worker_class.as_ref()).and_then(|class| {
-            if kind == PluginType::HeaderConverter {
-                plugins.header_converter(class).map(|plugin| plugin.version)
-            } else {
-                plugins.converter(class).map(|plugin| plugin.version)
-            }
-        });
+    let converter = |of_worker: &PluginChoice, kind: PluginType| {
+        let class = props.get(&of_worker.key).unwrap_or(&of_worker.class);
+        let version = if kind == PluginType::HeaderConverter {
+            plugins.header_converter(class).map(|plugin| plugin.version)
+        } else {
+            plugins.converter(class).map(|plugin| plugin.version)
+        };
         ConverterSuggestion {
             classes: plugins.classes(kind),
-            worker_class,
+            worker_class: Some(of_worker.class.clone()),
             version: version.map(|version| version.to_string()),
         }
     };
     Suggestions {
         connector_version: Some(connector_version.to_owned()),
-        key_converter: converter("key.converter", PluginType::Converter),
-        value_converter: converter("value.converter", PluginType::Converter),
-        header_converter: converter("header.converter", PluginType::HeaderConverter),
+        key_converter: converter(&worker.converters.key, PluginType::Converter),
+        value_converter: converter(&worker.converters.value, PluginType::Converter),
+        header_converter: converter(&worker.converters.header, PluginType::HeaderConverter),
     }
 }
 
@@ -402,7 +400,7 @@ fn wrong_version(
         connector_version: Some(plugin.version().to_owned()),
         ..Suggestions::default()
     };
-    let def = connector_config::definition(ConnectorType::Unknown, &suggestions);
+    let def = definition(ConnectorType::Unknown, &suggestions);
     let mut values: IndexMap<String, ValidatedKey> = def
         .validate(props)
         .into_iter()

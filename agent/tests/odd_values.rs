@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_agent::plugins::{ConnectorPlugin, Plugins};
+use sluice_agent::settings::{Mode, WorkerSettings};
 use sluice_agent::validation::validate;
-use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::ConfigDef;
 use sluice_api::{
     ConnectRecord, Converter, ConverterType, MapValue, Props, RecordOrigin, SchemaBuilder, Struct,
@@ -262,7 +262,7 @@ async fn connectors_answer_soon_to_every_value_and_never_panic() {
         ),
         ("offset.storage.file.filename", "/none/offsets"),
     ];
-    let worker = WorkerConfig::from_props(props(&worker), Mode::Standalone).unwrap();
+    let worker = WorkerSettings::from_props(props(&worker), Mode::Standalone).unwrap();
     let classes = [PluginType::Source, PluginType::Sink].map(|kind| plugins.classes(kind));
     let all = classes
         .iter()
@@ -273,7 +273,7 @@ async fn connectors_answer_soon_to_every_value_and_never_panic() {
 }
 
 /// Tries every value of every key of a connector; answers how many were refused.
-async fn try_all(plugins: &Plugins, worker: &WorkerConfig, class: &str) -> usize {
+async fn try_all(plugins: &Plugins, worker: &WorkerSettings, class: &str) -> usize {
     let plugin = plugins.connector(class).unwrap();
     let mut refused = 0;
     let own = keys(&plugin.config_def());

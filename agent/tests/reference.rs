@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sluice_agent::plugins::Plugins;
-use sluice_agent::worker_config::{Mode, WorkerConfig};
+use sluice_agent::settings::{Mode, WorkerSettings};
 use sluice_api::config::{ConfigDef, ConfigKey, DefaultValue};
 use sluice_protocol::rest::{PluginInfo, PluginType};
 
@@ -100,8 +100,8 @@ fn page(title: &str, introduction: &str, body: &str) -> String {
 }
 
 fn worker() -> String {
-    let distributed = WorkerConfig::definition(Mode::Distributed);
-    let standalone = WorkerConfig::definition(Mode::Standalone);
+    let distributed = WorkerSettings::definition(Mode::Distributed);
+    let standalone = WorkerSettings::definition(Mode::Standalone);
     let mut only = ConfigDef::new();
     for key in standalone
         .keys()

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use broker::TestBroker;
 use sluice_agent::embedded;
+use sluice_agent::settings::{ConnectorSettings, Mode, WorkerSettings};
 use sluice_agent::status::TaskStatusListener;
 use sluice_agent::storage::{OffsetBackingStore, StorageError};
 use sluice_agent::worker::connector_offsets::OffsetStores;
@@ -18,11 +19,8 @@ use sluice_agent::worker::metrics::TaskMetrics;
 use sluice_agent::worker::producer::ProducerPool;
 use sluice_agent::worker::sink_task::SinkTaskLoop;
 use sluice_agent::worker::source_task::SourceTaskLoop;
-use sluice_agent::worker::task_context::{
-    TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
-};
+use sluice_agent::worker::task_context::{TaskContext, TaskPlugins, TopicTracker};
 use sluice_agent::worker::transformation_chain::{TransformationChain, TransformationStage};
-use sluice_agent::worker_config::{Mode, WorkerConfig};
 use sluice_api::config::Props;
 use sluice_api::plugin::{StartSinkTask, StartSourceTask};
 use sluice_api::{
@@ -30,7 +28,7 @@ use sluice_api::{
     SourceOffset, SourcePartition, SourceRecord, SourceTask, TopicPartition, Transformation, Value,
     async_trait, schemas,
 };
-use sluice_protocol::{ConnectorName, ConnectorTaskId, JsonObject, TargetState};
+use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType, JsonObject, TargetState};
 use sluice_toolkit::testing::{sink_task_of, source_task_of};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -48,15 +46,21 @@ fn unique(name: &str) -> String {
 
 /// The stores of a worker whose own one is `store`.
 fn stores(store: Arc<dyn OffsetBackingStore>) -> Arc<OffsetStores> {
+    Arc::new(OffsetStores::new(worker("127.0.0.1:1", "60000"), store))
+}
+
+/// A worker with these brokers, and this `offset.flush.interval.ms`.
+fn worker(bootstrap: &str, flush_interval: &str) -> Arc<WorkerSettings> {
     let props = [
-        ("bootstrap.servers", "127.0.0.1:1"),
+        ("bootstrap.servers", bootstrap),
         ("key.converter", "StringConverter"),
         ("value.converter", "StringConverter"),
         ("offset.storage.file.filename", "not-used"),
+        ("offset.flush.interval.ms", flush_interval),
     ];
     let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let config = WorkerConfig::from_props(props.into_iter().collect(), Mode::Standalone).unwrap();
-    Arc::new(OffsetStores::new(config, store))
+    let settings = WorkerSettings::from_props(props.into_iter().collect(), Mode::Standalone);
+    Arc::new(settings.unwrap())
 }
 
 #[derive(Default)]
@@ -215,7 +219,7 @@ impl Setup {
         }
     }
 
-    fn context(self) -> (TaskContext, Running) {
+    fn context(self, kind: ConnectorType) -> (TaskContext, Running) {
         let converter = || {
             let all = sluice_plugins::converters();
             let string = all
@@ -229,23 +233,19 @@ impl Setup {
         let (target, target_state) = watch::channel(self.target);
         let stopping = CancellationToken::new();
         let metrics = TaskMetrics::new();
-        let props: Props = self.props.into_iter().collect();
+        let mut props: Props = self.props.into_iter().collect();
+        let interval = self.flush_interval.as_millis().to_string();
+        let worker = worker(&self.bootstrap, &interval);
+        for (key, value) in [("name", "c"), ("connector.class", "C")] {
+            props.insert(key.to_owned(), value.to_owned());
+        }
+        let connector = ConnectorSettings::new(&worker, kind, props.clone()).unwrap();
         let context = TaskContext {
             id: ConnectorTaskId::new(self.connector.as_str(), self.task),
             task_class: "T".into(),
-            connector_props: props.clone(),
+            connector: Arc::new(connector),
             task_props: props,
-            settings: Arc::new(WorkerTaskSettings {
-                offset_flush_interval: self.flush_interval,
-                offset_flush_timeout: Duration::from_secs(5),
-                topic_creation_enabled: true,
-                reach: sluice_api::Reach::default(),
-                worker_props: Arc::new(
-                    [("bootstrap.servers".to_owned(), self.bootstrap)]
-                        .into_iter()
-                        .collect(),
-                ),
-            }),
+            worker,
             plugins: Arc::new(TaskPlugins {
                 key_converter: converter(),
                 key_converter_class: "K".into(),
@@ -273,14 +273,14 @@ impl Setup {
     }
 
     fn source(self, start: StartSourceTask, store: &Arc<MemoryOffsets>) -> Running {
-        let (context, mut running) = self.context();
+        let (context, mut running) = self.context(ConnectorType::Source);
         let run = SourceTaskLoop::new(context, start, stores(store.clone()), Arc::default(), None);
         running.handle = tokio::spawn(run.run());
         running
     }
 
     fn sink(self, start: StartSinkTask) -> Running {
-        let (context, mut running) = self.context();
+        let (context, mut running) = self.context(ConnectorType::Sink);
         let run = SinkTaskLoop::new(context, start, Arc::<ProducerPool>::default());
         running.handle = tokio::spawn(run.run());
         running

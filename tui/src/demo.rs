@@ -18,7 +18,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
 use serde_json::json;
-use sluice_agent::worker_config::{Mode, WorkerConfig};
+use sluice_agent::settings::{Mode, WorkerSettings};
 use sluice_broker::{Broker, BrokerConfig};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -272,7 +272,7 @@ impl Demo {
         Ok(())
     }
 
-    fn worker_config(&self) -> anyhow::Result<WorkerConfig> {
+    fn worker_config(&self) -> anyhow::Result<WorkerSettings> {
         let props = [
             ("bootstrap.servers", self.bootstrap.clone()),
             ("group.id", self.id.clone()),
@@ -304,7 +304,7 @@ impl Demo {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        Ok(WorkerConfig::from_props(props, Mode::Distributed)?)
+        Ok(WorkerSettings::from_props(props, Mode::Distributed)?)
     }
 
     async fn create_pipelines(

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_kafka::settings::{self, ClientSettings, ClientSettingsError};
+use sluice_kafka::settings::{ClientSettings, ClientSettingsError};
 use sluice_protocol::WorkerId;
 use sluice_protocol::group::Subprotocol;
+
+use crate::settings::{ConnectProtocol, DistributedSettings};
 
 /// What the group client needs to know.
 #[derive(Clone, Debug)]
@@ -29,46 +31,35 @@ pub(crate) struct GroupConfig {
 }
 
 impl GroupConfig {
-    /// Reads the worker's properties, with the defaults of `DistributedConfig`.
+    /// The group client of a worker.
     ///
     /// # Errors
-    /// The first key that is missing or does not parse.
-    pub(crate) fn from_props(
+    /// The first key of the connection that is missing or does not parse.
+    pub(crate) fn new(
         props: &Props,
+        cluster: &DistributedSettings,
         worker_id: &WorkerId,
         rest_url: &str,
     ) -> Result<Self, ClientSettingsError> {
-        let text = |key: &str| settings::text(props, key);
-        let millis = |key, default| settings::millis(props, key, default);
-        let protocol = text("connect.protocol").unwrap_or("sessioned");
-        let subprotocols = match protocol.to_ascii_lowercase().as_str() {
-            "sessioned" => vec![
+        let subprotocols = match cluster.protocol {
+            ConnectProtocol::Sessioned => vec![
                 Subprotocol::Sessioned,
                 Subprotocol::Compatible,
                 Subprotocol::Default,
             ],
-            "compatible" => vec![Subprotocol::Compatible, Subprotocol::Default],
-            "eager" => vec![Subprotocol::Default],
-            _ => {
-                return Err(ClientSettingsError::Invalid {
-                    key: "connect.protocol",
-                    value: protocol.to_owned(),
-                    expected: "eager, compatible or sessioned",
-                });
-            }
+            ConnectProtocol::Compatible => vec![Subprotocol::Compatible, Subprotocol::Default],
+            ConnectProtocol::Eager => vec![Subprotocol::Default],
         };
         let default_client_id = format!("connect-{worker_id}");
         Ok(Self {
             client: ClientSettings::from_props(props, &default_client_id)?,
-            group_id: text("group.id")
-                .ok_or(ClientSettingsError::Missing("group.id"))?
-                .to_owned(),
+            group_id: cluster.group_id.clone(),
             rest_url: rest_url.to_owned(),
             subprotocols,
-            session_timeout: millis("session.timeout.ms", 10_000)?,
-            heartbeat_interval: millis("heartbeat.interval.ms", 3000)?,
-            rebalance_timeout: millis("rebalance.timeout.ms", 60_000)?,
-            max_delay: millis("scheduled.rebalance.max.delay.ms", 300_000)?,
+            session_timeout: cluster.session_timeout,
+            heartbeat_interval: cluster.heartbeat_interval,
+            rebalance_timeout: cluster.rebalance_timeout,
+            max_delay: cluster.max_delay,
         })
     }
 
@@ -83,25 +74,27 @@ impl GroupConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Mode, WorkerSettings};
 
     #[test]
     fn defaults_are_those_of_the_jvm_worker() {
-        let props: Props = [("bootstrap.servers", "a:1, b:2"), ("group.id", "g")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into_iter()
-            .collect();
-        let config = GroupConfig::from_props(&props, &"h:8083".into(), "http://h:8083/").unwrap();
+        let props = [
+            ("bootstrap.servers", "a:1, b:2"),
+            ("group.id", "g"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+            ("config.storage.topic", "c"),
+            ("offset.storage.topic", "o"),
+            ("status.storage.topic", "s"),
+        ];
+        let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let props: Props = props.into_iter().collect();
+        let worker = WorkerSettings::from_props(props.clone(), Mode::Distributed).unwrap();
+        let cluster = worker.distributed().unwrap();
+        let config = GroupConfig::new(&props, cluster, &"h:8083".into(), "http://h:8083/").unwrap();
         assert_eq!(config.client.bootstrap_servers, ["a:1", "b:2"]);
         assert_eq!(config.client.client_id, "connect-h:8083");
         assert_eq!(config.subprotocols.len(), 3);
         assert_eq!(config.join_timeout(), Duration::from_secs(65));
-        let mut wrong = props;
-        wrong.insert("session.timeout.ms".to_owned(), "soon".to_owned());
-        assert_eq!(
-            GroupConfig::from_props(&wrong, &"h:1".into(), "")
-                .unwrap_err()
-                .to_string(),
-            "session.timeout.ms \"soon\": expected milliseconds"
-        );
     }
 }

@@ -18,6 +18,7 @@ use super::{GroupConfig, GroupEvent, Rebalance, WorkerCoordinator};
 use crate::cluster::ConfigStateMachine;
 use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
 use crate::embedded;
+use crate::settings::{Mode, WorkerSettings};
 
 /// A config topic in memory that all members of a test share.
 #[derive(Default)]
@@ -147,6 +148,11 @@ fn config(broker: &TestBroker, name: &str, number: usize, changes: &[(&str, &str
     let mut props: sluice_api::config::Props = [
         ("bootstrap.servers", broker.bootstrap()),
         ("group.id", name),
+        ("key.converter", "k"),
+        ("value.converter", "v"),
+        ("config.storage.topic", "configs"),
+        ("offset.storage.topic", "offsets"),
+        ("status.storage.topic", "statuses"),
         ("session.timeout.ms", "6000"),
         ("heartbeat.interval.ms", "300"),
         ("scheduled.rebalance.max.delay.ms", "1500"),
@@ -158,7 +164,10 @@ fn config(broker: &TestBroker, name: &str, number: usize, changes: &[(&str, &str
         props.insert((*key).to_owned(), (*value).to_owned());
     }
     let id = format!("w{number}:8083");
-    GroupConfig::from_props(&props, &id.as_str().into(), &format!("http://{id}/")).unwrap()
+    let url = format!("http://{id}/");
+    let worker = WorkerSettings::from_props(props, Mode::Distributed).unwrap();
+    let cluster = worker.distributed().unwrap();
+    GroupConfig::new(&worker.props, cluster, &id.as_str().into(), &url).unwrap()
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {

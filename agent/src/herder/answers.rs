@@ -8,8 +8,8 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType};
 use super::{HerderError, HerderResult};
 use crate::cluster::ClusterConfigState;
 use crate::plugins::Plugins;
+use crate::settings::WorkerSettings;
 use crate::storage::StatusBackingStore;
-use crate::worker_config::WorkerConfig;
 
 /// The direction of a connector with this config; unknown if its class is not here.
 pub(crate) fn connector_type(plugins: &Plugins, config: Option<&ConfigMap>) -> ConnectorType {
@@ -124,11 +124,11 @@ pub(crate) fn task_status(
 /// # Errors
 /// Topics are not tracked.
 pub(crate) fn active_topics(
-    config: &WorkerConfig,
+    config: &WorkerSettings,
     statuses: &dyn StatusBackingStore,
     name: &str,
 ) -> HerderResult<ActiveTopics> {
-    if !config.boolean("topic.tracking.enable") {
+    if !config.topic_tracking.enabled {
         return Err(HerderError::Disabled("Topic tracking is disabled."));
     }
     let topics = statuses
@@ -147,14 +147,14 @@ pub(crate) fn active_topics(
 /// # Errors
 /// Topics are not tracked, or may not be reset.
 pub(crate) fn reset_active_topics(
-    config: &WorkerConfig,
+    config: &WorkerSettings,
     statuses: &dyn StatusBackingStore,
     name: &str,
 ) -> HerderResult<()> {
-    if !config.boolean("topic.tracking.enable") {
+    if !config.topic_tracking.enabled {
         return Err(HerderError::Disabled("Topic tracking is disabled."));
     }
-    if !config.boolean("topic.tracking.allow.reset") {
+    if !config.topic_tracking.allow_reset {
         return Err(HerderError::Disabled("Topic tracking reset is disabled."));
     }
     for status in statuses.topics(name) {

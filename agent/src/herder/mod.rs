@@ -28,9 +28,9 @@ use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, TargetState};
 use crate::logging::Loggers;
 use crate::plugins::Plugins;
 use crate::session::RequestSignature;
+use crate::settings::WorkerSettings;
 use crate::storage::StatusBackingStore;
 use crate::validation;
-use crate::worker_config::WorkerConfig;
 
 /// Where a logger level is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) struct RestartOptions {
 /// What a worker answers calls with that concern itself or the stores alone, whatever kind of herder it has.
 pub(crate) struct OwnParts<'a> {
     /// The worker's configuration.
-    pub config: &'a WorkerConfig,
+    pub config: &'a WorkerSettings,
     /// Its plugins.
     pub plugins: &'a Plugins,
     /// States and active topics.

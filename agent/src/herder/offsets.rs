@@ -15,22 +15,22 @@ use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, JsonObject};
 
 use super::{HerderError, HerderResult};
-use crate::connector_reach;
 use crate::plugins::{ConnectorPlugin, Plugins};
+use crate::settings::{ConnectorSettings, DistributedSettings, ExactlyOnceSupport, WorkerSettings};
 use crate::storage::offset_record;
+use crate::stored_config::StoredConnector;
 use crate::worker::client_configs;
 use crate::worker::connector_offsets::OffsetStores;
 use crate::worker::lifecycle::transactional_id;
 use crate::worker::offset_writer::{source_offset, source_partition};
 use crate::worker::transactional_producer::TransactionalProducer;
-use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
 
 /// What a connector's offsets are reached through.
 pub(crate) struct OffsetAccess<'a> {
     /// The plugins of the worker.
     pub plugins: &'a Plugins,
     /// The worker's configuration.
-    pub config: &'a WorkerConfig,
+    pub config: &'a WorkerSettings,
     /// Offsets of sources.
     pub offsets: &'a Arc<OffsetStores>,
     /// Offsets of sinks.
@@ -59,27 +59,21 @@ pub(super) fn not_stopped(name: &str) -> HerderError {
 type SinkChange = BTreeMap<TopicPartition, Option<i64>>;
 
 impl OffsetAccess<'_> {
-    fn plugin(&self, config: &ConfigMap) -> HerderResult<ConnectorPlugin> {
-        let class = config.text("connector.class").unwrap_or_default();
-        Ok(self.plugins.connector(class)?)
-    }
-
-    /// The connector's config with values for variables.
-    fn props(&self, name: &str, config: &ConfigMap) -> HerderResult<Props> {
-        match connector_reach::usable(self.plugins, self.config, config) {
-            Ok(resolved) => Ok(resolved.props),
-            Err(error) => Err(HerderError::Failed(format!(
+    /// The connector that a config describes.
+    fn connector(&self, name: &str, config: &ConfigMap) -> HerderResult<StoredConnector> {
+        StoredConnector::new(self.plugins, self.config, config).map_err(|error| {
+            HerderError::Failed(format!(
                 "Failed to resolve the configuration of connector {name}: {error}"
-            ))),
-        }
+            ))
+        })
     }
 
     /// The group of a sink's consumers: the last of these that is given wins.
-    fn group(&self, name: &str, props: &Props) -> String {
-        props
-            .get("consumer.override.group.id")
-            .or_else(|| self.config.raw.get("consumer.group.id"))
-            .map_or_else(|| format!("connect-{name}"), Clone::clone)
+    fn group(&self, name: &str, settings: &ConnectorSettings) -> String {
+        let given = |consumer: &Props| consumer.get("group.id").cloned();
+        given(&settings.overrides.consumer)
+            .or_else(|| given(&self.config.clients.consumer))
+            .unwrap_or_else(|| format!("connect-{name}"))
     }
 
     /// The offsets of a connector.
@@ -91,8 +85,10 @@ impl OffsetAccess<'_> {
         name: &ConnectorName,
         config: &ConfigMap,
     ) -> HerderResult<ConnectorOffsets> {
-        let props = self.props(name, config)?;
-        match self.plugin(config)? {
+        let StoredConnector {
+            plugin, settings, ..
+        } = self.connector(name, config)?;
+        match plugin {
             ConnectorPlugin::Source(_) => {
                 let failed = |error: &dyn std::fmt::Display| {
                     tracing::warn!(connector = %name, %error, "cannot read offsets");
@@ -100,7 +96,7 @@ impl OffsetAccess<'_> {
                         "Failed to retrieve offsets for source connector {name}"
                     ))
                 };
-                let store = self.offsets.lazily(name, &props);
+                let store = self.offsets.lazily(name, &settings);
                 let partitions = store
                     .connector_partitions(name)
                     .await
@@ -120,7 +116,7 @@ impl OffsetAccess<'_> {
                 Ok(ConnectorOffsets { offsets })
             }
             ConnectorPlugin::Sink(_) => {
-                let group = self.group(name, &props);
+                let group = self.group(name, &settings);
                 let committed = self.groups.list_offsets(&group).await.map_err(|error| {
                     tracing::warn!(connector = %name, group, %error, "cannot read group offsets");
                     HerderError::Failed(format!(
@@ -146,13 +142,11 @@ impl OffsetAccess<'_> {
         config: &ConfigMap,
         offsets: Option<ConnectorOffsets>,
     ) -> HerderResult<Changed> {
-        let plugin = self.plugin(config)?;
+        let connector = self.connector(name, config)?;
         let reset = offsets.is_none();
-        let (handled, partitions) = match plugin {
-            ConnectorPlugin::Source(_) => {
-                self.modify_source(name, config, &plugin, offsets).await?
-            }
-            ConnectorPlugin::Sink(_) => self.modify_sink(name, config, &plugin, offsets).await?,
+        let (handled, partitions) = match connector.plugin {
+            ConnectorPlugin::Source(_) => self.modify_source(name, &connector, offsets).await?,
+            ConnectorPlugin::Sink(_) => self.modify_sink(name, &connector, offsets).await?,
         };
         let verb = if reset { "reset" } else { "altered" };
         let message = if handled {
@@ -175,8 +169,7 @@ impl OffsetAccess<'_> {
     async fn modify_source(
         &self,
         name: &ConnectorName,
-        config: &ConfigMap,
-        plugin: &ConnectorPlugin,
+        connector: &StoredConnector,
         offsets: Option<ConnectorOffsets>,
     ) -> HerderResult<(bool, u64)> {
         let failed = |error: &dyn std::fmt::Display| {
@@ -184,8 +177,10 @@ impl OffsetAccess<'_> {
                 "Failed to modify offsets for source connector {name}: {error}"
             ))
         };
-        let props = self.props(name, config)?;
-        let store = self.offsets.lazily(name, &props);
+        let StoredConnector {
+            plugin, settings, ..
+        } = connector;
+        let store = self.offsets.lazily(name, settings);
         let change: Vec<(JsonObject, Option<JsonObject>)> = match offsets {
             Some(given) => last_of_each(given)?,
             None => store
@@ -206,19 +201,19 @@ impl OffsetAccess<'_> {
             .map_err(HerderError::failed)?;
         let handled = plugin
             .new_connector()
-            .alter_source_offsets(&props, &typed)
+            .alter_source_offsets(&settings.props, &typed)
             .await
             .map_err(|error| hook_failed(name, &error))?;
         if !change.is_empty() {
-            if self.config.exactly_once() == ExactlyOnceSupport::Enabled {
-                self.write_in_transaction(name, &props, &change)
+            match self.config.distributed() {
+                Some(cluster) if cluster.exactly_once == ExactlyOnceSupport::Enabled => self
+                    .write_in_transaction(cluster, name, settings, &change)
                     .await
-                    .map_err(|error| failed(&error))?;
-            } else {
-                store
+                    .map_err(|error| failed(&error))?,
+                _ => store
                     .set_offsets(name, &change)
                     .await
-                    .map_err(|error| failed(&error))?;
+                    .map_err(|error| failed(&error))?,
             }
         }
         Ok((handled, u64::try_from(change.len()).unwrap_or(u64::MAX)))
@@ -227,20 +222,21 @@ impl OffsetAccess<'_> {
     /// Writes offsets as task 0 would, which also fences one that is left over.
     async fn write_in_transaction(
         &self,
+        cluster: &DistributedSettings,
         name: &ConnectorName,
-        props: &Props,
+        settings: &ConnectorSettings,
         change: &[(JsonObject, Option<JsonObject>)],
     ) -> Result<(), ConnectError> {
         let task = ConnectorTaskId::new(name.clone(), 0);
         let client = client_configs::transactional_producer_config(
-            &self.config.raw,
-            props,
+            self.config,
+            settings,
             &task,
-            &transactional_id(self.config, &task),
+            &transactional_id(&cluster.group_id, &task),
         )?;
         let offsets = self
             .offsets
-            .of_connector(name, props)
+            .of_connector(name, settings)
             .await
             .map_err(|error| ConnectError::connect(error.to_string()))?;
         let records = change
@@ -255,12 +251,13 @@ impl OffsetAccess<'_> {
     async fn modify_sink(
         &self,
         name: &ConnectorName,
-        config: &ConfigMap,
-        plugin: &ConnectorPlugin,
+        connector: &StoredConnector,
         offsets: Option<ConnectorOffsets>,
     ) -> HerderResult<(bool, u64)> {
-        let props = self.props(name, config)?;
-        let group = self.group(name, &props);
+        let StoredConnector {
+            plugin, settings, ..
+        } = connector;
+        let group = self.group(name, settings);
         let change: SinkChange = match &offsets {
             Some(given) => sink_change(given)?,
             None => self
@@ -278,7 +275,7 @@ impl OffsetAccess<'_> {
         };
         let handled = plugin
             .new_connector()
-            .alter_sink_offsets(&props, &change)
+            .alter_sink_offsets(&settings.props, &change)
             .await
             .map_err(|error| hook_failed(name, &error))?;
         if change.values().flatten().any(|offset| *offset < 0) {

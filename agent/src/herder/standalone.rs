@@ -23,18 +23,18 @@ use super::{Herder, HerderError, HerderResult, LoggerScope, OwnParts, RestartOpt
 use crate::cluster::ClusterConfigState;
 use crate::logging::Loggers;
 use crate::session::RequestSignature;
+use crate::settings::WorkerSettings;
 use crate::status::StatusReporter;
 use crate::storage::{ConfigBackingStore, OffsetBackingStore, StatusBackingStore};
 use crate::telemetry::metrics;
 use crate::validation;
 use crate::worker::connector::ConnectorRequests;
 use crate::worker::lifecycle::{TaskStart, Worker};
-use crate::worker_config::WorkerConfig;
 
 /// Everything the herder works with.
 pub(crate) struct Parts {
     /// The worker's configuration.
-    pub config: WorkerConfig,
+    pub config: Arc<WorkerSettings>,
     /// The cluster id of Kafka.
     pub kafka_cluster_id: String,
     /// Connector configs and target states.
@@ -53,7 +53,7 @@ pub(crate) struct Parts {
     pub groups: Arc<GroupAdmin>,
 }
 
-/// See the module. Clones share it.
+/// The handle of the standalone herder. Clones share it.
 #[derive(Clone)]
 pub(crate) struct StandaloneHerder {
     shared: Arc<Shared>,

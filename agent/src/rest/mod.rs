@@ -31,7 +31,7 @@ use self::listener::Listening;
 use self::places::{Place, Places};
 use self::routes::{Resolved, Surface};
 use crate::herder::Herder;
-use crate::worker_config::{Listener, WorkerConfig};
+use crate::settings::{Listener, WorkerSettings};
 
 /// Why the REST server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -85,13 +85,17 @@ struct Server {
 const SERVER: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
 
 /// What the file says of REST that keeps it from starting, and of what it warns, without opening a port.
-pub(crate) fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>) {
+pub(crate) fn check(config: &WorkerSettings) -> (Vec<RestServerError>, Vec<String>) {
     let mut faults = Vec::new();
     faults.extend(tls::client(config).err().map(RestServerError::from));
     faults.extend(cors(config).err());
     faults.extend(extra_headers(config).err());
-    let main = config.listeners.iter().map(|one| (one, "listeners.https."));
-    let admin = config.admin_listeners.iter().flatten();
+    let main = config
+        .rest
+        .listeners
+        .iter()
+        .map(|one| (one, "listeners.https."));
+    let admin = config.rest.admin_listeners.iter().flatten();
     let admin = admin.map(|one| (one, "admin.listeners.https."));
     let mut warnings = Vec::new();
     for (listener, prefix) in main.chain(admin) {
@@ -104,20 +108,17 @@ pub(crate) fn check(config: &WorkerConfig) -> (Vec<RestServerError>, Vec<String>
     (faults, warnings)
 }
 
-fn cors(config: &WorkerConfig) -> Result<Option<Cors>, RestServerError> {
-    let origins = config.string("access.control.allow.origin");
-    let methods = config.string("access.control.allow.methods");
-    Cors::new(origins, methods).map_err(RestServerError::Config)
+fn cors(config: &WorkerSettings) -> Result<Option<Cors>, RestServerError> {
+    Cors::new(&config.rest.cors_origins, &config.rest.cors_methods).map_err(RestServerError::Config)
 }
 
-fn extra_headers(config: &WorkerConfig) -> Result<ExtraHeaders, RestServerError> {
-    let headers = config.string("response.http.headers.config");
-    ExtraHeaders::parse(headers).map_err(RestServerError::Config)
+fn extra_headers(config: &WorkerSettings) -> Result<ExtraHeaders, RestServerError> {
+    ExtraHeaders::parse(&config.rest.headers).map_err(RestServerError::Config)
 }
 
 /// The warning about a listener on all addresses whose clients need no certificate.
 fn open_to_everyone(
-    config: &WorkerConfig,
+    config: &WorkerSettings,
     listener: &Listener,
     tls_prefix: &str,
 ) -> Option<String> {
@@ -127,8 +128,7 @@ fn open_to_everyone(
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_unspecified());
-    let client_auth = config.raw.get(&format!("{tls_prefix}ssl.client.auth"));
-    let asks = listener.tls && client_auth.is_some_and(|auth| auth.trim() == "required");
+    let asks = listener.tls && tls::requires_certificates(config, tls_prefix);
     (everywhere && !asks).then(|| {
         format!(
             "everyone who reaches this port can use REST: connectors read and write files as this user and \
@@ -144,7 +144,7 @@ impl RestServer {
     ///
     /// # Errors
     /// If an address is taken or unknown, or a REST setting is wrong.
-    pub(crate) async fn bind(config: &WorkerConfig) -> Result<Self, RestServerError> {
+    pub(crate) async fn bind(config: &WorkerSettings) -> Result<Self, RestServerError> {
         let client = tls::client(config)?;
         let cors = cors(config)?;
         let extra_headers = extra_headers(config)?;
@@ -156,12 +156,12 @@ impl RestServer {
             stop: CancellationToken::new(),
             open: TaskTracker::new(),
         };
-        let main = if config.admin_listeners.is_some() {
+        let main = if config.rest.admin_listeners.is_some() {
             Surface::Main
         } else {
             Surface::All
         };
-        for listener in &config.listeners {
+        for listener in &config.rest.listeners {
             let port = server
                 .listen(
                     config,
@@ -174,7 +174,7 @@ impl RestServer {
                 .await?;
             server.bound.push((listener.clone(), port));
         }
-        for listener in config.admin_listeners.iter().flatten() {
+        for listener in config.rest.admin_listeners.iter().flatten() {
             server
                 .listen(
                     config,
@@ -191,7 +191,7 @@ impl RestServer {
 
     async fn listen(
         &mut self,
-        config: &WorkerConfig,
+        config: &WorkerSettings,
         listener: &Listener,
         tls_prefix: &str,
         surface: Surface,
@@ -427,4 +427,43 @@ fn plain(status: StatusCode, content_type: &'static str, text: &str) -> Response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Mode;
+
+    #[test]
+    fn a_listener_is_open_unless_clients_need_a_certificate_by_whichever_keys_hold_for_it() {
+        let warnings = |more: &[(&str, &str)]| {
+            let worker = [
+                ("bootstrap.servers", "localhost:9092"),
+                ("key.converter", "k"),
+                ("value.converter", "v"),
+                ("offset.storage.file.filename", "o"),
+            ];
+            let props = worker.iter().chain(more);
+            let props = props.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let config = WorkerSettings::from_props(props.collect(), Mode::Standalone).unwrap();
+            let listener = &config.rest.listeners[0];
+            open_to_everyone(&config, listener, "listeners.https.").is_some()
+        };
+        let https = ("listeners", "https://:8443");
+        let own = "listeners.https.ssl.client.auth";
+        assert!(warnings(&[]));
+        assert!(warnings(&[https]));
+        assert!(!warnings(&[("listeners", "https://127.0.0.1:8443")]));
+        assert!(
+            warnings(&[("ssl.client.auth", "required")]),
+            "http asks for none"
+        );
+        assert!(!warnings(&[https, (own, " required ")]));
+        assert!(!warnings(&[https, ("ssl.client.auth", "required")]));
+        assert!(warnings(&[
+            https,
+            ("ssl.client.auth", "required"),
+            (own, "requested")
+        ]));
+    }
 }

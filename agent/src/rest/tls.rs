@@ -14,7 +14,8 @@ use sluice_api::config::Props;
 use sluice_kafka::security::Tls;
 use sluice_kafka::tls;
 
-use crate::worker_config::WorkerConfig;
+use crate::properties::with_prefix;
+use crate::settings::WorkerSettings;
 
 /// A TLS setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,20 +28,32 @@ pub struct TlsError {
 }
 
 /// The `ssl.*` properties that hold for REST: all of `prefix` if there is any, else those of the worker.
-fn properties(config: &WorkerConfig, prefix: &str) -> (String, Props) {
-    let own = config.with_prefix(prefix);
+fn properties(config: &WorkerSettings, prefix: &str) -> (String, Props) {
+    let own = with_prefix(&config.props, prefix);
     if own.keys().any(|key| key.starts_with("ssl.")) {
         (prefix.to_owned(), own)
     } else {
-        (String::new(), config.raw.clone())
+        (String::new(), Props::clone(&config.props))
     }
+}
+
+/// `ssl.client.auth` among the properties of a listener; `none` if it is not given.
+fn client_auth(props: &Props) -> &str {
+    props
+        .get("ssl.client.auth")
+        .map_or("none", |auth| auth.trim())
+}
+
+/// Whether clients of a listener whose keys stand under `prefix` have to show a certificate.
+pub(crate) fn requires_certificates(config: &WorkerSettings, prefix: &str) -> bool {
+    client_auth(&properties(config, prefix).1) == "required"
 }
 
 /// TLS of a listener whose keys stand under `prefix` (`listeners.https.` or `admin.listeners.https.`).
 ///
 /// # Errors
 /// If the key or a certificate is missing or cannot be read.
-pub(crate) fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn server(config: &WorkerSettings, prefix: &str) -> Result<Arc<ServerConfig>, TlsError> {
     let (prefix, props) = properties(config, prefix);
     let fault = |key: &str, reason: String| TlsError {
         key: format!("{prefix}{key}"),
@@ -66,7 +79,7 @@ pub(crate) fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerCo
     let provider = tls::provider(&tls.handshake)
         .map_err(|error| fault("ssl.cipher.suites", error.to_string()))?;
     let provider = Arc::new(provider);
-    let auth = props.get("ssl.client.auth").map_or("none", String::as_str);
+    let auth = client_auth(&props);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&tls::versions(&tls.handshake))
         .map_err(|error| fault("ssl.enabled.protocols", error.to_string()))?;
@@ -108,7 +121,7 @@ pub(crate) fn server(config: &WorkerConfig, prefix: &str) -> Result<Arc<ServerCo
 ///
 /// # Errors
 /// If a certificate cannot be read.
-pub(crate) fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError> {
+pub(crate) fn client(config: &WorkerSettings) -> Result<reqwest::Client, TlsError> {
     let (prefix, props) = properties(config, "listeners.https.");
     let fault = |key: &str, reason: String| TlsError {
         key: format!("{prefix}{key}"),
@@ -118,7 +131,7 @@ pub(crate) fn client(config: &WorkerConfig) -> Result<reqwest::Client, TlsError>
         .user_agent("kafka-connect")
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
-    if config.listeners.iter().any(|listener| listener.tls) {
+    if config.rest.listeners.iter().any(|listener| listener.tls) {
         let settings = settings(&prefix, &props)?;
         let config = tls::client_config(&settings).map_err(|error| {
             let key = match &error {

@@ -17,7 +17,7 @@ use super::transactional_writer::TransactionalWriter;
 use super::{ConfigBackingStore, ConfigUpdateListener, StorageError};
 use crate::cluster::ConfigStateMachine;
 use crate::cluster::{ClusterConfigState, ConfigSnapshotSource};
-use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
+use crate::settings::{DistributedSettings, ExactlyOnceSupport};
 
 /// How long a write and its read back may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -45,24 +45,22 @@ struct Transactions {
 impl KafkaConfigBackingStore {
     /// A store that is not started yet.
     pub(crate) fn new(
-        config: &WorkerConfig,
+        props: &Props,
+        cluster: &DistributedSettings,
         client_id_base: &str,
         listener: Arc<dyn ConfigUpdateListener>,
     ) -> Self {
         Self {
-            worker: config.raw.clone(),
+            worker: props.clone(),
             client_id: format!("{client_id_base}configs"),
-            settings: TopicSettings {
-                partitions: 1,
-                ..internal_topic(config, "config.storage", "connector configurations")
-            },
+            settings: internal_topic(cluster, &cluster.config_topic, "connector configurations"),
             machine: Arc::default(),
             listener,
             log: OnceCell::new(),
-            consumer: isolation(config),
-            transactions: (config.exactly_once() != ExactlyOnceSupport::Disabled).then(|| {
+            consumer: isolation(cluster),
+            transactions: (cluster.exactly_once != ExactlyOnceSupport::Disabled).then(|| {
                 Transactions {
-                    transactional_id: format!("connect-cluster-{}", config.group_id()),
+                    transactional_id: format!("connect-cluster-{}", cluster.group_id),
                     producer: tokio::sync::Mutex::default(),
                     claimed: AtomicBool::new(false),
                 }

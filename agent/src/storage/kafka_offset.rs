@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use sluice_api::config::Props;
 use sluice_protocol::{ConnectorName, JsonObject, offset_topic};
 use tokio::sync::OnceCell;
 
 use super::internal_topic::{internal_topic, isolation};
 use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings};
 use super::{OffsetBackingStore, StorageError};
-use crate::worker_config::WorkerConfig;
+use crate::settings::DistributedSettings;
 
 /// How long reading to the end may take before a task is told that it failed.
 const READ_LIMIT: Duration = Duration::from_secs(90);
@@ -95,30 +96,34 @@ pub(crate) struct KafkaOffsetBackingStore {
     log: OnceCell<KafkaBasedLog>,
 }
 
+fn offsets_topic(cluster: &DistributedSettings) -> TopicSettings {
+    internal_topic(cluster, &cluster.offset_topic, "source connector offsets")
+}
+
 impl KafkaOffsetBackingStore {
     /// A store that is not started yet.
-    pub(crate) fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
+    pub(crate) fn new(props: &Props, cluster: &DistributedSettings, client_id_base: &str) -> Self {
         Self {
             clients: LogClients {
-                consumer: isolation(config),
-                ..LogClients::of_worker(&config.raw)
+                consumer: isolation(cluster),
+                ..LogClients::of_worker(props)
             },
             client_id: format!("{client_id_base}offsets"),
-            settings: internal_topic(config, "offset.storage", "source connector offsets"),
+            settings: offsets_topic(cluster),
             cache: Arc::default(),
             log: OnceCell::new(),
         }
     }
 
     /// A store on a connector's own topic, which is created as the worker's would be; not started yet.
-    pub(crate) fn own(config: &WorkerConfig, own: OwnTopic) -> Self {
+    pub(crate) fn own(cluster: &DistributedSettings, own: OwnTopic) -> Self {
         Self {
             clients: own.clients,
             client_id: own.client_id,
             settings: TopicSettings {
                 topic: own.topic,
                 key: "offsets.storage.topic",
-                ..internal_topic(config, "offset.storage", "source connector offsets")
+                ..offsets_topic(cluster)
             },
             cache: Arc::default(),
             log: OnceCell::new(),

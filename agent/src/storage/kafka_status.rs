@@ -14,7 +14,7 @@ use super::kafka_based_log::{KafkaBasedLog, LogClients, LogRecord, TopicSettings
 use super::status_sender::{ATTEMPT_LIMIT, StatusSender};
 use super::{StatusBackingStore, StorageError};
 use crate::cluster::StatusCache;
-use crate::worker_config::WorkerConfig;
+use crate::settings::DistributedSettings;
 
 pub(crate) struct KafkaStatusBackingStore {
     worker: Props,
@@ -28,11 +28,15 @@ pub(crate) struct KafkaStatusBackingStore {
 
 impl KafkaStatusBackingStore {
     /// A store that is not started yet.
-    pub(crate) fn new(config: &WorkerConfig, client_id_base: &str) -> Self {
+    pub(crate) fn new(props: &Props, cluster: &DistributedSettings, client_id_base: &str) -> Self {
         Self {
-            worker: config.raw.clone(),
+            worker: props.clone(),
             client_id: format!("{client_id_base}statuses"),
-            settings: internal_topic(config, "status.storage", "connector and task statuses"),
+            settings: internal_topic(
+                cluster,
+                &cluster.status_topic,
+                "connector and task statuses",
+            ),
             cache: Arc::default(),
             log: Arc::default(),
             sender: Arc::default(),

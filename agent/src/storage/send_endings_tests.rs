@@ -22,7 +22,8 @@ use sluice_kafka::client_config::{ClientKind, librdkafka_config};
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{
-    ConfigMap, ConnectorName, ConnectorTaskId, Generation, JsonObject, State, TargetState,
+    ConfigMap, ConnectorName, ConnectorTaskId, ConnectorType, Generation, JsonObject, State,
+    TargetState,
 };
 use sluice_toolkit::testing::source_task_of;
 use tokio::sync::watch;
@@ -33,16 +34,16 @@ use super::status_sender::StatusSender;
 use super::transactional_writer::TransactionalWriter;
 use super::{OffsetBackingStore, StorageError};
 use crate::cluster::StatusCache;
+use crate::settings::{ConnectorSettings, Mode, WorkerSettings};
 use crate::status::TaskStatusListener;
 use crate::worker::connector_offsets::OffsetStores;
 use crate::worker::dead_letter_queue::DeadLetterQueue;
-use crate::worker::errors::{ErrorReporter as _, ErrorSettings, Stage};
+use crate::worker::errors::{ErrorReporter as _, Stage};
 use crate::worker::metrics::TaskMetrics;
 use crate::worker::producer::ProducerPool;
 use crate::worker::source_task::{ExactlyOnce, ProducerChecks, SourceTaskLoop};
-use crate::worker::task_context::{NoTopicTracking, TaskContext, TaskPlugins, WorkerTaskSettings};
+use crate::worker::task_context::{NoTopicTracking, TaskContext, TaskPlugins};
 use crate::worker::transformation_chain::TransformationChain;
-use crate::worker_config::{Mode, WorkerConfig};
 
 const TOPIC: &str = "t";
 /// Bytes that the producers of these tests take as one request.
@@ -160,7 +161,13 @@ impl Cluster {
         let mut props: Props = settings
             .map(|(key, value)| (format!("producer.override.{key}"), value))
             .collect();
-        props.insert("errors.tolerance".to_owned(), tolerance.to_owned());
+        for (key, value) in [
+            ("name", "c"),
+            ("connector.class", "C"),
+            ("errors.tolerance", tolerance),
+        ] {
+            props.insert(key.to_owned(), value.to_owned());
+        }
         props
     }
 
@@ -317,7 +324,7 @@ impl ProducerChecks for NoChecks {
     }
 }
 
-fn context(cluster: &Cluster, tolerance: &str) -> (TaskContext, Arc<Heard>) {
+fn context(cluster: &Cluster, kind: ConnectorType, tolerance: &str) -> (TaskContext, Arc<Heard>) {
     let converter = || {
         let all = sluice_plugins::converters();
         let string = all
@@ -330,19 +337,15 @@ fn context(cluster: &Cluster, tolerance: &str) -> (TaskContext, Arc<Heard>) {
         failure: Mutex::default(),
         _target: target,
     });
+    let worker = worker(cluster, Mode::Standalone);
     let props = cluster.connector_props(tolerance);
+    let connector = ConnectorSettings::new(&worker, kind, props.clone()).unwrap();
     let context = TaskContext {
         id: ConnectorTaskId::new("c", 0),
         task_class: "T".into(),
-        connector_props: props.clone(),
+        connector: Arc::new(connector),
         task_props: props,
-        settings: Arc::new(WorkerTaskSettings {
-            offset_flush_interval: Duration::from_millis(50),
-            offset_flush_timeout: Duration::from_secs(5),
-            topic_creation_enabled: false,
-            reach: sluice_api::Reach::default(),
-            worker_props: Arc::new(cluster.worker_props()),
-        }),
+        worker,
         plugins: Arc::new(TaskPlugins {
             key_converter: converter(),
             key_converter_class: "K".into(),
@@ -370,7 +373,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn stores(cluster: &Cluster, store: &Arc<Offsets>, mode: Mode) -> Arc<OffsetStores> {
+fn worker(cluster: &Cluster, mode: Mode) -> Arc<WorkerSettings> {
     let mut props = cluster.worker_props();
     for (key, value) in [
         ("group.id", "g"),
@@ -380,11 +383,15 @@ fn stores(cluster: &Cluster, store: &Arc<Offsets>, mode: Mode) -> Arc<OffsetStor
         ("offset.storage.topic", "offsets"),
         ("config.storage.topic", "configs"),
         ("status.storage.topic", "statuses"),
+        ("offset.flush.interval.ms", "50"),
     ] {
         props.insert(key.to_owned(), value.to_owned());
     }
-    let config = WorkerConfig::from_props(props, mode).unwrap();
-    Arc::new(OffsetStores::new(config, store.clone()))
+    Arc::new(WorkerSettings::from_props(props, mode).unwrap())
+}
+
+fn stores(cluster: &Cluster, store: &Arc<Offsets>, mode: Mode) -> Arc<OffsetStores> {
+    Arc::new(OffsetStores::new(worker(cluster, mode), store.clone()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -396,7 +403,7 @@ async fn a_source_at_least_once_passes_by_nothing_that_was_not_taken() {
             cluster.arm();
             let (task, sizes) = Three::new(ending);
             let store = Arc::new(Offsets::default());
-            let (context, heard) = context(&cluster, tolerance);
+            let (context, heard) = context(&cluster, ConnectorType::Source, tolerance);
             let (stopping, metrics) = (context.stopping.clone(), context.metrics.clone());
             let stores = stores(&cluster, &store, Mode::Standalone);
             let task =
@@ -449,7 +456,7 @@ async fn a_source_exactly_once_commits_nothing_of_a_transaction_that_was_not_tak
             let cluster = Cluster::new(ending);
             let (task, sizes) = Three::new(ending);
             let store = Arc::new(Offsets::default());
-            let (context, heard) = context(&cluster, tolerance);
+            let (context, heard) = context(&cluster, ConnectorType::Source, tolerance);
             let (stopping, metrics) = (context.stopping.clone(), context.metrics.clone());
             let stores = stores(&cluster, &store, Mode::Distributed);
             let exactly_once = ExactlyOnce {
@@ -498,7 +505,7 @@ async fn a_fenced_exactly_once_source_fails() {
         let cluster = Cluster::new(Ending::Taken);
         let (task, _) = Three::new(Ending::Taken);
         let store = Arc::new(Offsets::default());
-        let (context, heard) = context(&cluster, "all");
+        let (context, heard) = context(&cluster, ConnectorType::Source, "all");
         let metrics = context.metrics.clone();
         let stores = stores(&cluster, &store, Mode::Distributed);
         cluster
@@ -526,11 +533,11 @@ async fn a_fenced_exactly_once_source_fails() {
 async fn a_dead_letter_that_was_not_taken_is_a_failure_for_good() {
     for ending in endings() {
         let cluster = Cluster::new(ending);
-        let (context, _) = context(&cluster, "all");
+        let (context, _) = context(&cluster, ConnectorType::Sink, "all");
         let mut config = cluster.producer_config();
         config.set("queue.buffering.max.kbytes", "32768");
         let producer = ProducerPool::default().get(&config).unwrap();
-        let settings = ErrorSettings::from_props(&context.connector_props).unwrap();
+        let settings = context.connector.errors.clone();
         let topic = if ending == Ending::NotATopic {
             "a\0b"
         } else {

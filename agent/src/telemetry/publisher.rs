@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::ClusterView;
 use crate::clock::now;
+use crate::settings::{TelemetrySettings, WorkerSettings};
 use crate::status::{EventLog, LocalState, StatusReporter};
 use crate::storage::StorageError;
 use crate::storage::kafka_based_log::{TopicSettings, create_topic};
@@ -28,7 +29,6 @@ use crate::storage::log_producer::LogProducer;
 use crate::worker::lifecycle::Worker;
 use crate::worker::metrics::TaskMetricsSnapshot;
 use crate::worker::offset_writer::offset_key;
-use crate::worker_config::WorkerConfig;
 
 const FULL_PICTURE_INTERVAL: Duration = Duration::from_secs(30);
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -48,8 +48,9 @@ pub(crate) struct Observed {
 }
 
 pub(crate) struct Publisher {
-    config: WorkerConfig,
-    topic: String,
+    worker: Arc<WorkerSettings>,
+    group_id: String,
+    telemetry: TelemetrySettings,
     worker_id: WorkerId,
     url: String,
     observed: Observed,
@@ -63,17 +64,19 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher for `topic`.
+    /// A publisher for a worker of a group.
     pub(crate) fn new(
-        config: &WorkerConfig,
-        topic: String,
+        worker: Arc<WorkerSettings>,
+        group_id: String,
+        telemetry: TelemetrySettings,
         worker_id: WorkerId,
         url: String,
         observed: Observed,
     ) -> Self {
         Self {
-            config: config.clone(),
-            topic,
+            worker,
+            group_id,
+            telemetry,
             worker_id,
             url,
             observed,
@@ -93,13 +96,13 @@ impl Publisher {
             opened = self.open() => match opened {
                 Ok(producer) => producer,
                 Err(error) => {
-                    tracing::warn!(topic = self.topic, %error, "no telemetry is published");
+                    tracing::warn!(topic = self.telemetry.topic, %error, "no telemetry is published");
                     return;
                 }
             },
             () = stop.cancelled() => return,
         };
-        let mut interval = tokio::time::interval(self.config.millis("telemetry.interval.ms"));
+        let mut interval = tokio::time::interval(self.telemetry.interval);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let events = self.observed.events.clone();
         loop {
@@ -113,21 +116,20 @@ impl Publisher {
         let flushed = tokio::task::spawn_blocking(move || producer.flush(CLOSE_LIMIT)).await;
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!(
-                topic = self.topic,
+                topic = self.telemetry.topic,
                 "last telemetry records were not acknowledged"
             );
         }
     }
 
     async fn open(&self) -> Result<LogProducer, StorageError> {
-        let client_id = format!("{}-telemetry", self.config.group_id());
-        let number = |key: &str| i32::try_from(self.config.long(key)).unwrap_or(-1);
+        let client_id = format!("{}-telemetry", self.group_id);
         let settings = TopicSettings {
-            topic: self.topic.clone(),
+            topic: self.telemetry.topic.clone(),
             key: "telemetry.storage.topic",
             holds: "telemetry",
-            partitions: number("telemetry.storage.partitions"),
-            replication: number("telemetry.storage.replication.factor"),
+            partitions: self.telemetry.partitions,
+            replication: self.telemetry.replication,
             settings: Props::from_iter([
                 ("cleanup.policy".to_owned(), "delete".to_owned()),
                 ("retention.ms".to_owned(), RETENTION_MS.to_owned()),
@@ -135,7 +137,7 @@ impl Publisher {
             compacted: false,
             limit: Duration::from_secs(24 * 60 * 60),
         };
-        create_topic(&self.config.raw, &client_id, &settings).await?;
+        create_topic(&self.worker.props, &client_id, &settings).await?;
         let own = Props::from_iter(
             [
                 ("client.id", client_id.as_str()),
@@ -146,9 +148,9 @@ impl Publisher {
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
-        let config = librdkafka_config(ClientKind::Producer, &self.config.raw, &own)?;
+        let config = librdkafka_config(ClientKind::Producer, &self.worker.props, &own)?;
         LogProducer::new(&config, &client_id).map_err(|source| StorageError::Kafka {
-            topic: self.topic.clone(),
+            topic: self.telemetry.topic.clone(),
             doing: "cannot make a producer",
             source,
         })
@@ -159,7 +161,11 @@ impl Publisher {
         let sent = match record.encode() {
             // The producer logs what does not arrive.
             Ok(bytes) => producer
-                .send(&self.topic, self.worker_id.as_bytes(), Some(&bytes))
+                .send(
+                    &self.telemetry.topic,
+                    self.worker_id.as_bytes(),
+                    Some(&bytes),
+                )
                 .map(drop)
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -198,7 +204,7 @@ impl Publisher {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             url: self.url.clone(),
-            group_id: self.config.group_id().to_owned(),
+            group_id: self.group_id.clone(),
             group: Some(self.observed.view.snapshot()),
             connectors: count(connectors.len()),
             tasks: count(tasks.len()),

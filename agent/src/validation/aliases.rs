@@ -12,6 +12,7 @@ use sluice_protocol::rest::PluginType;
 use super::no_such_version;
 use crate::plugin_version::VersionRange;
 use crate::plugins::Plugins;
+use crate::settings::framework_keys;
 
 /// What can be declared under an alias.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -223,16 +224,7 @@ fn aliased_version_fault(props: &Props, prefix: &str, plugin: &AliasedPlugin) ->
 fn add_plugin_keys(def: &mut ConfigDef, prefix: &str, group: &str, own: &ConfigDef, kind: Aliased) {
     let mut keys: Vec<ConfigKey> = own.keys().cloned().collect();
     if kind == Aliased::Transforms {
-        keys.push(
-            ConfigKey::new("predicate", ConfigType::String)
-                .optional()
-                .doc("Alias of a predicate that decides whether the transformation applies."),
-        );
-        keys.push(
-            ConfigKey::new("negate", ConfigType::Boolean)
-                .default("false")
-                .doc("Whether the predicate's answer is turned around."),
-        );
+        keys.extend(framework_keys());
     }
     keys.sort_by(|a, b| {
         let rank = |key: &ConfigKey| {

@@ -6,10 +6,9 @@ use sluice_protocol::ConnectorType;
 
 use super::answer::Entry;
 use super::{add_fault, looks_secret};
-use crate::client_overrides::OverridePolicy;
 use crate::plugins::Plugins;
 use crate::properties::with_prefix;
-use crate::worker_config::{ExactlyOnceSupport, WorkerConfig};
+use crate::settings::{ExactlyOnceSupport, WorkerSettings};
 
 pub(super) fn converter_entries(
     plugins: &Plugins,
@@ -64,7 +63,7 @@ pub(super) fn converter_entries(
 }
 
 pub(super) fn override_entries(
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     kind: ConnectorType,
     props: &Props,
 ) -> Vec<Entry> {
@@ -86,10 +85,6 @@ pub(super) fn override_entries(
             (source && (creates || exactly_once || own_offsets)) || (sink && dlq),
         ),
     ];
-    let policy = OverridePolicy::new(
-        worker.string("connector.client.config.override.policy"),
-        worker.list("connector.client.config.override.allowlist"),
-    );
     let mut entries = Vec::new();
     for (prefix, checked) in groups {
         if !checked {
@@ -102,7 +97,7 @@ pub(super) fn override_entries(
             } else {
                 value
             });
-            result.errors.extend(policy.refuse(&key));
+            result.errors.extend(worker.overrides.refuse(&key));
             entries.push((None, result));
         }
     }

@@ -6,7 +6,7 @@ use sluice_api::connector::{Connector, ExactlyOnceSupport};
 use sluice_jvm_text::regex::JavaRegex;
 
 use super::add_fault;
-use crate::worker_config::{self, Mode, WorkerConfig};
+use crate::settings::{self, WorkerSettings};
 
 fn text<'a>(values: &'a IndexMap<String, ValidatedKey>, key: &str) -> &'a str {
     match values.get(key).map(|value| &value.value) {
@@ -17,7 +17,7 @@ fn text<'a>(values: &'a IndexMap<String, ValidatedKey>, key: &str) -> &'a str {
 
 pub(super) fn sink_rules(
     values: &mut IndexMap<String, ValidatedKey>,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     props: &Props,
 ) {
     let topics = match values.get("topics").map(|value| &value.value) {
@@ -69,20 +69,20 @@ pub(super) fn sink_rules(
             );
         }
     }
-    if worker.mode == Mode::Distributed {
+    if let Some(cluster) = worker.distributed() {
         let name = text(values, "name").to_owned();
         let own_group = props.get("consumer.override.group.id");
         let group = own_group
             .cloned()
             .unwrap_or_else(|| format!("connect-{name}"));
-        if group == worker.group_id() {
+        if group == cluster.group_id {
             match own_group {
                 Some(_) => add_fault(
                     values,
                     "consumer.override.group.id",
                     format!(
                         "Consumer group {group} conflicts with Connect worker group {}",
-                        worker.group_id()
+                        cluster.group_id
                     ),
                 ),
                 None => add_fault(
@@ -91,7 +91,7 @@ pub(super) fn sink_rules(
                     format!(
                         "Consumer group for sink connector named {name} conflicts with Connect \
                          worker group {}",
-                        worker.group_id()
+                        cluster.group_id
                     ),
                 ),
             }
@@ -101,7 +101,7 @@ pub(super) fn sink_rules(
 
 pub(super) fn source_rules(
     values: &mut IndexMap<String, ValidatedKey>,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     connector: &dyn Connector,
     props: &Props,
 ) {
@@ -111,7 +111,7 @@ pub(super) fn source_rules(
     if without_fault(values, "exactly.once.support")
         && text(values, "exactly.once.support").eq_ignore_ascii_case("required")
     {
-        let fault = if worker.exactly_once() != worker_config::ExactlyOnceSupport::Enabled {
+        let fault = if worker.exactly_once() != settings::ExactlyOnceSupport::Enabled {
             Some("This worker does not have exactly-once source support enabled.".to_owned())
         } else {
             match connector.exactly_once_support(props) {

@@ -19,6 +19,7 @@ use sluice_kafka::client_keys::{OffsetReset, offset_reset};
 use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 use super::task_context::TaskContext;
+use crate::settings::{ClientProps, ConnectorSettings, WorkerSettings};
 use crate::storage::kafka_based_log::LogClients;
 
 /// Memory that a producer may hold (`buffer.memory` of the Java producer).
@@ -39,12 +40,9 @@ const CREDENTIALS: [&str; 5] = [
     "ssl.keystore.",
 ];
 
-fn overlay(own: &mut Props, from: &Props, prefix: &str) {
-    for (key, value) in from {
-        if let Some(name) = key.strip_prefix(prefix) {
-            own.insert(name.to_owned(), value.clone());
-        }
-    }
+/// Puts keys over those that are there.
+fn overlay(own: &mut Props, over: &Props) {
+    own.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
 }
 
 fn fixed(pairs: &[(&str, String)]) -> Props {
@@ -77,17 +75,13 @@ fn set_default(config: &mut ClientConfig, name: &str, value: &str) {
 ///
 /// The client id names the task only if a user sets one: tasks with equal settings share a producer.
 pub(crate) fn producer_config(context: &TaskContext) -> Result<ClientConfig> {
-    base_producer_config(
-        &context.settings.worker_props,
-        &context.connector_props,
-        "connector-producer",
-    )
+    base_producer_config(&context.worker, &context.connector, "connector-producer")
 }
 
 /// Settings of the producer of an exactly-once source task; what would break its transactions is overruled.
 pub(crate) fn transactional_producer_config(
-    worker: &Props,
-    connector: &Props,
+    worker: &WorkerSettings,
+    connector: &ConnectorSettings,
     id: &ConnectorTaskId,
     transactional_id: &str,
 ) -> Result<ClientConfig> {
@@ -96,14 +90,14 @@ pub(crate) fn transactional_producer_config(
         ("transactional.id", transactional_id),
         ("enable.idempotence", "true"),
     ] {
-        let given = connector.get(&format!("producer.override.{key}"));
+        let given = connector.overrides.producer.get(key);
         if given.is_some_and(|given| given != needed) {
             tracing::warn!(task = %id, key, "the connector's setting is replaced, exactly-once needs \
                  its own");
         }
         own.insert(key.to_owned(), needed.to_owned());
     }
-    let mut config = to_librdkafka(ClientKind::Producer, &servers(worker), &own)?;
+    let mut config = to_librdkafka(ClientKind::Producer, &servers(&worker.props), &own)?;
     set_default(
         &mut config,
         "queue.buffering.max.kbytes",
@@ -115,13 +109,17 @@ pub(crate) fn transactional_producer_config(
 /// Settings of the producer of a sink task's dead letter queue.
 pub(crate) fn dead_letter_producer_config(context: &TaskContext) -> Result<ClientConfig> {
     base_producer_config(
-        &context.settings.worker_props,
-        &context.connector_props,
+        &context.worker,
+        &context.connector,
         "connector-dlq-producer",
     )
 }
 
-fn producer_props(worker: &Props, connector: &Props, client_id: &str) -> Props {
+fn producer_props(
+    worker: &WorkerSettings,
+    connector: &ConnectorSettings,
+    client_id: &str,
+) -> Props {
     let mut own = fixed(&[
         ("client.id", client_id.to_owned()),
         ("acks", "all".to_owned()),
@@ -129,18 +127,18 @@ fn producer_props(worker: &Props, connector: &Props, client_id: &str) -> Props {
         ("delivery.timeout.ms", i32::MAX.to_string()),
         ("enable.idempotence", "false".to_owned()),
     ]);
-    overlay(&mut own, worker, "producer.");
-    overlay(&mut own, connector, "producer.override.");
+    overlay(&mut own, &worker.clients.producer);
+    overlay(&mut own, &connector.overrides.producer);
     own
 }
 
 fn base_producer_config(
-    worker: &Props,
-    connector: &Props,
+    worker: &WorkerSettings,
+    connector: &ConnectorSettings,
     client_id: &str,
 ) -> Result<ClientConfig> {
     let own = producer_props(worker, connector, client_id);
-    let mut config = to_librdkafka(ClientKind::Producer, &servers(worker), &own)?;
+    let mut config = to_librdkafka(ClientKind::Producer, &servers(&worker.props), &own)?;
     set_default(
         &mut config,
         "queue.buffering.max.kbytes",
@@ -168,9 +166,9 @@ pub(crate) fn consumer_config(context: &TaskContext) -> Result<ConsumerSettings>
         ("enable.auto.commit", "false".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
     ]);
-    overlay(&mut own, &context.settings.worker_props, "consumer.");
-    overlay(&mut own, &context.connector_props, "consumer.override.");
-    let worker = servers(&context.settings.worker_props);
+    overlay(&mut own, &context.worker.clients.consumer);
+    overlay(&mut own, &context.connector.overrides.consumer);
+    let worker = servers(&context.worker.props);
     let mut config = to_librdkafka(ClientKind::Consumer, &worker, &own)?;
     let text = |key: &str| own.get(key).map(|value| value.trim());
     let max_records = text("max.poll.records").and_then(|count| count.parse().ok());
@@ -203,14 +201,13 @@ pub(crate) async fn check_servers(config: &ClientConfig) -> Result<()> {
 }
 
 /// Properties of admin calls on behalf of a connector.
-pub(crate) fn connector_admin_props(worker: &Props, connector_props: &Props) -> Props {
-    let mut own = Props::new();
-    overlay(&mut own, worker, "admin.");
-    overlay(&mut own, connector_props, "admin.override.");
-    let elsewhere = connector_props
-        .get(&format!("admin.override.{SERVERS}"))
-        .is_some_and(|servers| worker.get(SERVERS) != Some(servers));
+pub(crate) fn connector_admin_props(worker: &WorkerSettings, overrides: &ClientProps) -> Props {
+    let elsewhere = overrides
+        .admin
+        .get(SERVERS)
+        .is_some_and(|servers| worker.props.get(SERVERS) != Some(servers));
     let mut props: Props = worker
+        .props
         .iter()
         .filter(|(key, _)| {
             let of_others = ["admin.", "producer.", "consumer."];
@@ -219,22 +216,23 @@ pub(crate) fn connector_admin_props(worker: &Props, connector_props: &Props) -> 
         .filter(|(key, _)| !elsewhere || !CREDENTIALS.iter().any(|name| key.starts_with(name)))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    props.extend(own);
+    overlay(&mut props, &worker.clients.admin);
+    overlay(&mut props, &overrides.admin);
     props
 }
 
 /// Properties of the clients of a connector's own offsets topic; with exactly-once only committed
 /// offsets are read, without it a connector may ask for others.
 pub(crate) fn offset_clients(
-    worker: &Props,
-    connector_props: &Props,
+    worker: &WorkerSettings,
+    overrides: &ClientProps,
     connector: &ConnectorName,
     exactly_once: bool,
 ) -> LogClients {
     let isolation = ("isolation.level", "read_committed".to_owned());
     let mut consumer = fixed(std::slice::from_ref(&isolation));
-    overlay(&mut consumer, worker, "consumer.");
-    overlay(&mut consumer, connector_props, "consumer.override.");
+    overlay(&mut consumer, &worker.clients.consumer);
+    overlay(&mut consumer, &overrides.consumer);
     if exactly_once {
         if consumer.get(isolation.0) != Some(&isolation.1) {
             tracing::warn!(
@@ -245,15 +243,14 @@ pub(crate) fn offset_clients(
         }
         consumer.insert(isolation.0.to_owned(), isolation.1);
     }
-    let mut producer = Props::new();
-    overlay(&mut producer, worker, "producer.");
-    overlay(&mut producer, connector_props, "producer.override.");
+    let mut producer = worker.clients.producer.clone();
+    overlay(&mut producer, &overrides.producer);
     for transactional in ["transactional.id", "enable.idempotence"] {
         producer.shift_remove(transactional);
     }
     LogClients {
-        admin: connector_admin_props(worker, connector_props),
-        base: servers(worker),
+        admin: connector_admin_props(worker, overrides),
+        base: servers(&worker.props),
         consumer,
         producer,
     }
@@ -270,7 +267,7 @@ pub(crate) fn dead_letter_admin_config(context: &TaskContext) -> Result<ClientCo
 }
 
 fn named_admin_config(context: &TaskContext, name: &str) -> Result<ClientConfig> {
-    let mut base = connector_admin_props(&context.settings.worker_props, &context.connector_props);
+    let mut base = connector_admin_props(&context.worker, &context.connector.overrides);
     base.entry("client.id".to_owned())
         .or_insert_with(|| format!("{name}-{}", context.id));
     to_librdkafka(ClientKind::Admin, &base, &Props::new())
@@ -278,7 +275,10 @@ fn named_admin_config(context: &TaskContext, name: &str) -> Result<ClientConfig>
 
 #[cfg(test)]
 mod tests {
+    use sluice_protocol::ConnectorType;
+
     use super::*;
+    use crate::settings::Mode;
 
     fn props(pairs: &[(&str, &str)]) -> Props {
         pairs
@@ -288,10 +288,10 @@ mod tests {
     }
 
     /// A worker that has to prove who it is, and lets connectors' producers go elsewhere.
-    fn worker() -> Props {
+    fn worker() -> WorkerSettings {
         let login = "org.apache.kafka.common.security.plain.PlainLoginModule required username=w \
                      password=geheim;";
-        props(&[
+        let props = props(&[
             (SERVERS, "kafka:9093"),
             ("security.protocol", "SASL_PLAINTEXT"),
             ("sasl.mechanism", "PLAIN"),
@@ -304,14 +304,20 @@ mod tests {
             ("producer.batch.size", "5"),
             ("consumer.max.poll.records", "7"),
             ("admin.retry.backoff.ms", "70"),
-        ])
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+            ("offset.storage.file.filename", "o"),
+        ]);
+        WorkerSettings::from_props(props, Mode::Standalone).unwrap()
     }
 
     #[test]
     fn nothing_without_a_prefix_but_the_servers_reaches_producers_and_consumers() {
         let name = "c".into();
-        let clients = offset_clients(&worker(), &Props::new(), &name, true);
-        let producer = base_producer_config(&worker(), &Props::new(), "id").unwrap();
+        let clients = offset_clients(&worker(), &ClientProps::default(), &name, true);
+        let plain = props(&[("name", "c"), ("connector.class", "X")]);
+        let plain = ConnectorSettings::new(&worker(), ConnectorType::Source, plain).unwrap();
+        let producer = base_producer_config(&worker(), &plain, "id").unwrap();
         let consumer =
             to_librdkafka(ClientKind::Consumer, &clients.base, &clients.consumer).unwrap();
         let own = to_librdkafka(ClientKind::Producer, &clients.base, &clients.producer).unwrap();
@@ -330,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_admin_client_has_the_workers_keys_and_elsewhere_not_its_credentials() {
-        let here = connector_admin_props(&worker(), &Props::new());
+        let here = connector_admin_props(&worker(), &ClientProps::default());
         assert!(here["sasl.jaas.config"].contains("geheim"));
         assert_eq!(here["retry.backoff.ms"], "70");
         assert_eq!(here.get("batch.size"), None);
@@ -338,6 +344,7 @@ mod tests {
             ("admin.override.bootstrap.servers", "foreign:1"),
             ("admin.override.security.protocol", "PLAINTEXT"),
         ]);
+        let connector = ClientProps::of_connector(&connector);
         let elsewhere = connector_admin_props(&worker(), &connector);
         assert!(
             !format!("{elsewhere:?}").contains("geheim"),

@@ -16,14 +16,11 @@ use tokio::sync::{Mutex, OnceCell};
 use super::client_configs;
 use super::offset_writer::{OffsetRecord, storage_error};
 use super::transactional_producer::{TransactionalProducer, first_refusal, with_refusal};
+use crate::settings::{
+    ClientProps, ConnectorSettings, DistributedSettings, ExactlyOnceSupport, WorkerSettings,
+};
 use crate::storage::kafka_offset::{KafkaOffsetBackingStore, OwnTopic};
 use crate::storage::{OffsetBackingStore, StorageError};
-use crate::worker_config::{ExactlyOnceSupport, Mode, WorkerConfig};
-
-/// The connector's key.
-const TOPIC_KEY: &str = "offsets.storage.topic";
-/// The worker's key.
-const WORKER_TOPIC_KEY: &str = "offset.storage.topic";
 
 /// The offsets of one connector.
 #[derive(Clone)]
@@ -133,7 +130,7 @@ type OwnKey = (String, Vec<(String, String)>);
 
 /// The offsets topics that connectors of this worker use.
 pub struct OffsetStores {
-    config: WorkerConfig,
+    config: Arc<WorkerSettings>,
     worker: Arc<dyn OffsetBackingStore>,
     own: Mutex<HashMap<OwnKey, Weak<OwnStore>>>,
 }
@@ -150,7 +147,7 @@ impl Drop for OwnStore {
 impl OffsetStores {
     /// Stores of a worker whose own one is `worker`.
     #[must_use]
-    pub fn new(config: WorkerConfig, worker: Arc<dyn OffsetBackingStore>) -> Self {
+    pub fn new(config: Arc<WorkerSettings>, worker: Arc<dyn OffsetBackingStore>) -> Self {
         Self {
             config,
             worker,
@@ -171,20 +168,17 @@ impl OffsetStores {
     pub async fn of_connector(
         &self,
         connector: &ConnectorName,
-        props: &Props,
+        settings: &ConnectorSettings,
     ) -> Result<ConnectorOffsets, StorageError> {
-        if self.config.mode == Mode::Standalone {
+        let Some(cluster) = self.config.distributed() else {
             // Its offsets are in a file.
             return Ok(self.workers(connector, String::new()));
-        }
-        let worker_topic = self.config.string(WORKER_TOPIC_KEY);
-        let exactly_once = self.config.exactly_once() == ExactlyOnceSupport::Enabled;
-        let named = props
-            .get(TOPIC_KEY)
-            .map(|name| name.trim())
-            .filter(|name| !name.is_empty());
-        let same_cluster = bootstrap_servers(&self.config.raw, props)
-            == bootstrap_servers(&self.config.raw, &Props::new());
+        };
+        let worker_topic = cluster.offset_topic.name.as_str();
+        let exactly_once = cluster.exactly_once == ExactlyOnceSupport::Enabled;
+        let named = settings.offsets_topic.as_deref();
+        let same_cluster = producer_servers(&self.config, &settings.overrides)
+            == producer_servers(&self.config, &ClientProps::default());
         let topic = match named {
             Some(named) if named == worker_topic && same_cluster => None,
             Some(named) => Some(named),
@@ -194,7 +188,8 @@ impl OffsetStores {
         let Some(topic) = topic else {
             return Ok(self.workers(connector, worker_topic.to_owned()));
         };
-        let own = self.open(connector, topic, props, exactly_once).await?;
+        let overrides = &settings.overrides;
+        let own = self.open(cluster, connector, topic, overrides).await?;
         let store = OwnAndWorker {
             connector: connector.clone(),
             own,
@@ -213,12 +208,12 @@ impl OffsetStores {
     pub fn lazily(
         self: &Arc<Self>,
         connector: &ConnectorName,
-        props: &Props,
+        settings: &Arc<ConnectorSettings>,
     ) -> Arc<dyn OffsetBackingStore> {
         Arc::new(Lazy {
             stores: self.clone(),
             connector: connector.clone(),
-            props: props.clone(),
+            settings: settings.clone(),
             opened: OnceCell::new(),
         })
     }
@@ -234,13 +229,14 @@ impl OffsetStores {
 
     async fn open(
         &self,
+        cluster: &DistributedSettings,
         connector: &ConnectorName,
         topic: &str,
-        props: &Props,
-        exactly_once: bool,
+        overrides: &ClientProps,
     ) -> Result<Arc<OwnStore>, StorageError> {
+        let exactly_once = cluster.exactly_once == ExactlyOnceSupport::Enabled;
         let clients =
-            client_configs::offset_clients(&self.config.raw, props, connector, exactly_once);
+            client_configs::offset_clients(&self.config, overrides, connector, exactly_once);
         let key: OwnKey = (
             topic.to_owned(),
             [
@@ -260,7 +256,7 @@ impl OffsetStores {
             return Ok(open);
         }
         let store = KafkaOffsetBackingStore::own(
-            &self.config,
+            cluster,
             OwnTopic {
                 topic: topic.to_owned(),
                 client_id: format!("connector-consumer-{connector}"),
@@ -276,12 +272,11 @@ impl OffsetStores {
 }
 
 /// The set of servers that the connector's producer, or else the worker's, connects to.
-fn bootstrap_servers(worker: &Props, connector: &Props) -> Vec<String> {
-    let servers = connector
-        .get("producer.override.bootstrap.servers")
-        .or_else(|| worker.get("producer.bootstrap.servers"))
-        .or_else(|| worker.get("bootstrap.servers"))
-        .map_or("", String::as_str);
+fn producer_servers(worker: &WorkerSettings, overrides: &ClientProps) -> Vec<String> {
+    let named = |producer: &Props| producer.get("bootstrap.servers").cloned();
+    let servers = named(&overrides.producer)
+        .or_else(|| named(&worker.clients.producer))
+        .unwrap_or_else(|| worker.bootstrap_servers.join(","));
     let mut servers: Vec<String> = servers
         .split(',')
         .map(str::trim)
@@ -340,7 +335,7 @@ impl OffsetBackingStore for OwnAndWorker {
 struct Lazy {
     stores: Arc<OffsetStores>,
     connector: ConnectorName,
-    props: Props,
+    settings: Arc<ConnectorSettings>,
     opened: OnceCell<Arc<dyn OffsetBackingStore>>,
 }
 
@@ -348,7 +343,7 @@ impl Lazy {
     async fn open(&self) -> Result<&Arc<dyn OffsetBackingStore>, StorageError> {
         self.opened
             .get_or_try_init(|| async {
-                let offsets = self.stores.of_connector(&self.connector, &self.props);
+                let offsets = self.stores.of_connector(&self.connector, &self.settings);
                 Ok(offsets.await?.store())
             })
             .await
@@ -385,6 +380,7 @@ impl OffsetBackingStore for Lazy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Mode;
 
     fn props(pairs: &[(&str, &str)]) -> Props {
         pairs
@@ -395,11 +391,25 @@ mod tests {
 
     #[test]
     fn clusters_are_the_same_if_their_servers_are_in_any_order() {
-        let worker = props(&[("bootstrap.servers", "a:1, b:2")]);
-        let same = props(&[("producer.override.bootstrap.servers", "b:2,a:1")]);
-        let other = props(&[("producer.override.bootstrap.servers", "c:3")]);
-        let own = bootstrap_servers(&worker, &Props::new());
-        assert_eq!(bootstrap_servers(&worker, &same), own);
-        assert_ne!(bootstrap_servers(&worker, &other), own);
+        let worker = props(&[
+            ("bootstrap.servers", "a:1, b:2"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+            ("offset.storage.file.filename", "o"),
+        ]);
+        let worker = WorkerSettings::from_props(worker, Mode::Standalone).unwrap();
+        let servers = |own: &[(&str, &str)]| {
+            producer_servers(&worker, &ClientProps::of_connector(&props(own)))
+        };
+        let own = servers(&[]);
+        assert_eq!(own, ["a:1", "b:2"]);
+        assert_eq!(
+            servers(&[("producer.override.bootstrap.servers", "b:2,a:1")]),
+            own
+        );
+        assert_ne!(
+            servers(&[("producer.override.bootstrap.servers", "c:3")]),
+            own
+        );
     }
 }

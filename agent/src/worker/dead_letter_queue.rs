@@ -18,11 +18,12 @@ use sluice_protocol::ConnectorTaskId;
 use tokio_util::sync::CancellationToken;
 
 use super::client_configs;
-use super::errors::{ErrorReporter, ErrorSettings, Stage};
+use super::errors::{ErrorReporter, Stage};
 use super::metrics::ErrorMetrics;
 use super::producer::{AckChunk, AckSignal, ProducerPool, SendError, SharedProducer};
 use super::task_context::TaskContext;
-use super::topic_creation::{TopicCreation, TopicCreationRules};
+use super::topic_creation::TopicCreation;
+use crate::settings::{ErrorSettings, TopicCreationRules};
 
 /// Partitions of the topic when it is created.
 const PARTITIONS: i32 = 1;

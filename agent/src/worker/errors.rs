@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rand::Rng as _;
-use sluice_api::config::Props;
 use sluice_api::{ConnectError, ErrorKind, Result};
 use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::ErrorMetrics;
 use super::task_context::TaskPlugins;
+use crate::settings::ErrorSettings;
 
 /// Delay before the first repetition.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
@@ -52,97 +52,6 @@ impl Stage {
             Self::KafkaProduce => "KAFKA_PRODUCE",
         }
     }
-}
-
-/// Error settings of a connector (data plane 6.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ErrorSettings {
-    /// `errors.retry.timeout`; `None` is forever.
-    pub retry_timeout: Option<Duration>,
-    /// `errors.retry.delay.max.ms`.
-    pub retry_delay_max: Duration,
-    /// `errors.tolerance=all`.
-    pub tolerate_all: bool,
-    /// `errors.log.enable`.
-    pub log: bool,
-    /// `errors.log.include.messages`.
-    pub log_messages: bool,
-    /// `errors.deadletterqueue.topic.name`, if set.
-    pub dead_letter_topic: Option<String>,
-    /// `errors.deadletterqueue.topic.replication.factor`.
-    pub dead_letter_replication: i32,
-    /// `errors.deadletterqueue.context.headers.enable`.
-    pub dead_letter_headers: bool,
-}
-
-impl Default for ErrorSettings {
-    fn default() -> Self {
-        Self {
-            retry_timeout: Some(Duration::ZERO),
-            retry_delay_max: Duration::from_secs(60),
-            tolerate_all: false,
-            log: false,
-            log_messages: false,
-            dead_letter_topic: None,
-            dead_letter_replication: 3,
-            dead_letter_headers: false,
-        }
-    }
-}
-
-impl ErrorSettings {
-    /// Settings from the configuration of a connector.
-    ///
-    /// # Errors
-    /// A value is not of its type; the herder's validation finds this before.
-    pub(crate) fn from_props(props: &Props) -> Result<Self> {
-        let default = Self::default();
-        let retry_timeout = match number(props, "errors.retry.timeout")? {
-            None => default.retry_timeout,
-            Some(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
-        };
-        let retry_delay_max = number(props, "errors.retry.delay.max.ms")?
-            .and_then(|millis| u64::try_from(millis).ok())
-            .map_or(default.retry_delay_max, Duration::from_millis);
-        let flag = |key: &str| {
-            props
-                .get(key)
-                .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-        };
-        Ok(Self {
-            retry_timeout,
-            retry_delay_max,
-            tolerate_all: props
-                .get("errors.tolerance")
-                .is_some_and(|text| text.trim().eq_ignore_ascii_case("all")),
-            log: flag("errors.log.enable"),
-            log_messages: flag("errors.log.include.messages"),
-            dead_letter_topic: props
-                .get("errors.deadletterqueue.topic.name")
-                .map(|name| name.trim().to_owned())
-                .filter(|name| !name.is_empty()),
-            dead_letter_replication: number(
-                props,
-                "errors.deadletterqueue.topic.replication.factor",
-            )?
-            .and_then(|value| i32::try_from(value).ok())
-            .unwrap_or(default.dead_letter_replication),
-            dead_letter_headers: flag("errors.deadletterqueue.context.headers.enable"),
-        })
-    }
-}
-
-fn number(props: &Props, key: &str) -> Result<Option<i64>> {
-    props
-        .get(key)
-        .map(|text| {
-            text.trim().parse().map_err(|_| {
-                ConnectError::config(format!(
-                    "Invalid value {text} for configuration {key}: Not a number of type LONG"
-                ))
-            })
-        })
-        .transpose()
 }
 
 /// The record an error is about, for reports; rendered only when needed.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sluice_api::config::Props;
+use sluice_api::config::{ConfigError, Props};
 use sluice_api::converter::ConverterType;
 use sluice_api::error::ConnectError;
 use sluice_api::{Converter, HeaderConverter};
@@ -26,20 +26,17 @@ use super::metrics::TaskMetrics;
 use super::offset_writer::OffsetReader;
 use super::producer::ProducerPool;
 use super::sink_task::SinkTaskLoop;
-use super::source_task::{ExactlyOnce, ProducerChecks, SourceTaskLoop};
-use super::task_context::{
-    NoTopicTracking, TaskContext, TaskPlugins, TopicTracker, WorkerTaskSettings,
-};
+use super::source_task::{ExactlyOnce, SourceTaskLoop};
+use super::task_context::{NoTopicTracking, TaskContext, TaskPlugins, TopicTracker};
 use super::task_runtime::TaskRuntime;
 use super::transformation_chain::{TransformationChain, TransformationStage};
 use crate::config_transformer::{Resolved, reverse};
-use crate::connector_reach;
 use crate::plugins::{ConnectorPlugin, Plugins};
 use crate::properties::given;
-use crate::properties::with_prefix;
+use crate::settings::{ConnectorSettings, PluginChoice, TransformChoice, WorkerSettings};
 use crate::status::StatusReporter;
 use crate::storage::OffsetBackingStore;
-use crate::worker_config::WorkerConfig;
+use crate::stored_config::{StoredConnector, plugin_of, usable};
 
 /// How long connectors of one call may take to stop, together.
 const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,8 +75,7 @@ pub(crate) struct TaskView {
 
 pub(crate) struct Worker {
     plugins: Plugins,
-    config: WorkerConfig,
-    settings: Arc<WorkerTaskSettings>,
+    config: Arc<WorkerSettings>,
     offsets: Arc<OffsetStores>,
     reporter: Arc<StatusReporter>,
     topics: Arc<dyn TopicTracker>,
@@ -95,24 +91,16 @@ impl Worker {
     /// A worker on which nothing runs. `topics` is `None` when topics are not tracked.
     pub(crate) fn new(
         plugins: Plugins,
-        config: WorkerConfig,
+        config: Arc<WorkerSettings>,
         offsets: Arc<dyn OffsetBackingStore>,
         reporter: Arc<StatusReporter>,
         topics: Option<Arc<dyn TopicTracker>>,
         runtime: TaskRuntime,
     ) -> Self {
-        let settings = Arc::new(WorkerTaskSettings {
-            offset_flush_interval: config.millis("offset.flush.interval.ms"),
-            offset_flush_timeout: config.millis("offset.flush.timeout.ms"),
-            topic_creation_enabled: config.boolean("topic.creation.enable"),
-            worker_props: Arc::new(config.raw.clone()),
-            reach: config.reach.clone(),
-        });
         Self {
             plugins,
             offsets: Arc::new(OffsetStores::new(config.clone(), offsets)),
             config,
-            settings,
             reporter,
             topics: topics.unwrap_or_else(|| Arc::new(NoTopicTracking)),
             runtime,
@@ -145,25 +133,15 @@ impl Worker {
         requests: Arc<dyn ConnectorRequests>,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send + use<> {
         use crate::status::ConnectorStatusListener as _;
-        let raw = given(config);
-        let resolved = connector_reach::usable(&self.plugins, &self.config, config);
-        let class = resolved
-            .as_ref()
-            .map_or(&raw, |resolved| &resolved.props)
-            .get("connector.class")
-            .cloned()
-            .unwrap_or_default();
-        let found = self
-            .plugins
-            .connector(&class)
-            .map_err(|error| ConnectError::connect(error.to_string()));
-        let started = match resolved.and_then(|resolved| Ok((found?, resolved))) {
-            Ok((plugin, resolved)) => {
-                let resolved = Arc::new(resolved);
-                self.reload_after_expiry(name, &resolved, &requests);
+        let started = match StoredConnector::new(&self.plugins, &self.config, config) {
+            Ok(StoredConnector {
+                plugin,
+                settings,
+                resolved,
+            }) => {
+                self.reload_after_expiry(name, &settings, &resolved, &requests);
                 self.reporter.connector_starts(name, Some(plugin.version()));
-                let reader =
-                    OffsetReader::new(name.clone(), self.offsets.lazily(name, &resolved.props));
+                let reader = OffsetReader::new(name.clone(), self.offsets.lazily(name, &settings));
                 let (connector, actor) = WorkerConnector::new(ConnectorParts {
                     name: name.clone(),
                     instance: plugin.new_connector(),
@@ -194,14 +172,11 @@ impl Worker {
     fn reload_after_expiry(
         &self,
         name: &ConnectorName,
+        settings: &ConnectorSettings,
         resolved: &Resolved,
         requests: &Arc<dyn ConnectorRequests>,
     ) {
-        let wanted = resolved
-            .props
-            .get("config.action.reload")
-            .is_none_or(|action| !action.trim().eq_ignore_ascii_case("none"));
-        let Some(ttl) = resolved.ttl.filter(|_| wanted) else {
+        let Some(ttl) = resolved.ttl.filter(|_| settings.reloads) else {
             return;
         };
         tracing::info!(connector = %name, ttl_ms = ttl.as_millis(), "the connector restarts when its \
@@ -244,42 +219,28 @@ impl Worker {
     ) -> Option<impl Future<Output = Result<Vec<ConfigMap>, ConnectError>> + Send + use<>> {
         let (connector, plugin) = self.connectors.lock().get(name)?.clone();
         let resolved = self.config.transformer.resolve(&given(config));
-        let raw = config.clone();
-        let props = match &resolved {
-            Ok(resolved) => resolved.props.clone(),
-            Err(_) => Props::new(),
-        };
-        let max_tasks = props
-            .get("tasks.max")
-            .and_then(|text| text.trim().parse::<usize>().ok())
-            .unwrap_or(1);
-        let enforced = enforces_tasks_max(&props);
-        let name = name.to_owned();
+        let settings = resolved.and_then(|resolved| {
+            ConnectorSettings::new(&self.config, plugin.kind(), resolved.props.clone())
+                .map_err(|fault| resolved.hide_in(&fault.into()))
+                .map(|settings| (settings, resolved))
+        });
+        let (name, raw) = (name.to_owned(), config.clone());
         Some(async move {
-            let resolved = resolved?;
+            let (settings, resolved) = settings?;
             let configs = connector
-                .task_configs(max_tasks)
+                .task_configs(settings.tasks_max)
                 .await
                 .map_err(|error| resolved.hide_in(&error))?;
-            if enforced && configs.len() > max_tasks {
-                let error = too_many_tasks(&name, configs.len(), max_tasks);
-                connector.fail(error.clone());
-                return Err(error);
-            }
-            Ok(configs
-                .into_iter()
-                .map(|task| {
-                    let mut task: ConfigMap = task.into_iter().collect();
-                    task.set("task.class", plugin.task_class());
-                    for key in ["topics", "topics.regex"] {
-                        if let Some(value) = props.get(key) {
-                            task.set(key, value.clone());
-                        }
-                    }
-                    reverse(&raw, &mut task);
-                    task
-                })
-                .collect())
+            let checked = check_tasks_max(&name, &settings, configs.len());
+            checked.inspect_err(|error| connector.fail(error.clone()))?;
+            let complete = |task: Props| {
+                let mut task: ConfigMap = task.into_iter().collect();
+                task.set("task.class", plugin.task_class());
+                settings.complete_task(&mut task);
+                reverse(&raw, &mut task);
+                task
+            };
+            Ok(configs.into_iter().map(complete).collect())
         })
     }
 
@@ -344,7 +305,7 @@ impl Worker {
         futures::future::join_all(all).await;
     }
 
-    /// Starts a task; a source task with `checks` is exactly-once.
+    /// Starts a task; `exactly_once` makes that of a source exactly-once.
     ///
     /// # Errors
     /// Why it cannot start; that is reported as FAILED too.
@@ -352,10 +313,10 @@ impl Worker {
         &self,
         id: &ConnectorTaskId,
         start: TaskStart<'_>,
-        checks: Option<Arc<dyn ProducerChecks>>,
+        exactly_once: Option<ExactlyOnce>,
     ) -> Result<(), ConnectError> {
         use crate::status::TaskStatusListener as _;
-        let built = self.build_task(id, start, checks);
+        let built = self.build_task(id, start, exactly_once);
         match built {
             Ok(task) => {
                 self.tasks.lock().insert(id.clone(), task);
@@ -372,7 +333,7 @@ impl Worker {
         &self,
         id: &ConnectorTaskId,
         start: TaskStart<'_>,
-        checks: Option<Arc<dyn ProducerChecks>>,
+        exactly_once: Option<ExactlyOnce>,
     ) -> Result<RunningTask, ConnectError> {
         let TaskStart {
             connector_config,
@@ -380,40 +341,25 @@ impl Worker {
             task_count,
             target,
         } = start;
-        let resolve =
-            |config| connector_reach::usable(&self.plugins, &self.config, config).map(Arc::new);
+        let resolve = |config| usable(&self.plugins, &self.config, config).map(Arc::new);
         let (connector, task) = (resolve(connector_config)?, resolve(task_config)?);
-        let connector_props = connector.props.clone();
-        let class = connector_props
-            .get("connector.class")
-            .cloned()
-            .unwrap_or_default();
-        let plugin = self
-            .plugins
-            .connector(&class)
-            .map_err(|error| ConnectError::connect(error.to_string()))?;
+        let plugin = plugin_of(&self.plugins, &connector.props)?;
         self.reporter.task_starts(id, Some(plugin.version()));
-        let max_tasks = connector_props
-            .get("tasks.max")
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(1);
+        let hidden = |error: ConnectError| connector.hide_in(&error);
+        let settings = self.task_settings(&plugin, &connector, &task);
+        let settings = settings.map_err(|fault| hidden(fault.into()))?;
         let count = usize::try_from(task_count).unwrap_or(usize::MAX);
-        if count > max_tasks && enforces_tasks_max(&connector_props) {
-            return Err(too_many_tasks(&id.connector, count, max_tasks));
-        }
+        check_tasks_max(&id.connector, &settings, count)?;
         let (target, target_state) = watch::channel(target);
         let (stopping, cancelled) = (CancellationToken::new(), CancellationToken::new());
         let metrics = TaskMetrics::new();
         let context = TaskContext {
             id: id.clone(),
             task_class: plugin.task_class().to_owned(),
-            plugins: self
-                .task_plugins(&connector_props)
-                .map(Arc::new)
-                .map_err(|error| connector.hide_in(&error))?,
-            connector_props,
+            plugins: self.task_plugins(&settings).map(Arc::new).map_err(hidden)?,
+            connector: Arc::new(settings),
             task_props: task.props.clone(),
-            settings: self.settings.clone(),
+            worker: self.config.clone(),
             listener: hiding_of_task(self.reporter.clone(), &connector, &task),
             topics: self.topics.clone(),
             target_state,
@@ -424,10 +370,6 @@ impl Worker {
         let span = tracing::info_span!("task", connector = %id.connector, task = id.task);
         let handle = match &plugin {
             ConnectorPlugin::Source(source) => {
-                let exactly_once = checks.map(|checks| ExactlyOnce {
-                    transactional_id: transactional_id(&self.config, id),
-                    checks,
-                });
                 let run = SourceTaskLoop::new(
                     context,
                     source.start_task.clone(),
@@ -453,12 +395,36 @@ impl Worker {
         })
     }
 
-    fn task_plugins(&self, connector: &Props) -> Result<TaskPlugins, ConnectError> {
-        let (key_converter, key_converter_class) =
-            self.converter(connector, "key.converter", ConverterType::Key)?;
+    /// The connector's settings as they hold for a task.
+    fn task_settings(
+        &self,
+        plugin: &ConnectorPlugin,
+        connector: &Resolved,
+        task: &Resolved,
+    ) -> Result<ConnectorSettings, ConfigError> {
+        let props = connector.props.clone();
+        match plugin {
+            ConnectorPlugin::Sink(_) => {
+                ConnectorSettings::of_sink_task(&self.config, props, &task.props)
+            }
+            ConnectorPlugin::Source(_) => {
+                ConnectorSettings::new(&self.config, plugin.kind(), props)
+            }
+        }
+    }
+
+    fn task_plugins(&self, settings: &ConnectorSettings) -> Result<TaskPlugins, ConnectError> {
+        let of_worker = &self.config.converters;
+        let key = settings.key_converter.as_ref().unwrap_or(&of_worker.key);
+        let value = settings.value_converter.as_ref();
+        let value = value.unwrap_or(&of_worker.value);
+        let header = settings.header_converter.as_ref();
+        let header = header.unwrap_or(&of_worker.header);
+        let (key_converter, key_converter_class) = self.converter(key, ConverterType::Key)?;
         let (value_converter, value_converter_class) =
-            self.converter(connector, "value.converter", ConverterType::Value)?;
-        let (header_converter, header_converter_class) = self.header_converter(connector)?;
+            self.converter(value, ConverterType::Value)?;
+        let (header_converter, header_converter_class) = self.header_converter(header)?;
+        let stages = settings.transforms.iter().map(|one| self.stage(one));
         Ok(TaskPlugins {
             key_converter,
             key_converter_class,
@@ -466,106 +432,51 @@ impl Worker {
             value_converter_class,
             header_converter,
             header_converter_class,
-            transformations: self.transformations(connector)?,
+            transformations: TransformationChain::new(stages.collect::<Result<_, _>>()?),
         })
     }
 
-    /// The converter that the connector names, with the connector's keys, or else the worker's with
-    /// the worker's.
     fn converter(
         &self,
-        connector: &Props,
-        key: &str,
+        choice: &PluginChoice,
         kind: ConverterType,
     ) -> Result<(Box<dyn Converter>, String), ConnectError> {
-        let (class, props) = self.chosen(connector, key);
-        let plugin = self
-            .plugins
-            .converter(&class)
-            .ok_or_else(|| no_class(key, &class))?;
+        let plugin = self.plugins.converter(&choice.class);
+        let plugin = plugin.ok_or_else(|| choice.missing())?;
         let mut converter = (plugin.new)();
-        converter.configure(&props, kind)?;
+        converter.configure(&choice.props, kind)?;
         Ok((converter, plugin.class.to_string()))
     }
 
     fn header_converter(
         &self,
-        connector: &Props,
+        choice: &PluginChoice,
     ) -> Result<(Box<dyn HeaderConverter>, String), ConnectError> {
-        let key = "header.converter";
-        let (class, props) = self.chosen(connector, key);
-        let plugin = self
-            .plugins
-            .header_converter(&class)
-            .ok_or_else(|| no_class(key, &class))?;
+        let plugin = self.plugins.header_converter(&choice.class);
+        let plugin = plugin.ok_or_else(|| choice.missing())?;
         let mut converter = (plugin.new)();
-        converter.configure(&props)?;
+        converter.configure(&choice.props)?;
         Ok((converter, plugin.class.to_string()))
     }
 
-    fn chosen(&self, connector: &Props, key: &str) -> (String, Props) {
-        let prefix = format!("{key}.");
-        match connector.get(key) {
-            Some(class) => (class.clone(), with_prefix(connector, &prefix)),
-            None => (
-                self.config.raw.get(key).cloned().unwrap_or_else(|| {
-                    "org.apache.kafka.connect.storage.SimpleHeaderConverter".to_owned()
-                }),
-                with_prefix(&self.config.raw, &prefix),
-            ),
-        }
-    }
-
-    fn transformations(&self, connector: &Props) -> Result<TransformationChain, ConnectError> {
-        let aliases = |key: &str| -> Vec<String> {
-            connector
-                .get(key)
-                .map(|text| {
-                    text.split(',')
-                        .map(str::trim)
-                        .filter(|one| !one.is_empty())
-                        .map(str::to_owned)
-                        .collect()
-                })
-                .unwrap_or_default()
-        };
-        let mut stages = Vec::new();
-        for alias in aliases("transforms") {
-            let prefix = format!("transforms.{alias}.");
-            let props = with_prefix(connector, &prefix);
-            let class = props.get("type").cloned().unwrap_or_default();
-            let plugin = self
-                .plugins
-                .transformation(&class)
-                .ok_or_else(|| no_class(&format!("{prefix}type"), &class))?;
-            let mut transformation = (plugin.new)();
-            transformation.configure(&props)?;
-            let predicate = match props.get("predicate").filter(|name| !name.is_empty()) {
-                None => None,
-                Some(name) => {
-                    let prefix = format!("predicates.{name}.");
-                    let props = with_prefix(connector, &prefix);
-                    let class = props.get("type").cloned().unwrap_or_default();
-                    let plugin = self
-                        .plugins
-                        .predicate(&class)
-                        .ok_or_else(|| no_class(&format!("{prefix}type"), &class))?;
-                    let mut predicate = (plugin.new)();
-                    predicate.configure(&props)?;
-                    Some(Arc::from(predicate))
-                }
-            };
-            stages.push(TransformationStage {
-                transformation,
-                class: plugin.class.to_string(),
-                alias,
-                predicate,
-                negate: props
-                    .get("negate")
-                    .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
-            });
-        }
-        Ok(TransformationChain::new(stages))
+    fn stage(&self, choice: &TransformChoice) -> Result<TransformationStage, ConnectError> {
+        let plugin = self.plugins.transformation(&choice.plugin.class);
+        let plugin = plugin.ok_or_else(|| choice.plugin.missing())?;
+        let mut transformation = (plugin.new)();
+        transformation.configure(&choice.plugin.props)?;
+        let predicate = choice.predicate.as_ref().map(|choice| {
+            let plugin = self.plugins.predicate(&choice.class);
+            let mut predicate = (plugin.ok_or_else(|| choice.missing())?.new)();
+            predicate.configure(&choice.props)?;
+            Ok::<_, ConnectError>(Arc::from(predicate))
+        });
+        Ok(TransformationStage {
+            transformation,
+            class: plugin.class.to_string(),
+            alias: choice.alias.clone(),
+            predicate: predicate.transpose()?,
+            negate: choice.negate,
+        })
     }
 
     /// Tells the running tasks of a connector its target state. STOPPED ends them.
@@ -588,8 +499,7 @@ impl Worker {
         for (_, task) in &stopping {
             task.stopping.cancel();
         }
-        let deadline =
-            tokio::time::Instant::now() + self.config.millis("task.shutdown.graceful.timeout.ms");
+        let deadline = tokio::time::Instant::now() + self.config.task_shutdown_timeout;
         for (id, mut task) in stopping {
             match tokio::time::timeout_at(deadline, &mut task.handle).await {
                 Ok(Ok(())) => {}
@@ -614,20 +524,20 @@ impl Worker {
 }
 
 /// The `transactional.id` of an exactly-once source task (KIP-618).
-pub(crate) fn transactional_id(config: &WorkerConfig, id: &ConnectorTaskId) -> String {
-    format!("{}-{id}", config.group_id())
+pub(crate) fn transactional_id(group_id: &str, id: &ConnectorTaskId) -> String {
+    format!("{group_id}-{id}")
 }
 
-fn no_class(key: &str, class: &str) -> ConnectError {
-    ConnectError::config(format!(
-        "Invalid value {class} for configuration {key}: Class {class} could not be found."
-    ))
-}
-
-fn enforces_tasks_max(props: &Props) -> bool {
-    props
-        .get("tasks.max.enforce")
-        .is_none_or(|text| !text.trim().eq_ignore_ascii_case("false"))
+/// Fails if a connector has more tasks than it may.
+fn check_tasks_max(
+    connector: &str,
+    settings: &ConnectorSettings,
+    tasks: usize,
+) -> Result<(), ConnectError> {
+    if tasks <= settings.tasks_max || !settings.tasks_max_enforced {
+        return Ok(());
+    }
+    Err(too_many_tasks(connector, tasks, settings.tasks_max))
 }
 
 fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> ConnectError {
@@ -641,4 +551,92 @@ fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> Connec
              will be removed in a future release of Kafka Connect."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_protocol::{State, WorkerId};
+
+    use super::*;
+    use crate::settings::Mode;
+    use crate::status::EventLog;
+    use crate::storage::StatusBackingStore;
+    use crate::storage::file::FileOffsetBackingStore;
+    use crate::storage::memory::MemoryStatusBackingStore;
+
+    struct NoRequests;
+
+    impl ConnectorRequests for NoRequests {
+        fn request_task_reconfiguration(&self, _: &ConnectorName) {}
+
+        fn request_restart(&self, _: &ConnectorName) {}
+    }
+
+    fn worker(statuses: &Arc<MemoryStatusBackingStore>) -> Worker {
+        let props = [
+            ("bootstrap.servers", "127.0.0.1:1"),
+            ("key.converter", "StringConverter"),
+            ("value.converter", "StringConverter"),
+            ("offset.storage.file.filename", "/dev/null"),
+        ];
+        let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let settings = WorkerSettings::from_props(props.into_iter().collect(), Mode::Standalone);
+        let here = WorkerId::from("here:1".to_owned());
+        let reporter = StatusReporter::new(statuses.clone(), here, EventLog::default());
+        Worker::new(
+            Plugins::built_in(),
+            Arc::new(settings.unwrap()),
+            Arc::new(FileOffsetBackingStore::new("/dev/null")),
+            Arc::new(reporter),
+            None,
+            TaskRuntime::start().unwrap(),
+        )
+    }
+
+    /// Configurations that REST refuses, and another worker stored all the same.
+    #[tokio::test]
+    async fn a_stored_configuration_at_fault_makes_connector_and_task_failed() {
+        for (key, value, text) in [
+            ("tasks.max", "many", "Not a number of type INT"),
+            ("tasks.max.enforce", "maybe", "either true or false"),
+            ("errors.tolerance", "some", "must be one of: none, all"),
+            ("errors.log.enable", "1", "either true or false"),
+            ("errors.retry.timeout", "soon", "Not a number of type LONG"),
+            ("transaction.boundary", "never", "POLL, INTERVAL, CONNECTOR"),
+            ("topic.creation.default.partitions", "1", "Missing required"),
+        ] {
+            let statuses = Arc::new(MemoryStatusBackingStore::default());
+            let worker = worker(&statuses);
+            let config: ConfigMap = [
+                ("name", "c"),
+                ("connector.class", "FileStreamSource"),
+                ("topic", "t"),
+                (key, value),
+            ]
+            .into_iter()
+            .collect();
+            let (name, id) = (ConnectorName::from("c"), ConnectorTaskId::new("c", 0));
+            let target = TargetState::Started;
+            let started = worker.start_connector(&name, &config, target, Arc::new(NoRequests));
+            assert!(
+                started
+                    .await
+                    .is_err_and(|error| error.message().contains(text)),
+                "{key}"
+            );
+            let start = TaskStart {
+                connector_config: &config,
+                task_config: &config,
+                task_count: 1,
+                target,
+            };
+            assert!(worker.start_task(&id, start, None).is_err(), "{key}");
+            for status in [statuses.connector("c"), statuses.task(&id)] {
+                let status = status.unwrap();
+                assert_eq!(status.state, State::Failed, "{key}");
+                let trace = status.trace.unwrap_or_default();
+                assert!(trace.contains(text), "{key}: {trace}");
+            }
+        }
+    }
 }

@@ -437,7 +437,7 @@ mod tests {
     use sluice_protocol::ConnectorTaskId;
 
     use super::*;
-    use crate::worker::errors::ErrorSettings;
+    use crate::settings::ErrorSettings;
     use crate::worker::transformation_chain::TransformationChain;
 
     /// Takes longer for some records than for those after them.

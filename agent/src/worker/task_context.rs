@@ -11,10 +11,9 @@
 //! the worker should not wait for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_api::{ConnectRecord, Converter, HeaderConverter, Reach, Result};
+use sluice_api::{ConnectRecord, Converter, HeaderConverter, Result};
 use sluice_protocol::{ConnectorTaskId, TargetState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::errors::Stage;
 use super::metrics::TaskMetrics;
 use super::transformation_chain::TransformationChain;
+use crate::settings::{ConnectorSettings, WorkerSettings};
 use crate::status::TaskStatusListener;
 
 /// Hears of the topics that a connector uses (KIP-558).
@@ -37,22 +37,6 @@ pub struct NoTopicTracking;
 
 impl TopicTracker for NoTopicTracking {
     fn on_topic_used(&self, _id: &ConnectorTaskId, _topic: &str) {}
-}
-
-/// Settings of the worker that task loops need.
-#[derive(Debug, Clone)]
-pub struct WorkerTaskSettings {
-    /// `offset.flush.interval.ms`.
-    pub offset_flush_interval: Duration,
-    /// `offset.flush.timeout.ms`.
-    pub offset_flush_timeout: Duration,
-    /// `topic.creation.enable`.
-    pub topic_creation_enabled: bool,
-    /// Worker properties with variables resolved, for client settings (`bootstrap.servers`,
-    /// security, `producer.`, `consumer.` and `admin.` keys).
-    pub worker_props: Arc<Props>,
-    /// What tasks may reach.
-    pub reach: Reach,
 }
 
 /// Converters and transformations of one task, configured.
@@ -109,13 +93,12 @@ pub struct TaskContext {
     pub id: ConnectorTaskId,
     /// Class of the task (`task.class`), for error reports.
     pub task_class: String,
-    /// Configuration of the connector with variables resolved: `errors.`, `topic.creation.`, `topics`,
-    /// `producer.override.` and so on are read from here.
-    pub connector_props: Props,
+    /// Settings of the connector, with variables resolved.
+    pub connector: Arc<ConnectorSettings>,
     /// Configuration of the task with variables resolved, given to the plugin.
     pub task_props: Props,
     /// Settings of the worker.
-    pub settings: Arc<WorkerTaskSettings>,
+    pub worker: Arc<WorkerSettings>,
     /// Converters and transformations.
     pub plugins: Arc<TaskPlugins>,
     /// Hears of state changes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use sluice_agent::logging::Loggers;
 use sluice_agent::run::{WorkerError, run_distributed};
-use sluice_agent::worker_config::WorkerConfig;
+use sluice_agent::settings::WorkerSettings;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -46,14 +46,14 @@ struct Agent {
 
 /// Agents in a row; a place without one had one that was killed.
 pub(super) struct Agents {
-    config: WorkerConfig,
+    config: WorkerSettings,
     places: Vec<Option<Agent>>,
     stop: CancellationToken,
 }
 
 impl Agents {
     /// No agents yet, that will all have this configuration.
-    pub(super) fn new(config: WorkerConfig) -> Self {
+    pub(super) fn new(config: WorkerSettings) -> Self {
         Self {
             config,
             places: Vec::new(),

@@ -19,6 +19,7 @@ use super::placed::Placed;
 use super::{DistributedHerder, HerderFailure, Job, Shared};
 use crate::cluster::ConfigUpdate;
 use crate::group::{GroupEvent, Rebalance, WorkerCoordinator};
+use crate::settings::JoinPolicy;
 use crate::storage::StorageError;
 
 /// Time for the last states, the group and the stores together, when everything here has stopped:
@@ -98,7 +99,7 @@ impl Actor {
             return Ok(());
         }
         let named = capability::named(&incapable);
-        if self.shared.config.string("sluice.join") == "capable" {
+        if self.shared.cluster.join == JoinPolicy::Capable {
             return Err(HerderFailure::Incapable(named));
         }
         tracing::warn!("this agent joins although it cannot run {named} (sluice.join=always)");
@@ -206,7 +207,7 @@ impl Actor {
         };
         let behind = self.config.snapshot.offset() < rebalance.config_offset;
         if behind || rebalance.config_mismatch {
-            let limit = self.shared.config.millis("worker.sync.timeout.ms");
+            let limit = self.shared.cluster.sync_timeout;
             if let Err(error) = self.shared.configs.refresh(limit).await {
                 tracing::warn!(%error, "cannot read the config topic to its end, leaving the group");
                 self.config.is_readable = false;

@@ -13,7 +13,7 @@ const CLAIM_WRITES: &str = "cannot claim the right to write to the config topic"
 impl Actor {
     /// Reads the config topic again after that failed; false if it failed once more.
     pub(super) async fn catch_up(&mut self) -> bool {
-        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        let limit = self.shared.cluster.sync_timeout;
         self.shared.enter("reading to the end of the config topic");
         match self.shared.configs.refresh(limit).await {
             Ok(()) => {
@@ -57,18 +57,14 @@ impl Actor {
 
     async fn back_off(&mut self) {
         if self.group.protocol() == Some(Subprotocol::Default) {
-            tokio::time::sleep(self.shared.config.millis("worker.unsync.backoff.ms")).await;
+            tokio::time::sleep(self.shared.cluster.unsync_backoff).await;
         } else if self.config.backoff_steps_left == 0 {
             tracing::warn!("the config topic cannot be read for long, all own work is stopped");
             let work = self.group.forget_assignment();
             self.placed.stop(&work).await;
             self.config.reset_backoff();
         } else {
-            let max_delay = self
-                .shared
-                .config
-                .millis("scheduled.rebalance.max.delay.ms");
-            let pause = max_delay / (10 * self.config.backoff_steps_left);
+            let pause = self.shared.cluster.max_delay / (10 * self.config.backoff_steps_left);
             self.config.backoff_steps_left -= 1;
             // With delays disabled there would be no pause at all.
             tokio::time::sleep(pause.max(Duration::from_millis(100))).await;

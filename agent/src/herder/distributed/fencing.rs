@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
 use super::{DistributedHerder, HerderError, HerderResult};
-use crate::connector_reach::usable;
 use crate::herder::answers;
+use crate::stored_config::StoredConnector;
 use crate::worker::client_configs::connector_admin_props;
 use crate::worker::lifecycle::transactional_id;
 use crate::worker::source_task::ProducerChecks;
@@ -82,7 +82,7 @@ impl Actor {
             let text = format!("Connector {connector} is not a source connector");
             return Err(HerderError::Invalid(text));
         }
-        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        let limit = self.shared.cluster.sync_timeout;
         self.shared.configs.refresh(limit).await.map_err(|_| {
             HerderError::failed(
                 "Failed to read to end of config topic before performing zombie fencing",
@@ -102,19 +102,19 @@ impl Actor {
             Some(1) if tasks == 1 => 0,
             Some(earlier) => earlier,
         };
-        let plugins = self.shared.worker.plugins();
-        let props =
-            usable(plugins, &self.shared.config, &config.unwrap_or_default()).map_err(|error| {
+        let (plugins, config) = (self.shared.worker.plugins(), config.unwrap_or_default());
+        let stored =
+            StoredConnector::new(plugins, &self.shared.config, &config).map_err(|error| {
                 HerderError::Failed(format!("config of connector {connector}: {error}"))
             })?;
         let round = Round {
             fence: (0..fence)
                 .map(|task| {
                     let id = ConnectorTaskId::new(connector.clone(), task);
-                    transactional_id(&self.shared.config, &id)
+                    transactional_id(&self.shared.cluster.group_id, &id)
                 })
                 .collect(),
-            admin: connector_admin_props(&self.shared.config.raw, &props.props),
+            admin: connector_admin_props(&self.shared.config, &stored.settings.overrides),
             tasks,
             generation: self.config.snapshot.task_config_generation(&connector),
             connector: connector.clone(),
@@ -145,7 +145,7 @@ impl Actor {
         generation: Option<u32>,
     ) -> HerderResult<()> {
         self.as_leader()?;
-        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        let limit = self.shared.cluster.sync_timeout;
         self.shared.configs.refresh(limit).await.map_err(|_| {
             HerderError::failed(
                 "Failed to read to end of config topic when finishing zombie fencing",
@@ -278,8 +278,8 @@ impl ProducerChecks for TaskChecks {
     /// A leader that is gone is waited for until the group must have another one: a JVM worker's
     /// task fails, and stays so although nothing is wrong with it.
     async fn before(&self) -> sluice_api::Result<()> {
-        let config = &self.herder.shared.config;
-        let patience = config.millis("session.timeout.ms") + config.millis("rebalance.timeout.ms");
+        let cluster = &self.herder.shared.cluster;
+        let patience = cluster.session_timeout + cluster.rebalance_timeout;
         let deadline = Instant::now() + patience;
         let mut logged = false;
         loop {
@@ -306,7 +306,7 @@ impl ProducerChecks for TaskChecks {
             .herder
             .on_herder(move |actor| {
                 Box::pin(async move {
-                    let limit = actor.shared.config.millis("worker.sync.timeout.ms");
+                    let limit = actor.shared.cluster.sync_timeout;
                     actor
                         .shared
                         .configs

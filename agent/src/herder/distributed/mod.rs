@@ -37,12 +37,12 @@ use crate::cluster::{ClusterConfigState, ConfigUpdate};
 use crate::group::WorkerCoordinator;
 use crate::logging::Loggers;
 use crate::session::LeaderClient;
+use crate::settings::{DistributedSettings, WorkerSettings};
 use crate::status::EventLog;
 use crate::status::StatusReporter;
 use crate::storage::{ConfigBackingStore, OffsetBackingStore, StatusBackingStore, StorageError};
 use crate::telemetry::metrics::ClusterView;
 use crate::worker::lifecycle::Worker;
-use crate::worker_config::WorkerConfig;
 
 /// How long a REST call waits for the herder.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -52,7 +52,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Everything the herder works with.
 pub(crate) struct Parts {
     /// The worker's configuration.
-    pub config: WorkerConfig,
+    pub config: Arc<WorkerSettings>,
+    /// What it is set to as a member of its cluster.
+    pub cluster: Arc<DistributedSettings>,
     /// The cluster id of Kafka.
     pub kafka_cluster_id: String,
     /// Connector configs and target states.

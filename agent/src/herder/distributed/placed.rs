@@ -11,9 +11,9 @@ use super::fencing::TaskChecks;
 use super::reconfiguration::{Reconfigurations, Requests};
 use super::{DistributedHerder, Shared};
 use crate::cluster::ClusterConfigState;
-use crate::worker::lifecycle::TaskStart;
-use crate::worker::source_task::ProducerChecks;
-use crate::worker_config::ExactlyOnceSupport;
+use crate::settings::ExactlyOnceSupport;
+use crate::worker::lifecycle::{TaskStart, transactional_id};
+use crate::worker::source_task::ExactlyOnce;
 
 /// The connectors and tasks that were started here and not stopped since, failed or not. It knows
 /// nothing of the group: what to start and stop is decided by the [`Actor`](super::actor::Actor).
@@ -97,12 +97,17 @@ impl Placed {
             task_count: configs.task_count(&id.connector),
             target,
         };
-        let exactly_once = self.shared().config.exactly_once() == ExactlyOnceSupport::Enabled;
-        let checks = exactly_once.then(|| {
+        let cluster = &self.shared().cluster;
+        let exactly_once = cluster.exactly_once == ExactlyOnceSupport::Enabled;
+        let exactly_once = exactly_once.then(|| {
             let generation = configs.task_config_generation(&id.connector);
-            Arc::new(TaskChecks::new(&self.herder, id, generation)) as Arc<dyn ProducerChecks>
+            ExactlyOnce {
+                transactional_id: transactional_id(&cluster.group_id, id),
+                checks: Arc::new(TaskChecks::new(&self.herder, id, generation)),
+            }
         });
-        self.shared().worker.start_task(id, start, checks).is_ok()
+        let worker = &self.shared().worker;
+        worker.start_task(id, start, exactly_once).is_ok()
     }
 
     /// Starts what is held and not here yet.
@@ -154,7 +159,7 @@ impl Placed {
         shared.worker.stop_connectors(&work.connectors).await;
         shared.worker.stop_tasks(&work.tasks).await;
         let configs = shared.configs.snapshot();
-        if shared.config.boolean("topic.tracking.enable") {
+        if shared.config.topic_tracking.enabled {
             for name in work
                 .connectors
                 .iter()

@@ -22,9 +22,9 @@ use super::{DistributedHerder, HEALTH_TIMEOUT, Shared};
 use crate::herder::offsets::OffsetAccess;
 use crate::logging::Loggers;
 use crate::session::RequestSignature;
+use crate::settings::ExactlyOnceSupport;
 use crate::telemetry::metrics;
 use crate::validation;
-use crate::worker_config::ExactlyOnceSupport;
 
 impl Actor {
     pub(super) fn as_leader(&self) -> HerderResult<()> {
@@ -93,7 +93,7 @@ impl Actor {
         configs
             .put_target_state(&name, TargetState::Stopped)
             .await?;
-        let limit = self.shared.config.millis("worker.sync.timeout.ms");
+        let limit = self.shared.cluster.sync_timeout;
         configs.refresh(limit).await?;
         self.shared
             .config_written(&name, ConfigAction::Stop, Vec::new(), &caller);
@@ -465,7 +465,7 @@ impl Herder for DistributedHerder {
         let name = ConnectorName::from(name);
         let mut config = self.stopped_connector(&name).await?;
         let kind = answers::connector_type(self.shared.worker.plugins(), Some(&config));
-        let exactly_once = self.shared.config.exactly_once() == ExactlyOnceSupport::Enabled;
+        let exactly_once = self.shared.cluster.exactly_once == ExactlyOnceSupport::Enabled;
         if exactly_once && kind == ConnectorType::Source {
             self.fence_producers(&name).await.map_err(|error| match error {
                 not_here @ HerderError::NotHere { .. } => not_here,
@@ -573,10 +573,7 @@ impl DistributedHerder {
         let sessioned = self.shared.view.group.lock().protocol == Subprotocol::Sessioned.name();
         let configs = self.shared.configs.snapshot();
         let key = configs.session_key().map(|key| key.key.as_slice());
-        let allowed = self
-            .shared
-            .config
-            .list("inter.worker.verification.algorithms");
+        let allowed = &self.shared.cluster.verification_algorithms;
         Ok(signature.verify(sessioned, allowed, key)?)
     }
 
@@ -586,7 +583,7 @@ impl DistributedHerder {
         self.on_herder(move |actor| {
             Box::pin(async move {
                 actor.as_leader()?;
-                let limit = actor.shared.config.millis("worker.sync.timeout.ms");
+                let limit = actor.shared.cluster.sync_timeout;
                 actor.shared.configs.refresh(limit).await.map_err(|_| {
                     HerderError::failed(
                         "Failed to read to end of config topic before modifying connector offsets",

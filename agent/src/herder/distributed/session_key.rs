@@ -24,29 +24,23 @@ impl Actor {
         let Some(key) = configs.session_key() else {
             return Some(earliest);
         };
-        if key.algorithm != HMAC_SHA256 || key.key.len() != self.session_key_bytes() {
+        if key.algorithm != HMAC_SHA256 || key.key.len() != self.shared.cluster.session_key_bytes {
             return Some(earliest);
         }
-        let ttl = self.shared.config.long("inter.worker.key.ttl.ms");
-        if ttl == 0 {
+        let ttl = self.shared.cluster.session_key_ttl;
+        if ttl.is_zero() {
             return None;
         }
+        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let left = ttl - now().since(key.creation_timestamp);
         let due = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
         Some(due.max(earliest))
     }
 
-    fn session_key_bytes(&self) -> usize {
-        match usize::try_from(self.shared.config.long("inter.worker.key.size")) {
-            Ok(bits) if bits >= 8 => bits / 8,
-            _ => 32,
-        }
-    }
-
     pub(super) async fn renew_session_key(&mut self) {
         self.shared
             .enter("writing a session key to the config topic");
-        let mut key = vec![0; self.session_key_bytes()];
+        let mut key = vec![0; self.shared.cluster.session_key_bytes];
         rand::RngCore::fill_bytes(&mut rand::rng(), &mut key);
         let key = SessionKey {
             key,

@@ -89,9 +89,9 @@ async fn run_task(
         context.task_props.clone(),
         stopping.clone(),
         reporting.reporter.clone(),
-        context.settings.reach.clone(),
+        context.worker.reach.clone(),
     ));
-    let worker = &context.settings;
+    let worker = &context.worker;
     let mut state = Loop {
         clock: Clock::new(worker.offset_flush_interval, worker.offset_flush_timeout),
         consumer,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::unrecoverable;
 use crate::worker::dead_letter_queue::DeadLetterQueue;
-use crate::worker::errors::{ErrorOperator, ErrorSettings};
+use crate::worker::errors::ErrorOperator;
 use crate::worker::producer::ProducerPool;
 use crate::worker::sink_context::Reporter;
 use crate::worker::task_context::TaskContext;
@@ -21,13 +21,13 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    /// Reads the `errors.*` keys and opens the dead letter queue, if there is to be one.
+    /// Opens the dead letter queue, if there is to be one.
     pub(super) async fn open(
         context: &mut TaskContext,
         producers: &ProducerPool,
         stopping: &CancellationToken,
     ) -> Result<Self> {
-        let settings = ErrorSettings::from_props(&context.connector_props)?;
+        let settings = context.connector.errors.clone();
         let dead_letters = DeadLetterQueue::open(context, &settings, producers)
             .await?
             .map(Arc::new);

@@ -9,6 +9,7 @@ use sluice_protocol::ConnectorTaskId;
 use tokio::time::Instant;
 
 use super::clock::MAX_WAIT;
+use crate::settings::TopicSelection;
 use crate::worker::sink_context::SinkContext;
 use crate::worker::task_context::TaskContext;
 
@@ -18,66 +19,13 @@ const TOPIC_REFRESH: Duration = Duration::from_secs(300);
 /// Pause before topics are first looked up again; it doubles each time.
 const FIRST_REFRESH: Duration = Duration::from_secs(1);
 
-/// Topics of a sink connector.
-enum Topics {
-    Listed(Vec<String>),
-    Pattern(JavaRegex),
-}
-
 /// What a sink task is subscribed to.
 pub(super) struct Subscription {
-    topics: Topics,
+    topics: TopicSelection,
     /// Topics that the consumer was given.
     subscribed: Vec<String>,
     pub(super) next_refresh: Instant,
     refresh_after: Duration,
-}
-
-impl Topics {
-    fn of(context: &TaskContext) -> Result<Self> {
-        let key = |name: &str| {
-            context
-                .task_props
-                .get(name)
-                .or_else(|| context.connector_props.get(name))
-                .map(|text| text.trim())
-                .filter(|text| !text.is_empty())
-        };
-        match (key("topics"), key("topics.regex")) {
-            (Some(_), Some(_)) => Err(ConnectError::config(
-                "topics and topics.regex are mutually exclusive options, but both are set.",
-            )),
-            (None, None) => Err(ConnectError::config(
-                "Must configure one of topics or topics.regex",
-            )),
-            (Some(topics), None) => {
-                let mut distinct = Vec::new();
-                for topic in topics
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|topic| !topic.is_empty())
-                {
-                    if !distinct.iter().any(|known| known == topic) {
-                        distinct.push(topic.to_owned());
-                    }
-                }
-                let invalid: Vec<&str> = distinct
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|topic| !is_topic_name(topic))
-                    .collect();
-                if !invalid.is_empty() {
-                    // Text of Kafka's `InvalidTopicException`.
-                    let text = format!("Invalid topics: [{}]", invalid.join(", "));
-                    return Err(ConnectError::new(ErrorKind::Kafka, text));
-                }
-                Ok(Self::Listed(distinct))
-            }
-            (None, Some(pattern)) => JavaRegex::new(pattern)
-                .map(Self::Pattern)
-                .map_err(|error| ConnectError::config(format!("Invalid regex: {error}"))),
-        }
-    }
 }
 
 /// Whether a topic can have this name (`Topic.validate`).
@@ -87,10 +35,29 @@ fn is_topic_name(name: &str) -> bool {
 }
 
 impl Subscription {
-    /// The topics of `topics` or `topics.regex`, to which nothing is subscribed yet.
+    /// A subscription that is not made yet.
+    ///
+    /// # Errors
+    /// No topics are configured, or there can be none of that name.
     pub(super) fn of(context: &TaskContext) -> Result<Self> {
+        let Some(topics) = context.connector.topics.clone() else {
+            let text = "Must configure one of topics or topics.regex";
+            return Err(ConnectError::config(text));
+        };
+        if let TopicSelection::Listed(names) = &topics {
+            let invalid: Vec<&str> = names
+                .iter()
+                .map(String::as_str)
+                .filter(|topic| !is_topic_name(topic))
+                .collect();
+            if !invalid.is_empty() {
+                // Text of Kafka's `InvalidTopicException`.
+                let text = format!("Invalid topics: [{}]", invalid.join(", "));
+                return Err(ConnectError::new(ErrorKind::Kafka, text));
+            }
+        }
         Ok(Self {
-            topics: Topics::of(context)?,
+            topics,
             subscribed: Vec::new(),
             next_refresh: Instant::now(),
             refresh_after: FIRST_REFRESH,
@@ -99,7 +66,7 @@ impl Subscription {
 
     /// Subscribes to the topics of a list; those of a pattern have to be looked up first.
     pub(super) fn begin(&mut self, consumer: &BatchConsumer) -> Result<()> {
-        if let Topics::Listed(topics) = &self.topics {
+        if let TopicSelection::Listed(topics) = &self.topics {
             consumer.subscribe(topics)?;
             self.subscribed.clone_from(topics);
         }
@@ -118,7 +85,7 @@ impl Subscription {
             return Ok(());
         }
         let has_partitions = !plugin.assigned().is_empty();
-        if let Topics::Pattern(pattern) = &self.topics {
+        if let TopicSelection::Pattern(pattern) = &self.topics {
             match consumer.list_topics().await {
                 Ok(topics) => {
                     let matching = matching(pattern, topics, id);

@@ -35,7 +35,7 @@ pub(super) async fn run(
     stopping: &CancellationToken,
 ) -> Result<End> {
     let interval = context
-        .settings
+        .worker
         .offset_flush_interval
         .max(Duration::from_millis(1));
     let mut state = Loop {
@@ -313,7 +313,7 @@ impl Loop<'_> {
             }
         };
         let store = Arc::clone(&self.commits.store);
-        let timeout = self.context.settings.offset_flush_timeout;
+        let timeout = self.context.worker.offset_flush_timeout;
         let write = tokio::spawn(async move {
             match tokio::time::timeout(timeout, store.set(records)).await {
                 Ok(written) => written.map_err(|error| storage_error(&error)),
@@ -353,7 +353,7 @@ impl Loop<'_> {
 
     /// Waits for acknowledgements and commits, at the end of the task.
     async fn finish(&mut self, task: &mut Box<dyn SourceTask>) {
-        let timeout = self.context.settings.offset_flush_timeout;
+        let timeout = self.context.worker.offset_flush_timeout;
         let deadline = tokio::time::Instant::now() + timeout;
         while !self.submitted.all_reported() {
             let notified = self.sender.signal.notify.notified();

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::polled_batch;
 use super::record_sender::{AtOnce, Dispatch, RecordSender};
+use crate::settings::TransactionBoundary;
 use crate::worker::connector_offsets::ConnectorOffsets;
 use crate::worker::offset_writer::OffsetWriter;
 use crate::worker::producer::{AckChunk, MAX_CHUNK};
@@ -25,7 +26,7 @@ use crate::worker::task_context::TaskContext;
 use crate::worker::transactional_producer::{TransactionalProducer, first_refusal, with_refusal};
 use crate::worker::worker_task::{End, catch, target_state_changed};
 
-/// Where transactions end (`transaction.boundary`).
+/// Where transactions end, and when the next one does.
 pub(super) enum Boundary {
     /// After each batch.
     Poll,
@@ -39,43 +40,15 @@ pub(super) enum Boundary {
 }
 
 impl Boundary {
-    /// The boundary of a connector.
-    ///
-    /// # Errors
-    /// A value is not one of those known; validation finds this before.
-    pub(super) fn of(context: &TaskContext) -> Result<Self> {
-        let props = &context.connector_props;
-        let invalid = |key: &str, value: &str, why: &str| {
-            ConnectError::config(format!(
-                "Invalid value {value} for configuration {key}: {why}"
-            ))
-        };
-        let boundary = props
-            .get("transaction.boundary")
-            .map_or("poll", |text| text.trim());
-        match boundary.to_ascii_lowercase().as_str() {
-            "poll" => Ok(Self::Poll),
-            "connector" => Ok(Self::Connector(Arc::default())),
-            "interval" => {
-                let key = "transaction.boundary.interval.ms";
-                let interval = match props.get(key) {
-                    None => context.settings.offset_flush_interval,
-                    Some(text) => text
-                        .trim()
-                        .parse()
-                        .map(Duration::from_millis)
-                        .map_err(|_| invalid(key, text, "Not a number of type LONG"))?,
-                };
-                Ok(Self::Interval {
-                    interval,
-                    next: tokio::time::Instant::now() + interval,
-                })
-            }
-            other => Err(invalid(
-                "transaction.boundary",
-                other,
-                "Value must be one of poll, interval, connector",
-            )),
+    /// The boundary of a task that starts now.
+    pub(super) fn of(boundary: TransactionBoundary) -> Self {
+        match boundary {
+            TransactionBoundary::Poll => Self::Poll,
+            TransactionBoundary::Connector => Self::Connector(Arc::default()),
+            TransactionBoundary::Interval(interval) => Self::Interval {
+                interval,
+                next: tokio::time::Instant::now() + interval,
+            },
         }
     }
 

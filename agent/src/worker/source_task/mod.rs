@@ -164,10 +164,10 @@ impl SourceTaskLoop {
             transactional_id,
             checks,
         } = exactly_once;
-        let boundary = Boundary::of(&self.context)?;
+        let boundary = Boundary::of(self.context.connector.boundary);
         let config = client_configs::transactional_producer_config(
-            &self.context.settings.worker_props,
-            &self.context.connector_props,
+            &self.context.worker,
+            &self.context.connector,
             &self.context.id,
             &transactional_id,
         )?;
@@ -212,7 +212,7 @@ impl SourceTaskLoop {
         let context = &self.context;
         let opened = self
             .offsets
-            .of_connector(&context.id.connector, &context.connector_props);
+            .of_connector(&context.id.connector, &context.connector);
         tokio::select! {
             opened = opened => opened.map(Some).map_err(|error| {
                 ConnectError::connect("cannot open the connector's offsets")
@@ -237,7 +237,7 @@ impl SourceTaskLoop {
             reader: Arc::new(reader),
             stopping: stopping.clone(),
             transactions,
-            reach: context.settings.reach.clone(),
+            reach: context.worker.reach.clone(),
         });
         let task = tokio::select! {
             started = catch((self.start)(plugin_context)) => started?,

@@ -12,12 +12,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::worker::client_configs;
-use crate::worker::errors::{
-    ErrorOperator, ErrorSettings, FailureSubject, Stage, Tolerated, attempt,
-};
+use crate::worker::errors::{ErrorOperator, FailureSubject, Stage, Tolerated, attempt};
 use crate::worker::producer::{AckSignal, OpenChunk, SendError, SharedProducer};
 use crate::worker::task_context::{TaskContext, TaskPlugins};
-use crate::worker::topic_creation::{TopicCreation, TopicCreationRules};
+use crate::worker::topic_creation::TopicCreation;
 
 /// Wait before a record is tried again after a retriable error outside the error operator.
 pub(super) const SEND_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -105,7 +103,7 @@ impl RecordSender {
     /// A sender for one task. `stopping` is cancelled when its loop has decided to end.
     ///
     /// # Errors
-    /// Settings of errors, topic creation or the admin client are not valid.
+    /// Settings of the admin client are not valid.
     pub(super) fn new(
         context: &TaskContext,
         producer: Arc<SharedProducer>,
@@ -113,20 +111,16 @@ impl RecordSender {
     ) -> Result<Self> {
         let errors = ErrorOperator::new(
             context.id.clone(),
-            ErrorSettings::from_props(&context.connector_props)?,
+            context.connector.errors.clone(),
             Arc::clone(&context.metrics.errors),
             stopping.clone(),
             context.cancelled.clone(),
         );
-        let rules = if context.settings.topic_creation_enabled {
-            TopicCreationRules::from_props(&context.connector_props)?
-        } else {
-            None
-        };
+        let rules = context.connector.topic_creation.as_ref();
         let topic_creation = rules
             .map(|rules| {
                 let admin = client_configs::admin_config(context)?;
-                Ok::<_, ConnectError>(TopicCreation::new(rules, admin))
+                Ok::<_, ConnectError>(TopicCreation::new(rules.clone(), admin))
             })
             .transpose()?;
         Ok(Self {

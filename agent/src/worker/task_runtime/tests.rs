@@ -19,12 +19,12 @@ use crate::herder::standalone::{Parts, StandaloneHerder};
 use crate::logging::Loggers;
 use crate::plugins::Plugins;
 use crate::rest::RestServer;
+use crate::settings::{Mode, WorkerSettings};
 use crate::status::EventLog;
 use crate::status::StatusReporter;
 use crate::storage::file::FileOffsetBackingStore;
 use crate::storage::memory::{MemoryConfigBackingStore, MemoryStatusBackingStore};
 use crate::worker::lifecycle::Worker;
-use crate::worker_config::{Mode, WorkerConfig};
 
 /// What the tasks wait for, holding their threads.
 static GATE: Gate = Gate {
@@ -98,7 +98,7 @@ fn blocking() -> SourceConnectorPlugin {
     }
 }
 
-fn worker_config() -> WorkerConfig {
+fn worker_config() -> Arc<WorkerSettings> {
     let props = [
         // Nobody is asked: a task that holds its thread in `start` has sent nothing yet.
         ("bootstrap.servers", "127.0.0.1:1"),
@@ -115,10 +115,11 @@ fn worker_config() -> WorkerConfig {
         ("task.shutdown.graceful.timeout.ms", "100"),
     ];
     let props = props.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    WorkerConfig::from_props(props.into_iter().collect(), Mode::Standalone).unwrap()
+    let settings = WorkerSettings::from_props(props.into_iter().collect(), Mode::Standalone);
+    Arc::new(settings.unwrap())
 }
 
-fn standalone(config: &WorkerConfig) -> StandaloneHerder {
+fn standalone(config: &Arc<WorkerSettings>) -> StandaloneHerder {
     let statuses = Arc::new(MemoryStatusBackingStore::default());
     let offsets = Arc::new(FileOffsetBackingStore::new("/dev/null"));
     let id = WorkerId::from("here:1".to_owned());
@@ -144,7 +145,7 @@ fn standalone(config: &WorkerConfig) -> StandaloneHerder {
         reporter,
         worker: Arc::new(worker),
         loggers: Arc::new(Loggers::detached()),
-        groups: Arc::new(GroupAdmin::new(&config.raw).unwrap()),
+        groups: Arc::new(GroupAdmin::new(&config.props).unwrap()),
     })
 }
 
