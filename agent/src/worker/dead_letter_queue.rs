@@ -1,4 +1,4 @@
-//! The dead letter queue of a sink connector (`DeadLetterQueueReporter`, data plane 6.3): records
+//! The dead letter queue of a sink connector (`DeadLetterQueueReporter`): records
 //! that failed, as they were consumed, in a topic of their own.
 //!
 //! Sending does not wait; [`ErrorReporter::settle`] does, before offsets are committed, so that a record is

@@ -1,5 +1,5 @@
 //! Counters of one task: what Connect's JMX beans `connector-task-metrics`, `source-task-metrics`,
-//! `sink-task-metrics` and `task-error-metrics` hold (data plane 12).
+//! `sink-task-metrics` and `task-error-metrics` hold.
 //!
 //! Loops count per batch; readers take a [`TaskMetricsSnapshot`]. Rates, averages and maxima are
 //! over a window of one to two times 30 s, as Kafka's default of two samples.
