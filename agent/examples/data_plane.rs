@@ -41,7 +41,7 @@ const ROUNDS: usize = 5;
 struct Listener;
 
 impl TaskStatusListener for Listener {
-    fn on_startup(&self, _id: &ConnectorTaskId) {}
+    fn on_startup(&self, _id: &ConnectorTaskId, _version: Option<&str>) {}
     fn on_pause(&self, _id: &ConnectorTaskId) {}
     fn on_resume(&self, _id: &ConnectorTaskId) {}
     fn on_shutdown(&self, _id: &ConnectorTaskId) {}

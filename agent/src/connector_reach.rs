@@ -7,6 +7,7 @@
 //! (`producer.override.`, `source.cluster.`, `value.converter.schema.registry.`).
 
 use sluice_api::config::Props;
+use sluice_api::reach::{FILE_ROOTS, HOSTS};
 use sluice_api::{KeyFault, Reach};
 use sluice_kafka::client_keys::places;
 
@@ -28,7 +29,18 @@ pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<Key
             continue;
         };
         let prefix = &named.prefix;
-        let own = definition().out_of_reach(&with_prefix(props, prefix), reach);
+        let Some(definition) = definition.if_at_hand() else {
+            let class = &named.class;
+            faults.push(KeyFault::new(
+                &named.key,
+                format!(
+                    "{class} does not say which files and hosts it reaches, which {FILE_ROOTS} and {HOSTS} of this \
+                     worker limit"
+                ),
+            ));
+            continue;
+        };
+        let own = definition.out_of_reach(&with_prefix(props, prefix), reach);
         faults.extend(own.into_iter().map(|fault| KeyFault {
             key: format!("{prefix}{}", fault.key),
             message: format!("{prefix}{}", fault.message),
@@ -108,7 +120,8 @@ mod tests {
         };
         let mut silent = Vec::new();
         for info in plugins.infos() {
-            let Some((_, def)) = plugins.any(&info.class) else {
+            let found = plugins.any(&info.class);
+            let Some(def) = found.and_then(|(_, definition)| definition.if_at_hand()) else {
                 panic!("{}", info.class)
             };
             let silent_keys = def.keys().filter(|key| {

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 
 use sluice_api::ConnectError;
-use sluice_api::config::ConfigDef;
 use sluice_api::connector::Connector;
 use sluice_api::plugin::{
-    ConfigProviderPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin,
+    ConfigProviderPlugin, ConverterPlugin, Definition, HeaderConverterPlugin, PredicatePlugin,
     SinkConnectorPlugin, SourceConnectorPlugin, TransformationPlugin,
 };
 use sluice_protocol::ConnectorType;
@@ -86,10 +85,10 @@ impl ConnectorPlugin {
     }
 
     /// Its own keys.
-    pub fn config_def(&self) -> ConfigDef {
+    pub fn config_def(&self) -> &Definition {
         match self {
-            Self::Source(plugin) => (plugin.config_def)(),
-            Self::Sink(plugin) => (plugin.config_def)(),
+            Self::Source(plugin) => &plugin.config_def,
+            Self::Sink(plugin) => &plugin.config_def,
         }
     }
 
@@ -337,7 +336,7 @@ impl Plugins {
     }
 
     /// Class, kind, version and keys of the plugin with a name, whatever its kind.
-    pub fn any(&self, name: &str) -> Option<(PluginInfo, ConfigDef)> {
+    pub fn any(&self, name: &str) -> Option<(PluginInfo, Definition)> {
         let info = self.infos().find(|info| {
             let suffix = match info.plugin_type {
                 PluginType::Sink | PluginType::Source => "Connector",
@@ -349,11 +348,13 @@ impl Plugins {
             is_named(&info.class, suffix, name)
         })?;
         let def = match info.plugin_type {
-            PluginType::Sink | PluginType::Source => self.connector(&info.class).ok()?.config_def(),
-            PluginType::Transformation => (self.transformation(&info.class)?.config_def)(),
-            PluginType::Predicate => (self.predicate(&info.class)?.config_def)(),
-            PluginType::Converter => (self.converter(&info.class)?.config_def)(),
-            PluginType::HeaderConverter => (self.header_converter(&info.class)?.config_def)(),
+            PluginType::Sink | PluginType::Source => {
+                self.connector(&info.class).ok()?.config_def().clone()
+            }
+            PluginType::Transformation => self.transformation(&info.class)?.config_def,
+            PluginType::Predicate => self.predicate(&info.class)?.config_def,
+            PluginType::Converter => self.converter(&info.class)?.config_def,
+            PluginType::HeaderConverter => self.header_converter(&info.class)?.config_def,
             PluginType::Unknown => return None,
         };
         Some((info, def))

@@ -9,6 +9,7 @@ mod rules;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use sluice_api::ConnectError;
 use sluice_api::config::{ConfigDef, Password, Props, ValidatedKey};
 use sluice_protocol::rest::{ConfigInfos, ConfigKeyInfo, PluginType};
 use sluice_protocol::{ConfigMap, ConnectorType};
@@ -53,6 +54,17 @@ impl ValidationError {
 impl From<NoConnector> for ValidationError {
     fn from(error: NoConnector) -> Self {
         Self::Invalid(error.to_string())
+    }
+}
+
+/// A plugin that failed while it was asked: class and message, as `Throwable.toString` has them.
+impl From<&ConnectError> for ValidationError {
+    fn from(error: &ConnectError) -> Self {
+        let class = error.class_name();
+        Self::Failed(match error.message() {
+            "" => class.to_owned(),
+            message => format!("{class}: {message}"),
+        })
     }
 }
 
@@ -159,27 +171,20 @@ async fn validate_resolved(
         return Ok(infos);
     }
     let connector = plugin.new_connector();
-    let connector_def = plugin.config_def();
+    let failed = |error: ConnectError| ValidationError::from(&error);
+    let connector_def = within(LIMIT, plugin.class(), plugin.config_def().get());
+    let connector_def = connector_def.await?.map_err(failed)?;
 
     let mut framework_def = definition(
         plugin.kind(),
         &suggestions(plugins, worker, props, plugin.version()),
     );
     let mut found = FoundAliases::default();
-    add_aliased(
-        &mut framework_def,
-        &mut found,
-        plugins,
-        props,
-        Aliased::Transforms,
-    );
-    add_aliased(
-        &mut framework_def,
-        &mut found,
-        plugins,
-        props,
-        Aliased::Predicates,
-    );
+    for kind in [Aliased::Transforms, Aliased::Predicates] {
+        add_aliased(&mut framework_def, &mut found, plugins, props, kind)
+            .await
+            .map_err(failed)?;
+    }
     let mut values: IndexMap<String, ValidatedKey> = framework_def
         .validate(props)
         .into_iter()
@@ -195,7 +200,12 @@ async fn validate_resolved(
     }
     match plugin.kind() {
         ConnectorType::Sink => sink_rules(&mut values, worker, props),
-        ConnectorType::Source => source_rules(&mut values, worker, connector.as_ref(), props),
+        ConnectorType::Source => {
+            let rules = source_rules(&mut values, worker, connector.as_ref(), props);
+            within(LIMIT, plugin.class(), rules)
+                .await?
+                .map_err(failed)?;
+        }
         ConnectorType::Unknown => {}
     }
 
@@ -209,10 +219,13 @@ async fn validate_resolved(
         }
     }
 
-    let mut converters = converter_entries(plugins, &mut values, props);
+    let converters = converter_entries(plugins, &mut values, props).await;
+    let mut converters = converters.map_err(failed)?;
     let mut overrides = override_entries(worker, plugin.kind(), props);
 
-    for result in connector_def.validate(props) {
+    let own_keys = connector.validate_config(&connector_def, props);
+    let own_keys = within(LIMIT, plugin.class(), own_keys).await?;
+    for result in own_keys.map_err(failed)? {
         // The connector's word on a key replaces the framework's.
         values.insert(result.name.clone(), result);
     }
@@ -266,12 +279,12 @@ pub fn refuse_faults(infos: &ConfigInfos) -> Result<(), ValidationError> {
 ///
 /// # Errors
 /// The plugin is unknown, or not there in this version.
-pub fn plugin_config(
+pub async fn plugin_config(
     plugins: &Plugins,
     name: &str,
     version: Option<&str>,
 ) -> Result<Vec<ConfigKeyInfo>, ValidationError> {
-    let (info, def) = plugins.any(name).ok_or_else(|| {
+    let (info, definition_of_plugin) = plugins.any(name).ok_or_else(|| {
         if concrete_classes(plugins, name).is_empty() {
             ValidationError::UnknownPlugin(name.to_owned())
         } else {
@@ -292,6 +305,8 @@ pub fn plugin_config(
             )));
         }
     }
+    let def = within(LIMIT, &info.class, definition_of_plugin.get()).await?;
+    let def = def.map_err(|error| ValidationError::from(&error))?;
     let mut keys: Vec<ConfigKeyInfo> = def.keys().map(key_info).collect();
     let kind = match info.plugin_type {
         PluginType::Sink => ConnectorType::Sink,
@@ -431,7 +446,156 @@ fn add_fault(values: &mut IndexMap<String, ValidatedKey>, key: &str, fault: Stri
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use sluice_api::config::{ConfigKey, ConfigType};
+    use sluice_api::plugin::{Definition, SourceConnectorPlugin, connectors};
+    use sluice_api::{Connector, ConnectorContext, ExactlyOnceSupport};
+
     use super::*;
+
+    /// A connector of another language, as far as validation sees it: `fails` names what does.
+    struct Foreign(&'static str);
+
+    impl Foreign {
+        fn outcome<T>(&self, what: &str, done: T) -> Result<T, ConnectError> {
+            if self.0 != what {
+                return Ok(done);
+            }
+            let class = "java.lang.NullPointerException";
+            let kind = sluice_api::ErrorKind::Connect;
+            Err(ConnectError::foreign(kind, class, "", class))
+        }
+    }
+
+    #[sluice_api::async_trait]
+    impl Connector for Foreign {
+        async fn start(
+            &mut self,
+            _: Arc<dyn ConnectorContext>,
+            _: &Props,
+        ) -> Result<(), ConnectError> {
+            Ok(())
+        }
+
+        async fn task_configs(&mut self, _: usize) -> Result<Vec<Props>, ConnectError> {
+            Ok(Vec::new())
+        }
+
+        async fn validate_config(
+            &self,
+            def: &ConfigDef,
+            props: &Props,
+        ) -> Result<Vec<ValidatedKey>, ConnectError> {
+            let mut keys = self.outcome("validate", def.validate(props))?;
+            for key in &mut keys {
+                key.recommended_values = vec!["a".to_owned()];
+            }
+            Ok(keys)
+        }
+
+        async fn exactly_once_support(
+            &self,
+            _: &Props,
+        ) -> Result<Option<ExactlyOnceSupport>, ConnectError> {
+            self.outcome("exactlyOnceSupport", None)
+        }
+    }
+
+    fn with_foreign(fails: &'static str) -> Plugins {
+        Plugins::built_in().with_source(SourceConnectorPlugin {
+            class: "com.example.Foreign".into(),
+            task_class: "com.example.Task".into(),
+            version: "1".into(),
+            config_def: Definition::fetched(move || async move {
+                let key = ConfigKey::new("where", ConfigType::String);
+                Foreign(fails).outcome("config", Arc::new(ConfigDef::new().define(key)))
+            }),
+            new_connector: connectors(move || Foreign(fails)),
+            start_task: Arc::new(|_| Box::pin(std::future::pending())),
+        })
+    }
+
+    fn texts(pairs: &[(&str, &str)]) -> Props {
+        let text = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        pairs.iter().map(text).collect()
+    }
+
+    async fn validated(
+        fails: &'static str,
+        of_worker: &[(&str, &str)],
+    ) -> Result<ConfigInfos, ValidationError> {
+        let mut worker = texts(&[
+            ("bootstrap.servers", "127.0.0.1:1"),
+            ("group.id", "g"),
+            ("config.storage.topic", "c"),
+            ("offset.storage.topic", "o"),
+            ("status.storage.topic", "s"),
+            ("exactly.once.source.support", "enabled"),
+            ("key.converter", "StringConverter"),
+            ("value.converter", "StringConverter"),
+        ]);
+        worker.extend(texts(of_worker));
+        let worker = WorkerSettings::from_props(worker, crate::settings::Mode::Distributed);
+        let config: ConfigMap = [
+            ("name", "c"),
+            ("connector.class", "com.example.Foreign"),
+            ("exactly.once.support", "required"),
+        ]
+        .into_iter()
+        .collect();
+        validate(&with_foreign(fails), &worker.unwrap(), &config).await
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_fails_while_it_is_asked_is_named_by_its_own_exception() {
+        for fails in ["config", "validate", "exactlyOnceSupport"] {
+            let error = validated(fails, &[]).await.unwrap_err();
+            let expected = "java.lang.NullPointerException";
+            assert_eq!(
+                error,
+                ValidationError::Failed(expected.to_owned()),
+                "{fails}"
+            );
+        }
+        let keys = plugin_config(&with_foreign("config"), "com.example.Foreign", None).await;
+        assert!(matches!(keys, Err(ValidationError::Failed(_))), "{keys:?}");
+    }
+
+    #[tokio::test]
+    async fn what_a_plugin_says_of_its_keys_is_answered_whole() {
+        let infos = validated("", &[]).await.unwrap();
+        let values = infos
+            .configs
+            .iter()
+            .filter_map(|config| config.value.as_ref());
+        let of = |name: &str| values.clone().find(|value| value.name == name).unwrap();
+        assert_eq!(of("where").recommended_values, ["a"]);
+        assert!(
+            of("where").errors[0].contains("Missing required"),
+            "{:?}",
+            of("where")
+        );
+        let once = &of("exactly.once.support").errors;
+        assert!(once[0].contains("does not implement the API"), "{once:?}");
+        let keys = plugin_config(&with_foreign(""), "com.example.Foreign", None).await;
+        assert!(keys.unwrap().iter().any(|key| key.name == "where"));
+    }
+
+    /// Definitions of other languages do not say which keys name files and hosts.
+    #[tokio::test]
+    async fn a_plugin_that_does_not_say_what_it_reaches_is_refused_where_that_is_limited() {
+        let infos = validated("", &[("sluice.http.hosts", "only")])
+            .await
+            .unwrap();
+        let values = infos
+            .configs
+            .iter()
+            .filter_map(|config| config.value.as_ref());
+        let mut class = values.filter(|value| value.name == "connector.class");
+        let errors = &class.next().unwrap().errors;
+        assert!(errors[0].contains("sluice.http.hosts"), "{errors:?}");
+    }
 
     #[tokio::test]
     async fn checks_that_never_end_are_an_error_that_names_the_connector() {

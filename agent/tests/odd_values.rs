@@ -157,7 +157,7 @@ fn transformations_and_predicates_take_or_refuse_every_value() {
     let mut tried = 0;
     for class in plugins.classes(PluginType::Transformation) {
         let plugin = plugins.transformation(&class).unwrap();
-        for key in keys(&(plugin.config_def)()) {
+        for key in keys(&plugin.config_def.if_at_hand().unwrap()) {
             for value in odd_values() {
                 let mut transformation = (plugin.new)();
                 let configured = transformation.configure(&props(&[(&key, &value)]));
@@ -172,7 +172,7 @@ fn transformations_and_predicates_take_or_refuse_every_value() {
     }
     for class in plugins.classes(PluginType::Predicate) {
         let plugin = plugins.predicate(&class).unwrap();
-        for key in keys(&(plugin.config_def)()) {
+        for key in keys(&plugin.config_def.if_at_hand().unwrap()) {
             for value in odd_values() {
                 let mut predicate = (plugin.new)();
                 if predicate.configure(&props(&[(&key, &value)])).is_ok() {
@@ -203,7 +203,7 @@ fn converters_take_or_refuse_every_value_and_every_text() {
     let plugins = plugins();
     for class in plugins.classes(PluginType::Converter) {
         let plugin = plugins.converter(&class).unwrap();
-        for key in keys(&(plugin.config_def)()) {
+        for key in keys(&plugin.config_def.if_at_hand().unwrap()) {
             for value in odd_values() {
                 let mut converter = (plugin.new)();
                 if converter
@@ -276,7 +276,7 @@ async fn connectors_answer_soon_to_every_value_and_never_panic() {
 async fn try_all(plugins: &Plugins, worker: &WorkerSettings, class: &str) -> usize {
     let plugin = plugins.connector(class).unwrap();
     let mut refused = 0;
-    let own = keys(&plugin.config_def());
+    let own = keys(&plugin.config_def().if_at_hand().unwrap());
     for key in own.into_iter().chain(FRAMEWORK.map(str::to_owned)) {
         for value in odd_values() {
             let mut config = props(&needed(class));

@@ -144,9 +144,9 @@ fn several(plugins: &Plugins, kind: PluginType, title: &str, introduction: &str)
         let classes: Vec<String> = twins
             .map(|info| format!("- {}\n", code(&info.class)))
             .collect();
-        let (_, def) = plugins
-            .any(&info.class)
-            .unwrap_or_else(|| panic!("no {}", info.class));
+        let found = plugins.any(&info.class);
+        let def = found.and_then(|(_, definition)| definition.if_at_hand());
+        let def = def.unwrap_or_else(|| panic!("no {}", info.class));
         let name = simple(base);
         write!(body, "\n## {name}\n\n{}", classes.concat()).unwrap();
         body += &keys(&def);
@@ -159,9 +159,9 @@ fn connectors(plugins: &Plugins, pages: &mut Pages) {
     for (kind, heading) in [(PluginType::Source, "Sources"), (PluginType::Sink, "Sinks")] {
         write!(list, "\n## {heading}\n\n").unwrap();
         for info in plugins.infos().filter(|info| info.plugin_type == kind) {
-            let (_, def) = plugins
-                .any(&info.class)
-                .unwrap_or_else(|| panic!("no {}", info.class));
+            let found = plugins.any(&info.class);
+            let def = found.and_then(|(_, definition)| definition.if_at_hand());
+            let def = def.unwrap_or_else(|| panic!("no {}", info.class));
             let vendor = info.class.split('.').nth(1).unwrap_or_default();
             let file = format!("{}-{vendor}.md", simple(&info.class).to_lowercase());
             let introduction = format!(

@@ -85,7 +85,7 @@ impl Heard {
 }
 
 impl TaskStatusListener for Heard {
-    fn on_startup(&self, _id: &ConnectorTaskId) {
+    fn on_startup(&self, _id: &ConnectorTaskId, _version: Option<&str>) {
         self.push("startup".into());
     }
     fn on_pause(&self, _id: &ConnectorTaskId) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Props;
+use crate::config::{ConfigDef, Props, ValidatedKey};
 use crate::error::{ConnectError, KeyFault, Result};
 use crate::record::{SourceOffset, SourcePartition, TopicPartition};
 
@@ -56,6 +56,16 @@ pub enum ExactlyOnceSupport {
     Unsupported,
 }
 
+impl From<bool> for ExactlyOnceSupport {
+    fn from(supported: bool) -> Self {
+        if supported {
+            Self::Supported
+        } else {
+            Self::Unsupported
+        }
+    }
+}
+
 /// A connector.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -65,6 +75,12 @@ pub trait Connector: Send + Sync {
     /// Any error makes the connector FAILED.
     async fn start(&mut self, context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()>;
 
+    /// Full class name of its tasks where the instance decides that, and not its descriptor
+    /// ([`task_class`](crate::plugin::SourceConnectorPlugin::task_class)). After `start`.
+    fn task_class(&self) -> Option<String> {
+        None
+    }
+
     /// One configuration for each task, at most `max_tasks`, after `start`.
     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>>;
 
@@ -73,23 +89,38 @@ pub trait Connector: Send + Sync {
         Ok(())
     }
 
-    /// Faults beyond what the definition of single keys finds. Called on an instance that was not started,
-    /// only when every single key is right.
+    /// The keys with their values, recommended values and faults, by `def`, its own definition. Called on an
+    /// instance that was not started.
+    ///
+    /// # Errors
+    /// The plugin itself failed: the configuration can be called neither right nor wrong.
+    async fn validate_config(&self, def: &ConfigDef, props: &Props) -> Result<Vec<ValidatedKey>> {
+        Ok(def.validate(props))
+    }
+
+    /// Faults beyond what [`Connector::validate_config`] finds, which may ask the external system. Called on
+    /// an instance that was not started, and only if the configuration reaches nothing that it must not.
     async fn validate(&self, props: &Props) -> Vec<KeyFault> {
         let _ = props;
         Vec::new()
     }
 
     /// Sources: whether the connector can be exactly-once. `None` is "does not say".
-    fn exactly_once_support(&self, props: &Props) -> Option<ExactlyOnceSupport> {
+    ///
+    /// # Errors
+    /// The plugin failed.
+    async fn exactly_once_support(&self, props: &Props) -> Result<Option<ExactlyOnceSupport>> {
         let _ = props;
-        None
+        Ok(None)
     }
 
     /// Sources: whether tasks can define the boundaries of transactions.
-    fn can_define_transaction_boundaries(&self, props: &Props) -> bool {
+    ///
+    /// # Errors
+    /// The plugin failed.
+    async fn can_define_transaction_boundaries(&self, props: &Props) -> Result<bool> {
         let _ = props;
-        false
+        Ok(false)
     }
 
     /// Sources: checks offsets a user wants to store (`None` resets a partition), and does in the external

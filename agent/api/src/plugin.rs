@@ -47,8 +47,52 @@ pub const KAFKA_VERSION: &str = "4.3.0";
 /// Makes new, unconfigured instances.
 pub type New<T> = Arc<dyn Fn() -> Box<T> + Send + Sync>;
 
-/// Gives the definition of a configuration.
-pub type Definition = Arc<dyn Fn() -> ConfigDef + Send + Sync>;
+/// Definitions of configurations: at hand for plugins of this program, fetched for those of others, which
+/// may take seconds the first time and may fail.
+#[derive(Clone)]
+pub struct Definition(Source);
+
+#[derive(Clone)]
+enum Source {
+    AtHand(Arc<dyn Fn() -> ConfigDef + Send + Sync>),
+    Fetched(Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<ConfigDef>>> + Send + Sync>),
+}
+
+impl Definition {
+    /// One that a function gives.
+    pub fn at_hand(definition: impl Fn() -> ConfigDef + Send + Sync + 'static) -> Self {
+        Self(Source::AtHand(Arc::new(definition)))
+    }
+
+    /// One that has to be fetched; whoever fetches it keeps it.
+    pub fn fetched<F>(fetch: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Arc<ConfigDef>>> + Send + 'static,
+    {
+        Self(Source::Fetched(Arc::new(move || fetch().boxed())))
+    }
+
+    /// The definition.
+    ///
+    /// # Errors
+    /// It could not be fetched, or the plugin failed to give it.
+    pub async fn get(&self) -> Result<Arc<ConfigDef>> {
+        match &self.0 {
+            Source::AtHand(definition) => Ok(Arc::new(definition())),
+            Source::Fetched(fetch) => fetch().await,
+        }
+    }
+
+    /// The definition where it is at hand. One that is not says nothing of the files and hosts that its
+    /// values name either.
+    #[must_use]
+    pub fn if_at_hand(&self) -> Option<ConfigDef> {
+        match &self.0 {
+            Source::AtHand(definition) => Some(definition()),
+            Source::Fetched(_) => None,
+        }
+    }
+}
 
 /// Starts a source task, which exists from then on. The future may wait, for the stored offsets or for the
 /// external system. Its error makes the task FAILED; what it holds by then is dropped.
@@ -68,11 +112,6 @@ pub fn connectors<C: Connector + 'static>(
     new: impl Fn() -> C + Send + Sync + 'static,
 ) -> New<dyn Connector> {
     Arc::new(move || Box::new(new()))
-}
-
-/// What gives a definition, of a function or closure.
-pub fn definition(definition: impl Fn() -> ConfigDef + Send + Sync + 'static) -> Definition {
-    Arc::new(definition)
 }
 
 /// What starts source tasks, of an async function that answers one kind of task.
@@ -112,7 +151,7 @@ pub struct SourceConnectorPlugin {
     pub task_class: Arc<str>,
     /// Version that REST and the status of connectors show.
     pub version: Arc<str>,
-    /// Definition of its own keys, without those of the framework.
+    /// Its own keys, without those of the framework.
     pub config_def: Definition,
     /// A connector that is not started.
     pub new_connector: New<dyn Connector>,
@@ -129,7 +168,7 @@ pub struct SinkConnectorPlugin {
     pub task_class: Arc<str>,
     /// Version that REST and the status of connectors show.
     pub version: Arc<str>,
-    /// Definition of its own keys, without those of the framework.
+    /// Its own keys, without those of the framework.
     pub config_def: Definition,
     /// A connector that is not started.
     pub new_connector: New<dyn Connector>,
@@ -163,7 +202,7 @@ macro_rules! simple_plugin {
                 Self {
                     class: class.into(),
                     version: version.into(),
-                    config_def: definition(config_def),
+                    config_def: Definition::at_hand(config_def),
                     new: Arc::new(new),
                 }
             }

@@ -75,6 +75,11 @@ pub trait ErrantRecordReporter: Send + Sync {
 /// A sink task that runs.
 #[async_trait]
 pub trait SinkTask: Send {
+    /// Version of the task where it is not that of its descriptor, for its status.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+
     /// Partitions were newly assigned.
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let _ = partitions;

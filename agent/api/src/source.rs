@@ -59,6 +59,11 @@ pub struct CommittedRecord {
 /// A source task that runs.
 #[async_trait]
 pub trait SourceTask: Send {
+    /// Version of the task where it is not that of its descriptor, for its status.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+
     /// The next records; `None` if there are none at the moment.
     ///
     /// The task paces itself: it waits for data, but no longer than about a second, and returns at once when

@@ -172,13 +172,13 @@ pub(crate) trait Herder: Send + Sync + 'static {
             .collect()
     }
     /// Definition of a plugin's keys.
-    fn plugin_config(
+    async fn plugin_config(
         &self,
         plugin: &str,
         version: Option<&str>,
     ) -> HerderResult<Vec<ConfigKeyInfo>> {
         let plugins = self.own_parts().plugins;
-        Ok(validation::plugin_config(plugins, plugin, version)?)
+        Ok(validation::plugin_config(plugins, plugin, version).await?)
     }
     /// Validates a connector config.
     async fn validate(&self, config: ConfigMap) -> HerderResult<ConfigInfos> {

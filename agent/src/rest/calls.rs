@@ -179,9 +179,9 @@ impl Call<'_> {
                 let connectors_only = self.query.get("connectorsOnly").is_none_or(is_true);
                 Ok(json(StatusCode::OK, &herder.plugins(connectors_only)))
             }
-            Route::PluginConfig(plugin) => {
-                ok(herder.plugin_config(&plugin, self.query.get("version")))
-            }
+            Route::PluginConfig(plugin) => ok(herder
+                .plugin_config(&plugin, self.query.get("version"))
+                .await),
             Route::Validate(plugin) => self.validate(&plugin).await,
             Route::Loggers => Ok(json(StatusCode::OK, &herder.loggers())),
             Route::Logger(name) => ok(herder.logger(&name)),

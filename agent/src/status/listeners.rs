@@ -20,8 +20,8 @@ pub(crate) trait ConnectorStatusListener: Send + Sync {
 
 /// Receives the states of tasks (`TaskStatus.Listener`). Calls are short and never wait.
 pub trait TaskStatusListener: Send + Sync {
-    /// The task's `start` has returned: RUNNING.
-    fn on_startup(&self, id: &ConnectorTaskId);
+    /// The task has started: RUNNING. A version is the task's own, where it is not that of its plugin.
+    fn on_startup(&self, id: &ConnectorTaskId, version: Option<&str>);
     /// PAUSED, also for a task that was started while its connector is paused.
     fn on_pause(&self, id: &ConnectorTaskId);
     /// RUNNING again.

@@ -275,7 +275,10 @@ impl ConnectorStatusListener for StatusReporter {
 }
 
 impl TaskStatusListener for StatusReporter {
-    fn on_startup(&self, id: &ConnectorTaskId) {
+    fn on_startup(&self, id: &ConnectorTaskId, version: Option<&str>) {
+        if let (Some(version), Some(task)) = (version, self.tasks.lock().get_mut(id)) {
+            task.version = Some(version.to_owned());
+        }
         self.task(id, State::Running, None, Put::Plain);
     }
 

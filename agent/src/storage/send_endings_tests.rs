@@ -222,7 +222,7 @@ struct Heard {
 }
 
 impl TaskStatusListener for Heard {
-    fn on_startup(&self, _id: &ConnectorTaskId) {}
+    fn on_startup(&self, _id: &ConnectorTaskId, _version: Option<&str>) {}
     fn on_pause(&self, _id: &ConnectorTaskId) {}
     fn on_resume(&self, _id: &ConnectorTaskId) {}
     fn on_shutdown(&self, _id: &ConnectorTaskId) {}

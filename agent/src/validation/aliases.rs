@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sluice_api::ConnectError;
 use sluice_api::config::{
     ConfigDef, ConfigError, ConfigKey, ConfigType, ConfigValue, DefaultValue, Importance, Props,
     Recommendation, Recommender, Width,
@@ -31,13 +32,16 @@ pub(super) struct FoundAliases {
 }
 
 /// Adds the keys of each declared transformation or predicate (`ConnectorConfig.EnrichablePlugin`).
-pub(super) fn add_aliased(
+///
+/// # Errors
+/// A plugin does not give its definition.
+pub(super) async fn add_aliased(
     def: &mut ConfigDef,
     found: &mut FoundAliases,
     plugins: &Plugins,
     props: &Props,
     kind: Aliased,
-) {
+) -> Result<(), ConnectError> {
     let (key, title, one, plugin_type) = match kind {
         Aliased::Transforms => (
             "transforms",
@@ -56,7 +60,7 @@ pub(super) fn add_aliased(
         .get(key)
         .and_then(|text| ConfigValue::parse(key, text, ConfigType::List).ok())
     else {
-        return;
+        return Ok(());
     };
     for alias in aliases {
         let prefix = format!("{key}.{alias}.");
@@ -122,7 +126,8 @@ pub(super) fn add_aliased(
                         ),
                     ));
                 }
-                add_plugin_keys(def, &prefix, &group, &(plugin.config_def)(), kind);
+                let own = plugin.config_def.get().await?;
+                add_plugin_keys(def, &prefix, &group, &own, kind);
             }
             Some(Err(WrongClass::Unknown(class))) => {
                 let why = format!("Class {class} could not be found.");
@@ -133,6 +138,7 @@ pub(super) fn add_aliased(
             Some(Err(WrongClass::Unfit(fault))) => found.faults.push((type_key, fault)),
         }
     }
+    Ok(())
 }
 
 fn version_key(prefix: &str) -> String {

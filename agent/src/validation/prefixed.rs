@@ -1,6 +1,7 @@
 //! Keys that are handed on without their prefix: to converters, and to Kafka clients.
 
 use indexmap::IndexMap;
+use sluice_api::Result;
 use sluice_api::config::{ConfigError, ConfigValue, Props, ValidatedKey};
 use sluice_protocol::ConnectorType;
 
@@ -10,11 +11,11 @@ use crate::plugins::Plugins;
 use crate::properties::with_prefix;
 use crate::settings::{ExactlyOnceSupport, WorkerSettings};
 
-pub(super) fn converter_entries(
+pub(super) async fn converter_entries(
     plugins: &Plugins,
     values: &mut IndexMap<String, ValidatedKey>,
     props: &Props,
-) -> Vec<Entry> {
+) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for kind in ["header", "key", "value"] {
         let key = format!("{kind}.converter");
@@ -49,7 +50,7 @@ pub(super) fn converter_entries(
         let mut own = with_prefix(props, &prefix);
         own.entry("converter.type".to_owned())
             .or_insert_with(|| kind.to_owned());
-        let def = def();
+        let def = def.get().await?;
         for mut result in def.validate(&own) {
             let definition = def.get(&result.name).cloned().map(|mut key| {
                 key.name = format!("{prefix}{}", key.name);
@@ -59,7 +60,7 @@ pub(super) fn converter_entries(
             entries.push((definition, result));
         }
     }
-    entries
+    Ok(entries)
 }
 
 pub(super) fn override_entries(

@@ -1,6 +1,7 @@
 //! Rules that concern more than one key, or the worker (`SinkConnectorConfig.validate`, `DistributedHerder`).
 
 use indexmap::IndexMap;
+use sluice_api::Result;
 use sluice_api::config::{ConfigValue, Props, ValidatedKey};
 use sluice_api::connector::{Connector, ExactlyOnceSupport};
 use sluice_jvm_text::regex::JavaRegex;
@@ -99,12 +100,12 @@ pub(super) fn sink_rules(
     }
 }
 
-pub(super) fn source_rules(
+pub(super) async fn source_rules(
     values: &mut IndexMap<String, ValidatedKey>,
     worker: &WorkerSettings,
     connector: &dyn Connector,
     props: &Props,
-) {
+) -> Result<()> {
     let without_fault = |values: &IndexMap<String, ValidatedKey>, key: &str| {
         values.get(key).is_some_and(|value| value.errors.is_empty())
     };
@@ -114,7 +115,7 @@ pub(super) fn source_rules(
         let fault = if worker.exactly_once() != settings::ExactlyOnceSupport::Enabled {
             Some("This worker does not have exactly-once source support enabled.".to_owned())
         } else {
-            match connector.exactly_once_support(props) {
+            match connector.exactly_once_support(props).await? {
                 Some(ExactlyOnceSupport::Supported) => None,
                 Some(ExactlyOnceSupport::Unsupported) => Some(
                     "The connector does not support exactly-once semantics with the provided \
@@ -135,7 +136,7 @@ pub(super) fn source_rules(
     }
     if without_fault(values, "transaction.boundary")
         && text(values, "transaction.boundary").eq_ignore_ascii_case("connector")
-        && !connector.can_define_transaction_boundaries(props)
+        && !connector.can_define_transaction_boundaries(props).await?
     {
         add_fault(
             values,
@@ -145,4 +146,5 @@ pub(super) fn source_rules(
              definition.".to_owned(),
         );
     }
+    Ok(())
 }

@@ -77,8 +77,8 @@ impl ConnectorStatusListener for Hiding<dyn ConnectorStatusListener> {
 }
 
 impl TaskStatusListener for Hiding<dyn TaskStatusListener> {
-    fn on_startup(&self, id: &ConnectorTaskId) {
-        self.inner.on_startup(id);
+    fn on_startup(&self, id: &ConnectorTaskId, version: Option<&str>) {
+        self.inner.on_startup(id, version);
     }
 
     fn on_pause(&self, id: &ConnectorTaskId) {

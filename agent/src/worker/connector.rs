@@ -45,9 +45,18 @@ type Outcome<T> = oneshot::Sender<Result<T, ConnectError>>;
 
 enum Command {
     Transition(TargetState, Outcome<()>),
-    TaskConfigs(usize, Outcome<Vec<Props>>),
+    TaskConfigs(usize, Outcome<TaskConfigs>),
     Fail(ConnectError),
     Shutdown(oneshot::Sender<()>),
+}
+
+/// What a connector gives its tasks.
+#[derive(Debug)]
+pub(crate) struct TaskConfigs {
+    /// Class of the tasks, if the instance says so.
+    pub class: Option<String>,
+    /// One configuration for each task.
+    pub configs: Vec<Props>,
 }
 
 /// The handle of a running connector.
@@ -100,7 +109,7 @@ impl WorkerConnector {
     pub(crate) fn task_configs(
         &self,
         max_tasks: usize,
-    ) -> impl Future<Output = Result<Vec<Props>, ConnectError>> + Send + use<> {
+    ) -> impl Future<Output = Result<TaskConfigs, ConnectError>> + Send + use<> {
         let (sender, outcome) = oneshot::channel();
         let sent = self.commands.send(Command::TaskConfigs(max_tasks, sender));
         async move { answer(sent.is_ok(), outcome).await }
@@ -162,7 +171,9 @@ impl Actor {
                     let _ = outcome.send(self.transition(target).await);
                 }
                 Command::TaskConfigs(max_tasks, outcome) => {
-                    let _ = outcome.send(caught(self.instance.task_configs(max_tasks)).await);
+                    let configs = caught(self.instance.task_configs(max_tasks)).await;
+                    let class = self.instance.task_class();
+                    let _ = outcome.send(configs.map(|configs| TaskConfigs { class, configs }));
                 }
                 Command::Fail(error) => self.failed(&error),
                 Command::Shutdown(done) => {
@@ -403,7 +414,7 @@ mod tests {
         ] {
             connector.transition(target).await.unwrap();
         }
-        assert_eq!(connector.task_configs(3).await.unwrap().len(), 3);
+        assert_eq!(connector.task_configs(3).await.unwrap().configs.len(), 3);
         connector.shutdown().await;
         assert_eq!(
             heard.all(),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::config_secrets::{hiding, hiding_of_task};
-use super::connector::{ConnectorParts, ConnectorRequests, WorkerConnector};
+use super::connector::{ConnectorParts, ConnectorRequests, TaskConfigs, WorkerConnector};
 use super::connector_offsets::OffsetStores;
 use super::metrics::TaskMetrics;
 use super::offset_writer::OffsetReader;
@@ -227,7 +227,7 @@ impl Worker {
         let (name, raw) = (name.to_owned(), config.clone());
         Some(async move {
             let (settings, resolved) = settings?;
-            let configs = connector
+            let TaskConfigs { class, configs } = connector
                 .task_configs(settings.tasks_max)
                 .await
                 .map_err(|error| resolved.hide_in(&error))?;
@@ -235,7 +235,10 @@ impl Worker {
             checked.inspect_err(|error| connector.fail(error.clone()))?;
             let complete = |task: Props| {
                 let mut task: ConfigMap = task.into_iter().collect();
-                task.set("task.class", plugin.task_class());
+                task.set(
+                    "task.class",
+                    class.as_deref().unwrap_or(plugin.task_class()),
+                );
                 settings.complete_task(&mut task);
                 reverse(&raw, &mut task);
                 task
@@ -355,7 +358,11 @@ impl Worker {
         let metrics = TaskMetrics::new();
         let context = TaskContext {
             id: id.clone(),
-            task_class: plugin.task_class().to_owned(),
+            task_class: task
+                .props
+                .get("task.class")
+                .cloned()
+                .unwrap_or_else(|| plugin.task_class().to_owned()),
             plugins: self.task_plugins(&settings).map(Arc::new).map_err(hidden)?,
             connector: Arc::new(settings),
             task_props: task.props.clone(),
@@ -555,6 +562,10 @@ fn too_many_tasks(connector: &str, generated: usize, max_tasks: usize) -> Connec
 
 #[cfg(test)]
 mod tests {
+    use sluice_api::plugin::{Definition, SourceConnectorPlugin, connectors, source_tasks};
+    use sluice_api::{
+        ConfigDef, Connector, ConnectorContext, SourceRecord, SourceTask, async_trait,
+    };
     use sluice_protocol::{State, WorkerId};
 
     use super::*;
@@ -572,7 +583,7 @@ mod tests {
         fn request_restart(&self, _: &ConnectorName) {}
     }
 
-    fn worker(statuses: &Arc<MemoryStatusBackingStore>) -> Worker {
+    fn worker(statuses: &Arc<MemoryStatusBackingStore>, plugins: Plugins) -> Worker {
         let props = [
             ("bootstrap.servers", "127.0.0.1:1"),
             ("key.converter", "StringConverter"),
@@ -584,13 +595,94 @@ mod tests {
         let here = WorkerId::from("here:1".to_owned());
         let reporter = StatusReporter::new(statuses.clone(), here, EventLog::default());
         Worker::new(
-            Plugins::built_in(),
+            plugins,
             Arc::new(settings.unwrap()),
             Arc::new(FileOffsetBackingStore::new("/dev/null")),
             Arc::new(reporter),
             None,
             TaskRuntime::start().unwrap(),
         )
+    }
+
+    /// A connector whose instances say what their descriptor cannot know.
+    #[derive(Default)]
+    struct Found;
+
+    #[async_trait]
+    impl Connector for Found {
+        async fn start(
+            &mut self,
+            _: Arc<dyn ConnectorContext>,
+            _: &Props,
+        ) -> Result<(), ConnectError> {
+            Ok(())
+        }
+
+        fn task_class(&self) -> Option<String> {
+            Some("com.example.FoundTask".to_owned())
+        }
+
+        async fn task_configs(&mut self, _: usize) -> Result<Vec<Props>, ConnectError> {
+            Ok(vec![Props::new()])
+        }
+    }
+
+    #[async_trait]
+    impl SourceTask for Found {
+        fn version(&self) -> Option<&str> {
+            Some("1.0-task")
+        }
+
+        async fn poll(&mut self) -> Result<Option<Vec<SourceRecord>>, ConnectError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn class_and_version_of_a_task_are_those_that_instances_say() {
+        let plugin = SourceConnectorPlugin {
+            class: "com.example.Found".into(),
+            task_class: "com.example.NotKnown".into(),
+            version: "1.0-connector".into(),
+            config_def: Definition::at_hand(ConfigDef::new),
+            new_connector: connectors(Found::default),
+            start_task: source_tasks(|_| async { Ok(Found) }),
+        };
+        let statuses = Arc::new(MemoryStatusBackingStore::default());
+        let worker = worker(&statuses, Plugins::built_in().with_source(plugin));
+        let config: ConfigMap = [("name", "c"), ("connector.class", "com.example.Found")]
+            .into_iter()
+            .collect();
+        let (name, id) = (ConnectorName::from("c"), ConnectorTaskId::new("c", 0));
+        let target = TargetState::Started;
+        let started = worker.start_connector(&name, &config, target, Arc::new(NoRequests));
+        started.await.unwrap();
+        let configs = worker.task_configs("c", &config).unwrap().await.unwrap();
+        assert_eq!(configs[0].text("task.class"), Some("com.example.FoundTask"));
+        let start = TaskStart {
+            connector_config: &config,
+            task_config: &configs[0],
+            task_count: 1,
+            target,
+        };
+        worker.start_task(&id, start, None).unwrap();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let status = loop {
+            let status = statuses.task(&id);
+            if let Some(status) = status.filter(|status| status.state != State::Unassigned) {
+                break status;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the task does not start"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(status.state, State::Running, "{:?}", status.trace);
+        assert_eq!(status.version.as_deref(), Some("1.0-task"));
+        let connector = statuses.connector("c").unwrap();
+        assert_eq!(connector.version.as_deref(), Some("1.0-connector"));
+        worker.stop_all().await;
     }
 
     /// Configurations that REST refuses, and another worker stored all the same.
@@ -606,7 +698,7 @@ mod tests {
             ("topic.creation.default.partitions", "1", "Missing required"),
         ] {
             let statuses = Arc::new(MemoryStatusBackingStore::default());
-            let worker = worker(&statuses);
+            let worker = worker(&statuses, Plugins::built_in());
             let config: ConfigMap = [
                 ("name", "c"),
                 ("connector.class", "FileStreamSource"),

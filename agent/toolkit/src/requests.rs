@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use sluice_api::plugin::{SinkConnectorPlugin, connectors, definition, sink_tasks};
+use sluice_api::plugin::{SinkConnectorPlugin, connectors, Definition, sink_tasks};
 use sluice_api::{
     ConfigDef, ConnectError, KeyFault, ParsedConfig, Props, Result, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, Value,
@@ -228,7 +228,7 @@ pub fn plugin<T: Target>(class: &str, version: &str) -> SinkConnectorPlugin {
         class: class.into(),
         task_class: format!("{name}Task").into(),
         version: version.into(),
-        config_def: definition(T::config_def),
+        config_def: Definition::at_hand(T::config_def),
         new_connector: connectors(RequestSink::<T>::default),
         start_task: sink_tasks(RequestTask::<T>::start),
     }

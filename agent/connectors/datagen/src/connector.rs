@@ -27,8 +27,8 @@ impl Connector for DatagenSourceConnector {
         Ok(numbered(&self.props, TASK_NUMBER, max_tasks))
     }
 
-    fn exactly_once_support(&self, _props: &Props) -> Option<ExactlyOnceSupport> {
-        Some(ExactlyOnceSupport::Supported)
+    async fn exactly_once_support(&self, _props: &Props) -> Result<Option<ExactlyOnceSupport>> {
+        Ok(Some(ExactlyOnceSupport::Supported))
     }
 
     async fn alter_source_offsets(

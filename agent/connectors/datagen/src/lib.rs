@@ -13,7 +13,7 @@ mod connector;
 mod generators;
 mod task;
 
-use sluice_api::plugin::{SourceConnectorPlugin, connectors, definition, source_tasks};
+use sluice_api::plugin::{SourceConnectorPlugin, connectors, Definition, source_tasks};
 
 /// `DatagenSourceConnector`.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn source() -> SourceConnectorPlugin {
         class: "io.sluice.connect.datagen.DatagenSourceConnector".into(),
         task_class: "io.sluice.connect.datagen.DatagenSourceTask".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        config_def: definition(config::config_def),
+        config_def: Definition::at_hand(config::config_def),
         new_connector: connectors(connector::DatagenSourceConnector::default),
         start_task: source_tasks(task::DatagenSourceTask::start),
     }

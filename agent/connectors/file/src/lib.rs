@@ -11,7 +11,7 @@ mod source_connector;
 mod source_task;
 
 use sluice_api::plugin::{
-    KAFKA_VERSION, SinkConnectorPlugin, SourceConnectorPlugin, connectors, definition, sink_tasks,
+    KAFKA_VERSION, SinkConnectorPlugin, SourceConnectorPlugin, connectors, Definition, sink_tasks,
     source_tasks,
 };
 use sluice_toolkit::sink_connector::SameForEachTask;
@@ -28,7 +28,7 @@ pub fn source() -> SourceConnectorPlugin {
         class: "org.apache.kafka.connect.file.FileStreamSourceConnector".into(),
         task_class: "org.apache.kafka.connect.file.FileStreamSourceTask".into(),
         version: KAFKA_VERSION.into(),
-        config_def: definition(source_connector::config_def),
+        config_def: Definition::at_hand(source_connector::config_def),
         new_connector: connectors(source_connector::FileStreamSourceConnector::default),
         start_task: source_tasks(source_task::FileStreamSourceTask::start),
     }
@@ -41,7 +41,7 @@ pub fn sink() -> SinkConnectorPlugin {
         class: "org.apache.kafka.connect.file.FileStreamSinkConnector".into(),
         task_class: "org.apache.kafka.connect.file.FileStreamSinkTask".into(),
         version: KAFKA_VERSION.into(),
-        config_def: definition(sink_connector::config_def),
+        config_def: Definition::at_hand(sink_connector::config_def),
         new_connector: connectors(SameForEachTask::<sink_connector::SinkFile>::default),
         start_task: sink_tasks(sink_task::FileStreamSinkTask::start),
     }

@@ -67,13 +67,9 @@ impl Connector for FileStreamSourceConnector {
         Ok(vec![self.props.clone()])
     }
 
-    fn exactly_once_support(&self, props: &Props) -> Option<ExactlyOnceSupport> {
+    async fn exactly_once_support(&self, props: &Props) -> Result<Option<ExactlyOnceSupport>> {
         let has_file = props.get(FILE).is_some_and(|name| !name.trim().is_empty());
-        Some(if has_file {
-            ExactlyOnceSupport::Supported
-        } else {
-            ExactlyOnceSupport::Unsupported
-        })
+        Ok(Some(has_file.into()))
     }
 
     async fn alter_source_offsets(

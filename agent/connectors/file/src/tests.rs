@@ -254,11 +254,11 @@ async fn offsets_are_checked_before_they_are_altered() {
             .starts_with("Offsets cannot be modified")
     );
     assert_eq!(
-        connector.exactly_once_support(&stdin),
+        connector.exactly_once_support(&stdin).await.unwrap(),
         Some(ExactlyOnceSupport::Unsupported)
     );
     assert_eq!(
-        connector.exactly_once_support(&with_file),
+        connector.exactly_once_support(&with_file).await.unwrap(),
         Some(ExactlyOnceSupport::Supported)
     );
 }

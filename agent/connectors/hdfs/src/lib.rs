@@ -22,7 +22,7 @@ mod temporary_file;
 #[cfg(test)]
 mod tests;
 
-use sluice_api::plugin::{SinkConnectorPlugin, connectors, definition, sink_tasks};
+use sluice_api::plugin::{SinkConnectorPlugin, connectors, Definition, sink_tasks};
 use sluice_toolkit::sink_connector::SameForEachTask;
 
 /// `HdfsSinkConnector`.
@@ -32,7 +32,7 @@ pub fn sink() -> SinkConnectorPlugin {
         class: "io.confluent.connect.hdfs.HdfsSinkConnector".into(),
         task_class: "io.confluent.connect.hdfs.HdfsSinkTask".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        config_def: definition(config::sink_def),
+        config_def: Definition::at_hand(config::sink_def),
         new_connector: connectors(SameForEachTask::<connector::Hdfs>::default),
         start_task: sink_tasks(sink_task::HdfsSinkTask::start),
     }

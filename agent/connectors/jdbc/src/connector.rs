@@ -339,14 +339,10 @@ impl Connector for JdbcSourceConnector {
         }
     }
 
-    fn exactly_once_support(&self, props: &Props) -> Option<ExactlyOnceSupport> {
+    async fn exactly_once_support(&self, props: &Props) -> Result<Option<ExactlyOnceSupport>> {
         // Whole tables are read anew after a restart; rows of one timestamp have one offset.
         let exact = SourceSettings::parse(props).is_ok_and(|settings| settings.mode.incrementing);
-        Some(if exact {
-            ExactlyOnceSupport::Supported
-        } else {
-            ExactlyOnceSupport::Unsupported
-        })
+        Ok(Some(exact.into()))
     }
 
     async fn alter_source_offsets(

@@ -33,7 +33,7 @@ mod url_parameters;
 mod tests;
 
 use sluice_api::plugin::{
-    SinkConnectorPlugin, SourceConnectorPlugin, connectors, definition, sink_tasks, source_tasks,
+    SinkConnectorPlugin, SourceConnectorPlugin, connectors, Definition, sink_tasks, source_tasks,
 };
 use sluice_toolkit::sink_connector::SameForEachTask;
 
@@ -44,7 +44,7 @@ pub fn source() -> SourceConnectorPlugin {
         class: "io.confluent.connect.jdbc.JdbcSourceConnector".into(),
         task_class: "io.confluent.connect.jdbc.source.JdbcSourceTask".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        config_def: definition(config::source_def),
+        config_def: Definition::at_hand(config::source_def),
         new_connector: connectors(connector::JdbcSourceConnector::default),
         start_task: source_tasks(source_task::JdbcSourceTask::start),
     }
@@ -57,7 +57,7 @@ pub fn sink() -> SinkConnectorPlugin {
         class: "io.confluent.connect.jdbc.JdbcSinkConnector".into(),
         task_class: "io.confluent.connect.jdbc.sink.JdbcSinkTask".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        config_def: definition(config::sink_def),
+        config_def: Definition::at_hand(config::sink_def),
         new_connector: connectors(SameForEachTask::<connector::SinkDatabase>::default),
         start_task: sink_tasks(sink_task::JdbcSinkTask::start),
     }

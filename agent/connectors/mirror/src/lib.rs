@@ -40,7 +40,7 @@ mod source_task;
 mod topic_reader;
 
 use sluice_api::plugin::{
-    KAFKA_VERSION, SourceConnectorPlugin, connectors, definition, source_tasks,
+    KAFKA_VERSION, SourceConnectorPlugin, connectors, Definition, source_tasks,
 };
 
 /// `MirrorSourceConnector`.
@@ -50,7 +50,7 @@ pub fn source() -> SourceConnectorPlugin {
         class: "org.apache.kafka.connect.mirror.MirrorSourceConnector".into(),
         task_class: "org.apache.kafka.connect.mirror.MirrorSourceTask".into(),
         version: KAFKA_VERSION.into(),
-        config_def: definition(keys::source_def),
+        config_def: Definition::at_hand(keys::source_def),
         new_connector: connectors(source_connector::MirrorSourceConnector::default),
         start_task: source_tasks(source_task::MirrorSourceTask::start),
     }
@@ -63,7 +63,7 @@ pub fn checkpoint() -> SourceConnectorPlugin {
         class: "org.apache.kafka.connect.mirror.MirrorCheckpointConnector".into(),
         task_class: "org.apache.kafka.connect.mirror.MirrorCheckpointTask".into(),
         version: KAFKA_VERSION.into(),
-        config_def: definition(keys::checkpoint_def),
+        config_def: Definition::at_hand(keys::checkpoint_def),
         new_connector: connectors(checkpoint_connector::MirrorCheckpointConnector::default),
         start_task: source_tasks(checkpoint_task::MirrorCheckpointTask::start),
     }
@@ -76,7 +76,7 @@ pub fn heartbeat() -> SourceConnectorPlugin {
         class: "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector".into(),
         task_class: "org.apache.kafka.connect.mirror.MirrorHeartbeatTask".into(),
         version: KAFKA_VERSION.into(),
-        config_def: definition(keys::heartbeat_def),
+        config_def: Definition::at_hand(keys::heartbeat_def),
         new_connector: connectors(heartbeat::MirrorHeartbeatConnector::default),
         start_task: source_tasks(heartbeat::MirrorHeartbeatTask::start),
     }

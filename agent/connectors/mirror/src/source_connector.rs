@@ -120,12 +120,8 @@ impl Connector for MirrorSourceConnector {
         faults
     }
 
-    fn exactly_once_support(&self, props: &Props) -> Option<ExactlyOnceSupport> {
-        Some(if reads_committed(props) {
-            ExactlyOnceSupport::Supported
-        } else {
-            ExactlyOnceSupport::Unsupported
-        })
+    async fn exactly_once_support(&self, props: &Props) -> Result<Option<ExactlyOnceSupport>> {
+        Ok(Some(reads_committed(props).into()))
     }
 
     async fn alter_source_offsets(
@@ -639,7 +635,7 @@ mod tests {
         let connector = MirrorSourceConnector::default();
         let mut props = config(&[("exactly.once.support", "required")]).props;
         assert_eq!(
-            connector.exactly_once_support(&props),
+            connector.exactly_once_support(&props).await.unwrap(),
             Some(ExactlyOnceSupport::Unsupported)
         );
         let faults = connector.validate(&props).await;
@@ -651,7 +647,7 @@ mod tests {
         );
         assert!(connector.validate(&props).await.is_empty());
         assert_eq!(
-            connector.exactly_once_support(&props),
+            connector.exactly_once_support(&props).await.unwrap(),
             Some(ExactlyOnceSupport::Supported)
         );
         props.insert(keys::EMIT_OFFSET_SYNCS.to_owned(), "false".to_owned());

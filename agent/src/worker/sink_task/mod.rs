@@ -169,7 +169,9 @@ impl Loop<'_> {
             () = cancelled.cancelled() => return Ok(End::Cancelled),
         };
         self.context.metrics.set_state(true, false);
-        self.context.listener.on_startup(&self.context.id);
+        self.context
+            .listener
+            .on_startup(&self.context.id, task.version());
         loop {
             if self.context.cancelled.is_cancelled() {
                 return Ok(End::Cancelled);

@@ -244,7 +244,7 @@ impl SourceTaskLoop {
             () = context.cancelled.cancelled() => return Ok(None),
         };
         context.metrics.set_state(true, false);
-        context.listener.on_startup(&context.id);
+        context.listener.on_startup(&context.id, task.version());
         Ok(Some(task))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sluice_api::config::{ConfigDef, Props};
-use sluice_api::plugin::{SourceConnectorPlugin, connectors, definition, source_tasks};
+use sluice_api::plugin::{Definition, SourceConnectorPlugin, connectors, source_tasks};
 use sluice_api::{Connector, ConnectorContext, Result, SourceRecord, SourceTask};
 use sluice_kafka::admin::GroupAdmin;
 use sluice_protocol::telemetry::Caller;
@@ -89,7 +89,7 @@ fn blocking() -> SourceConnectorPlugin {
         class: BLOCKING.into(),
         task_class: "com.example.BlockingSourceTask".into(),
         version: "1".into(),
-        config_def: definition(ConfigDef::new),
+        config_def: Definition::at_hand(ConfigDef::new),
         new_connector: connectors(Plugin::default),
         start_task: source_tasks(|_| async {
             GATE.hold_this_thread();

@@ -36,8 +36,8 @@ impl Connector for DatagenConnector {
         read.await.ok().flatten().unwrap_or_default()
     }
 
-    fn exactly_once_support(&self, _props: &Props) -> Option<ExactlyOnceSupport> {
-        Some(ExactlyOnceSupport::Supported)
+    async fn exactly_once_support(&self, _props: &Props) -> Result<Option<ExactlyOnceSupport>> {
+        Ok(Some(ExactlyOnceSupport::Supported))
     }
 
     async fn alter_source_offsets(

@@ -14,7 +14,7 @@ mod plan;
 mod quickstarts;
 mod task;
 
-use sluice_api::plugin::{SourceConnectorPlugin, connectors, definition, source_tasks};
+use sluice_api::plugin::{SourceConnectorPlugin, connectors, Definition, source_tasks};
 
 /// `DatagenConnector`.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn source() -> SourceConnectorPlugin {
         class: "io.confluent.kafka.connect.datagen.DatagenConnector".into(),
         task_class: "io.confluent.kafka.connect.datagen.DatagenTask".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        config_def: definition(config::config_def),
+        config_def: Definition::at_hand(config::config_def),
         new_connector: connectors(connector::DatagenConnector::default),
         start_task: source_tasks(task::DatagenTask::start),
     }
