@@ -9,7 +9,7 @@
 use sluice_api::config::Props;
 use sluice_api::error::ConnectError;
 use sluice_api::{KeyFault, Reach};
-use sluice_kafka::client_keys::places;
+use sluice_kafka::client::keys::places;
 use sluice_protocol::ConfigMap;
 
 use crate::config_transformer::Resolved;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_kafka::settings::{self, ClientSettings, ClientSettingsError};
+use sluice_kafka::wire::props;
+use sluice_kafka::wire::settings::{self, ClientSettings, ClientSettingsError};
 use sluice_protocol::WorkerId;
 use sluice_protocol::group::Subprotocol;
 
@@ -38,7 +39,7 @@ impl GroupConfig {
         worker_id: &WorkerId,
         rest_url: &str,
     ) -> Result<Self, ClientSettingsError> {
-        let text = |key: &str| settings::text(props, key);
+        let text = |key: &str| props::text(props, key);
         let millis = |key, default| settings::millis(props, key, default);
         let protocol = text("connect.protocol").unwrap_or("sessioned");
         let subprotocols = match protocol.to_ascii_lowercase().as_str() {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sluice_api::OffsetAndMetadata;
+use sluice_kafka::admin::Admin;
+use sluice_kafka::types::TopicPartition;
 use sluice_protocol::ConfigMap;
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::group::{Subprotocol, Work};
@@ -339,10 +342,15 @@ async fn a_coordinator_that_is_gone_costs_the_work() {
     }
 }
 
+/// What a group committed, without the texts beside it.
+async fn offsets(admin: &Admin, group: &str) -> Vec<(TopicPartition, i64)> {
+    let offsets = admin.offsets(group, true).await.unwrap().into_iter();
+    offsets.map(|(of, found)| (of, found.offset)).collect()
+}
+
 #[tokio::test]
 async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     let broker = TestBroker::start();
-    use sluice_kafka::admin::GroupAdmin;
     let config = config(&broker, "unused", 0, &[]);
     let props: sluice_api::config::Props = [(
         "bootstrap.servers".to_owned(),
@@ -350,12 +358,12 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     )]
     .into_iter()
     .collect();
-    let admin = GroupAdmin::new(&props).unwrap();
+    let admin = Admin::new(&props).unwrap();
     assert!(!admin.cluster_id().await.unwrap().is_empty());
 
     let topic = group_name("topic");
-    let client = sluice_kafka::client_config::librdkafka_config(
-        sluice_kafka::client_config::ClientKind::Admin,
+    let client = sluice_kafka::client::config::librdkafka_config(
+        sluice_kafka::client::keys::ClientKind::Admin,
         &props,
         &sluice_api::config::Props::new(),
     )
@@ -368,42 +376,31 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
         .unwrap();
 
     let group = group_name("offsets");
-    assert_eq!(admin.list_offsets(&group).await.unwrap(), []);
+    assert_eq!(offsets(&admin, &group).await, []);
     assert_eq!(admin.describe_group(&group).await.unwrap(), None);
-    let offsets = [((topic.clone(), 0), 5), ((topic.clone(), 1), 7)].into();
-    admin.alter_offsets(&group, offsets).await.unwrap();
-    assert_eq!(
-        admin.list_offsets(&group).await.unwrap(),
-        [(topic.clone(), 0, 5), (topic.clone(), 1, 7)]
-    );
+    let of = |partition| TopicPartition::new(topic.as_str(), partition);
+    let wanted = [(of(0), 5), (of(1), 7)];
+    let wanted = wanted.map(|(of, offset)| (of, OffsetAndMetadata::new(offset)));
+    admin.alter_offsets(&group, &wanted.into()).await.unwrap();
+    assert_eq!(offsets(&admin, &group).await, [(of(0), 5), (of(1), 7)]);
     let listed = admin.list_groups().await.unwrap();
     assert!(
         listed.iter().any(|found| found.group == group),
         "{listed:?}"
     );
-    admin
-        .delete_offsets(&group, vec![(topic.clone(), 0)])
-        .await
-        .unwrap();
-    assert_eq!(
-        admin.list_offsets(&group).await.unwrap(),
-        [(topic.clone(), 1, 7)]
-    );
+    admin.delete_offsets(&group, &[of(0)]).await.unwrap();
+    assert_eq!(offsets(&admin, &group).await, [(of(1), 7)]);
     admin.delete_group(&group).await.unwrap();
     admin.delete_group(&group).await.unwrap();
-    assert_eq!(admin.list_offsets(&group).await.unwrap(), []);
-    let ends = admin
-        .end_offsets(&[(topic.clone(), 0), (topic.clone(), 9)])
-        .await
-        .unwrap();
-    assert_eq!(ends, [((topic, 0), 0)].into());
+    assert_eq!(offsets(&admin, &group).await, []);
+    let ends = admin.end_offsets(&[of(0), of(9)]).await.unwrap();
+    assert_eq!(ends, [(of(0), 0)].into());
     admin.fence_producer(&group_name("producer")).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
     let broker = TestBroker::start();
-    use sluice_kafka::admin::GroupAdmin;
     let group = group_name("busy");
     let config = config(&broker, &group, 0, &[]);
     let props: sluice_api::config::Props = [(
@@ -412,7 +409,7 @@ async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
     )]
     .into_iter()
     .collect();
-    let admin = GroupAdmin::new(&props).unwrap();
+    let admin = Admin::new(&props).unwrap();
     let mut member = WorkerCoordinator::new(config, Arc::new(Configs::default()));
     assert!(matches!(member.poll().await, GroupEvent::Assigned(_)));
     let error = admin.delete_group(&group).await.unwrap_err();

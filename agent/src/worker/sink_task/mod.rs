@@ -17,7 +17,7 @@ mod subscription;
 use std::sync::Arc;
 
 use sluice_api::{ConnectError, Result, SinkTask, SinkTaskContext, TopicPartition};
-use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::client::keys::OffsetReset;
 use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent};
 use sluice_protocol::TargetState;
 use tokio::time::Instant;

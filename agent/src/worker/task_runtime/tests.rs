@@ -11,7 +11,7 @@ use sluice_api::plugin::SourceConnectorPlugin;
 use sluice_api::{
     Connector, ConnectorContext, Result, SourceRecord, SourceTask, SourceTaskContext,
 };
-use sluice_kafka::admin::GroupAdmin;
+use sluice_kafka::admin::Admin;
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, WorkerId};
 
@@ -144,7 +144,7 @@ fn standalone(config: &WorkerConfig) -> StandaloneHerder {
         reporter,
         worker: Arc::new(worker),
         loggers: Arc::new(Loggers::detached()),
-        groups: Arc::new(GroupAdmin::new(&config.raw).unwrap()),
+        groups: Arc::new(Admin::new(&config.raw).unwrap()),
     })
 }
 
