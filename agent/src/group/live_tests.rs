@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sluice_api::OffsetAndMetadata;
-use sluice_kafka::admin::Admin;
+use sluice_kafka::admin::{Admin, AdminError, GroupType};
 use sluice_kafka::types::TopicPartition;
 use sluice_protocol::ConfigMap;
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::group::{Subprotocol, Work};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 #[path = "../../tests/support/broker.rs"]
 mod broker;
@@ -388,6 +391,10 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
         listed.iter().any(|found| found.group == group),
         "{listed:?}"
     );
+    let other = group_name("nobody");
+    let many = admin.offsets_of_groups(&[&group, &other]).await.unwrap();
+    assert_eq!(many[&group].len(), 2);
+    assert!(many[&other].is_empty(), "{many:?}");
     admin.delete_offsets(&group, &[of(0)]).await.unwrap();
     assert_eq!(offsets(&admin, &group).await, [(of(1), 7)]);
     admin.delete_group(&group).await.unwrap();
@@ -396,6 +403,74 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     let ends = admin.end_offsets(&[of(0), of(9)]).await.unwrap();
     assert_eq!(ends, [(of(0), 0)].into());
     admin.fence_producer(&group_name("producer")).await.unwrap();
+}
+
+/// A way to a broker that counts connections, and can close or freeze those that are open.
+struct Way {
+    address: String,
+    accepted: Arc<AtomicUsize>,
+    close: Arc<Notify>,
+    freeze: Arc<Notify>,
+}
+
+async fn way_to(broker: String) -> Way {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let way = Way {
+        address: listener.local_addr().unwrap().to_string(),
+        accepted: Arc::default(),
+        close: Arc::default(),
+        freeze: Arc::default(),
+    };
+    let (accepted, close, freeze) = (
+        Arc::clone(&way.accepted),
+        Arc::clone(&way.close),
+        Arc::clone(&way.freeze),
+    );
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            accepted.fetch_add(1, Ordering::Relaxed);
+            let (close, freeze) = (Arc::clone(&close), Arc::clone(&freeze));
+            let mut far = TcpStream::connect(&broker).await.unwrap();
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = close.notified() => {}
+                    () = freeze.notified() => std::future::pending().await,
+                }
+            });
+        }
+    });
+    way
+}
+
+#[tokio::test]
+async fn admin_calls_keep_their_connection_as_long_as_the_broker_answers_on_it() {
+    let broker = TestBroker::start();
+    let way = way_to(broker.bootstrap().to_owned()).await;
+    let props: sluice_api::config::Props = [
+        ("bootstrap.servers", way.address.as_str()),
+        ("default.api.timeout.ms", "1000"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    let admin = Admin::new(&props).unwrap();
+    let accepted = || way.accepted.load(Ordering::Relaxed);
+    for _ in 0..5 {
+        admin.clone().cluster_id().await.unwrap();
+    }
+    assert_eq!(accepted(), 1);
+
+    // Whether the end was seen before the call or only by it, the call does not fail.
+    way.close.notify_waiters();
+    admin.cluster_id().await.unwrap();
+    assert_eq!(accepted(), 2);
+
+    // Nothing answers and nothing is closed: the call that waits in vain is the only one.
+    way.freeze.notify_waiters();
+    let error = admin.cluster_id().await.unwrap_err();
+    assert!(matches!(error, AdminError::Timeout { .. }), "{error}");
+    admin.cluster_id().await.unwrap();
+    assert_eq!(accepted(), 3);
 }
 
 #[tokio::test]
@@ -415,7 +490,11 @@ async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
     let error = admin.delete_group(&group).await.unwrap_err();
     assert!(error.group_has_members(), "{error}");
     let described = admin.describe_group(&group).await.unwrap().unwrap();
+    assert_eq!(described.group_type, GroupType::Classic);
     assert_eq!(described.protocol, "sessioned");
+    let nobody = group_name("nobody");
+    let many = admin.describe_groups(&[&group, &nobody]).await.unwrap();
+    assert_eq!(many, [(group.clone(), described.clone())].into());
     let metadata =
         sluice_protocol::group::MemberMetadata::decode(&described.members[0].metadata).unwrap();
     assert_eq!(metadata.url, "http://w0:8083/");

@@ -2,7 +2,7 @@
 //! kcat: the other direction of [`super::config`].
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::wire::tls::TlsClient;
 
 /// Keys of librdkafka whose meaning no other client has.
 const LIBRDKAFKA_ONLY: [&str; 2] = ["ssl.engine.location", "ssl.ca.certificate.stores"];
+
+/// Value of `ssl.ca.location` that stands for the system's store, as no value does.
+const PROBE: &str = "probe";
 
 /// Keys that name files in PEM, each with its Java key for the text itself, and librdkafka's for that.
 const PEM_FILES: [(&str, &str, &str); 3] = [
@@ -58,7 +61,8 @@ pub fn wire_settings(
     }
     let protocol = SecurityProtocol::from_props(&props)?;
     let sasl = protocol.has_sasl().then(|| sasl(&props)).transpose()?;
-    let servers = bootstrap::parse(servers)?;
+    let servers: Vec<String> = servers.split(',').map(with_port).collect();
+    let servers = bootstrap::parse(&servers.join(","))?;
     Ok(ClientSettings {
         bootstrap_servers: servers.iter().map(ToString::to_string).collect(),
         sasl,
@@ -77,6 +81,17 @@ pub fn wire_settings(
     })
 }
 
+/// A server with librdkafka's port where it names none.
+fn with_port(server: &str) -> String {
+    let server = server.trim();
+    let port = server.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    if server.is_empty() || port.is_some_and(is_port) {
+        return server.to_owned();
+    }
+    format!("{server}:9092")
+}
+
 fn tls(props: Props) -> Result<Arc<TlsClient>, Fault> {
     let named = PEM_FILES.iter().map(|(file, _, _)| *file);
     let named = named.chain(["ssl.keystore.location"]);
@@ -92,7 +107,10 @@ fn read_tls(props: &Props) -> Result<Tls, Fault> {
         if let Some(pem) = text(props, pem_key) {
             set(java_key, pem);
         } else if let Some(path) = text(props, file_key) {
-            let pem = std::fs::read_to_string(path).map_err(|error| Fault {
+            if path == PROBE {
+                continue;
+            }
+            let pem = read_pem(Path::new(path)).map_err(|error| Fault {
                 key: file_key.to_owned(),
                 reason: format!("cannot read {path}: {error}"),
             })?;
@@ -118,6 +136,20 @@ fn read_tls(props: &Props) -> Result<Tls, Fault> {
         tls.verify = Verify::Nothing;
     }
     Ok(tls)
+}
+
+/// The text of a file, or of all files of a folder in which authorities stand one by one.
+fn read_pem(path: &Path) -> std::io::Result<String> {
+    if !path.is_dir() {
+        return std::fs::read_to_string(path);
+    }
+    let mut pem = String::new();
+    for entry in std::fs::read_dir(path)? {
+        // What is not text is not PEM: a folder may hold other things beside it.
+        pem.extend(std::fs::read_to_string(entry?.path()));
+        pem.push('\n');
+    }
+    Ok(pem)
 }
 
 fn sasl(props: &Props) -> Result<Sasl, SecurityError> {
@@ -163,7 +195,7 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let limit = Duration::from_secs(5);
-        wire_settings(&config.collect(), "a:1, b:2", "c", limit).map_err(|error| error.to_string())
+        wire_settings(&config.collect(), "a:1, b", "c", limit).map_err(|error| error.to_string())
     }
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -171,7 +203,7 @@ mod tests {
     #[test]
     fn librdkafkas_keys_become_settings_of_the_wire_client() {
         let plain = settings(&[]).unwrap();
-        assert_eq!(plain.bootstrap_servers, ["a:1", "b:2"]);
+        assert_eq!(plain.bootstrap_servers, ["a:1", "b:9092"]);
         assert!(plain.tls.is_none() && plain.sasl.is_none());
         let scram = settings(&[
             ("security.protocol", "sasl_ssl"),
@@ -193,6 +225,37 @@ mod tests {
             scope: Some("a b".to_owned()),
         };
         assert_eq!(token.unwrap().sasl, Some(wanted));
+    }
+
+    #[test]
+    fn authorities_are_those_of_a_file_of_a_folder_or_of_the_system() {
+        let trusted = |path: &str| {
+            let props = [("ssl.ca.location".to_owned(), path.to_owned())].into();
+            read_tls(&props).unwrap().stores.trusted
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("one.pem"), PEM).unwrap();
+        std::fs::write(path("two.pem"), PEM).unwrap();
+        std::fs::write(path("other"), [0xff, 0xfe]).unwrap();
+        let count = |pem: Option<String>| pem.unwrap().matches("BEGIN CERTIFICATE").count();
+        assert_eq!(count(trusted(&path("one.pem"))), 1);
+        assert_eq!(count(trusted(&path(""))), 2);
+        assert_eq!(trusted("probe"), None);
+    }
+
+    #[test]
+    fn servers_have_librdkafkas_port_where_they_name_none() {
+        for (server, wanted) in [
+            ("h", "h:9092"),
+            ("h:1", "h:1"),
+            ("[::1]", "[::1]:9092"),
+            ("[::1]:7", "[::1]:7"),
+            ("SSL://h", "SSL://h:9092"),
+            ("", ""),
+        ] {
+            assert_eq!(with_port(server), wanted);
+        }
     }
 
     #[test]
