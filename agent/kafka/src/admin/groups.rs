@@ -14,7 +14,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::error::ParseResponseErrorCode as _;
 use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, GroupId,
-    ListGroupsRequest, ShareGroupDescribeRequest, TopicName,
+    ListGroupsRequest, ShareGroupDescribeRequest,
 };
 use kafka_protocol::protocol::Request;
 
@@ -103,6 +103,50 @@ pub struct DescribedMember {
 
 /// What a coordinator answered for one group.
 type Answered = (GroupId, i16, DescribedGroup);
+
+/// A group of a protocol in which the coordinator gives members their partitions. The protocol crate has a
+/// type of its own for each such protocol, with the same fields.
+macro_rules! assigned_by_coordinator {
+    ($read:ident, $answer:ident, $group_type:expr, $protocol_type:literal) => {
+        fn $read(group: kafka_protocol::messages::$answer::DescribedGroup) -> Answered {
+            let members = group.members.into_iter().map(|member| DescribedMember {
+                member_id: member.member_id.to_string(),
+                client_id: member.client_id.to_string(),
+                client_host: member.client_host.to_string(),
+                metadata: Bytes::new(),
+                assignment: Bytes::new(),
+                partitions: (member.assignment.topic_partitions.iter())
+                    .flat_map(|topic| {
+                        let name = topic.topic_name.0.as_str();
+                        let partitions = topic.partitions.iter();
+                        partitions.map(move |partition| TopicPartition::new(name, *partition))
+                    })
+                    .collect(),
+            });
+            let described = DescribedGroup {
+                group_type: $group_type,
+                state: group.group_state.to_string(),
+                protocol_type: $protocol_type.to_owned(),
+                protocol: group.assignor_name.to_string(),
+                members: members.collect(),
+            };
+            (group.group_id, group.error_code, described)
+        }
+    };
+}
+
+assigned_by_coordinator!(
+    consumer,
+    consumer_group_describe_response,
+    GroupType::Consumer,
+    "consumer"
+);
+assigned_by_coordinator!(
+    share,
+    share_group_describe_response,
+    GroupType::Share,
+    "share"
+);
 
 impl Admin {
     /// All groups of the cluster, sorted by id.
@@ -339,69 +383,6 @@ fn classic(group: kafka_protocol::messages::describe_groups_response::DescribedG
         members: members.collect(),
     };
     (group.group_id, group.error_code, described)
-}
-
-fn consumer(
-    group: kafka_protocol::messages::consumer_group_describe_response::DescribedGroup,
-) -> Answered {
-    let members = group.members.into_iter().map(|member| DescribedMember {
-        member_id: member.member_id.to_string(),
-        client_id: member.client_id.to_string(),
-        client_host: member.client_host.to_string(),
-        metadata: Bytes::new(),
-        assignment: Bytes::new(),
-        partitions: partitions(
-            member
-                .assignment
-                .topic_partitions
-                .iter()
-                .map(|topic| (&topic.topic_name, &topic.partitions[..])),
-        ),
-    });
-    let described = DescribedGroup {
-        group_type: GroupType::Consumer,
-        state: group.group_state.to_string(),
-        protocol_type: "consumer".to_owned(),
-        protocol: group.assignor_name.to_string(),
-        members: members.collect(),
-    };
-    (group.group_id, group.error_code, described)
-}
-
-fn share(
-    group: kafka_protocol::messages::share_group_describe_response::DescribedGroup,
-) -> Answered {
-    let members = group.members.into_iter().map(|member| DescribedMember {
-        member_id: member.member_id.to_string(),
-        client_id: member.client_id.to_string(),
-        client_host: member.client_host.to_string(),
-        metadata: Bytes::new(),
-        assignment: Bytes::new(),
-        partitions: partitions(
-            member
-                .assignment
-                .topic_partitions
-                .iter()
-                .map(|topic| (&topic.topic_name, &topic.partitions[..])),
-        ),
-    });
-    let described = DescribedGroup {
-        group_type: GroupType::Share,
-        state: group.group_state.to_string(),
-        protocol_type: "share".to_owned(),
-        protocol: group.assignor_name.to_string(),
-        members: members.collect(),
-    };
-    (group.group_id, group.error_code, described)
-}
-
-fn partitions<'a>(topics: impl Iterator<Item = (&'a TopicName, &'a [i32])>) -> Vec<TopicPartition> {
-    topics
-        .flat_map(|(topic, partitions)| {
-            let of = |partition: &i32| TopicPartition::new(topic.0.as_str(), *partition);
-            partitions.iter().map(of)
-        })
-        .collect()
 }
 
 /// Reads an assignment of the classic consumer protocol (`ConsumerProtocolAssignment`): version, then topics

@@ -313,3 +313,132 @@ fn partitions(topology: &[Subtopology], tasks: &[Tasks]) -> Vec<TopicPartition> 
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Puts fields of a flexible version one behind the other.
+    #[derive(Default)]
+    struct Write(Vec<u8>);
+
+    impl Write {
+        fn bytes(mut self, bytes: &[u8]) -> Self {
+            self.0.extend(bytes);
+            self
+        }
+
+        fn text(self, text: &str) -> Self {
+            let length = u8::try_from(text.len() + 1).unwrap();
+            self.bytes(&[length]).bytes(text.as_bytes())
+        }
+
+        fn i32(self, number: i32) -> Self {
+            self.bytes(&number.to_be_bytes())
+        }
+
+        fn count(self, count: u8) -> Self {
+            self.bytes(&[count + 1])
+        }
+
+        /// No tagged fields.
+        fn end(self) -> Self {
+            self.bytes(&[0])
+        }
+
+        fn topic(self, name: &str) -> Self {
+            let topic = self.text(name).i32(2).bytes(&[0, 1]);
+            topic.count(1).text("k").text("v").end().end()
+        }
+
+        fn tasks(self, subtopology: &str, partitions: &[i32]) -> Self {
+            let count = u8::try_from(partitions.len()).unwrap();
+            let tasks = self.count(1).text(subtopology).count(count);
+            partitions.iter().fold(tasks, |to, p| to.i32(*p)).end()
+        }
+
+        fn member(self) -> Self {
+            let member = self.text("m").i32(4).bytes(&[0]).bytes(&[0]);
+            let member = member.text("app-1").text("/127.0.0.1").i32(1).text("p");
+            let endpoint = member.bytes(&[1]).text("h").bytes(&[0x23, 0x84]).end();
+            let tags = endpoint.count(1).text("zone").text("a").end();
+            let offsets = tags.count(1).text("0").i32(1).bytes(&[0; 8]).end().count(0);
+            let active = offsets.tasks("0", &[0, 1]).tasks("0", &[2]).count(0).end();
+            active.count(0).count(0).count(0).end().bytes(&[0]).end()
+        }
+    }
+
+    fn answer() -> Vec<u8> {
+        let head = Write::default().i32(0).count(2);
+        let group = head
+            .bytes(&[0, 0, 0])
+            .text("app")
+            .text("Stable")
+            .i32(3)
+            .i32(3);
+        let topology = group.bytes(&[1]).i32(1).count(1).text("0");
+        let topics = topology.count(1).text("in").count(1).text("sink");
+        let topics = topics.count(1).topic("changes").count(1).topic("again");
+        let members = topics.end().end().count(1).member();
+        let unknown = members
+            .i32(i32::MIN)
+            .end()
+            .bytes(&[0, 69])
+            .text("none")
+            .text("x");
+        let unknown = unknown.text("Dead").i32(0).i32(0).bytes(&[0xff]).count(0);
+        unknown.i32(i32::MIN).end().end().0
+    }
+
+    #[test]
+    fn a_streams_group_is_described_with_the_partitions_that_its_members_work_on() {
+        let bytes = answer();
+        // What is written here is what Kafka's definitions say.
+        sluice_wire::answer(STREAMS_GROUP_DESCRIBE, 0, &bytes).unwrap();
+        let mut left = Bytes::from(bytes);
+        let groups = StreamsGroupDescribeResponse::decode(&mut left, 0).unwrap();
+        assert!(left.is_empty());
+        let [(id, code, group), (other, error, _)] = &groups.described()[..] else {
+            panic!("not two groups");
+        };
+        assert_eq!(
+            (id.as_str(), *code, other.as_str(), *error),
+            ("app", 0, "x", 69)
+        );
+        assert_eq!(
+            (group.group_type, group.state.as_str()),
+            (GroupType::Streams, "Stable")
+        );
+        let [member] = &group.members[..] else {
+            panic!("{:?}", group.members);
+        };
+        assert_eq!(
+            (member.member_id.as_str(), member.client_id.as_str()),
+            ("m", "app-1")
+        );
+        let read: Vec<String> = member.partitions.iter().map(ToString::to_string).collect();
+        assert_eq!(read, ["in-0", "in-1", "again-0", "again-1"]);
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_an_error() {
+        let bytes = answer();
+        for cut in 0..bytes.len() {
+            let mut left = Bytes::copy_from_slice(&bytes[..cut]);
+            assert!(
+                StreamsGroupDescribeResponse::decode(&mut left, 0).is_err(),
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_is_what_kafkas_definitions_say() {
+        let ids = ["a", "long-enough-for-a-length-of-two-bytes"].map(|id| id.repeat(4));
+        let request = StreamsGroupDescribeRequest::of(&ids.map(|id| GroupId(id.into())));
+        let mut bytes = bytes::BytesMut::new();
+        request.encode(&mut bytes, 0).unwrap();
+        sluice_wire::request(STREAMS_GROUP_DESCRIBE, 0, &bytes).unwrap();
+        assert_eq!(request.compute_size(0).unwrap(), bytes.len());
+    }
+}
