@@ -46,7 +46,7 @@ pub(crate) const TESTS: &[Test] = &[
         run: |context| check(&Stage::new(context, Kind::Agent)?),
     },
     Test {
-        name: "headless::lag_says_which_task_reads_in_groups_of_either_protocol_of_a_jvm_worker",
+        name: "headless::lag_says_which_task_reads_in_groups_of_either_protocol_of_agents_and_jvm_workers",
         run: owners,
     },
     Test {
@@ -145,38 +145,42 @@ fn sluice(arguments: &[&str], input: &str) -> Result<Output> {
 }
 
 /// Kafka describes groups of the two protocols by two calls. On Kafka, since the embedded broker has one
-/// protocol, and on a JVM worker, whose tasks only the brokers know.
+/// protocol.
 fn owners(context: &Context) -> Result<()> {
     let kafka = Kafka::start_kind(&context.servers, BrokerKind::Kafka)?;
-    let cluster = context.cluster_on("owners", &kafka.bootstrap())?;
-    let worker = cluster.worker(Kind::Jvm, &cluster.properties()?)?;
-    for protocol in ["classic", "consumer"] {
-        let mut pipeline = Pipeline::new(&cluster.folder, &cluster.name, protocol);
-        pipeline.add_lines(10)?;
-        let source = pipeline.source_config();
-        worker.rest().put_config(&pipeline.source(), &source)?;
-        let mut sink = pipeline.sink_config();
-        merge(
-            &mut sink,
-            &json!({"consumer.override.group.protocol": protocol}),
-        );
-        worker.rest().put_config(&pipeline.sink(), &sink)?;
-        pipeline.wait_running(worker.rest(), seconds(60))?;
-        let mut all = vec!["--connect", worker.rest().url()];
-        all.extend(["--bootstrap-servers", &cluster.bootstrap]);
-        all.extend(["get", "lag", "-o", "json"]);
-        wait_until(
-            &format!("a reader in a group of the {protocol} protocol"),
-            seconds(60),
-            || {
-                let lag = rows(&sluice(&all, "")?.quietly(0)?)?;
-                let of_sink = |row: &&Value| row["connector"] == json!(pipeline.sink());
-                let found = lag.iter().find(of_sink);
-                Ok(found.is_some_and(|row| row["task"] == 0 && row["committed"] == 10))
-            },
-        )?;
+    for kind in [Kind::Jvm, Kind::Agent] {
+        let cluster = context.cluster_on("owners", &kafka.bootstrap())?;
+        let worker = cluster.worker(kind, &cluster.properties()?)?;
+        for protocol in ["classic", "consumer"] {
+            owner(&cluster, &worker, protocol)
+                .with_context(|| format!("{kind:?}, protocol {protocol}"))?;
+        }
     }
     Ok(())
+}
+
+/// Waits until `get lag` names the task of a sink whose group has that protocol.
+fn owner(cluster: &Cluster<'_>, worker: &Worker, protocol: &str) -> Result<()> {
+    let mut pipeline = Pipeline::new(&cluster.folder, &cluster.name, protocol);
+    pipeline.add_lines(10)?;
+    let source = pipeline.source_config();
+    worker.rest().put_config(&pipeline.source(), &source)?;
+    let mut sink = pipeline.sink_config();
+    merge(
+        &mut sink,
+        &json!({"consumer.override.group.protocol": protocol}),
+    );
+    worker.rest().put_config(&pipeline.sink(), &sink)?;
+    pipeline.wait_running(worker.rest(), seconds(60))?;
+    let mut all = vec!["--connect", worker.rest().url()];
+    all.extend(["--bootstrap-servers", &cluster.bootstrap]);
+    all.extend(["get", "lag", "-o", "json"]);
+    wait_until("a partition with its task", seconds(60), || {
+        let lag = rows(&sluice(&all, "")?.quietly(0)?)?;
+        let of_sink = |row: &&Value| row["connector"] == json!(pipeline.sink());
+        let found = lag.iter().find(of_sink);
+        Ok(found.is_some_and(|row| row["task"] == 0 && row["committed"] == 10))
+    })
 }
 
 fn rows(output: &Output) -> Result<Vec<Value>> {
