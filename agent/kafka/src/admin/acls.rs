@@ -22,9 +22,9 @@ pub struct TopicAcl {
     pub topic: String,
     /// 3 is literal, 4 is prefixed.
     pub pattern_type: i8,
-    /// `User:alice`.
+    /// Who it is about, as `User:alice`.
     pub principal: String,
-    /// Address, or `*`.
+    /// From which address, or `*` for any.
     pub host: String,
     /// 2 is ALL, 3 READ, 4 WRITE.
     pub operation: i8,

@@ -17,7 +17,7 @@ use crate::wire::discovery::{self, CoordinatorOf, DiscoveryError};
 /// The broker that a call goes to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target<'a> {
-    /// Any of them.
+    /// Any of them: all know the cluster.
     Any,
     /// The controller, or with KRaft a broker that passes calls on to it.
     Controller,

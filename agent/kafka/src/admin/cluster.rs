@@ -23,7 +23,7 @@ enum Which {
     End,
     /// The end for those who read committed records only: the last stable offset.
     StableEnd,
-    /// The first offset.
+    /// The offset of the first record that is still there.
     Start,
 }
 

@@ -18,16 +18,16 @@ pub enum AdminError {
     Discovery {
         /// What was asked for.
         what: &'static str,
-        /// Why.
+        /// What was found instead.
         #[source]
         source: DiscoveryError,
     },
-    /// The connection broke.
+    /// The connection broke before the answer came.
     #[error("{what}: connection to the broker failed")]
     Connection {
         /// What was asked for.
         what: &'static str,
-        /// Why.
+        /// How the connection ended.
         #[source]
         source: ConnectionError,
     },
@@ -38,7 +38,7 @@ pub enum AdminError {
         what: &'static str,
         /// Group, topic partition or transactional id.
         object: String,
-        /// The broker's error.
+        /// The broker's error, by its name in Kafka.
         error: ResponseError,
     },
     /// The time allowed is over; the last failure is in the text.
@@ -46,9 +46,9 @@ pub enum AdminError {
     Timeout {
         /// What was asked for.
         what: &'static str,
-        /// The time allowed.
+        /// The time allowed, `default.api.timeout.ms`.
         limit: Duration,
-        /// The last failure.
+        /// The last failure with its causes.
         last: String,
     },
 }
@@ -149,7 +149,7 @@ pub(super) fn check(what: &'static str, object: &str, code: i16) -> Result<(), A
 /// What a broker says to one topic of a call on many.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
-    /// The broker's error.
+    /// The broker's error, by its name in Kafka.
     pub error: ResponseError,
     /// The broker's words, maybe empty.
     pub message: String,

@@ -32,7 +32,7 @@ const AT_ONCE: usize = 100;
 /// A group as a broker lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedGroup {
-    /// Group id.
+    /// Id of the group.
     pub group: String,
     /// `consumer`, `connect`, ...; empty for a group that only has offsets.
     pub protocol_type: String,
@@ -51,7 +51,7 @@ pub enum GroupType {
     Consumer,
     /// Consumers that share partitions (KIP-932).
     Share,
-    /// Kafka Streams (KIP-1071).
+    /// Members of one Kafka Streams application (KIP-1071).
     Streams,
 }
 
@@ -80,16 +80,16 @@ pub struct DescribedGroup {
     pub protocol_type: String,
     /// Of a classic group the protocol chosen, for example `sessioned`; else the assignor, if it has one.
     pub protocol: String,
-    /// Its members.
+    /// Its members, in the coordinator's sequence.
     pub members: Vec<DescribedMember>,
 }
 
 /// A member of a described group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedMember {
-    /// Member id.
+    /// The id that the coordinator knows it by.
     pub member_id: String,
-    /// Its client id.
+    /// Its `client.id`, which it chose itself.
     pub client_id: String,
     /// Its address as the broker sees it.
     pub client_host: String,

@@ -1,4 +1,4 @@
-//! Transactional producers.
+//! Transactional producers, by their transactional ids.
 
 use kafka_protocol::messages::{InitProducerIdRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;

@@ -12,11 +12,11 @@ use kafka_protocol::protocol::{
 use super::groups::{DescribedGroup, DescribedMember, GroupType};
 use crate::types::TopicPartition;
 
-/// Number of the API.
+/// Number of this API, as brokers list it.
 const STREAMS_GROUP_DESCRIBE: i16 = 89;
 const VERSIONS: VersionRange = VersionRange { min: 0, max: 0 };
 
-/// The request.
+/// A request about groups, by their ids.
 pub(super) struct StreamsGroupDescribeRequest {
     groups: Vec<GroupId>,
 }
@@ -227,7 +227,7 @@ impl<B: ByteBuf> Read<'_, B> {
         self.tags()
     }
 
-    /// The active tasks.
+    /// The active tasks of an assignment; its others read nothing new.
     fn assignment(&mut self) -> Result<Vec<Tasks>> {
         let active = self.array(Self::tasks)?;
         self.array(Self::tasks)?; // standby
@@ -341,7 +341,7 @@ mod tests {
             self.bytes(&[count + 1])
         }
 
-        /// No tagged fields.
+        /// Ends a struct, with no tagged fields.
         fn end(self) -> Self {
             self.bytes(&[0])
         }

@@ -22,29 +22,29 @@ use super::error::{check, outcome};
 use super::{Admin, AdminError, Refusal};
 use crate::types::topic_name;
 
-/// `ConfigResource.Type.TOPIC`.
+/// Topics, as configs number what they belong to (`ConfigResource.Type.TOPIC`).
 const TOPIC: i8 = 2;
 
-/// Answers by topic.
+/// What was answered for each topic of a call.
 pub type ByTopic = BTreeMap<String, Result<(), Refusal>>;
 
 /// A topic to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTopic {
-    /// Its name.
+    /// Name of the topic.
     pub name: String,
-    /// Partitions.
+    /// How many partitions it gets; -1 is the broker's default.
     pub partitions: i32,
     /// Replicas of each partition; -1 is the broker's default.
     pub replication_factor: i16,
-    /// Configs.
+    /// Configs that differ from the broker's defaults.
     pub configs: BTreeMap<String, String>,
 }
 
 /// Where the value of a config comes from (`ConfigEntry.ConfigSource`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigSource {
-    /// Kafka's default.
+    /// Kafka's default, which nothing changes.
     Default,
     /// The file of the broker.
     StaticBroker,
@@ -55,24 +55,24 @@ pub enum ConfigSource {
 /// One config of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigEntry {
-    /// Its name.
+    /// Name of the config, as `cleanup.policy`.
     pub name: String,
     /// Its value; brokers keep sensitive ones to themselves.
     pub value: Option<String>,
     /// Where it comes from.
     pub source: ConfigSource,
-    /// It can't be set.
+    /// Whether it can't be set.
     pub read_only: bool,
-    /// Its value is a secret.
+    /// Whether its value is a secret.
     pub sensitive: bool,
 }
 
 /// A change of one config (`AlterConfigOp`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigChange {
-    /// Sets it.
+    /// Sets the config of this name to a value.
     Set(String, Option<String>),
-    /// Goes back to the default.
+    /// Lets the config of this name have its default again.
     Delete(String),
 }
 
@@ -99,7 +99,7 @@ impl Admin {
         .await
     }
 
-    /// Creates topics.
+    /// Creates topics; the answer comes when the controller has made them, or refused.
     pub async fn create_topics(&self, topics: &[NewTopic]) -> Result<ByTopic, AdminError> {
         const WHAT: &str = "create topics";
         if topics.is_empty() {

@@ -24,7 +24,7 @@ pub enum ClientKind {
     Producer,
     /// A consumer; gets Java's defaults for isolation and offset storing.
     Consumer,
-    /// An admin client.
+    /// An admin client; has few keys of its own.
     Admin,
 }
 

@@ -34,7 +34,7 @@ pub enum DiscoveryError {
     NoCoordinator {
         /// Group or transactional id.
         key: String,
-        /// The broker's error.
+        /// The broker's error, by its name in Kafka.
         error: ResponseError,
         /// Its text, maybe empty.
         message: String,

@@ -55,8 +55,8 @@ pub enum TlsError {
     /// The work to read files did not end.
     #[error("TLS settings were not read")]
     Reading(#[source] tokio::task::JoinError),
-    /// The host is no DNS name or address.
-    #[error("host {0:?} is no name TLS can check")]
+    /// The host is neither a DNS name nor an address.
+    #[error("host {0:?} is not a name that TLS can check")]
     Host(String),
 }
 
