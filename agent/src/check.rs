@@ -12,10 +12,11 @@ use std::time::Duration;
 use sluice_api::causes::with_causes;
 use sluice_api::config::Props;
 use sluice_api::plugin::Environment;
-use sluice_kafka::bootstrap;
-use sluice_kafka::client_config::{ClientKind, librdkafka_config, unknown_settings};
-use sluice_kafka::settings::ClientSettings;
-use sluice_kafka::topic_admin::TopicAdmin;
+use sluice_kafka::admin::Admin;
+use sluice_kafka::client::config::{librdkafka_config, unknown_settings};
+use sluice_kafka::client::keys::ClientKind;
+use sluice_kafka::wire::bootstrap;
+use sluice_kafka::wire::settings::ClientSettings;
 use sluice_protocol::{ConfigMap, Finding, TargetState, WorkerId};
 use tokio::sync::mpsc;
 
@@ -145,7 +146,7 @@ impl Checker {
 
     async fn ask(&self) -> Result<Vec<Finding>, String> {
         let worker = &self.worker;
-        let admin = TopicAdmin::new(&worker.props).map_err(|error| with_causes(&error))?;
+        let admin = Admin::new(&worker.props).map_err(|error| with_causes(&error))?;
         let topics = admin.topics().await.map_err(|error| with_causes(&error))?;
         let mut found = Vec::new();
         let Some(cluster) = worker.distributed() else {

@@ -9,7 +9,7 @@
 use sluice_api::config::Props;
 use sluice_api::reach::{FILE_ROOTS, HOSTS};
 use sluice_api::{KeyFault, Reach};
-use sluice_kafka::client_keys::places;
+use sluice_kafka::client::keys::places;
 
 use crate::named_classes::named_classes;
 use crate::plugins::Plugins;

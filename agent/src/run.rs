@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::ConfigError;
-use sluice_kafka::admin::{AdminError, GroupAdmin};
-use sluice_kafka::bootstrap;
-use sluice_kafka::settings::ClientSettingsError;
+use sluice_kafka::admin::{Admin, AdminError};
+use sluice_kafka::wire::bootstrap;
+use sluice_kafka::wire::settings::ClientSettingsError;
 use sluice_protocol::status_topic::TopicStatus;
 use sluice_protocol::telemetry::{Caller, Event, Severity};
 use sluice_protocol::{ConnectorTaskId, WorkerId};
@@ -122,7 +122,7 @@ pub async fn run_distributed(
     let rest = RestServer::bind(&config).await?;
     let url = config.rest.advertised_url(rest.bound());
     let id = WorkerId::from(worker_id(&url));
-    let groups = Arc::new(GroupAdmin::new(&config.props)?);
+    let groups = Arc::new(Admin::new(&config.props)?);
     let group_config = GroupConfig::new(&config.props, &cluster, &id, &url)?;
     let Some(kafka_cluster_id) = cluster_id(&config, &groups, &stop).await? else {
         rest.stop().await;
@@ -251,7 +251,7 @@ pub async fn run_standalone(
     let rest = RestServer::bind(&config).await?;
     let url = config.rest.advertised_url(rest.bound());
     let id = WorkerId::from(worker_id(&url));
-    let groups = Arc::new(GroupAdmin::new(&config.props)?);
+    let groups = Arc::new(Admin::new(&config.props)?);
     let Some(kafka_cluster_id) = cluster_id(&config, &groups, &stop).await? else {
         rest.stop().await;
         return Ok(());
@@ -349,7 +349,7 @@ fn client_id_base(cluster: &DistributedSettings) -> String {
 /// does not answer is reported from the first second on.
 async fn cluster_id(
     config: &WorkerSettings,
-    groups: &GroupAdmin,
+    groups: &Admin,
     stop: &CancellationToken,
 ) -> Result<Option<String>, WorkerError> {
     let servers = config.bootstrap_servers.join(",");

@@ -95,7 +95,7 @@ fn crates_know_only_those_the_architecture_lets_them_know() {
                 "sluice-plugins",
                 "sluice-protocol",
             ],
-            // The terminal asks about hundreds of groups in one request, which librdkafka's binding can't.
+            // The terminal asks about groups and offsets as the worker does, and its own mapping starts there.
             "sluice" => &[
                 "sluice-agent",
                 "sluice-broker",

@@ -4,7 +4,8 @@
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseProducer;
 use sluice_api::config::Props;
-use sluice_kafka::client_config::{ClientKind, librdkafka_config};
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
 
 const PROBES: &str = include_str!("golden/client_probes.tsv");
 

@@ -121,13 +121,19 @@ fn plugin(class: &str) -> (Plugin, ConfigDef) {
         .iter()
         .find(|plugin| *plugin.class == *class)
     {
-        return (Plugin::Transformation((found.new)()), found.config_def.if_at_hand().expect("a definition"));
+        return (
+            Plugin::Transformation((found.new)()),
+            found.config_def.if_at_hand().expect("a definition"),
+        );
     }
     let found = sluice_plugins::predicates::predicates()
         .into_iter()
         .find(|plugin| *plugin.class == *class)
         .unwrap_or_else(|| panic!("no plugin {class}"));
-    (Plugin::Predicate((found.new)()), found.config_def.if_at_hand().expect("a definition"))
+    (
+        Plugin::Predicate((found.new)()),
+        found.config_def.if_at_hand().expect("a definition"),
+    )
 }
 
 fn definition(def: &ConfigDef) -> Json {

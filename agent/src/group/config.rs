@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_api::config::Props;
-use sluice_kafka::settings::{ClientSettings, ClientSettingsError};
+use sluice_kafka::wire::settings::{ClientSettings, ClientSettingsError};
 use sluice_protocol::WorkerId;
 use sluice_protocol::group::Subprotocol;
 

@@ -7,13 +7,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
+use kafka_protocol::error::ParseResponseErrorCode as _;
 use kafka_protocol::messages::{
     JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use sluice_api::causes::with_causes;
-use sluice_kafka::connection::{BrokerConnection, ConnectionError, PendingResponse};
-use sluice_kafka::{discovery, error_code, group_of};
+use sluice_kafka::backoff::Backoff;
+use sluice_kafka::types::group_id;
+use sluice_kafka::wire::connection::{BrokerConnection, ConnectionError, PendingResponse};
+use sluice_kafka::wire::discovery;
 use sluice_protocol::group::{Assignment, Subprotocol, Work};
 use sluice_protocol::{ConnectorName, ConnectorTaskId, Generation, MemberId, Millis};
 use tokio::time::Instant;
@@ -58,7 +62,7 @@ pub(crate) struct WorkerCoordinator {
     rejoin_at: Option<Instant>,
     /// Since when there is no coordinator.
     lost_since: Option<Instant>,
-    failures: u32,
+    backoff: Backoff,
     /// Not before this time is the next attempt made.
     retry_at: Option<Instant>,
 }
@@ -109,6 +113,7 @@ impl WorkerCoordinator {
     /// A member that has not joined yet; the first poll joins.
     pub(crate) fn new(config: GroupConfig, configs: Arc<dyn ConfigSnapshotSource>) -> Self {
         Self {
+            backoff: config.client.backoff(),
             config,
             configs,
             connection: None,
@@ -129,7 +134,6 @@ impl WorkerCoordinator {
             phase: Phase::Idle,
             rejoin_at: None,
             lost_since: None,
-            failures: 0,
             retry_at: None,
         }
     }
@@ -393,15 +397,7 @@ impl WorkerCoordinator {
 
     /// Tries again a little later, each time later than before.
     fn back_off(&mut self) {
-        let factor = 1u32.checked_shl(self.failures.min(10)).unwrap_or(u32::MAX);
-        self.failures = self.failures.saturating_add(1);
-        let pause = self
-            .config
-            .client
-            .retry_backoff
-            .saturating_mul(factor)
-            .min(self.config.client.retry_backoff_max);
-        self.retry_at = Some(Instant::now() + pause);
+        self.retry_at = Some(Instant::now() + self.backoff.next_pause());
     }
 
     async fn find_coordinator(&mut self) -> Option<GroupEvent> {
@@ -412,7 +408,7 @@ impl WorkerCoordinator {
                 tracing::info!(broker = connection.address(), "found the group coordinator");
                 self.connection = Some(Arc::new(connection));
                 self.lost_since = None;
-                self.failures = 0;
+                self.backoff.reset();
                 None
             }
             Err(error) if error.is_fatal() => Some(GroupEvent::Failed {
@@ -492,12 +488,13 @@ impl WorkerCoordinator {
                 return None;
             }
         };
-        if answer.error_code != error_code::NONE {
-            if answer.error_code == error_code::MEMBER_ID_REQUIRED {
+        match answer.error_code.err() {
+            None => {}
+            Some(ResponseError::MemberIdRequired) => {
                 self.member_id = answer.member_id.to_string();
                 return None;
             }
-            return self.on_error("JoinGroup", answer.error_code);
+            Some(error) => return self.on_error("JoinGroup", error),
         }
         self.member_id = answer.member_id.to_string();
         self.session_generation = Generation(answer.generation_id);
@@ -514,7 +511,7 @@ impl WorkerCoordinator {
             (Vec::new(), None)
         };
         let request = SyncGroupRequest::default()
-            .with_group_id(group_of(&self.config.group_id))
+            .with_group_id(group_id(&self.config.group_id))
             .with_generation_id(answer.generation_id)
             .with_member_id(answer.member_id.clone())
             .with_protocol_type(Some(StrBytes::from_static_str(Subprotocol::PROTOCOL_TYPE)))
@@ -538,28 +535,24 @@ impl WorkerCoordinator {
         None
     }
 
-    fn on_error(&mut self, api: &'static str, code: i16) -> Option<GroupEvent> {
-        tracing::info!(api, code, "group coordinator answered with an error");
-        match code {
-            error_code::UNKNOWN_MEMBER_ID => self.reset_member(),
-            error_code::ILLEGAL_GENERATION => self.session_generation = Generation::NONE,
-            error_code::REBALANCE_IN_PROGRESS => {}
-            error_code::COORDINATOR_LOAD_IN_PROGRESS => self.back_off(),
-            error_code::COORDINATOR_NOT_AVAILABLE | error_code::NOT_COORDINATOR => {
+    fn on_error(&mut self, api: &'static str, error: ResponseError) -> Option<GroupEvent> {
+        tracing::info!(api, %error, "group coordinator answered with an error");
+        match error {
+            ResponseError::UnknownMemberId => self.reset_member(),
+            ResponseError::IllegalGeneration => self.session_generation = Generation::NONE,
+            ResponseError::RebalanceInProgress => {}
+            ResponseError::CoordinatorLoadInProgress => self.back_off(),
+            ResponseError::CoordinatorNotAvailable | ResponseError::NotCoordinator => {
                 self.lose_connection("coordinator moved");
                 self.back_off();
             }
-            error_code::GROUP_AUTHORIZATION_FAILED
-            | error_code::INCONSISTENT_GROUP_PROTOCOL
-            | error_code::INVALID_GROUP_ID
-            | error_code::INVALID_SESSION_TIMEOUT
-            | error_code::GROUP_MAX_SIZE_REACHED => {
+            ResponseError::GroupAuthorizationFailed
+            | ResponseError::InconsistentGroupProtocol
+            | ResponseError::InvalidGroupId
+            | ResponseError::InvalidSessionTimeout
+            | ResponseError::GroupMaxSizeReached => {
                 return Some(GroupEvent::Failed {
-                    reason: format!(
-                        "{api} of group {:?} failed: {}",
-                        self.config.group_id,
-                        error_code::text(code)
-                    ),
+                    reason: format!("{api} of group {:?} failed: {error}", self.config.group_id),
                 });
             }
             _ => self.back_off(),
@@ -582,8 +575,8 @@ impl WorkerCoordinator {
                 return None;
             }
         };
-        if answer.error_code != error_code::NONE {
-            return self.on_error("SyncGroup", answer.error_code);
+        if let Some(error) = answer.error_code.err() {
+            return self.on_error("SyncGroup", error);
         }
         match Assignment::decode(&answer.assignment) {
             Ok(assignment) => Some(self.complete(join, joined, assignment)),
@@ -624,7 +617,7 @@ impl WorkerCoordinator {
             .map(Duration::from_millis);
         self.rejoin_at = delay.map(|delay| Instant::now() + delay);
         self.rejoin = None;
-        self.failures = 0;
+        self.backoff.reset();
         self.protocol = Some(joined.protocol);
         self.generation = joined.generation;
         self.is_leader = *told.leader == *self.member_id;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
+use kafka_protocol::error::ParseResponseErrorCode as _;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::{HeartbeatRequest, LeaveGroupRequest};
 use kafka_protocol::protocol::StrBytes;
@@ -11,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use sluice_kafka::connection::BrokerConnection;
-use sluice_kafka::{error_code, group_of};
+use sluice_kafka::types::group_id;
+use sluice_kafka::wire::connection::BrokerConnection;
 
 /// What the heartbeat found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +139,7 @@ async fn run(
     shared: Arc<Shared>,
 ) {
     let request = HeartbeatRequest::default()
-        .with_group_id(group_of(&membership.group_id))
+        .with_group_id(group_id(&membership.group_id))
         .with_generation_id(membership.generation)
         .with_member_id(StrBytes::from_string(membership.member_id.clone()));
     let tell = |signal| {
@@ -160,29 +162,32 @@ async fn run(
                 tell(Signal::CoordinatorGone(error.to_string()));
                 return;
             }
-            Ok(answer) => match answer.error_code {
-                error_code::NONE => {}
-                error_code::REBALANCE_IN_PROGRESS => tell(Signal::Rebalance),
-                error_code::ILLEGAL_GENERATION => {
+            Ok(answer) => match answer.error_code.err() {
+                None => {}
+                Some(ResponseError::RebalanceInProgress) => tell(Signal::Rebalance),
+                Some(ResponseError::IllegalGeneration) => {
                     tell(Signal::GenerationOver);
                     return;
                 }
-                error_code::UNKNOWN_MEMBER_ID => {
+                Some(ResponseError::UnknownMemberId) => {
                     tell(Signal::MemberUnknown);
                     return;
                 }
-                error_code::COORDINATOR_NOT_AVAILABLE | error_code::NOT_COORDINATOR => {
-                    tell(Signal::CoordinatorGone(error_code::text(answer.error_code)));
+                Some(
+                    error
+                    @ (ResponseError::CoordinatorNotAvailable | ResponseError::NotCoordinator),
+                ) => {
+                    tell(Signal::CoordinatorGone(error.to_string()));
                     return;
                 }
-                error_code::GROUP_AUTHORIZATION_FAILED => {
+                Some(ResponseError::GroupAuthorizationFailed) => {
                     tell(Signal::Fatal(format!(
                         "Not authorized to access group: {}",
                         membership.group_id
                     )));
                     return;
                 }
-                other => tracing::warn!(code = other, "heartbeat answered with an error"),
+                Some(error) => tracing::warn!(%error, "heartbeat answered with an error"),
             },
         }
     }
@@ -190,7 +195,7 @@ async fn run(
 
 /// Leaves the group; failures are only logged, the session runs out by itself.
 pub(super) async fn leave(connection: &BrokerConnection, membership: &Membership, reason: &str) {
-    let group = group_of(&membership.group_id);
+    let group = group_id(&membership.group_id);
     let id = StrBytes::from_string(membership.member_id.clone());
     // Version 3 and later name members in a list, with the reason from version 5 on; older ones one member.
     let member = MemberIdentity::default().with_member_id(id.clone());

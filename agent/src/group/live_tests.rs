@@ -2,12 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sluice_api::OffsetAndMetadata;
+use sluice_kafka::admin::{Admin, AdminError, GroupType};
+use sluice_kafka::types::TopicPartition;
 use sluice_protocol::ConfigMap;
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::group::{Subprotocol, Work};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 #[path = "../../tests/support/broker.rs"]
 mod broker;
@@ -348,10 +354,15 @@ async fn a_coordinator_that_is_gone_costs_the_work() {
     }
 }
 
+/// What a group committed, without the texts beside it.
+async fn offsets(admin: &Admin, group: &str) -> Vec<(TopicPartition, i64)> {
+    let offsets = admin.offsets(group, true).await.unwrap().into_iter();
+    offsets.map(|(of, found)| (of, found.offset)).collect()
+}
+
 #[tokio::test]
 async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     let broker = TestBroker::start();
-    use sluice_kafka::admin::GroupAdmin;
     let config = config(&broker, "unused", 0, &[]);
     let props: sluice_api::config::Props = [(
         "bootstrap.servers".to_owned(),
@@ -359,12 +370,12 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
     )]
     .into_iter()
     .collect();
-    let admin = GroupAdmin::new(&props).unwrap();
+    let admin = Admin::new(&props).unwrap();
     assert!(!admin.cluster_id().await.unwrap().is_empty());
 
     let topic = group_name("topic");
-    let client = sluice_kafka::client_config::librdkafka_config(
-        sluice_kafka::client_config::ClientKind::Admin,
+    let client = sluice_kafka::client::config::librdkafka_config(
+        sluice_kafka::client::keys::ClientKind::Admin,
         &props,
         &sluice_api::config::Props::new(),
     )
@@ -377,42 +388,103 @@ async fn offsets_of_a_group_are_altered_listed_deleted_and_the_group_too() {
         .unwrap();
 
     let group = group_name("offsets");
-    assert_eq!(admin.list_offsets(&group).await.unwrap(), []);
+    assert_eq!(offsets(&admin, &group).await, []);
     assert_eq!(admin.describe_group(&group).await.unwrap(), None);
-    let offsets = [((topic.clone(), 0), 5), ((topic.clone(), 1), 7)].into();
-    admin.alter_offsets(&group, offsets).await.unwrap();
-    assert_eq!(
-        admin.list_offsets(&group).await.unwrap(),
-        [(topic.clone(), 0, 5), (topic.clone(), 1, 7)]
-    );
+    let of = |partition| TopicPartition::new(topic.as_str(), partition);
+    let wanted = [(of(0), 5), (of(1), 7)];
+    let wanted = wanted.map(|(of, offset)| (of, OffsetAndMetadata::new(offset)));
+    admin.alter_offsets(&group, &wanted.into()).await.unwrap();
+    assert_eq!(offsets(&admin, &group).await, [(of(0), 5), (of(1), 7)]);
     let listed = admin.list_groups().await.unwrap();
     assert!(
         listed.iter().any(|found| found.group == group),
         "{listed:?}"
     );
-    admin
-        .delete_offsets(&group, vec![(topic.clone(), 0)])
-        .await
-        .unwrap();
-    assert_eq!(
-        admin.list_offsets(&group).await.unwrap(),
-        [(topic.clone(), 1, 7)]
-    );
+    let other = group_name("nobody");
+    let many = admin.offsets_of_groups(&[&group, &other]).await.unwrap();
+    assert_eq!(many[&group].len(), 2);
+    assert!(many[&other].is_empty(), "{many:?}");
+    admin.delete_offsets(&group, &[of(0)]).await.unwrap();
+    assert_eq!(offsets(&admin, &group).await, [(of(1), 7)]);
     admin.delete_group(&group).await.unwrap();
     admin.delete_group(&group).await.unwrap();
-    assert_eq!(admin.list_offsets(&group).await.unwrap(), []);
-    let ends = admin
-        .end_offsets(&[(topic.clone(), 0), (topic.clone(), 9)])
-        .await
-        .unwrap();
-    assert_eq!(ends, [((topic, 0), 0)].into());
+    assert_eq!(offsets(&admin, &group).await, []);
+    let ends = admin.end_offsets(&[of(0), of(9)]).await.unwrap();
+    assert_eq!(ends, [(of(0), 0)].into());
     admin.fence_producer(&group_name("producer")).await.unwrap();
+}
+
+/// A way to a broker that counts connections, and can close or freeze those that are open.
+struct Way {
+    address: String,
+    accepted: Arc<AtomicUsize>,
+    close: Arc<Notify>,
+    freeze: Arc<Notify>,
+}
+
+async fn way_to(broker: String) -> Way {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let way = Way {
+        address: listener.local_addr().unwrap().to_string(),
+        accepted: Arc::default(),
+        close: Arc::default(),
+        freeze: Arc::default(),
+    };
+    let (accepted, close, freeze) = (
+        Arc::clone(&way.accepted),
+        Arc::clone(&way.close),
+        Arc::clone(&way.freeze),
+    );
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            accepted.fetch_add(1, Ordering::Relaxed);
+            let (close, freeze) = (Arc::clone(&close), Arc::clone(&freeze));
+            let mut far = TcpStream::connect(&broker).await.unwrap();
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = close.notified() => {}
+                    () = freeze.notified() => std::future::pending().await,
+                }
+            });
+        }
+    });
+    way
+}
+
+#[tokio::test]
+async fn admin_calls_keep_their_connection_as_long_as_the_broker_answers_on_it() {
+    let broker = TestBroker::start();
+    let way = way_to(broker.bootstrap().to_owned()).await;
+    let props: sluice_api::config::Props = [
+        ("bootstrap.servers", way.address.as_str()),
+        ("default.api.timeout.ms", "1000"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    let admin = Admin::new(&props).unwrap();
+    let accepted = || way.accepted.load(Ordering::Relaxed);
+    for _ in 0..5 {
+        admin.clone().cluster_id().await.unwrap();
+    }
+    assert_eq!(accepted(), 1);
+
+    // Whether the end was seen before the call or only by it, the call does not fail.
+    way.close.notify_waiters();
+    admin.cluster_id().await.unwrap();
+    assert_eq!(accepted(), 2);
+
+    // Nothing answers and nothing is closed: the call that waits in vain is the only one.
+    way.freeze.notify_waiters();
+    let error = admin.cluster_id().await.unwrap_err();
+    assert!(matches!(error, AdminError::Timeout { .. }), "{error}");
+    admin.cluster_id().await.unwrap();
+    assert_eq!(accepted(), 3);
 }
 
 #[tokio::test]
 async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
     let broker = TestBroker::start();
-    use sluice_kafka::admin::GroupAdmin;
     let group = group_name("busy");
     let config = config(&broker, &group, 0, &[]);
     let props: sluice_api::config::Props = [(
@@ -421,13 +493,17 @@ async fn a_group_with_members_refuses_to_be_changed_and_can_be_described() {
     )]
     .into_iter()
     .collect();
-    let admin = GroupAdmin::new(&props).unwrap();
+    let admin = Admin::new(&props).unwrap();
     let mut member = WorkerCoordinator::new(config, Arc::new(Configs::default()));
     assert!(matches!(member.poll().await, GroupEvent::Assigned(_)));
     let error = admin.delete_group(&group).await.unwrap_err();
     assert!(error.group_has_members(), "{error}");
     let described = admin.describe_group(&group).await.unwrap().unwrap();
+    assert_eq!(described.group_type, GroupType::Classic);
     assert_eq!(described.protocol, "sessioned");
+    let nobody = group_name("nobody");
+    let many = admin.describe_groups(&[&group, &nobody]).await.unwrap();
+    assert_eq!(many, [(group.clone(), described.clone())].into());
     let metadata =
         sluice_protocol::group::MemberMetadata::decode(&described.members[0].metadata).unwrap();
     assert_eq!(metadata.url, "http://w0:8083/");

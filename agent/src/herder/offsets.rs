@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use sluice_api::config::Props;
 use sluice_api::error::{ConnectError, ErrorKind};
-use sluice_api::record::{SourceOffset, SourcePartition, TopicPartition};
-use sluice_kafka::admin::{AdminError, GroupAdmin};
+use sluice_api::record::{OffsetAndMetadata, SourceOffset, SourcePartition, TopicPartition};
+use sluice_kafka::admin::{Admin, AdminError, Offsets};
 use sluice_protocol::rest::{ConnectorOffset, ConnectorOffsets, Message};
 use sluice_protocol::{ConfigMap, ConnectorName, ConnectorTaskId, JsonObject};
 
@@ -34,7 +34,7 @@ pub(crate) struct OffsetAccess<'a> {
     /// Offsets of sources.
     pub offsets: &'a Arc<OffsetStores>,
     /// Offsets of sinks.
-    pub groups: &'a GroupAdmin,
+    pub groups: &'a Admin,
 }
 
 /// A change that was made.
@@ -117,7 +117,7 @@ impl OffsetAccess<'_> {
             }
             ConnectorPlugin::Sink(_) => {
                 let group = self.group(name, &settings);
-                let committed = self.groups.list_offsets(&group).await.map_err(|error| {
+                let committed = self.groups.offsets(&group, true).await.map_err(|error| {
                     tracing::warn!(connector = %name, group, %error, "cannot read group offsets");
                     HerderError::Failed(format!(
                         "Failed to retrieve consumer group offsets for sink connector {name}"
@@ -125,7 +125,7 @@ impl OffsetAccess<'_> {
                 })?;
                 let offsets = committed
                     .into_iter()
-                    .map(|(topic, partition, offset)| sink_entry(&topic, partition, offset))
+                    .map(|(of, committed)| sink_entry(&of.topic, of.partition, committed.offset))
                     .collect();
                 Ok(ConnectorOffsets { offsets })
             }
@@ -262,15 +262,15 @@ impl OffsetAccess<'_> {
             Some(given) => sink_change(given)?,
             None => self
                 .groups
-                .list_offsets(&group)
+                .offsets(&group, true)
                 .await
                 .map_err(|_| {
                     HerderError::Failed(format!(
                         "Failed to list offsets prior to resetting offsets for sink connector {name}"
                     ))
                 })?
-                .into_iter()
-                .map(|(topic, partition, _)| (TopicPartition::new(topic, partition), None))
+                .into_keys()
+                .map(|of| (TopicPartition::from(&of), None))
                 .collect(),
         };
         let handled = plugin
@@ -310,22 +310,22 @@ impl OffsetAccess<'_> {
     }
 
     async fn alter_group(&self, group: &str, change: &SinkChange) -> Result<(), AdminError> {
-        let mut set = BTreeMap::new();
+        let mut set = Offsets::new();
         let mut delete = Vec::new();
         for (partition, offset) in change {
-            let key = (partition.topic.to_string(), partition.partition);
+            let key = partition.into();
             match offset {
                 Some(offset) => {
-                    set.insert(key, *offset);
+                    set.insert(key, OffsetAndMetadata::new(*offset));
                 }
                 None => delete.push(key),
             }
         }
         if !set.is_empty() {
-            self.groups.alter_offsets(group, set).await?;
+            self.groups.alter_offsets(group, &set).await?;
         }
         if !delete.is_empty() {
-            self.groups.delete_offsets(group, delete).await?;
+            self.groups.delete_offsets(group, &delete).await?;
         }
         Ok(())
     }

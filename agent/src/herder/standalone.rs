@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sluice_api::causes::with_causes;
 use sluice_api::error::ConnectError;
-use sluice_kafka::admin::GroupAdmin;
+use sluice_kafka::admin::Admin;
 use sluice_protocol::rest::{
     ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Health, HealthStatus, Message, ServerInfo,
     TaskInfo,
@@ -50,7 +50,7 @@ pub(crate) struct Parts {
     /// Log levels.
     pub loggers: Arc<Loggers>,
     /// Consumer groups of sinks.
-    pub groups: Arc<GroupAdmin>,
+    pub groups: Arc<Admin>,
 }
 
 /// The handle of the standalone herder. Clones share it.

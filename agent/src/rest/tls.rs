@@ -11,8 +11,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use sluice_api::causes::with_causes;
 use sluice_api::config::Props;
-use sluice_kafka::security::Tls;
-use sluice_kafka::tls;
+use sluice_kafka::wire::security::Tls;
+use sluice_kafka::wire::tls;
 
 use crate::properties::with_prefix;
 use crate::settings::WorkerSettings;

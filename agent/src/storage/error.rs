@@ -117,10 +117,10 @@ pub enum StorageError {
     },
     /// A client property can't be used.
     #[error(transparent)]
-    ClientProperty(#[from] sluice_kafka::settings::ClientSettingsError),
+    ClientProperty(#[from] sluice_kafka::wire::settings::ClientSettingsError),
     /// A client setting can't be honoured.
     #[error(transparent)]
-    ClientConfig(#[from] sluice_kafka::client_config::ClientConfigError),
+    ClientConfig(#[from] sluice_kafka::client::config::ClientConfigError),
     /// The offset file can't be read or written.
     #[error("offset file {path:?}: {doing}")]
     File {

@@ -14,8 +14,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use sluice_api::config::Props;
-use sluice_kafka::admin::{AdminError, GroupAdmin};
-use sluice_kafka::client_config::{ClientKind, TracingContext, librdkafka_config};
+use sluice_kafka::admin::{Admin, AdminError};
+use sluice_kafka::backoff::jittered;
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
+use sluice_kafka::client::logs::TracingContext;
+use sluice_kafka::types::TopicPartition;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -98,7 +102,7 @@ type Handler = Box<dyn FnMut(LogRecord<'_>) + Send>;
 
 pub(crate) struct KafkaBasedLog {
     topic: String,
-    admin: GroupAdmin,
+    admin: Admin,
     producer: LogProducer,
     consumer: Arc<StreamConsumer<TracingContext>>,
     progress: Arc<Progress>,
@@ -219,7 +223,7 @@ impl KafkaBasedLog {
         ));
         let log = Self {
             topic,
-            admin: GroupAdmin::new(&clients.admin)?,
+            admin: Admin::new(&clients.admin)?,
             producer,
             consumer,
             progress,
@@ -232,9 +236,13 @@ impl KafkaBasedLog {
                 return Err(error);
             }
             tracing::info!(topic = log.topic, %error, "cannot read the topic yet, trying again");
-            tokio::time::sleep(RETRY_PAUSE).await;
+            tokio::time::sleep(jittered(RETRY_PAUSE)).await;
         }
         Ok(log)
+    }
+
+    fn of(&self, partition: i32) -> TopicPartition {
+        TopicPartition::new(self.topic.as_str(), partition)
     }
 
     /// How many partitions the topic has.
@@ -336,10 +344,7 @@ impl KafkaBasedLog {
 
     /// Waits until the transactions that were open before these ends have ended.
     async fn wait_for_open_transactions(&self, ends: &[(i32, i64)]) -> Result<(), StorageError> {
-        let partitions: Vec<(String, i32)> = ends
-            .iter()
-            .map(|(partition, _)| (self.topic.clone(), *partition))
-            .collect();
+        let partitions: Vec<TopicPartition> = ends.iter().map(|(p, _)| self.of(*p)).collect();
         loop {
             let stable = self
                 .admin
@@ -350,9 +355,8 @@ impl KafkaBasedLog {
                     source,
                 })?;
             let open = ends.iter().any(|(partition, end)| {
-                stable
-                    .get(&(self.topic.clone(), *partition))
-                    .is_none_or(|stable| stable < end)
+                let stable = stable.get(&self.of(*partition));
+                stable.is_none_or(|stable| stable < end)
             });
             if !open {
                 return Ok(());
@@ -376,7 +380,7 @@ impl KafkaBasedLog {
         for (partition, next, end) in behind {
             let only_markers = self
                 .admin
-                .only_markers(&self.topic, partition, next, end)
+                .only_markers(&self.of(partition), next, end)
                 .await
                 .map_err(|source| StorageError::EndOffsets {
                     topic: self.topic.clone(),
@@ -466,16 +470,13 @@ impl KafkaBasedLog {
     /// may be waiting there for up to half a second.
     async fn end_offsets(&self) -> Result<Vec<(i32, i64)>, StorageError> {
         let count = self.progress.partitions.lock().len();
-        let partitions: Vec<(String, i32)> = (0..i32::try_from(count).unwrap_or(i32::MAX))
-            .map(|partition| (self.topic.clone(), partition))
-            .collect();
+        let partitions = 0..i32::try_from(count).unwrap_or(i32::MAX);
+        let partitions: Vec<TopicPartition> = partitions.map(|p| self.of(p)).collect();
         loop {
             match self.admin.end_offsets(&partitions).await {
                 Ok(ends) if ends.len() == partitions.len() => {
-                    return Ok(ends
-                        .into_iter()
-                        .map(|((_, partition), end)| (partition, end))
-                        .collect());
+                    let ends = ends.into_iter();
+                    return Ok(ends.map(|(of, end)| (of.partition, end)).collect());
                 }
                 Ok(_) => tokio::time::sleep(LEADER_PAUSE).await,
                 // The broker may be away for a moment; whoever asked decides how long to go on.
@@ -641,7 +642,7 @@ async fn create_if_missing(
             reason,
             "cannot create the topic yet, trying again"
         );
-        tokio::time::sleep(RETRY_PAUSE).await;
+        tokio::time::sleep(jittered(RETRY_PAUSE)).await;
     }
 }
 
@@ -677,7 +678,7 @@ async fn partition_count(
                 source: reason,
             });
         }
-        tokio::time::sleep(RETRY_PAUSE).await;
+        tokio::time::sleep(jittered(RETRY_PAUSE)).await;
     }
 }
 

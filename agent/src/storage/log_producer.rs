@@ -10,10 +10,10 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
-use sluice_kafka::polled_producer::PolledProducer;
+use sluice_kafka::producer::polled::PolledProducer;
 use tokio::sync::oneshot;
 
-use sluice_kafka::client_config::TracingContext;
+use sluice_kafka::client::logs::TracingContext;
 
 /// Offset of a record that was written, or why it was not.
 pub(crate) type Acknowledgement = oneshot::Receiver<KafkaResult<i64>>;

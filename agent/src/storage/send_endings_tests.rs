@@ -18,7 +18,8 @@ use sluice_api::{
     ConnectError, ConnectRecord, RawRecord, Result, SourceOffset, SourcePartition, SourceRecord,
     SourceTask, TimestampType, Value, async_trait, schemas,
 };
-use sluice_kafka::client_config::{ClientKind, librdkafka_config};
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{

@@ -140,7 +140,7 @@ impl StatusSender {
                 }
             }
             if failed {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(sluice_kafka::backoff::jittered(PAUSE)).await;
             }
         }
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 use sluice_api::config::Props;
-use sluice_kafka::client_config::{ClientKind, librdkafka_config};
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
 use sluice_protocol::config_topic::ConfigRecord;
 
 use super::StorageError;

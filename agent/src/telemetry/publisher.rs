@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::Producer as _;
 use sluice_api::config::Props;
-use sluice_kafka::client_config::{ClientKind, librdkafka_config};
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
 use sluice_protocol::telemetry::{
     ConnectorTelemetry, MAX_PARTITIONS, SinkPosition, SourceOffset, TaskMetrics, TaskTelemetry,
     TelemetryBody, TelemetryRecord, WorkerTelemetry,

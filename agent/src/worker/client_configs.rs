@@ -13,9 +13,10 @@
 use rdkafka::config::ClientConfig;
 use sluice_api::config::Props;
 use sluice_api::{ConnectError, Result};
-use sluice_kafka::bootstrap;
-use sluice_kafka::client_config::{ClientKind, librdkafka_config};
-use sluice_kafka::client_keys::{OffsetReset, offset_reset};
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
+use sluice_kafka::client::keys::{OffsetReset, offset_reset};
+use sluice_kafka::wire::bootstrap;
 use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 use super::task_context::TaskContext;

@@ -59,8 +59,8 @@ use rdkafka::message::{DeliveryResult, Headers as _, Message as _, OwnedHeaders}
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sluice_api::record::same_name;
 use sluice_api::{ConnectError, ErrorKind, Result};
-use sluice_kafka::polled_producer::PolledProducer;
-use sluice_kafka::producer_topic::ProducerTopic;
+use sluice_kafka::producer::polled::PolledProducer;
+use sluice_kafka::producer::topic::ProducerTopic;
 use tokio::sync::Notify;
 
 use super::partitioner::BuiltInPartitioner;
@@ -648,7 +648,8 @@ mod tests {
     use sluice_api::config::Props;
 
     use super::*;
-    use sluice_kafka::client_config::{ClientKind, librdkafka_config};
+    use sluice_kafka::client::config::librdkafka_config;
+    use sluice_kafka::client::keys::ClientKind;
 
     fn pool_config() -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use sluice_api::plugin::{SinkConnectorPlugin, connectors, Definition, sink_tasks};
+use sluice_api::plugin::{Definition, SinkConnectorPlugin, connectors, sink_tasks};
 use sluice_api::{
     ConfigDef, ConnectError, KeyFault, ParsedConfig, Props, Result, SinkRecord, SinkTask,
     SinkTaskContext, TopicPartition, Value,

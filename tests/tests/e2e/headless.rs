@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::command::{self, Output};
+use sluice_tests::kafka::Kafka;
 use sluice_tests::pipeline::Pipeline;
 use sluice_tests::ports::free_port;
 use sluice_tests::rest::Rest;
-use sluice_tests::servers::sluice_binary;
+use sluice_tests::servers::{BrokerKind, sluice_binary};
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Test, merge};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -43,6 +44,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "headless::check_says_what_is_wrong_with_files_and_clusters_and_changes_nothing",
         run: |context| check(&Stage::new(context, Kind::Agent)?),
+    },
+    Test {
+        name: "headless::lag_says_which_task_reads_in_groups_of_either_protocol_of_agents_and_jvm_workers",
+        run: owners,
     },
     Test {
         name: "headless::all_of_it_works_on_a_jvm_worker",
@@ -137,6 +142,45 @@ fn sluice(arguments: &[&str], input: &str) -> Result<Output> {
     let nowhere = nowhere.display().to_string();
     let environment = [("HOME", nowhere.as_str()), ("XDG_CONFIG_HOME", &nowhere)];
     command::run(&command, &environment, input, seconds(150))
+}
+
+/// Kafka describes groups of the two protocols by two calls. On Kafka, since the embedded broker has one
+/// protocol.
+fn owners(context: &Context) -> Result<()> {
+    let kafka = Kafka::start_kind(&context.servers, BrokerKind::Kafka)?;
+    for kind in [Kind::Jvm, Kind::Agent] {
+        let cluster = context.cluster_on("owners", &kafka.bootstrap())?;
+        let worker = cluster.worker(kind, &cluster.properties()?)?;
+        for protocol in ["classic", "consumer"] {
+            owner(&cluster, &worker, protocol)
+                .with_context(|| format!("{kind:?}, protocol {protocol}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until `get lag` names the task of a sink whose group has that protocol.
+fn owner(cluster: &Cluster<'_>, worker: &Worker, protocol: &str) -> Result<()> {
+    let mut pipeline = Pipeline::new(&cluster.folder, &cluster.name, protocol);
+    pipeline.add_lines(10)?;
+    let source = pipeline.source_config();
+    worker.rest().put_config(&pipeline.source(), &source)?;
+    let mut sink = pipeline.sink_config();
+    merge(
+        &mut sink,
+        &json!({"consumer.override.group.protocol": protocol}),
+    );
+    worker.rest().put_config(&pipeline.sink(), &sink)?;
+    pipeline.wait_running(worker.rest(), seconds(60))?;
+    let mut all = vec!["--connect", worker.rest().url()];
+    all.extend(["--bootstrap-servers", &cluster.bootstrap]);
+    all.extend(["get", "lag", "-o", "json"]);
+    wait_until("a partition with its task", seconds(60), || {
+        let lag = rows(&sluice(&all, "")?.quietly(0)?)?;
+        let of_sink = |row: &&Value| row["connector"] == json!(pipeline.sink());
+        let found = lag.iter().find(of_sink);
+        Ok(found.is_some_and(|row| row["task"] == 0 && row["committed"] == 10))
+    })
 }
 
 fn rows(output: &Output) -> Result<Vec<Value>> {

@@ -13,7 +13,7 @@ mod connector;
 mod generators;
 mod task;
 
-use sluice_api::plugin::{SourceConnectorPlugin, connectors, Definition, source_tasks};
+use sluice_api::plugin::{Definition, SourceConnectorPlugin, connectors, source_tasks};
 
 /// `DatagenSourceConnector`.
 #[must_use]

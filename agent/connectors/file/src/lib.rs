@@ -11,7 +11,7 @@ mod source_connector;
 mod source_task;
 
 use sluice_api::plugin::{
-    KAFKA_VERSION, SinkConnectorPlugin, SourceConnectorPlugin, connectors, Definition, sink_tasks,
+    Definition, KAFKA_VERSION, SinkConnectorPlugin, SourceConnectorPlugin, connectors, sink_tasks,
     source_tasks,
 };
 use sluice_toolkit::sink_connector::SameForEachTask;

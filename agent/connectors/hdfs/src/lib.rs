@@ -22,7 +22,7 @@ mod temporary_file;
 #[cfg(test)]
 mod tests;
 
-use sluice_api::plugin::{SinkConnectorPlugin, connectors, Definition, sink_tasks};
+use sluice_api::plugin::{Definition, SinkConnectorPlugin, connectors, sink_tasks};
 use sluice_toolkit::sink_connector::SameForEachTask;
 
 /// `HdfsSinkConnector`.

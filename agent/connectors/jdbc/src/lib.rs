@@ -33,7 +33,7 @@ mod url_parameters;
 mod tests;
 
 use sluice_api::plugin::{
-    SinkConnectorPlugin, SourceConnectorPlugin, connectors, Definition, sink_tasks, source_tasks,
+    Definition, SinkConnectorPlugin, SourceConnectorPlugin, connectors, sink_tasks, source_tasks,
 };
 use sluice_toolkit::sink_connector::SameForEachTask;
 

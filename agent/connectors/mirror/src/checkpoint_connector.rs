@@ -10,11 +10,12 @@ use sluice_api::{
     Connector, ConnectorContext, KeyFault, Props, Result, SourceOffset, SourcePartition,
     async_trait,
 };
-use sluice_kafka::admin::{AdminError, GroupAdmin, ListedGroup};
+use sluice_kafka::admin::{Admin, AdminError, ListedGroup};
+use sluice_kafka::backoff::jittered;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoints::Offsets;
+use crate::checkpoints::{self, Offsets};
 use crate::clients;
 use crate::config::{Location, MirrorConfig};
 use crate::filter::Filter;
@@ -156,7 +157,7 @@ struct Search {
     config: MirrorConfig,
     topics: Filter,
     groups: Filter,
-    source: GroupAdmin,
+    source: Admin,
 }
 
 impl Search {
@@ -164,7 +165,7 @@ impl Search {
         Ok(Self {
             topics: config.topic_filter()?,
             groups: config.group_filter()?,
-            source: clients::group_admin(&config, Location::Source, "checkpoint-source-admin")?,
+            source: clients::admin(&config, Location::Source, "checkpoint-source-admin")?,
             config,
         })
     }
@@ -182,7 +183,7 @@ impl Search {
                         error,
                         "consumer groups were not found, will try again"
                     );
-                    tokio::time::sleep(RETRY_PAUSE).await;
+                    tokio::time::sleep(jittered(RETRY_PAUSE)).await;
                 }
             }
         };
@@ -221,7 +222,7 @@ impl Search {
     }
 
     async fn create_checkpoints_topic(&self) {
-        match clients::topic_admin(&self.config, Location::Target, "checkpoint-target-admin") {
+        match clients::admin(&self.config, Location::Target, "checkpoint-target-admin") {
             Ok(admin) => {
                 let replicas = self.config.short(keys::CHECKPOINTS_REPLICATION_FACTOR);
                 create_compacted_topic(&admin, &self.config.checkpoints_topic(), replicas).await;
@@ -256,15 +257,13 @@ impl Search {
 
 /// Committed offsets of groups.
 pub(crate) async fn offsets_of(
-    admin: &GroupAdmin,
+    admin: &Admin,
     groups: impl Iterator<Item = String>,
 ) -> std::result::Result<BTreeMap<String, Offsets>, AdminError> {
     futures::stream::iter(groups)
         .map(|group| async move {
-            admin
-                .committed(&group)
-                .await
-                .map(|offsets| (group, offsets))
+            let offsets = admin.offsets(&group, false).await?;
+            Ok((group, checkpoints::from_admin(offsets)))
         })
         .buffer_unordered(GROUPS_AT_ONCE)
         .try_collect()

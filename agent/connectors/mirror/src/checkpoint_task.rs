@@ -11,7 +11,8 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use sluice_api::causes::with_causes;
 use sluice_api::{Result, SourceRecord, SourceTask, SourceTaskContext, async_trait};
-use sluice_kafka::admin::{AdminError, GroupAdmin};
+use sluice_kafka::admin::{Admin, AdminError};
+use sluice_kafka::backoff::jittered;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +35,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 pub(crate) struct MirrorCheckpointTask {
     shared: Arc<Shared>,
-    source: GroupAdmin,
+    source: Admin,
     topics: Filter,
     stopping: CancellationToken,
     interval: Duration,
@@ -59,7 +60,7 @@ struct State {
 impl MirrorCheckpointTask {
     pub(crate) async fn start(context: Arc<dyn SourceTaskContext>) -> Result<Self> {
         let config = MirrorConfig::parse(&keys::checkpoint_def(), context.configs())?;
-        let source = clients::group_admin(&config, Location::Source, "checkpoint-source-admin")?;
+        let source = clients::admin(&config, Location::Source, "checkpoint-source-admin")?;
         let topics = config.topic_filter()?;
         let interval = config
             .interval(keys::EMIT_CHECKPOINTS)
@@ -81,11 +82,7 @@ impl MirrorCheckpointTask {
         });
         let ended = CancellationToken::new();
         let follower = Follower {
-            target: clients::group_admin(
-                &shared.config,
-                Location::Target,
-                "checkpoint-target-admin",
-            )?,
+            target: clients::admin(&shared.config, Location::Target, "checkpoint-target-admin")?,
             shared: Arc::clone(&shared),
             ended: ended.clone(),
         };
@@ -145,8 +142,8 @@ impl MirrorCheckpointTask {
         }
         let answers: Vec<_> = futures::stream::iter(self.shared.groups.clone())
             .map(|group| async move {
-                let offsets = self.source.committed(&group).await;
-                (group, offsets)
+                let offsets = self.source.offsets(&group, false).await;
+                (group, offsets.map(checkpoints::from_admin))
             })
             .buffered(GROUPS_AT_ONCE)
             .collect()
@@ -205,7 +202,7 @@ impl MirrorCheckpointTask {
 /// The future beside the task.
 struct Follower {
     shared: Arc<Shared>,
-    target: GroupAdmin,
+    target: Admin,
     ended: CancellationToken,
 }
 
@@ -291,7 +288,7 @@ impl Follower {
                     "offset syncs can't be read, will try again"
                 );
                 tokio::select! {
-                    () = tokio::time::sleep(RETRY_PAUSE) => {}
+                    () = tokio::time::sleep(jittered(RETRY_PAUSE)) => {}
                     () = self.ended.cancelled() => {}
                 }
             }
@@ -378,7 +375,11 @@ impl Follower {
             if wanted.is_empty() {
                 continue;
             }
-            match self.target.commit(&group, &wanted).await {
+            match self
+                .target
+                .alter_offsets(&group, &checkpoints::to_admin(&wanted))
+                .await
+            {
                 Ok(()) => tracing::debug!(group, partitions = wanted.len(), "offsets were synced"),
                 Err(error) if error.group_has_members() => {
                     tracing::warn!(

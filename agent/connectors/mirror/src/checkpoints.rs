@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sluice_api::{OffsetAndMetadata, TopicPartition};
+use sluice_kafka::admin;
 
 use crate::format::Checkpoint;
 use crate::offset_sync_store::{OffsetSyncStore, Translation};
@@ -13,6 +14,22 @@ use crate::policy::ReplicationPolicy;
 
 /// Committed offsets by partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
+
+/// Offsets as an admin client gives them.
+pub(crate) fn from_admin(offsets: admin::Offsets) -> Offsets {
+    let offsets = offsets.into_iter();
+    offsets
+        .map(|(of, committed)| ((&of).into(), committed))
+        .collect()
+}
+
+/// Offsets as an admin client takes them.
+pub(crate) fn to_admin(offsets: &Offsets) -> admin::Offsets {
+    let offsets = offsets.iter();
+    offsets
+        .map(|(of, committed)| (of.into(), committed.clone()))
+        .collect()
+}
 
 /// The newest checkpoint of each group and partition.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 //! `withClientSaslSupport`).
 //!
 //! Clients of a cluster are set up with these keys behind `source.cluster.` or `target.cluster.`; which of
-//! them have an effect is up to `sluice_kafka::client_config`.
+//! them have an effect is up to `sluice_kafka::client::config`.
 
 use sluice_api::ConfigKey;
 use sluice_api::config::ConfigType::{

@@ -5,10 +5,10 @@
 
 use rdkafka::ClientConfig;
 use sluice_api::{ConnectError, Props, Result};
-use sluice_kafka::admin::GroupAdmin;
-use sluice_kafka::client_config::{ClientKind, librdkafka_config};
+use sluice_kafka::admin::Admin;
+use sluice_kafka::client::config::librdkafka_config;
+use sluice_kafka::client::keys::ClientKind;
 use sluice_kafka::consumer::BatchConsumer;
-use sluice_kafka::topic_admin::TopicAdmin;
 
 use crate::client_keys::is_client_key;
 use crate::config::{Location, MirrorConfig};
@@ -138,24 +138,9 @@ fn admin_props(config: &MirrorConfig, location: Location, role: &str) -> Props {
     with_client_id(config, props, role)
 }
 
-/// Asks about groups.
-pub(crate) fn group_admin(
-    config: &MirrorConfig,
-    location: Location,
-    role: &str,
-) -> Result<GroupAdmin> {
-    GroupAdmin::new(&admin_props(config, location, role))
-        .map_err(|error| client_error(location, &error))
-}
-
-/// Asks about topics.
-pub(crate) fn topic_admin(
-    config: &MirrorConfig,
-    location: Location,
-    role: &str,
-) -> Result<TopicAdmin> {
-    TopicAdmin::new(&admin_props(config, location, role))
-        .map_err(|error| client_error(location, &error))
+/// A client for admin calls.
+pub(crate) fn admin(config: &MirrorConfig, location: Location, role: &str) -> Result<Admin> {
+    Admin::new(&admin_props(config, location, role)).map_err(|error| client_error(location, &error))
 }
 
 fn client_error(location: Location, error: &dyn std::error::Error) -> ConnectError {

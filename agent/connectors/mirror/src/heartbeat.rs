@@ -37,7 +37,7 @@ struct RunningConnector {
 impl Connector for MirrorHeartbeatConnector {
     async fn start(&mut self, context: Arc<dyn ConnectorContext>, props: &Props) -> Result<()> {
         let config = MirrorConfig::parse(&keys::heartbeat_def(), props)?;
-        let admin = clients::topic_admin(&config, Location::Target, "heartbeats-target-admin")?;
+        let admin = clients::admin(&config, Location::Target, "heartbeats-target-admin")?;
         let topic = config.policy.heartbeats_topic();
         let replicas = config.short(keys::HEARTBEATS_REPLICATION_FACTOR);
         let stopping = context.stopping().child_token();

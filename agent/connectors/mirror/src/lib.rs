@@ -40,7 +40,7 @@ mod source_task;
 mod topic_reader;
 
 use sluice_api::plugin::{
-    KAFKA_VERSION, SourceConnectorPlugin, connectors, Definition, source_tasks,
+    Definition, KAFKA_VERSION, SourceConnectorPlugin, connectors, source_tasks,
 };
 
 /// `MirrorSourceConnector`.

@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
 use sluice_api::{ConnectError, ErrorKind, Result, TopicPartition};
-use sluice_kafka::client_config::TracingContext;
-use sluice_kafka::polled_producer::PolledProducer;
+use sluice_kafka::client::logs::TracingContext;
+use sluice_kafka::producer::polled::PolledProducer;
 use std::collections::HashMap;
 
 use crate::format::OffsetSync;

@@ -5,18 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
 use sluice_api::causes::with_causes;
 use sluice_api::{
     ConnectError, Connector, ConnectorContext, ExactlyOnceSupport, KeyFault, Props, Result,
     SourceOffset, SourcePartition, async_trait,
 };
-use sluice_kafka::admin::AdminError;
-use sluice_kafka::client_config::ClientKind;
-use sluice_kafka::connection::ConnectionError;
-use sluice_kafka::error_code::INVALID_PARTITIONS;
-use sluice_kafka::topic_admin::{
-    ConfigChange, ConfigEntry, ConfigSource, NewTopic, TopicAcl, TopicAdmin,
+use sluice_kafka::admin::{
+    Admin, AdminError, ConfigChange, ConfigEntry, ConfigSource, NewTopic, TopicAcl,
 };
+use sluice_kafka::backoff::jittered;
+use sluice_kafka::client::keys::ClientKind;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -162,8 +161,8 @@ struct Replication {
     config: MirrorConfig,
     filter: Filter,
     excluded_configs: Patterns,
-    source: TopicAdmin,
-    target: TopicAdmin,
+    source: Admin,
+    target: Admin,
     known_source: Topics,
     known_target: Topics,
     told_of_no_authorizer: bool,
@@ -174,8 +173,8 @@ impl Replication {
         Ok(Self {
             filter: config.topic_filter()?,
             excluded_configs: config.excluded_configs()?,
-            source: clients::topic_admin(&config, Location::Source, "replication-source-admin")?,
-            target: clients::topic_admin(&config, Location::Target, "replication-target-admin")?,
+            source: clients::admin(&config, Location::Source, "replication-source-admin")?,
+            target: clients::admin(&config, Location::Target, "replication-target-admin")?,
             known_source: Topics::new(),
             known_target: Topics::new(),
             told_of_no_authorizer: false,
@@ -208,7 +207,7 @@ impl Replication {
                 error,
                 "topics were not found, will try again"
             );
-            tokio::time::sleep(RETRY_PAUSE).await;
+            tokio::time::sleep(jittered(RETRY_PAUSE)).await;
         }
         tracing::info!(
             mirror = self.config.label(),
@@ -249,7 +248,7 @@ impl Replication {
             Location::Source => (Location::Source, "offset-syncs-source-admin"),
             Location::Target => (Location::Target, "offset-syncs-target-admin"),
         };
-        let admin = match clients::topic_admin(&self.config, admin, role) {
+        let admin = match clients::admin(&self.config, admin, role) {
             Ok(admin) => admin,
             Err(error) => {
                 tracing::error!(mirror = self.config.label(), %error, "offset syncs have no admin client");
@@ -348,7 +347,7 @@ impl Replication {
                     partitions = grown.get(&topic),
                     "partitions were added"
                 ),
-                Err(refusal) if refusal.code == INVALID_PARTITIONS => {}
+                Err(refusal) if refusal.error == ResponseError::InvalidPartitions => {}
                 Err(refusal) => tracing::warn!(topic, %refusal, "partitions were not added"),
             }
         }
@@ -424,10 +423,7 @@ impl Replication {
             })
             .collect();
         let answers = match self.target.alter_configs(&changes).await {
-            Err(AdminError::Connection {
-                source: ConnectionError::NoVersion { .. },
-                ..
-            }) => {
+            Err(error) if error.is_unsupported() => {
                 context.raise_error(ConnectError::connect(format!(
                     "the target cluster '{}' is not compatible with IncrementalAlterConfigs API",
                     self.config.target_alias
@@ -502,7 +498,7 @@ fn before_not_in(these: &BTreeSet<String>, those: &BTreeSet<String>) -> Vec<Stri
 
 /// Creates a topic of MirrorMaker's own: one partition, compacted. One that exists is fine, any failure is
 /// logged.
-pub(crate) async fn create_compacted_topic(admin: &TopicAdmin, topic: &str, replicas: i16) {
+pub(crate) async fn create_compacted_topic(admin: &Admin, topic: &str, replicas: i16) {
     let new = NewTopic {
         name: topic.to_owned(),
         partitions: 1,
@@ -511,8 +507,7 @@ pub(crate) async fn create_compacted_topic(admin: &TopicAdmin, topic: &str, repl
     };
     match admin.create_topics(&[new]).await {
         Ok(outcomes) => match outcomes.get(topic) {
-            Some(Err(refusal))
-                if refusal.code == sluice_kafka::error_code::TOPIC_ALREADY_EXISTS => {}
+            Some(Err(refusal)) if refusal.error == ResponseError::TopicAlreadyExists => {}
             Some(Err(refusal)) => tracing::error!(topic, %refusal, "topic was not created"),
             Some(Ok(())) | None => tracing::info!(topic, "topic was created"),
         },

@@ -11,8 +11,8 @@ use sluice_api::{
     SourcePartition, SourceRecord, SourceTask, SourceTaskContext, TopicPartition, Value,
     async_trait, schemas,
 };
-use sluice_kafka::client_config::ClientKind;
-use sluice_kafka::client_keys::{OffsetReset, offset_reset};
+use sluice_kafka::client::keys::ClientKind;
+use sluice_kafka::client::keys::{OffsetReset, offset_reset};
 use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent, EARLIEST, LATEST};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use rdkafka::bindings as rd;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka_sys::bindings as rd;
 use sluice_api::record::shared_name;
 use sluice_api::{ConnectError, ErrorKind, RawRecord, TimestampType, TopicPartition};
 
-use super::{ConsumerEvent, Native};
+use super::ConsumerEvent;
+use super::native::Native;
 
 /// Values of this many bytes are not copied: they keep their message.
 const LARGE: usize = 1024;
@@ -238,6 +239,9 @@ unsafe fn append(block: &mut BytesMut, pointer: *const c_void, len: usize) {
 /// value and belongs to the record. A broker that breaks the format could leave it out; so the byte is read
 /// only where the next record of the partition begins right behind it: between the two are the number and at
 /// most [`FIELDS`] bytes of the next record.
+///
+/// That key and value of a message point into the fetch as it came is how librdkafka's version works that
+/// Cargo.toml pins, and promised nowhere. `agent/tests/batch_consumer.rs` compares headers of every kind.
 ///
 /// # Safety
 /// Both are live.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::{JoinGroupRequest, SyncGroupRequest};
 use kafka_protocol::protocol::StrBytes;
-use sluice_kafka::connection::{BrokerConnection, ConnectionError, PendingResponse};
-use sluice_kafka::group_of;
+use sluice_kafka::types::group_id;
+use sluice_kafka::wire::connection::{BrokerConnection, ConnectionError, PendingResponse};
 use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol};
 
 use super::super::shorten;
@@ -44,7 +44,7 @@ impl WorkerCoordinator {
             );
         }
         Ok(JoinGroupRequest::default()
-            .with_group_id(group_of(&self.config.group_id))
+            .with_group_id(group_id(&self.config.group_id))
             .with_session_timeout_ms(millis(self.config.session_timeout))
             .with_rebalance_timeout_ms(millis(self.config.rebalance_timeout))
             .with_member_id(StrBytes::from_string(self.member_id.clone()))
@@ -53,6 +53,11 @@ impl WorkerCoordinator {
             .with_reason(Some(StrBytes::from_string(shorten(cause)))))
     }
 }
+
+/// First version of JoinGroup that says why a member joins (KIP-800).
+const WITH_REASON: i16 = 8;
+/// First version of SyncGroup that repeats the protocol (KIP-559).
+const WITH_PROTOCOL: i16 = 5;
 
 /// Why a join can't be sent.
 pub(super) enum JoinError {
@@ -66,12 +71,11 @@ pub(super) fn send_join(
     request: JoinGroupRequest,
     limit: Duration,
 ) -> Result<PendingResponse<JoinGroupRequest>, JoinError> {
-    match connection.send(&request, limit) {
-        Err(ConnectionError::Malformed { .. }) => connection
-            .send_at_most(&request.with_reason(None), 7, limit)
-            .map_err(JoinError::Connection),
-        other => other.map_err(JoinError::Connection),
-    }
+    let reason = request.reason.clone();
+    let sent = connection.version::<JoinGroupRequest>(i16::MAX);
+    let sent = sent.map(|version| reason.filter(|_| version >= WITH_REASON));
+    sent.and_then(|reason| connection.send(&request.with_reason(reason), limit))
+        .map_err(JoinError::Connection)
 }
 
 /// SyncGroup in the newest version the broker has; brokers before version 5 take no protocol type and name.
@@ -80,14 +84,11 @@ pub(super) fn send_sync(
     request: SyncGroupRequest,
     limit: Duration,
 ) -> Result<PendingResponse<SyncGroupRequest>, ConnectionError> {
-    match connection.send(&request, limit) {
-        Err(ConnectionError::Malformed { .. }) => connection.send_at_most(
-            &request.with_protocol_type(None).with_protocol_name(None),
-            4,
-            limit,
-        ),
-        other => other,
+    if connection.version::<SyncGroupRequest>(i16::MAX)? >= WITH_PROTOCOL {
+        return connection.send(&request, limit);
     }
+    let request = request.with_protocol_type(None).with_protocol_name(None);
+    connection.send(&request, limit)
 }
 
 fn millis(duration: Duration) -> i32 {

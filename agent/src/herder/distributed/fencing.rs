@@ -12,7 +12,8 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use sluice_api::ConnectError;
 use sluice_api::config::Props;
-use sluice_kafka::admin::GroupAdmin;
+use sluice_kafka::admin::Admin;
+use sluice_kafka::backoff::jittered;
 use sluice_protocol::{ConnectorName, ConnectorTaskId, ConnectorType};
 use tokio_util::sync::CancellationToken;
 
@@ -185,7 +186,7 @@ async fn run_round(
         let failed = |error: &dyn std::fmt::Display| {
             HerderError::Failed(format!("Failed to perform zombie fencing: {error}"))
         };
-        let admin = GroupAdmin::new(&admin).map_err(|error| failed(&error))?;
+        let admin = Admin::new(&admin).map_err(|error| failed(&error))?;
         tracing::info!(%connector, producers = fence.len(), "fencing the producers of earlier tasks");
         for ids in fence.chunks(PARALLEL) {
             futures::future::try_join_all(ids.iter().map(|id| admin.fence_producer(id)))
@@ -290,7 +291,7 @@ impl ProducerChecks for TaskChecks {
                              fenced: {error}");
                         logged = true;
                     }
-                    tokio::time::sleep(FENCING_RETRY).await;
+                    tokio::time::sleep(jittered(FENCING_RETRY)).await;
                 }
                 outcome => {
                     let doing = "Failed to perform round of zombie fencing";

@@ -26,7 +26,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use sluice_kafka::admin::GroupAdmin;
+use sluice_kafka::admin::Admin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +72,7 @@ pub(crate) struct Parts {
     /// For requests to other workers.
     pub client: reqwest::Client,
     /// Consumer groups of sinks.
-    pub groups: Arc<GroupAdmin>,
+    pub groups: Arc<Admin>,
     /// Events for the telemetry topic.
     pub events: EventLog,
     /// What telemetry shows of the group.

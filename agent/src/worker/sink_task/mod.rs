@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use sluice_api::plugin::StartSinkTask;
 use sluice_api::{ConnectError, Result, SinkTask, SinkTaskContext, TopicPartition};
-use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::client::keys::OffsetReset;
 use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent};
 use sluice_protocol::TargetState;
 use tokio::time::Instant;

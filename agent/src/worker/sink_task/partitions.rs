@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_api::{ConnectError, Result, SinkTask, SinkTaskContext, TopicPartition};
-use sluice_kafka::client_keys::OffsetReset;
+use sluice_kafka::client::keys::OffsetReset;
 use sluice_kafka::consumer::LATEST;
 
 use super::{Loop, unrecoverable};

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use sluice_api::config::{ConfigDef, Props};
 use sluice_api::plugin::{Definition, SourceConnectorPlugin, connectors, source_tasks};
 use sluice_api::{Connector, ConnectorContext, Result, SourceRecord, SourceTask};
-use sluice_kafka::admin::GroupAdmin;
+use sluice_kafka::admin::Admin;
 use sluice_protocol::telemetry::Caller;
 use sluice_protocol::{ConfigMap, WorkerId};
 
@@ -145,7 +145,7 @@ fn standalone(config: &Arc<WorkerSettings>) -> StandaloneHerder {
         reporter,
         worker: Arc::new(worker),
         loggers: Arc::new(Loggers::detached()),
-        groups: Arc::new(GroupAdmin::new(&config.props).unwrap()),
+        groups: Arc::new(Admin::new(&config.props).unwrap()),
     })
 }
 

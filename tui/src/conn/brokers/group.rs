@@ -1,24 +1,23 @@
 //! The Connect group as its coordinator describes it: members, leader, state, delay.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::groups::GroupInfo;
+use sluice_kafka::admin::{Admin, AdminError, DescribedGroup};
 use sluice_protocol::group::{Assignment, MemberMetadata, Subprotocol};
 use url::Url;
 
-use super::consumer::BrokerConsumer;
-use super::{Shared, TIMEOUT, lock};
+use super::{Shared, lock};
 use crate::conn::now;
 use crate::conn::rest::Known;
 use crate::model::news::{GroupMember, GroupReport, Update};
 use crate::text::Text;
 
-/// Distance between searches for the group, which describe every group of the brokers: two seconds at first,
-/// since REST may not have named any worker yet, then doubled up to this.
+/// Distance between searches for the group, which describe every Connect group of the brokers: two seconds at
+/// first, since REST may not have named any worker yet, then doubled up to this.
 const SEARCH_EVERY: Duration = Duration::from_secs(30);
-/// Longest wait for the description of all groups, of which there may be hundreds.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// State of a group that does not exist any more.
+const DEAD: &str = "Dead";
 
 /// What is known of the group between looks.
 #[derive(Default)]
@@ -39,25 +38,21 @@ impl GroupWatch {
     }
 
     /// Looks at the group once and reports it.
-    pub(super) fn look(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
-        if let Some(report) = self.report(shared, consumer) {
+    pub(super) fn look(&mut self, shared: &Shared) {
+        if let Some(report) = self.report(shared) {
             shared.feed.send_blocking(Update::Group(report));
         }
     }
 
     /// The group as it is now; `None` when it is not found or not described.
-    pub(super) fn report(
-        &mut self,
-        shared: &Shared,
-        consumer: &BrokerConsumer,
-    ) -> Option<GroupReport> {
+    pub(super) fn report(&mut self, shared: &Shared) -> Option<GroupReport> {
+        let admin = shared.admin()?;
         if self.id.is_none() {
-            self.search(shared, consumer);
+            self.search(shared, admin);
         }
         let id = self.id.as_ref()?;
-        let list = consumer.fetch_group_list(Some(id), TIMEOUT).ok()?;
-        let group = list.groups().iter().find(|group| group.name() == id)?;
-        let report = report(group, &mut self.leader);
+        let group = shared.runtime.block_on(admin.describe_group(id)).ok()?;
+        let report = report(id, group.as_ref(), &mut self.leader);
         self.unsettled = report.state.as_str().ends_with("Rebalance");
         if !report.members.is_empty() {
             let ids = report
@@ -69,7 +64,7 @@ impl GroupWatch {
         Some(report)
     }
 
-    fn search(&mut self, shared: &Shared, consumer: &BrokerConsumer) {
+    fn search(&mut self, shared: &Shared, admin: &Admin) {
         if let Some(id) = &shared.wanted.group {
             self.id = Some(id.clone());
             shared.note("group", id.clone());
@@ -80,34 +75,28 @@ impl GroupWatch {
         if !known.listed || self.searched.is_some_and(|at| at.elapsed() < pause) {
             return;
         }
-        let answer = consumer.fetch_group_list(None, SEARCH_TIMEOUT);
+        let answer = shared.runtime.block_on(connect_groups(admin));
         self.searched = Some(Instant::now());
         self.searches += 1;
-        let Ok(list) = answer else {
+        let Ok(groups) = answer else {
             return;
         };
-        let groups: Vec<&GroupInfo> = list
-            .groups()
-            .iter()
-            .filter(|group| group.protocol_type() == Subprotocol::PROTOCOL_TYPE)
-            .collect();
-        let ours: Vec<&GroupInfo> = groups
-            .iter()
-            .copied()
-            .filter(|group| is_ours(group, &known))
-            .collect();
+        let groups: Vec<(&str, &DescribedGroup)> =
+            groups.iter().map(|(id, group)| (&**id, group)).collect();
+        let is_ours = |(_, group): &(&str, &DescribedGroup)| is_ours(group, &known);
+        let ours: Vec<(&str, &DescribedGroup)> = groups.iter().copied().filter(is_ours).collect();
         // Without connectors no worker is known by the name it has in the group.
         let guess = known.workers.is_empty() && ours.is_empty();
         match (&ours[..], &groups[..]) {
-            ([group], _) => {
-                shared.note("group", group.name().to_owned());
+            ([(id, _)], _) => {
+                shared.note("group", (*id).to_owned());
                 shared.guess("group", None);
-                self.id = Some(group.name().to_owned());
+                self.id = Some((*id).to_owned());
             }
-            ([], [only]) if guess => {
-                shared.note("group", format!("{} (guessed)", only.name()));
-                shared.guess("group", Some(only.name()));
-                self.id = Some(only.name().to_owned());
+            ([], [(only, _)]) if guess => {
+                shared.note("group", format!("{only} (guessed)"));
+                shared.guess("group", Some(only));
+                self.id = Some((*only).to_owned());
             }
             _ => shared.note(
                 "group",
@@ -117,12 +106,21 @@ impl GroupWatch {
     }
 }
 
+/// All groups of Connect workers, by their ids.
+async fn connect_groups(admin: &Admin) -> Result<BTreeMap<String, DescribedGroup>, AdminError> {
+    let listed = admin.list_groups().await?;
+    let of_connect = listed
+        .iter()
+        .filter(|group| group.protocol_type == Subprotocol::PROTOCOL_TYPE);
+    let ids: Vec<&str> = of_connect.map(|group| &*group.group).collect();
+    admin.describe_groups(&ids).await
+}
+
 /// Whether a member is one of the workers that REST named, or the one we are connected to.
-fn is_ours(group: &GroupInfo, known: &Known) -> bool {
-    group.members().iter().any(|member| {
-        member
-            .metadata()
-            .and_then(|bytes| MemberMetadata::decode(bytes).ok())
+fn is_ours(group: &DescribedGroup, known: &Known) -> bool {
+    group.members.iter().any(|member| {
+        MemberMetadata::decode(&member.metadata)
+            .ok()
             .and_then(|metadata| worker_id(&metadata.url))
             .is_some_and(|worker| known.workers.contains(&worker) || known.urls.contains(&worker))
     })
@@ -138,24 +136,21 @@ pub(crate) fn worker_id(url: &str) -> Option<String> {
     ))
 }
 
-fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
+/// What the coordinator says about the group; nothing if it does not exist.
+fn report(id: &str, group: Option<&DescribedGroup>, leader: &mut Option<Text>) -> GroupReport {
     let mut members = Vec::new();
     let mut delay = None;
-    for member in group.members() {
-        let Some(metadata) = member
-            .metadata()
-            .and_then(|bytes| MemberMetadata::decode(bytes).ok())
-        else {
+    for member in group.into_iter().flat_map(|group| &group.members) {
+        let Ok(metadata) = MemberMetadata::decode(&member.metadata) else {
             continue;
         };
         let Some(worker) = worker_id(&metadata.url) else {
             continue;
         };
         let (mut connectors, mut tasks, mut revoked) = (Vec::new(), Vec::new(), 0);
-        if let Some(assignment) = member
-            .assignment()
-            .filter(|bytes| !bytes.is_empty())
-            .and_then(|bytes| Assignment::decode(bytes).ok())
+        // Empty while a rebalance is under way.
+        if !member.assignment.is_empty()
+            && let Ok(assignment) = Assignment::decode(&member.assignment)
         {
             let work = &assignment.assigned;
             connectors = work
@@ -186,9 +181,9 @@ fn report(group: &GroupInfo, leader: &mut Option<Text>) -> GroupReport {
     members.sort();
     GroupReport {
         at: now(),
-        id: Text::line(group.name()),
-        state: Text::line(group.state()),
-        protocol: Text::line(group.protocol()),
+        id: Text::line(id),
+        state: Text::line(group.map_or(DEAD, |group| &group.state)),
+        protocol: Text::line(group.map_or("", |group| &group.protocol)),
         members,
         leader: leader.clone(),
         delay,

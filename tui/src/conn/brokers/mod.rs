@@ -6,7 +6,6 @@
 
 mod consumer;
 mod group;
-mod group_offsets;
 mod lag;
 mod source_offsets;
 mod tail;
@@ -15,7 +14,7 @@ mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -23,6 +22,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
+use sluice_kafka::admin::Admin;
+use sluice_kafka::client::librdkafka::wire_settings;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -45,6 +46,9 @@ const GIVE_UP_AFTER: u32 = 3;
 /// Longest wait for an answer of the brokers.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// `client.id` of all clients of the terminal.
+const CLIENT_ID: &str = "sluice-terminal";
+
 /// What all threads share.
 pub(crate) struct Shared {
     config: BTreeMap<String, String>,
@@ -63,7 +67,9 @@ pub(crate) struct Shared {
     members: Mutex<BTreeSet<String>>,
     /// Counts how often the brokers came back: clients from before may never connect again.
     births: AtomicU64,
-    /// For calls of the wire protocol, which are asynchronous.
+    /// For what librdkafka's binding lacks; `None` if the client properties can't be used.
+    admin: OnceLock<Option<Admin>>,
+    /// For calls of the admin client, which are asynchronous.
     runtime: Handle,
 }
 
@@ -90,6 +96,7 @@ impl Shared {
         feed: Feed,
     ) -> Self {
         Self {
+            admin: OnceLock::new(),
             config,
             bootstrap,
             wanted: Wanted::default(),
@@ -105,6 +112,18 @@ impl Shared {
             births: AtomicU64::new(0),
             runtime: Handle::current(),
         }
+    }
+
+    /// The admin client; `None` if the client properties can't be used, which the consumer reports. Blocks
+    /// with its first call, which reads files.
+    fn admin(&self) -> Option<&Admin> {
+        let new = || {
+            wire_settings(&self.config, &self.bootstrap, CLIENT_ID, TIMEOUT)
+                .map(Admin::with)
+                .map_err(|error| tracing::debug!(%error, "no admin client"))
+                .ok()
+        };
+        self.admin.get_or_init(new).as_ref()
     }
 
     /// Whether the terminal has left this cluster.
@@ -162,7 +181,7 @@ impl Shared {
         }
         config
             .set("bootstrap.servers", &self.bootstrap)
-            .set("client.id", "sluice-terminal")
+            .set("client.id", CLIENT_ID)
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
@@ -283,16 +302,15 @@ pub(crate) fn look_once(
     let mut shared = Shared::new(config, bootstrap.to_owned(), known, pacing, feed);
     shared.wanted.group = context.group.clone();
     let fail = |error: rdkafka::error::KafkaError| Text::line(&format!("{bootstrap}: {error}"));
-    let consumer = shared.consumer("sluice-terminal").map_err(fail)?;
+    let consumer = shared.consumer(CLIENT_ID).map_err(fail)?;
     let metadata = consumer
         .fetch_metadata(None, Duration::from_secs(10))
         .map_err(|error| {
             let why = explain(&consumer, &error);
             Text::line(&format!("{bootstrap}: {why}"))
         })?;
-    let group = group::GroupWatch::default().report(&shared, &consumer);
-    let lag =
-        lag::LagWatch::default().collect(&shared, &consumer, &metadata, Duration::from_secs(300));
+    let group = group::GroupWatch::default().report(&shared);
+    let lag = lag::LagWatch::default().collect(&shared, &metadata);
     Ok((group, lag))
 }
 
@@ -308,7 +326,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
 
 /// Looks at brokers, group and lag until the end.
 fn watch_brokers(shared: &Shared) {
-    let mut consumer = match shared.consumer("sluice-terminal") {
+    let mut consumer = match shared.consumer(CLIENT_ID) {
         Ok(consumer) => consumer,
         Err(error) => {
             let error = Text::line(&format!("client properties: {error}"));
@@ -341,8 +359,8 @@ fn watch_brokers(shared: &Shared) {
                     reported_up = Some(true);
                     shared.feed.send_blocking(Update::Brokers(Link::Up));
                 }
-                group.look(shared, &consumer);
-                lag.look(shared, &consumer, &metadata);
+                group.look(shared);
+                lag.look(shared, &metadata);
             }
             Err(error) => {
                 attempt += 1;
@@ -357,7 +375,7 @@ fn watch_brokers(shared: &Shared) {
                 }));
                 // A client that lost its brokers for long may not try them again.
                 if attempt % GIVE_UP_AFTER == 0
-                    && let Ok(new) = shared.consumer("sluice-terminal")
+                    && let Ok(new) = shared.consumer(CLIENT_ID)
                 {
                     consumer = new;
                 }

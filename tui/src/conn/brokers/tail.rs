@@ -11,6 +11,7 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
+use sluice_kafka::backoff::jittered;
 use sluice_protocol::config_topic::ConfigRecord;
 use sluice_protocol::status_topic::{StatusRecord, StatusValue};
 use sluice_protocol::{ConnectorName, TargetState};
@@ -24,6 +25,8 @@ use crate::text::Text;
 
 /// Records of a topic larger than this are passed over; a trace is a few KiB.
 const RECORD_CAP: usize = 4 << 20;
+/// Pause before a topic that can't be followed yet is looked at again.
+const RETRY: Duration = Duration::from_secs(3);
 /// Longest look into topics that may turn out not to be ours.
 const LOOK: Duration = Duration::from_secs(30);
 /// States kept while a status topic is loaded; the newest of each key counts.
@@ -36,7 +39,7 @@ pub(super) fn assign(
     topic: &str,
     start: impl Fn(usize) -> Offset,
 ) -> Option<(BrokerConsumer, usize)> {
-    let consumer = shared.consumer("sluice-terminal").ok()?;
+    let consumer = shared.consumer(super::CLIENT_ID).ok()?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
     let partitions: Vec<i32> = metadata
         .topics()
@@ -188,7 +191,7 @@ fn read_all(
 ) -> BTreeSet<String> {
     let until = Instant::now() + time;
     let nothing = BTreeSet::new();
-    let Ok(consumer) = shared.consumer("sluice-terminal").map(Arc::new) else {
+    let Ok(consumer) = shared.consumer(super::CLIENT_ID).map(Arc::new) else {
         return nothing;
     };
     let mut list = TopicPartitionList::new();
@@ -347,7 +350,7 @@ pub(super) fn retry<T>(shared: &Shared, mut work: impl FnMut() -> Option<T>) -> 
         if let Some(done) = work() {
             return Some(done);
         }
-        shared.pause(Duration::from_secs(3));
+        shared.pause(jittered(RETRY));
     }
     None
 }

@@ -51,7 +51,7 @@ pub(super) fn follow(shared: &Shared, topic: &str) {
 
 /// Assigns all partitions from some minutes ago.
 fn assign(shared: &Shared, topic: &str) -> Option<BrokerConsumer> {
-    let consumer = shared.consumer("sluice-terminal").ok()?;
+    let consumer = shared.consumer(super::CLIENT_ID).ok()?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;
     let mut wanted = TopicPartitionList::new();
     for partition in metadata.topics().first()?.partitions() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
+use sluice_kafka::backoff::Backoff;
 
 use super::tail::About;
 use super::{Shared, TIMEOUT, lock, source_offsets, spawn, tail, telemetry};
@@ -25,7 +26,7 @@ pub(super) fn follow(shared: &Arc<Shared>) {
     let mut config: Option<String> = None;
     let mut telemetry_topic: Option<String> = None;
     let mut offsets: Option<String> = None;
-    let mut retry = Duration::from_secs(1);
+    let mut retry = Backoff::new(Duration::from_secs(1), RETRY);
     let mut seen = BTreeSet::new();
     while !shared.is_over() {
         let known = shared.known.borrow().clone();
@@ -95,8 +96,7 @@ pub(super) fn follow(shared: &Arc<Shared>) {
         }
         // Before the first list there is nothing to recognise topics by; it comes in a moment.
         if known.listed {
-            shared.pause(retry);
-            retry = RETRY.min(retry * 2);
+            shared.pause(retry.next_pause());
         } else {
             shared.pause(Duration::from_millis(300));
         }
@@ -121,7 +121,7 @@ fn keep_following(
 
 /// Names of all topics with their partitions; `None` while the brokers do not answer.
 fn names(shared: &Shared) -> Option<Topics> {
-    let consumer = shared.consumer("sluice-terminal").ok()?;
+    let consumer = shared.consumer(super::CLIENT_ID).ok()?;
     let metadata = consumer.fetch_metadata(None, TIMEOUT).ok()?;
     let topics = metadata.topics().iter().map(|topic| {
         let partitions = topic.partitions().iter().map(|p| p.id()).collect();

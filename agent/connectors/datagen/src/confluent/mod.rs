@@ -14,7 +14,7 @@ mod plan;
 mod quickstarts;
 mod task;
 
-use sluice_api::plugin::{SourceConnectorPlugin, connectors, Definition, source_tasks};
+use sluice_api::plugin::{Definition, SourceConnectorPlugin, connectors, source_tasks};
 
 /// `DatagenConnector`.
 #[must_use]

@@ -22,12 +22,12 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rdkafka::bindings as rd;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{
     BaseProducer, NoCustomPartitioner, Partitioner, Producer as _, ProducerContext,
 };
+use rdkafka_sys::bindings as rd;
 use tokio::sync::Notify;
 
 /// See the module. Clones are the same producer, which is closed with the last of them.

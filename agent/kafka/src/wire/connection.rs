@@ -11,7 +11,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader};
+use kafka_protocol::ResponseError;
+use kafka_protocol::error::ParseResponseErrorCode as _;
+use kafka_protocol::messages::{
+    ApiVersionsRequest, RequestHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
+};
 use kafka_protocol::protocol::{
     Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
 };
@@ -22,16 +26,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::sasl;
-use crate::settings::ClientSettings;
-use crate::tls::{self, TlsError};
+use super::sasl::{self, Exchange};
+use super::security::Sasl;
+use super::settings::ClientSettings;
+use super::tls::TlsError;
 
 /// Largest answer accepted, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
 /// Most memory that an answer may take when it is decoded, in bytes.
 const LARGEST_DECODED: usize = 160 << 20;
-/// `UNSUPPORTED_VERSION`.
-const UNSUPPORTED_VERSION: i16 = 35;
 
 /// Why a broker can't be talked to.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +92,23 @@ pub enum ConnectionError {
     },
 }
 
+impl ConnectionError {
+    /// Whether the next attempt ends as this one did: the broker does not take our credentials, the two sides
+    /// do not agree on TLS or on versions, or one does not understand the other.
+    pub(crate) fn is_for_good(&self) -> bool {
+        match self {
+            Self::Authentication { .. }
+            | Self::Tls(_)
+            | Self::NoVersion { .. }
+            | Self::Malformed { .. } => true,
+            // rustls reports so what one side refuses of the other: a certificate that is not trusted, or no
+            // TLS at all. A connection that merely broke may be made the next time.
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+            Self::Closed(_) | Self::Timeout { .. } => false,
+        }
+    }
+}
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -131,11 +151,11 @@ impl BrokerConnection {
                 .await
                 .map_err(io_error("can't connect"))?;
             tcp.set_nodelay(true).map_err(io_error("can't set up"))?;
-            let stream: Box<dyn Stream> = match &config.security.tls {
+            let stream: Box<dyn Stream> = match &config.tls {
                 None => Box::new(tcp),
-                Some(settings) => {
+                Some(tls) => {
                     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-                    let (connector, name) = tls::connector(settings, host)?;
+                    let (connector, name) = tls.connector(host).await?;
                     let stream = connector
                         .connect(name, tcp)
                         .await
@@ -154,8 +174,10 @@ impl BrokerConnection {
                 })??;
         let mut connection = Self::start(address, stream, &config.client_id);
         connection.negotiate(config.request_timeout).await?;
-        if let Some(mechanism) = &config.security.sasl {
-            sasl::authenticate(&connection, mechanism, config.request_timeout).await?;
+        if let Some(sasl) = &config.sasl {
+            connection
+                .authenticate(sasl, config.request_timeout)
+                .await?;
         }
         Ok(connection)
     }
@@ -195,7 +217,7 @@ impl BrokerConnection {
             .with_client_software_name(StrBytes::from_static_str("sluice"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         let mut answer = self.send_version(&request, 3, limit)?.wait().await?;
-        if answer.error_code == UNSUPPORTED_VERSION {
+        if answer.error_code.err() == Some(ResponseError::UnsupportedVersion) {
             answer = self.send_version(&request, 0, limit)?.wait().await?;
         }
         self.versions = answer
@@ -204,6 +226,62 @@ impl BrokerConnection {
             .map(|api| (api.api_key, (api.min_version, api.max_version)))
             .collect();
         Ok(())
+    }
+
+    async fn authenticate(&self, sasl: &Sasl, limit: Duration) -> Result<(), ConnectionError> {
+        let mechanism = sasl::mechanism(sasl);
+        let request =
+            SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
+        let answer = self.call(&request, limit).await?;
+        if answer.error_code.is_err() {
+            let offered: Vec<&str> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+            let offered = offered.join(", ");
+            return Err(self.refused(format!("it does not offer {mechanism} but {offered}")));
+        }
+        let (mut exchange, mut message) = Exchange::begin(sasl);
+        loop {
+            let request = SaslAuthenticateRequest::default().with_auth_bytes(message.into());
+            let answer = self.call(&request, limit).await?;
+            if let Some(error) = answer.error_code.err() {
+                let reason = answer.error_message.map(|text| text.to_string());
+                let code = || format!("error {}", error.code());
+                return Err(self.refused(reason.unwrap_or_else(code)));
+            }
+            let next = exchange.answer(&answer.auth_bytes);
+            match next.map_err(|reason| self.refused(reason))? {
+                Some(next) => (exchange, message) = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn refused(&self, reason: String) -> ConnectionError {
+        ConnectionError::Authentication {
+            address: self.address.clone(),
+            reason,
+        }
+    }
+
+    /// The version in which requests of this kind are sent: the newest that both sides know, and no version
+    /// above `newest`.
+    ///
+    /// # Errors
+    /// [`ConnectionError::NoVersion`] if there is none.
+    pub fn version<R: Request>(&self, newest: i16) -> Result<i16, ConnectionError> {
+        self.versions
+            .get(&R::KEY)
+            .map(|(least, most)| {
+                (
+                    (*least).max(R::VERSIONS.min),
+                    (*most).min(R::VERSIONS.max).min(newest),
+                )
+            })
+            .filter(|(least, most)| least <= most)
+            .map(|(_, most)| most)
+            .ok_or_else(|| ConnectionError::NoVersion {
+                address: self.address.clone(),
+                api: R::KEY,
+            })
     }
 
     /// Sends a request in the newest version both sides know.
@@ -222,21 +300,7 @@ impl BrokerConnection {
         newest: i16,
         limit: Duration,
     ) -> Result<PendingResponse<R>, ConnectionError> {
-        let version = self
-            .versions
-            .get(&R::KEY)
-            .map(|(least, most)| {
-                (
-                    (*least).max(R::VERSIONS.min),
-                    (*most).min(R::VERSIONS.max).min(newest),
-                )
-            })
-            .filter(|(least, most)| least <= most)
-            .map(|(_, most)| most)
-            .ok_or_else(|| ConnectionError::NoVersion {
-                address: self.address.clone(),
-                api: R::KEY,
-            })?;
+        let version = self.version::<R>(newest)?;
         self.send_version(request, version, limit)
     }
 

@@ -14,12 +14,12 @@
 use std::ffi::{CString, c_void};
 use std::ptr::{self, NonNull};
 
-use rdkafka::bindings as rd;
 use rdkafka::error::{IsError as _, KafkaError, KafkaResult};
 use rdkafka::producer::{Partitioner, Producer as _, ProducerContext};
 use rdkafka::util::IntoOpaque as _;
+use rdkafka_sys::bindings as rd;
 
-use crate::polled_producer::PolledProducer;
+use super::polled::PolledProducer;
 
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const PARTITION_UNASSIGNED: i32 = -1;

@@ -1,18 +1,25 @@
 //! How to talk to the brokers of a cluster on Kafka's wire protocol.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::config::{ConfigError, Props};
 
-use crate::security::{Security, SecurityError};
+use super::props::text;
+use super::security::{Sasl, SecurityError, SecurityProtocol, Tls};
+use super::tls::TlsClient;
+use crate::backoff::Backoff;
 
 /// How to talk to the brokers of a cluster.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
     /// `bootstrap.servers`, each `host:port`.
     pub bootstrap_servers: Vec<String>,
-    /// How to reach brokers.
-    pub security: Security,
+    /// Present with a TLS protocol (`security.protocol`).
+    pub tls: Option<Arc<TlsClient>>,
+    /// Present with a SASL protocol.
+    pub sasl: Option<Sasl>,
     /// `client.id`.
     pub client_id: String,
     /// `request.timeout.ms`.
@@ -25,6 +32,8 @@ pub struct ClientSettings {
     pub retry_backoff_max: Duration,
     /// `default.api.timeout.ms`: how long an admin call is tried.
     pub api_timeout: Duration,
+    /// `connections.max.idle.ms`: a connection that was not used for longer is not used again.
+    pub max_idle: Duration,
 }
 
 /// A property that can't be used.
@@ -51,15 +60,6 @@ pub enum ClientSettingsError {
     Value(#[from] ConfigError),
 }
 
-/// The value of a key without blanks around it; `None` if it is not given or empty.
-#[must_use]
-pub fn text<'a>(props: &'a Props, key: &str) -> Option<&'a str> {
-    props
-        .get(key)
-        .map(|value| value.trim())
-        .filter(|value| !value.is_empty())
-}
-
 /// A time in milliseconds.
 ///
 /// # Errors
@@ -82,7 +82,41 @@ pub fn millis(
     }
 }
 
+/// Keys that name files of TLS.
+const TLS_FILES: [&str; 2] = ["ssl.truststore.location", "ssl.keystore.location"];
+
+/// `connections.max.idle.ms` with the default of Kafka's admin client; a negative one is no limit.
+fn max_idle(props: &Props) -> Result<Duration, ClientSettingsError> {
+    const KEY: &str = "connections.max.idle.ms";
+    let Some(value) = text(props, KEY) else {
+        return Ok(Duration::from_millis(300_000));
+    };
+    match value.parse::<i64>() {
+        Ok(ms) => Ok(u64::try_from(ms).map_or(Duration::MAX, Duration::from_millis)),
+        Err(_) => Err(ClientSettingsError::Invalid {
+            key: KEY,
+            value: value.to_owned(),
+            expected: "milliseconds",
+        }),
+    }
+}
+
+/// The TLS settings of clients, which follow the stores that they name.
+fn tls(props: &Props) -> Result<Arc<TlsClient>, SecurityError> {
+    let files = TLS_FILES.iter().filter_map(|key| text(props, key));
+    let files = files.map(PathBuf::from).collect();
+    let keys = props.iter().filter(|(key, _)| key.starts_with("ssl."));
+    let keys: Props = keys.map(|(k, v)| (k.clone(), v.clone())).collect();
+    Ok(TlsClient::new(files, move || Tls::from_props(&keys))?)
+}
+
 impl ClientSettings {
+    /// The pauses between attempts.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        Backoff::new(self.retry_backoff, self.retry_backoff_max)
+    }
+
     /// Reads client properties, with the defaults of a distributed worker.
     ///
     /// # Errors
@@ -91,12 +125,16 @@ impl ClientSettings {
         let bootstrap = text(props, "bootstrap.servers")
             .ok_or(ClientSettingsError::Missing("bootstrap.servers"))?;
         let millis = |key, default| millis(props, key, default);
+        let protocol = SecurityProtocol::from_props(props)?;
+        let tls = protocol.has_tls().then(|| tls(props));
+        let sasl = protocol.has_sasl().then(|| Sasl::from_props(props));
         Ok(Self {
-            bootstrap_servers: crate::bootstrap::parse(bootstrap)?
+            tls: tls.transpose()?,
+            sasl: sasl.transpose()?,
+            bootstrap_servers: super::bootstrap::parse(bootstrap)?
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            security: Security::from_props(props)?,
             client_id: text(props, "client.id")
                 .unwrap_or(default_client_id)
                 .to_owned(),
@@ -105,6 +143,7 @@ impl ClientSettings {
             retry_backoff: millis("retry.backoff.ms", 100)?,
             retry_backoff_max: millis("retry.backoff.max.ms", 1000)?,
             api_timeout: millis("default.api.timeout.ms", 60_000)?,
+            max_idle: max_idle(props)?,
         })
     }
 }

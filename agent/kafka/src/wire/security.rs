@@ -8,7 +8,8 @@ use std::fmt;
 use sluice_api::config::Props;
 use sluice_keystore::settings::{Fault, Handshake, Stores, handshake, stores};
 
-use crate::jaas::{self, JaasError};
+use super::jaas::{self, JaasError};
+use super::props::text;
 
 /// A text that must not be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,11 +57,29 @@ impl SecurityProtocol {
         }
     }
 
-    const fn has_tls(self) -> bool {
+    /// Reads `security.protocol`, in upper or lower case; without it nothing is encrypted.
+    ///
+    /// # Errors
+    /// It is not one of Kafka's.
+    pub fn from_props(props: &Props) -> Result<Self, SecurityError> {
+        match text(props, "security.protocol").unwrap_or("PLAINTEXT") {
+            name if name.eq_ignore_ascii_case("PLAINTEXT") => Ok(Self::Plaintext),
+            name if name.eq_ignore_ascii_case("SSL") => Ok(Self::Ssl),
+            name if name.eq_ignore_ascii_case("SASL_PLAINTEXT") => Ok(Self::SaslPlaintext),
+            name if name.eq_ignore_ascii_case("SASL_SSL") => Ok(Self::SaslSsl),
+            other => Err(SecurityError::Protocol(other.to_owned())),
+        }
+    }
+
+    /// Whether connections are encrypted.
+    #[must_use]
+    pub const fn has_tls(self) -> bool {
         matches!(self, Self::Ssl | Self::SaslSsl)
     }
 
-    const fn has_sasl(self) -> bool {
+    /// Whether clients say who they are by SASL.
+    #[must_use]
+    pub const fn has_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 }
@@ -72,8 +91,19 @@ pub struct Tls {
     pub stores: Stores,
     /// Versions of TLS, and cipher suites.
     pub handshake: Handshake,
-    /// Whether the broker's name must be in its certificate.
-    pub verify_host: bool,
+    /// What of the broker's certificate is checked.
+    pub verify: Verify,
+}
+
+/// What of a broker's certificate is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// That a trusted authority signed it, and that it is for the broker's name.
+    Everything,
+    /// That, but for the name (`ssl.endpoint.identification.algorithm` set to nothing).
+    AllButName,
+    /// Nothing. Java's clients have no key for it; librdkafka has `enable.ssl.certificate.verification`.
+    Nothing,
 }
 
 impl Tls {
@@ -83,11 +113,14 @@ impl Tls {
     /// The first setting that can't be used.
     pub fn from_props(props: &Props) -> Result<Self, Fault> {
         let get = |key: &str| props.get(key).map(String::as_str);
+        let name = get("ssl.endpoint.identification.algorithm");
         Ok(Self {
             stores: stores(get)?,
             handshake: handshake(get)?,
-            verify_host: get("ssl.endpoint.identification.algorithm")
-                .is_none_or(|value| !value.trim().is_empty()),
+            verify: match name {
+                Some(name) if name.trim().is_empty() => Verify::AllButName,
+                _ => Verify::Everything,
+            },
         })
     }
 }
@@ -129,6 +162,50 @@ pub enum Sasl {
     },
 }
 
+impl Sasl {
+    /// Reads `sasl.mechanism` and what it needs.
+    ///
+    /// # Errors
+    /// The first setting that can't be honoured.
+    pub fn from_props(props: &Props) -> Result<Self, SecurityError> {
+        let text = |key| text(props, key);
+        let mechanism = text("sasl.mechanism").unwrap_or("GSSAPI");
+        let algorithm = match mechanism {
+            "PLAIN" | "OAUTHBEARER" => None,
+            "SCRAM-SHA-256" => Some(ScramAlgorithm::Sha256),
+            "SCRAM-SHA-512" => Some(ScramAlgorithm::Sha512),
+            other => return Err(SecurityError::Mechanism(other.to_owned())),
+        };
+        let jaas =
+            text("sasl.jaas.config").ok_or_else(|| SecurityError::NoJaas(mechanism.to_owned()))?;
+        let mut options = jaas::parse(jaas)?.options;
+        let mut option = |name: &'static str| {
+            options
+                .shift_remove(name)
+                .ok_or(SecurityError::NoOption(name))
+        };
+        if mechanism == "OAUTHBEARER" {
+            if text("sasl.oauthbearer.token.endpoint.url").is_some() {
+                return Err(SecurityError::TokenEndpoint);
+            }
+            return Ok(Self::UnsecuredToken {
+                principal: option("unsecuredLoginStringClaim_sub")?,
+                scope: option("unsecuredLoginStringClaim_scope").ok(),
+            });
+        }
+        let username = option("username")?;
+        let password = Secret::new(option("password")?);
+        Ok(match algorithm {
+            None => Self::Plain { username, password },
+            Some(algorithm) => Self::Scram {
+                algorithm,
+                username,
+                password,
+            },
+        })
+    }
+}
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Security {
@@ -157,6 +234,9 @@ pub enum SecurityError {
     /// `sasl.jaas.config` is missing.
     #[error("sasl.jaas.config is needed for sasl.mechanism {0}")]
     NoJaas(String),
+    /// A key that the mechanism needs.
+    #[error("{0} is missing")]
+    NoKey(&'static str),
     /// `sasl.jaas.config` does not parse.
     #[error(transparent)]
     Jaas(#[from] JaasError),
@@ -185,65 +265,19 @@ impl Security {
     /// # Errors
     /// The first setting that can't be honoured.
     pub fn from_props(props: &Props) -> Result<Self, SecurityError> {
-        let text = |key: &str| {
-            props
-                .get(key)
-                .map(|value| value.trim())
-                .filter(|value| !value.is_empty())
-        };
-        let protocol = match text("security.protocol").unwrap_or("PLAINTEXT") {
-            name if name.eq_ignore_ascii_case("PLAINTEXT") => SecurityProtocol::Plaintext,
-            name if name.eq_ignore_ascii_case("SSL") => SecurityProtocol::Ssl,
-            name if name.eq_ignore_ascii_case("SASL_PLAINTEXT") => SecurityProtocol::SaslPlaintext,
-            name if name.eq_ignore_ascii_case("SASL_SSL") => SecurityProtocol::SaslSsl,
-            other => return Err(SecurityError::Protocol(other.to_owned())),
-        };
+        let protocol = SecurityProtocol::from_props(props)?;
         Ok(Self {
             protocol,
             tls: protocol
                 .has_tls()
                 .then(|| Tls::from_props(props))
                 .transpose()?,
-            sasl: protocol.has_sasl().then(|| sasl(&text)).transpose()?,
+            sasl: protocol
+                .has_sasl()
+                .then(|| Sasl::from_props(props))
+                .transpose()?,
         })
     }
-}
-
-fn sasl<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Sasl, SecurityError> {
-    let mechanism = text("sasl.mechanism").unwrap_or("GSSAPI");
-    let algorithm = match mechanism {
-        "PLAIN" | "OAUTHBEARER" => None,
-        "SCRAM-SHA-256" => Some(ScramAlgorithm::Sha256),
-        "SCRAM-SHA-512" => Some(ScramAlgorithm::Sha512),
-        other => return Err(SecurityError::Mechanism(other.to_owned())),
-    };
-    let jaas =
-        text("sasl.jaas.config").ok_or_else(|| SecurityError::NoJaas(mechanism.to_owned()))?;
-    let mut options = jaas::parse(jaas)?.options;
-    let mut option = |name: &'static str| {
-        options
-            .shift_remove(name)
-            .ok_or(SecurityError::NoOption(name))
-    };
-    if mechanism == "OAUTHBEARER" {
-        if text("sasl.oauthbearer.token.endpoint.url").is_some() {
-            return Err(SecurityError::TokenEndpoint);
-        }
-        return Ok(Sasl::UnsecuredToken {
-            principal: option("unsecuredLoginStringClaim_sub")?,
-            scope: option("unsecuredLoginStringClaim_scope").ok(),
-        });
-    }
-    let username = option("username")?;
-    let password = Secret::new(option("password")?);
-    Ok(match algorithm {
-        None => Sasl::Plain { username, password },
-        Some(algorithm) => Sasl::Scram {
-            algorithm,
-            username,
-            password,
-        },
-    })
 }
 
 #[cfg(test)]
@@ -275,7 +309,7 @@ mod tests {
         .unwrap();
         let tls = security.tls.unwrap();
         assert_eq!(tls.stores.trusted.as_deref(), Some("pem"));
-        assert!(!tls.verify_host);
+        assert_eq!(tls.verify, Verify::AllButName);
         let error = Security::from_props(&props(&[
             ("security.protocol", "SSL"),
             ("ssl.truststore.location", "/no/ca.jks"),

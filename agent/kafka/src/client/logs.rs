@@ -114,7 +114,7 @@ pub fn log_librdkafka(client: &str, level: RDKafkaLogLevel, facility: &str, mess
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
     }
 
     /// What is logged from level info on while `work` runs.
-    fn capture(work: impl FnOnce()) -> String {
+    pub(crate) fn capture(work: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Written(std::sync::Arc<Mutex<Vec<u8>>>);
         impl std::io::Write for Written {

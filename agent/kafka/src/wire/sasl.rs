@@ -1,17 +1,14 @@
-//! SASL for the group client: PLAIN, SCRAM (RFC 5802, 7677) and OAUTHBEARER (RFC 7628) with unsigned tokens.
+//! SASL as the client's side of an exchange of messages: PLAIN, SCRAM (RFC 5802, 7677) and OAUTHBEARER
+//! (RFC 7628) with unsigned tokens. A connection carries the messages.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
-use kafka_protocol::protocol::StrBytes;
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::connection::{BrokerConnection, ConnectionError};
-use crate::security::{Sasl, ScramAlgorithm};
+use super::security::{Sasl, ScramAlgorithm};
 
 /// Fewest iterations that Kafka's clients take (`ScramMechanism.minIterations`): with fewer a password can be
 /// guessed from an exchange that was overheard.
@@ -20,45 +17,60 @@ const FEWEST_ITERATIONS: u32 = 4_096;
 /// else here.
 const MOST_ITERATIONS: u32 = 100_000;
 
-/// Authenticates a new connection.
-pub(crate) async fn authenticate(
-    connection: &BrokerConnection,
-    sasl: &Sasl,
-    limit: Duration,
-) -> Result<(), ConnectionError> {
-    let session = Session { connection, limit };
-    session.handshake(mechanism(sasl)).await?;
-    match sasl {
-        Sasl::Plain { username, password } => {
-            let token = format!("\0{username}\0{}", password.expose());
-            session.exchange(token.into_bytes()).await?;
-        }
-        Sasl::Scram {
-            algorithm,
-            username,
-            password,
-        } => {
-            let nonce = uuid::Uuid::new_v4().simple().to_string();
-            let mut scram = Scram::new(*algorithm, username, password.expose(), &nonce);
-            let server_first = session.exchange(scram.first().into_bytes()).await?;
-            let last = scram
-                .last(&server_first)
-                .map_err(|reason| session.refused(reason))?;
-            let server_last = session.exchange(last.into_bytes()).await?;
-            scram
-                .check(&server_last)
-                .map_err(|reason| session.refused(reason))?;
-        }
-        Sasl::UnsecuredToken { principal, scope } => {
-            let token = unsecured_token(principal, scope.as_deref());
-            let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
-            session.exchange(message.into_bytes()).await?;
-        }
-    }
-    Ok(())
+/// The client's side of an exchange, without the connection that carries it.
+pub(super) enum Exchange<'a> {
+    /// The first message says all.
+    Said,
+    /// SCRAM, before the proof was sent.
+    Challenged(Scram<'a>),
+    /// SCRAM: the server has to prove that it knows the password too.
+    Proving(Scram<'a>),
 }
 
-fn mechanism(sasl: &Sasl) -> &'static str {
+impl<'a> Exchange<'a> {
+    /// A new exchange with its first message.
+    pub(super) fn begin(sasl: &'a Sasl) -> (Self, Vec<u8>) {
+        match sasl {
+            Sasl::Plain { username, password } => {
+                let token = format!("\0{username}\0{}", password.expose());
+                (Self::Said, token.into_bytes())
+            }
+            Sasl::Scram {
+                algorithm,
+                username,
+                password,
+            } => {
+                let nonce = uuid::Uuid::new_v4().simple().to_string();
+                let scram = Scram::new(*algorithm, username, password.expose(), nonce);
+                let first = scram.first().into_bytes();
+                (Self::Challenged(scram), first)
+            }
+            Sasl::UnsecuredToken { principal, scope } => {
+                let token = unsecured_token(principal, scope.as_deref());
+                let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
+                (Self::Said, message.into_bytes())
+            }
+        }
+    }
+
+    /// What follows on a message of the server, with the next message if there is one.
+    ///
+    /// # Errors
+    /// Why the server is not to be trusted.
+    pub(super) fn answer(self, server: &[u8]) -> Result<Option<(Self, Vec<u8>)>, String> {
+        match self {
+            Self::Said => Ok(None),
+            Self::Challenged(mut scram) => {
+                let last = scram.last(server)?.into_bytes();
+                Ok(Some((Self::Proving(scram), last)))
+            }
+            Self::Proving(scram) => scram.check(server).map(|()| None),
+        }
+    }
+}
+
+/// Name of the mechanism, as brokers list it.
+pub(super) fn mechanism(sasl: &Sasl) -> &'static str {
     match sasl {
         Sasl::Plain { .. } => "PLAIN",
         Sasl::Scram {
@@ -73,61 +85,23 @@ fn mechanism(sasl: &Sasl) -> &'static str {
     }
 }
 
-struct Session<'a> {
-    connection: &'a BrokerConnection,
-    limit: Duration,
-}
-
-impl Session<'_> {
-    fn refused(&self, reason: impl Into<String>) -> ConnectionError {
-        ConnectionError::Authentication {
-            address: self.connection.address().to_owned(),
-            reason: reason.into(),
-        }
-    }
-
-    async fn handshake(&self, mechanism: &'static str) -> Result<(), ConnectionError> {
-        let request =
-            SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
-        let answer = self.connection.call(&request, self.limit).await?;
-        if answer.error_code == 0 {
-            return Ok(());
-        }
-        let offered: Vec<&str> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
-        Err(self.refused(format!(
-            "it does not offer {mechanism} but {}",
-            offered.join(", ")
-        )))
-    }
-
-    async fn exchange(&self, message: Vec<u8>) -> Result<Bytes, ConnectionError> {
-        let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(message));
-        let answer = self.connection.call(&request, self.limit).await?;
-        if answer.error_code == 0 {
-            return Ok(answer.auth_bytes);
-        }
-        let reason = answer.error_message.map(|text| text.to_string());
-        Err(self.refused(reason.unwrap_or_else(|| format!("error {}", answer.error_code))))
-    }
-}
-
 /// The client's side of one SCRAM exchange.
-struct Scram<'a> {
+pub(super) struct Scram<'a> {
     algorithm: ScramAlgorithm,
     password: &'a str,
-    nonce: &'a str,
+    nonce: String,
     first_bare: String,
     server_signature: Vec<u8>,
 }
 
 impl<'a> Scram<'a> {
-    fn new(algorithm: ScramAlgorithm, username: &str, password: &'a str, nonce: &'a str) -> Self {
+    fn new(algorithm: ScramAlgorithm, username: &str, password: &'a str, nonce: String) -> Self {
         let username = username.replace('=', "=3D").replace(',', "=2C");
         Self {
             algorithm,
             password,
-            nonce,
             first_bare: format!("n={username},r={nonce}"),
+            nonce,
             server_signature: Vec::new(),
         }
     }
@@ -146,7 +120,7 @@ impl<'a> Scram<'a> {
                 .ok_or_else(|| format!("its first message lacks {name}"))
         };
         let nonce = field("r=")?;
-        if !nonce.starts_with(self.nonce) {
+        if !nonce.starts_with(self.nonce.as_str()) {
             return Err("its nonce does not go on from ours".to_owned());
         }
         let salt = STANDARD
@@ -257,7 +231,7 @@ mod tests {
             ScramAlgorithm::Sha256,
             "user",
             "pencil",
-            "rOprNGfwEbeRWgbNEkqO",
+            "rOprNGfwEbeRWgbNEkqO".to_owned(),
         );
         assert_eq!(scram.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
         let last = scram
@@ -280,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_server_that_changes_the_nonce_is_refused() {
-        let mut scram = Scram::new(ScramAlgorithm::Sha512, "u", "p", "abc");
+        let mut scram = Scram::new(ScramAlgorithm::Sha512, "u", "p", "abc".to_owned());
         assert!(scram.last(b"r=xyz,s=AAAA,i=4096").is_err());
         assert!(scram.last(b"r=abcd,s=AAAA,i=999999999").is_err());
         assert!(scram.last(b"r=abcd,s=AAAA,i=1").is_err());

@@ -10,13 +10,23 @@ use std::time::Duration;
 use sluice_api::Place;
 use sluice_api::config::{ConfigError, ConfigType, ConfigValue, Props};
 
-use crate::bootstrap;
-use crate::client_config::ClientKind;
+use crate::wire::bootstrap;
 
 /// Kind, name, type, default and limits per line.
 const KEYS: &str = include_str!("client_keys.tsv");
 /// Before the duration in `auto.offset.reset` (KIP-1106).
 const BY_DURATION: &str = "by_duration:";
+
+/// What kind of client settings are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientKind {
+    /// A producer; gets Java's partitioner, so that keys go where JVM workers put them.
+    Producer,
+    /// A consumer; gets Java's defaults for isolation and offset storing.
+    Consumer,
+    /// An admin client; has few keys of its own.
+    Admin,
+}
 
 struct Definition {
     kind: ConfigType,

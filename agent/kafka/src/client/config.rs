@@ -3,10 +3,10 @@
 //! Operators write the keys of Kafka's Java clients. [`librdkafka_config`] turns them into a
 //! [`ClientConfig`]: most keys pass as they are, some have another name or unit, some have no meaning outside
 //! the JVM and are left out, and security settings (JAAS text, PEM stores) are taken apart by
-//! [`crate::security`], which the wire client uses too.
+//! [`crate::wire::security`], which the wire client uses too.
 //!
 //! Contract: what Kafka's client takes, ours takes, and what it refuses is refused with its text
-//! ([`crate::client_keys`]). A number beyond what librdkafka takes becomes the nearest that it does take,
+//! ([`super::keys`]). A number beyond what librdkafka takes becomes the nearest that it does take,
 //! where that means the same (`CONVERSIONS`); where librdkafka wants keys to fit each other, the one that
 //! waits longer wins. A key that no client has is logged and has no effect; a security setting that can't be
 //! honoured always fails, because working with less than was asked for would be worse.
@@ -16,22 +16,10 @@ use sluice_api::config::{ConfigError, ConfigValue, Props};
 use sluice_keystore::pem;
 use sluice_keystore::settings::{Fault, Handshake};
 
-use crate::bootstrap;
-use crate::client_keys::{self, OffsetReset};
-pub use crate::client_log::{TracingContext, log_librdkafka};
-use crate::security::{Sasl, ScramAlgorithm, Security, SecurityError};
-use crate::tls::{TlsError, system_store};
-
-/// What kind of client settings are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ClientKind {
-    /// A producer; gets Java's partitioner, so that keys go where JVM workers put them.
-    Producer,
-    /// A consumer; gets Java's defaults for isolation and offset storing.
-    Consumer,
-    /// An admin client.
-    Admin,
-}
+use super::keys::{self, ClientKind, OffsetReset};
+use crate::wire::bootstrap;
+use crate::wire::security::{Sasl, ScramAlgorithm, Security, SecurityError, Verify};
+use crate::wire::tls::{TlsError, system_store};
 
 /// Client settings that can't be honoured.
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +70,14 @@ pub fn librdkafka_config(
         merged.insert(key.clone(), value.clone());
     }
     for (key, value) in &merged {
-        if let Some(value) = client_keys::parse(kind, key, value)? {
+        if let Some(value) = keys::parse(kind, key, value)? {
             convert(&mut config, key, &value)?;
         }
     }
     for key in unknown_settings(kind, own) {
         tracing::warn!(key, "client setting is not known and has no effect");
     }
-    client_keys::check_relations(kind, &merged)?;
+    keys::check_relations(kind, &merged)?;
     compression_level(&mut config, &merged);
     fit(kind, &mut config, &merged);
     apply_security(&mut config, &Security::from_props(&merged)?)?;
@@ -100,8 +88,7 @@ pub fn librdkafka_config(
 pub fn unknown_settings(kind: ClientKind, own: &Props) -> Vec<&str> {
     own.iter()
         .filter(|(key, value)| {
-            matches!(client_keys::parse(kind, key, value), Ok(None))
-                && !is_of_another_client(kind, key)
+            matches!(keys::parse(kind, key, value), Ok(None)) && !is_of_another_client(kind, key)
         })
         .map(|(key, _)| key.as_str())
         .collect()
@@ -145,7 +132,7 @@ fn is_of_another_client(kind: ClientKind, key: &str) -> bool {
         ClientKind::Admin,
     ]
     .into_iter()
-    .any(|other| other != kind && client_keys::is_known(other, key))
+    .any(|other| other != kind && keys::is_known(other, key))
 }
 
 /// How a key becomes one of librdkafka's.
@@ -310,7 +297,7 @@ fn convert(config: &mut ClientConfig, key: &str, value: &ConfigValue) -> Result<
             config.set("socket.timeout.ms", millis.clamp(&10, &300_000).to_string());
         }
         (None, ConfigValue::String(reset)) if key == "auto.offset.reset" => {
-            let reset = match client_keys::offset_reset(reset) {
+            let reset = match keys::offset_reset(reset) {
                 Some(OffsetReset::Earliest) => "earliest",
                 Some(OffsetReset::Latest) => "latest",
                 // The consumer asks for the offset of the time by itself.
@@ -455,7 +442,10 @@ fn apply_security(config: &mut ClientConfig, security: &Security) -> Result<(), 
         if let Some(suites) = openssl_suites(&tls.handshake)? {
             config.set("ssl.cipher.suites", suites);
         }
-        let identification = if tls.verify_host { "https" } else { "none" };
+        let identification = match tls.verify {
+            Verify::Everything => "https",
+            Verify::AllButName | Verify::Nothing => "none",
+        };
         config.set("ssl.endpoint.identification.algorithm", identification);
     }
     match &security.sasl {
