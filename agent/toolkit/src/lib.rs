@@ -6,8 +6,11 @@
 //! * [`retries`]: attempts and their backoff, for the keys `max.retries` and `retry.backoff.ms`.
 //! * [`reports`]: bad records to the errant record reporter, named by their place.
 //! * [`projection`]: data moved from one schema to another.
+//! * `files`, with the feature of this name: formats, folders and rotation for sinks that write files.
 //! * [`testing`]: a context for tasks in the tests of connectors.
 
+#[cfg(feature = "files")]
+pub mod files;
 pub mod projection;
 pub mod reports;
 pub mod requests;

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use sluice_api::config::{ConfigType, ConfigValue, Importance, Validator, validators};
 use sluice_api::{ConfigDef, ConfigError, ConfigKey, KeyFault, ParsedConfig, Props, Result};
+use sluice_toolkit::files::format::FormatSettings;
+use sluice_toolkit::files::partitioner::PartitionerSettings;
+use sluice_toolkit::files::rotation::Rotation;
 
-pub(crate) use self::files::{
-    AvroCodec, Compression, Extractor, FormatKind, FormatSettings, NullValues, ParquetCodec,
-    PartitionerKind, PartitionerSettings, Rotation, SchemaCompatibility,
-};
+pub(crate) use self::files::{NullValues, SchemaCompatibility};
 
 pub(crate) const HDFS_URL: &str = "hdfs.url";
 pub(crate) const TOPICS_DIR: &str = "topics.dir";
@@ -367,9 +367,9 @@ impl SinkSettings {
             topics_dir: format!("/{}", config.string(TOPICS_DIR).trim_matches('/')),
             retry_backoff: millis(config.long(RETRY_BACKOFF)),
             shutdown_timeout: millis(config.long(SHUTDOWN_TIMEOUT)),
-            format: FormatSettings::of(&config),
-            partitioner: PartitionerSettings::of(&config)?,
-            rotation: Rotation::of(&config)?,
+            format: files::format(&config),
+            partitioner: files::partitioner(&config)?,
+            rotation: files::rotation(&config)?,
             compatibility: files::compatibility(&config),
             null_values: files::null_values(&config),
             offset_width: files::offset_width(&config),

@@ -2,19 +2,16 @@
 //!
 //! It has the class name, keys, folders and file names of the Confluent HDFS connector; README.md tells what
 //! differs and what is guaranteed. `store` is HDFS as the connector sees it; `ownership` decides which task
-//! may write the files of a partition, and `partition_writer` writes them; `format` makes bytes of records,
-//! `partitioner` finds their folder.
+//! may write the files of a partition, and `partition_writer` writes them. Formats, folders and rotation are the
+//! toolkit's.
 
 mod compatibility;
 mod config;
 mod connector;
 mod error;
 mod file_name;
-mod format;
 mod ownership;
 mod partition_writer;
-mod partitioner;
-mod rotation;
 mod sink_task;
 mod store;
 mod temporary_file;

@@ -10,11 +10,11 @@ use indexmap::IndexMap;
 use sluice_api::{ConnectError, ErrorKind, Result, SinkRecord, TopicPartition};
 
 use crate::compatibility::FileSchema;
-use crate::config::{NullValues, Rotation, SinkSettings};
+use crate::config::{NullValues, SinkSettings};
 use crate::error::StoreError;
 use crate::file_name::file_name;
 use crate::ownership::Ownership;
-use crate::rotation::Clock;
+use sluice_toolkit::files::rotation::{Clock, Rotation};
 use crate::store::Store;
 use crate::temporary_file::TemporaryFile;
 
@@ -243,7 +243,7 @@ impl PartitionWriter {
             if self.files.by_folder.len() >= settings.max_open_files {
                 self.commit(store, settings, now).await?;
             }
-            let encoder = settings.format.encoder(&schema)?;
+            let encoder = settings.format.encoder(schema.as_ref())?;
             let file = self
                 .begin(store, settings.format.extension(), encoder)
                 .await?;
@@ -273,7 +273,7 @@ impl PartitionWriter {
         &mut self,
         store: &Store,
         extension: &str,
-        encoder: Box<dyn crate::format::Encoder>,
+        encoder: Box<dyn sluice_toolkit::files::format::Encoder>,
     ) -> std::result::Result<TemporaryFile, WriteError> {
         let Some(ownership) = &mut self.ownership else {
             return Err(WriteError::Fatal(ConnectError::connect(format!(

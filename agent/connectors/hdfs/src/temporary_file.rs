@@ -3,7 +3,7 @@
 use sluice_api::{Result, Value};
 
 use crate::error::StoreResult;
-use crate::format::Encoder;
+use sluice_toolkit::files::format::Encoder;
 use crate::ownership::Finished;
 use crate::store::{OpenFile, Store};
 

@@ -181,7 +181,7 @@ fn schemas_that_change_begin_files_or_are_projected() {
 
 fn encoded(pairs: &[(&str, &str)], records: &[SinkRecord]) -> Vec<u8> {
     let format = settings(pairs).format;
-    let mut encoder = format.encoder(&records[0].record.value_schema).unwrap();
+    let mut encoder = format.encoder(records[0].record.value_schema.as_ref()).unwrap();
     let mut out = Vec::new();
     for record in records {
         encoder.write(&record.record.value, &mut out).unwrap();
@@ -220,7 +220,7 @@ fn json_and_text_are_lines() {
 #[test]
 fn a_bad_value_is_not_in_an_avro_file() {
     let format = settings(&[]).format;
-    let mut encoder = format.encoder(&Some(schemas::INT32.clone())).unwrap();
+    let mut encoder = format.encoder(Some(&schemas::INT32)).unwrap();
     let mut out = Vec::new();
     encoder.write(&Value::Int32(1), &mut out).unwrap();
     encoder.write(&Value::from("x"), &mut out).unwrap_err();

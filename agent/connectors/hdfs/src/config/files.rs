@@ -2,12 +2,14 @@
 
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use sluice_api::config::{ConfigType, ConfigValue, Importance, Validator, validators};
 use sluice_api::{ConfigDef, ConfigError, ConnectError, ParsedConfig, Props, Result};
 use sluice_jvm_text::simple_date_format::SimpleDateFormat;
+use sluice_toolkit::files::format::{AvroCodec, Compression, FormatKind, FormatSettings, ParquetCodec};
+use sluice_toolkit::files::partitioner::{Extractor, PartitionerKind, PartitionerSettings};
+use sluice_toolkit::files::rotation::Rotation;
 
 use super::key;
 
@@ -384,54 +386,10 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
     )
 }
 
-/// `format.class`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FormatKind {
-    Avro,
-    Parquet,
-    Json,
-    Text,
-}
+pub(super) fn format(config: &ParsedConfig) -> FormatSettings {
 
-/// `avro.codec`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AvroCodec {
-    Null,
-    Deflate,
-    Snappy,
-}
-
-/// `parquet.codec`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ParquetCodec {
-    None,
-    Gzip,
-    Snappy,
-    Zstd,
-}
-
-/// `sluice.compression.type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
-}
-
-/// What files hold.
-#[derive(Debug, Clone)]
-pub(crate) struct FormatSettings {
-    pub(crate) kind: FormatKind,
-    pub(crate) avro_codec: AvroCodec,
-    pub(crate) parquet_codec: ParquetCodec,
-    pub(crate) compression: Compression,
-    /// Keys of the Avro converter.
-    pub(crate) avro: Vec<(&'static str, &'static str)>,
-}
-
-impl FormatSettings {
-    pub(super) fn of(config: &ParsedConfig) -> Self {
         let flag = |key: &'static str| (key, if config.boolean(key) { "true" } else { "false" });
-        Self {
+        FormatSettings {
             kind: match find_class(FORMATS, "Format", config.string(FORMAT_CLASS)) {
                 Some(1) => FormatKind::Parquet,
                 Some(2) => FormatKind::Json,
@@ -455,45 +413,10 @@ impl FormatSettings {
             },
             avro: vec![flag(ENHANCED), flag(META_DATA), flag(OPTIONAL_MAP_KEYS)],
         }
-    }
 }
 
-/// `partitioner.class`, with the keys it needs.
-#[derive(Debug, Clone)]
-pub(crate) enum PartitionerKind {
-    Default,
-    Field {
-        /// Paths of fields.
-        fields: Vec<String>,
-        /// Whether folders are `field=value`.
-        named: bool,
-    },
-    Time {
-        /// Milliseconds that share a folder.
-        duration: i64,
-        format: SimpleDateFormat,
-        zone: Tz,
-    },
-}
+pub(super) fn partitioner(config: &ParsedConfig) -> Result<PartitionerSettings> {
 
-/// `timestamp.extractor`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Extractor {
-    Wallclock,
-    Record,
-    /// Path of the field.
-    Field(String),
-}
-
-/// Where records go.
-#[derive(Debug, Clone)]
-pub(crate) struct PartitionerSettings {
-    pub(crate) kind: PartitionerKind,
-    pub(crate) extractor: Extractor,
-}
-
-impl PartitionerSettings {
-    pub(super) fn of(config: &ParsedConfig) -> Result<Self> {
         let class = find_class(
             PARTITIONERS,
             "Partitioner",
@@ -544,23 +467,11 @@ impl PartitionerSettings {
             Some(2) => Extractor::Field(config.string(TIMESTAMP_FIELD).to_owned()),
             _ => Extractor::Wallclock,
         };
-        Ok(Self { kind, extractor })
-    }
+        Ok(PartitionerSettings { kind, extractor })
 }
 
-/// When files end.
-#[derive(Debug, Clone)]
-pub(crate) struct Rotation {
-    pub(crate) flush_size: u64,
-    /// Milliseconds by the extractor's time.
-    pub(crate) interval: Option<i64>,
-    /// Milliseconds by the clock.
-    pub(crate) schedule: Option<i64>,
-    pub(crate) zone: Tz,
-}
+pub(super) fn rotation(config: &ParsedConfig) -> Result<Rotation> {
 
-impl Rotation {
-    pub(super) fn of(config: &ParsedConfig) -> Result<Self> {
         let positive = |key: &str| Some(config.long(key)).filter(|millis| *millis > 0);
         let schedule = positive(ROTATE_SCHEDULE);
         let zone = match config.string(ZONE) {
@@ -572,19 +483,12 @@ impl Rotation {
             "" => Tz::UTC,
             text => zone(text).map_err(ConnectError::config)?,
         };
-        Ok(Self {
+        Ok(Rotation {
             flush_size: u64::try_from(config.int(FLUSH_SIZE)).unwrap_or(1),
             interval: positive(ROTATE_INTERVAL),
             schedule,
             zone,
         })
-    }
-
-    /// The shortest time that the clock may end files after.
-    pub(crate) fn shortest(&self) -> Option<Duration> {
-        let shortest = self.interval.into_iter().chain(self.schedule).min()?;
-        u64::try_from(shortest).ok().map(Duration::from_millis)
-    }
 }
 
 /// `schema.compatibility`.
@@ -628,7 +532,7 @@ pub(super) fn max_open_files(config: &ParsedConfig) -> usize {
     usize::try_from(config.int(MAX_OPEN_FILES)).unwrap_or(1)
 }
 
-/// Faults that concern several keys, but for those that [`PartitionerSettings::of`] and [`Rotation::of`]
+/// Faults that concern several keys, but for those that [`partitioner`] and [`rotation`]
 /// find.
 pub(super) fn check(props: &Props, fault: &mut impl FnMut(&str, &str)) {
     let given = |key: &str| props.get(key).map(|text| text.trim()).unwrap_or_default();

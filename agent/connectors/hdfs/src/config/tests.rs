@@ -1,3 +1,6 @@
+use sluice_toolkit::files::format::{FormatKind, ParquetCodec};
+use sluice_toolkit::files::partitioner::PartitionerKind;
+
 use super::*;
 
 fn props(pairs: &[(&str, &str)]) -> Props {

@@ -8,7 +8,7 @@ use sluice_api::{ConnectError, Converter as _, Result, Schema, Value};
 use sluice_plugins::json::JsonConverter;
 
 use super::Encoder;
-use crate::config::Compression;
+use super::Compression;
 
 /// What a line holds.
 enum Line {

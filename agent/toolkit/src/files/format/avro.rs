@@ -12,7 +12,7 @@ use sluice_plugins::schema_registry::codec::Codec;
 use uuid::Uuid;
 
 use super::Encoder;
-use crate::config::{AvroCodec, FormatSettings};
+use super::{AvroCodec, FormatSettings};
 
 const MAGIC: &[u8] = b"Obj\x01";
 /// Bytes of values that make a block, as in Java's writer.

@@ -6,19 +6,62 @@ use chrono_tz::Tz;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sluice_api::{ConnectError, Result, SinkRecord, Value};
 
-use crate::config::{Extractor, PartitionerKind, PartitionerSettings};
+use sluice_jvm_text::simple_date_format::SimpleDateFormat;
 
 /// What a name of a folder cannot hold; Hive escapes it alike.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b'/').add(b':').add(b'%').add(b'\\');
 /// The folder of no value where its name would be empty, as Hive has it.
 const EMPTY: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// How a record's folder is found (`partitioner.class`), with the keys it needs.
+#[derive(Debug, Clone)]
+pub enum PartitionerKind {
+    /// By Kafka's partition, as `partition=N`.
+    Default,
+    /// By values of fields.
+    Field {
+        /// Paths of fields, with dots.
+        fields: Vec<String>,
+        /// Whether folders are `field=value`, and not values alone.
+        named: bool,
+    },
+    /// By time.
+    Time {
+        /// Milliseconds that share a folder.
+        duration: i64,
+        /// The folder's name, made of the beginning of that time.
+        format: SimpleDateFormat,
+        /// The zone that its days and hours are those of.
+        zone: Tz,
+    },
+}
+
+/// Which time is a record's (`timestamp.extractor`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extractor {
+    /// The clock's when it is written.
+    Wallclock,
+    /// The Kafka record's own timestamp.
+    Record,
+    /// That of the field at this path.
+    Field(String),
+}
+
+/// Where records go.
+#[derive(Debug, Clone)]
+pub struct PartitionerSettings {
+    /// The folder below the topic's.
+    pub kind: PartitionerKind,
+    /// The time that folders and rotation go by.
+    pub extractor: Extractor,
+}
+
 impl PartitionerSettings {
     /// Appends the folder of a record, such as `partition=0` or `year=2026/month=11`.
     ///
     /// # Errors
     /// The record lacks the field or the time.
-    pub(crate) fn folder(
+    pub fn folder(
         &self,
         record: &SinkRecord,
         time: Option<i64>,
@@ -60,7 +103,7 @@ impl PartitionerSettings {
     }
 
     /// Whether time is the clock's, and goes on without records.
-    pub(crate) fn is_wallclock(&self) -> bool {
+    pub fn is_wallclock(&self) -> bool {
         self.extractor == Extractor::Wallclock
     }
 
@@ -68,7 +111,7 @@ impl PartitionerSettings {
     ///
     /// # Errors
     /// The record has no such time.
-    pub(crate) fn time(&self, record: &SinkRecord, now: i64) -> Result<i64> {
+    pub fn time(&self, record: &SinkRecord, now: i64) -> Result<i64> {
         match &self.extractor {
             Extractor::Wallclock => Ok(now),
             Extractor::Record => record
@@ -81,7 +124,7 @@ impl PartitionerSettings {
 }
 
 /// Milliseconds to add to UTC in a zone.
-pub(crate) fn offset_of(zone: Tz, millis: i64) -> i64 {
+pub(super) fn offset_of(zone: Tz, millis: i64) -> i64 {
     let Some(time) = DateTime::from_timestamp_millis(millis) else {
         return 0;
     };

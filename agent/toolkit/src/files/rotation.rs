@@ -1,23 +1,45 @@
 //! When the files of a topic's partition end: after so many records, so much time of the records, or by the
 //! clock.
 
-use crate::config::Rotation;
-use crate::partitioner::offset_of;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::partitioner::offset_of;
 
 const DAY: i64 = 86_400_000;
 
 /// The state of one partition's rotation. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Clock {
+pub struct Clock {
     /// The extractor's time of the first record of the files.
     first: Option<i64>,
     /// When the schedule ends files next.
     scheduled: Option<i64>,
 }
 
+/// When files end.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Records (`flush.size`).
+    pub flush_size: u64,
+    /// Milliseconds by the extractor's time.
+    pub interval: Option<i64>,
+    /// Milliseconds by the clock.
+    pub schedule: Option<i64>,
+    /// The zone whose midnight the schedule counts from.
+    pub zone: Tz,
+}
+
 impl Rotation {
+    /// The shortest time that the clock may end files after.
+    pub fn shortest(&self) -> Option<Duration> {
+        let shortest = self.interval.into_iter().chain(self.schedule).min()?;
+        u64::try_from(shortest).ok().map(Duration::from_millis)
+    }
+
     /// Sets the schedule going; it goes by the clock, whatever comes.
-    pub(crate) fn start(&self, clock: &mut Clock, now: i64) {
+    pub fn start(&self, clock: &mut Clock, now: i64) {
         clock.first = None;
         clock.scheduled = self.schedule.map(|interval| self.next(now, interval));
     }
@@ -30,12 +52,12 @@ impl Rotation {
     }
 
     /// Notes the time of a record that is written.
-    pub(crate) fn record(clock: &mut Clock, time: i64) {
+    pub fn record(clock: &mut Clock, time: i64) {
         clock.first.get_or_insert(time);
     }
 
     /// Whether files that hold this many records end before a record of this time, or, without one, now.
-    pub(crate) fn is_due(&self, clock: &Clock, records: u64, time: Option<i64>, now: i64) -> bool {
+    pub fn is_due(&self, clock: &Clock, records: u64, time: Option<i64>, now: i64) -> bool {
         let spans = match (self.interval, clock.first, time) {
             (Some(interval), Some(first), Some(time)) => time - first >= interval,
             _ => false,
@@ -49,7 +71,6 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono_tz::Tz;
 
     const HOUR: i64 = 3_600_000;
 

@@ -17,7 +17,7 @@ use sluice_api::{ConnectError, Result, Schema, SchemaType, Value};
 use self::columns::Column;
 use self::layout::{Layout, Node};
 use super::Encoder;
-use crate::config::ParquetCodec;
+use super::ParquetCodec;
 
 /// Bytes of memory, roughly, of a row group; its owner may want smaller ones.
 const ROW_GROUP: usize = 16 << 20;
