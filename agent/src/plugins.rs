@@ -23,6 +23,17 @@ pub enum NoConnector {
         "{0} is not allowed on this worker, by sluice.plugins.allow or sluice.plugins.deny in its file"
     )]
     NotAllowed(String),
+    /// This program was built without it.
+    #[error(
+        "{class} is not in this build of Sluice: it needs the feature {feature} (cargo build --release \
+         --features full)"
+    )]
+    NotBuilt {
+        /// As it was given.
+        class: String,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
     /// None has this class name or alias.
     #[error(
         "Failed to find any class that implements Connector and which name matches {class}, available \
@@ -100,6 +111,29 @@ impl ConnectorPlugin {
         }
     }
 }
+
+/// Connectors whose features this build does not have, with the feature.
+#[rustfmt::skip] // A connector to a line.
+const NOT_BUILT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "hdfs"))]
+    ("io.confluent.connect.hdfs.HdfsSinkConnector", "hdfs"),
+    #[cfg(not(feature = "hdfs"))]
+    ("io.confluent.connect.hdfs3.Hdfs3SinkConnector", "hdfs"),
+    #[cfg(not(feature = "http"))]
+    ("io.aiven.kafka.connect.http.HttpSinkConnector", "http"),
+    #[cfg(not(feature = "http"))]
+    ("io.confluent.connect.http.HttpSinkConnector", "http"),
+    #[cfg(not(feature = "jdbc"))]
+    ("io.confluent.connect.jdbc.JdbcSinkConnector", "jdbc"),
+    #[cfg(not(feature = "jdbc"))]
+    ("io.confluent.connect.jdbc.JdbcSourceConnector", "jdbc"),
+    #[cfg(not(feature = "mirror"))]
+    ("org.apache.kafka.connect.mirror.MirrorSourceConnector", "mirror"),
+    #[cfg(not(feature = "mirror"))]
+    ("org.apache.kafka.connect.mirror.MirrorCheckpointConnector", "mirror"),
+    #[cfg(not(feature = "mirror"))]
+    ("org.apache.kafka.connect.mirror.MirrorHeartbeatConnector", "mirror"),
+];
 
 /// All plugins of a worker.
 #[derive(Clone, Default)]
@@ -222,6 +256,15 @@ impl Plugins {
                     .any(|class| is_named(class, "Connector", name))
                 {
                     return NoConnector::NotAllowed(name.to_owned());
+                }
+                if let Some((_, feature)) = NOT_BUILT
+                    .iter()
+                    .find(|(class, _)| is_named(class, "Connector", name))
+                {
+                    return NoConnector::NotBuilt {
+                        class: name.to_owned(),
+                        feature,
+                    };
                 }
                 let known: Vec<String> = self
                     .connectors()
@@ -441,6 +484,31 @@ mod tests {
             allowed
                 .converter("io.confluent.connect.avro.AvroConverter")
                 .is_some()
+        );
+    }
+
+    #[test]
+    fn a_connector_that_was_not_built_names_its_feature() {
+        for (class, feature) in NOT_BUILT {
+            let Err(error) = Plugins::built_in().connector(class) else {
+                panic!("{class} was built")
+            };
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("the feature {feature} ")),
+                "{error}"
+            );
+        }
+        let built = NOT_BUILT.is_empty();
+        assert_eq!(
+            built,
+            cfg!(all(
+                feature = "hdfs",
+                feature = "http",
+                feature = "jdbc",
+                feature = "mirror"
+            ))
         );
     }
 
