@@ -17,16 +17,10 @@ const CRATES: [(&str, &[Circle]); 7] = [
     ("tui", &[]),
     (
         "agent/broker",
-        &[
-            Circle {
-                modules: &["api", "broker", "groups", "maintenance", "server"],
-                why: "all take the broker's core as a whole",
-            },
-            Circle {
-                modules: &["log", "state", "store"],
-                why: "the log reads batches by the store's keys, and the store's writer holds the state",
-            },
-        ],
+        &[Circle {
+            modules: &["api", "broker", "groups", "maintenance", "server"],
+            why: "all take the broker's core as a whole",
+        }],
     ),
     (
         "agent/plugins",

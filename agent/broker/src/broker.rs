@@ -15,9 +15,9 @@ use crate::groups::Groups;
 use crate::maintenance;
 use crate::server;
 use crate::state::{Shared, State};
-use crate::store::writer::{self, Writer, WriterSettings};
 use crate::store::{Store, StoreError, StoreHandle};
 use crate::wire::UNIT;
+use crate::writer::{self, Writer, WriterSettings};
 
 /// Reads of the store at the same time.
 const READERS: usize = 4;

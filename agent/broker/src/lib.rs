@@ -19,6 +19,7 @@
 
 mod api;
 mod broker;
+mod codec;
 mod config;
 mod error_code;
 mod groups;
@@ -29,6 +30,7 @@ mod state;
 mod store;
 mod topic_config;
 mod wire;
+mod writer;
 
 pub use broker::{Broker, BrokerError};
 pub use config::{BrokerConfig, FsyncPolicy, Limits};

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use crate::broker::Core;
 use crate::log::compaction::{Outcome, Plan};
-use crate::log::partition::PartitionId;
 use crate::log::read;
 use crate::log::view::PartitionView;
 use crate::state::Topic;
 use crate::store::StoreError;
-use crate::store::keys::{self, tag};
+use crate::store::keys::{self, PartitionId, tag};
 
 /// Batches removed or written by one job.
 const STEP: usize = 512;
@@ -91,7 +90,7 @@ async fn round(core: &Arc<Core>, reclaimed: &mut u64) -> Result<(), StoreError> 
             for log in state.partitions.values_mut() {
                 log.expire_producers(oldest);
                 if !log.changes.producers.is_empty() {
-                    commit.partitions.insert(log.id);
+                    commit.changed.partitions.insert(log.id);
                 }
             }
         })
@@ -179,7 +178,7 @@ async fn retain(core: &Arc<Core>, topic: &Topic, view: &PartitionView) -> Result
                 return None;
             }
             log.delete_before(start);
-            commit.partitions.insert(id);
+            commit.changed.partitions.insert(id);
             Some(start)
         })
         .await?;
@@ -269,7 +268,7 @@ pub(crate) async fn compact(
                     }
                 }
                 log.compacted = log.compacted.max(next);
-                commit.partitions.insert(id);
+                commit.changed.partitions.insert(id);
             })
             .await?;
     }

@@ -17,9 +17,11 @@ use crate::error_code::{
     UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_FOR_MESSAGE_FORMAT,
 };
 use crate::log::batch::{BatchError, BatchHeader};
-use crate::log::partition::{AppendError, PartitionId};
+use crate::log::partition::AppendError;
 use crate::state::{State, TxnError};
-use crate::store::writer::{Commit, settle};
+use crate::store::Commit;
+use crate::store::keys::PartitionId;
+use crate::writer::settle;
 
 /// A batch that was checked, for a partition that is there.
 struct Incoming {
@@ -188,7 +190,7 @@ fn append(state: &mut State, commit: &mut Commit, batch: &Incoming) -> Outcome {
         Ok((appended, stored)) => {
             let log_start = log.start;
             if let Some(stored) = stored {
-                commit.put_batch(batch.partition, stored);
+                commit.put_batch(batch.partition, stored.last_offset, stored.bytes);
             }
             Outcome {
                 error: NONE,

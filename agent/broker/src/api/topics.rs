@@ -339,7 +339,7 @@ async fn delete_before(core: &Arc<Core>, id: u64, offset: i64) -> Result<i64, i1
             }
             if offset > log.start {
                 log.delete_before(offset);
-                commit.partitions.insert(id);
+                commit.changed.partitions.insert(id);
             }
             Ok(log.start)
         })

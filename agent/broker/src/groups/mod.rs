@@ -10,8 +10,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::broker::Core;
+use crate::codec::{Reader, Writer};
 use crate::error_code::{ILLEGAL_GENERATION, NONE};
-use crate::log::codec::{Reader, Writer};
 use crate::maintenance::millis;
 use crate::state::OffsetEntry;
 use crate::store::keys::{self, tag};
