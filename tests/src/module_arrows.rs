@@ -15,13 +15,7 @@ const CRATES: [(&str, &[Circle]); 7] = [
     ("agent/kafka", &[]),
     ("protocol", &[]),
     ("tui", &[]),
-    (
-        "agent/broker",
-        &[Circle {
-            modules: &["api", "broker", "groups", "maintenance", "server"],
-            why: "all take the broker's core as a whole",
-        }],
-    ),
+    ("agent/broker", &[]),
     (
         "agent/plugins",
         &[Circle {

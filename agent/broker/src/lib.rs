@@ -19,8 +19,10 @@
 
 mod api;
 mod broker;
+mod clock;
 mod codec;
 mod config;
+mod data;
 mod error_code;
 mod groups;
 mod log;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use fjall::PersistMode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::clock;
 use crate::config::FsyncPolicy;
 use crate::state::State;
 use crate::store::{Commit, LOG_MEMTABLE, Store, StoreError, StoreHandle};
@@ -106,7 +107,6 @@ pub(crate) struct WriterSettings {
     pub(crate) path: PathBuf,
     pub(crate) fsync: FsyncPolicy,
     pub(crate) free_disk_bytes: u64,
-    pub(crate) clock: fn() -> i64,
 }
 
 /// Starts the writer on an open store and the state read from it.
@@ -199,7 +199,7 @@ impl Thread {
             self.refuse(first, ordered);
             return;
         };
-        let mut commit = Commit::new(store, self.space.is_enough(), (self.settings.clock)());
+        let mut commit = Commit::new(store, self.space.is_enough(), clock::now());
         let mut answers = vec![(first.job)(&mut self.state, &mut commit)];
         while answers.len() < JOBS && commit.bytes() < COMMIT_BYTES {
             let Ok(next) = ordered.try_recv() else { break };

@@ -1,7 +1,6 @@
 //! Configurations of topics, and those of the broker for reading.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as AlterResult;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -17,10 +16,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{NODE, distinct, text};
-use crate::broker::Core;
+use super::node::{NODE, Node};
+use super::{distinct, text};
 use crate::error_code::{INVALID_CONFIG, INVALID_REQUEST, NONE, UNKNOWN_TOPIC_OR_PARTITION};
+use crate::state::Shared;
 use crate::topic_config::{self, ConfigKey, ConfigType, KEYS};
+use crate::writer::Writer;
 
 /// Kinds of resources (`ConfigResource.Type`).
 const TOPIC: i8 = 2;
@@ -47,7 +48,7 @@ pub(super) struct Effective {
 
 /// All keys of a topic with these values of its own.
 pub(super) fn effective<'a>(
-    core: &'a Core,
+    node: &'a Node,
     configs: &'a BTreeMap<String, String>,
 ) -> impl Iterator<Item = Effective> + 'a {
     KEYS.iter().map(move |key| match configs.get(key.name) {
@@ -59,7 +60,7 @@ pub(super) fn effective<'a>(
         None => Effective {
             key,
             value: if key.name == "max.message.bytes" {
-                core.config.limits.batch_bytes.to_string()
+                node.config.limits.batch_bytes.to_string()
             } else {
                 key.default.to_owned()
             },
@@ -69,15 +70,15 @@ pub(super) fn effective<'a>(
 }
 
 /// What the broker tells of itself. Keys are those of Kafka's `server.properties`.
-fn broker_configs(core: &Core) -> Vec<(&'static str, ConfigType, String)> {
-    let config = &core.config;
+fn broker_configs(node: &Node) -> Vec<(&'static str, ConfigType, String)> {
+    let config = &node.config;
     let limits = &config.limits;
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
     vec![
         (
             "advertised.listeners",
             ConfigType::List,
-            format!("PLAINTEXT://{}:{}", core.host, core.port),
+            format!("PLAINTEXT://{}:{}", node.host, node.port),
         ),
         (
             "auto.create.topics.enable",
@@ -136,7 +137,11 @@ fn broker_configs(core: &Core) -> Vec<(&'static str, ConfigType, String)> {
     ]
 }
 
-pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub(super) fn describe(
+    node: &Node,
+    shared: &Shared,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
     let named = |resource: &DescribeConfigsResource| {
         (resource.resource_type, resource.resource_name.clone())
     };
@@ -146,7 +151,7 @@ pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> Describe
             let result = DescribeConfigsResult::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name.clone());
-            match describe_one(core, resource, request.include_synonyms) {
+            match describe_one(node, shared, resource, request.include_synonyms) {
                 Ok(configs) => result.with_error_message(None).with_configs(configs),
                 Err((code, message)) => result
                     .with_error_code(code)
@@ -158,7 +163,8 @@ pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> Describe
 }
 
 fn describe_one(
-    core: &Core,
+    node: &Node,
+    shared: &Shared,
     resource: &DescribeConfigsResource,
     synonyms: bool,
 ) -> Result<Vec<DescribeConfigsResourceResult>, (i16, String)> {
@@ -170,11 +176,11 @@ fn describe_one(
     let wanted = |name: &str| keys.as_ref().is_none_or(|keys| keys.contains(name));
     match resource.resource_type {
         TOPIC => {
-            let topic = core.shared.topic(&resource.resource_name).ok_or_else(|| {
+            let topic = shared.topic(&resource.resource_name).ok_or_else(|| {
                 let message = "This server does not host this topic-partition.";
                 (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
             })?;
-            Ok(effective(core, &topic.configs)
+            Ok(effective(node, &topic.configs)
                 .filter(|config| wanted(config.key.name))
                 .map(|config| {
                     let name = StrBytes::from_static_str(config.key.name);
@@ -208,7 +214,7 @@ fn describe_one(
                 // The dynamic defaults of all brokers: there are none.
                 return Ok(Vec::new());
             }
-            Ok(broker_configs(core)
+            Ok(broker_configs(node)
                 .into_iter()
                 .filter(|(name, _, _)| wanted(name))
                 .map(|(name, kind, value)| {
@@ -237,7 +243,7 @@ fn synonym(name: &StrBytes, value: &str, source: i8) -> DescribeConfigsSynonym {
         .with_source(source)
 }
 
-pub(super) async fn alter(core: &Arc<Core>, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub(super) async fn alter(writer: &Writer, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let mut answer = AlterConfigsResponse::default();
     for resource in request.resources {
         let mut configs = BTreeMap::new();
@@ -248,7 +254,7 @@ pub(super) async fn alter(core: &Arc<Core>, request: AlterConfigsRequest) -> Alt
         }
         let outcome = if resource.resource_type == TOPIC {
             change(
-                core,
+                writer,
                 &resource.resource_name,
                 request.validate_only,
                 move |_| Ok(configs.clone()),
@@ -270,7 +276,7 @@ pub(super) async fn alter(core: &Arc<Core>, request: AlterConfigsRequest) -> Alt
 }
 
 pub(super) async fn alter_incrementally(
-    core: &Arc<Core>,
+    writer: &Writer,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let mut answer = IncrementalAlterConfigsResponse::default();
@@ -288,7 +294,7 @@ pub(super) async fn alter_incrementally(
             .collect();
         let outcome = if resource.resource_type == TOPIC {
             change(
-                core,
+                writer,
                 &resource.resource_name,
                 request.validate_only,
                 move |before| {
@@ -374,7 +380,7 @@ fn apply(
 }
 
 async fn change(
-    core: &Arc<Core>,
+    writer: &Writer,
     topic: &str,
     validate_only: bool,
     update: impl Fn(&BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal>
@@ -382,7 +388,7 @@ async fn change(
     + 'static,
 ) -> Result<(), Refusal> {
     let topic = topic.to_owned();
-    core.writer
+    writer
         .run(move |state, commit| {
             let record = state.topics.get(&topic).ok_or_else(|| {
                 let message = "This server does not host this topic-partition.";
@@ -405,7 +411,7 @@ async fn change(
 
 /// The resources that have a configuration. Version 0 asks for metrics subscriptions, which there are not.
 pub(super) fn list(
-    core: &Core,
+    shared: &Shared,
     request: &ListConfigResourcesRequest,
     version: i16,
 ) -> ListConfigResourcesResponse {
@@ -421,7 +427,7 @@ pub(super) fn list(
             .with_resource_name(text(name))
     };
     if wanted(TOPIC) {
-        let topics = core.shared.topics();
+        let topics = shared.topics();
         let names = topics.by_name.keys();
         answer
             .config_resources

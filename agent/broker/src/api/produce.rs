@@ -1,8 +1,6 @@
 //! `Produce`: batches are checked here, get their offsets from the writer, and are answered when they are
 //! committed.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use kafka_protocol::messages::produce_request::PartitionProduceData;
@@ -10,7 +8,7 @@ use kafka_protocol::messages::produce_response::{PartitionProduceResponse, Topic
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::broker::Core;
+use crate::data::Data;
 use crate::error_code::{
     CORRUPT_MESSAGE, INVALID_PRODUCER_EPOCH, INVALID_RECORD, INVALID_REQUIRED_ACKS,
     INVALID_TXN_STATE, KAFKA_STORAGE_ERROR, MESSAGE_TOO_LARGE, NONE, OUT_OF_ORDER_SEQUENCE_NUMBER,
@@ -44,19 +42,19 @@ struct Outcome {
 /// Checks the batches and orders them to be written; the answer is due after the commit. `None` if the
 /// producer wants no answer.
 pub(super) async fn begin(
-    core: &Arc<Core>,
+    data: &Data,
     request: ProduceRequest,
 ) -> BoxFuture<'static, Option<ProduceResponse>> {
     let acks = request.acks;
     let mut answer = ProduceResponse::default();
     let mut incoming = Vec::new();
     for (topic_place, topic) in request.topic_data.into_iter().enumerate() {
-        let found = core.shared.topic(&topic.name);
+        let found = data.shared.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
-        for (place, data) in topic.partition_data.into_iter().enumerate() {
-            let index = data.index;
+        for (place, part) in topic.partition_data.into_iter().enumerate() {
+            let index = part.index;
             let checked = if matches!(acks, -1..=1) {
-                check(found.as_deref(), data)
+                check(found.as_deref(), part)
             } else {
                 Err(refusal(INVALID_REQUIRED_ACKS, None))
             };
@@ -91,7 +89,7 @@ pub(super) async fn begin(
                 .map(|batch| append(state, commit, &batch))
                 .collect::<Vec<_>>()
         };
-        Some(core.writer.order(job).await)
+        Some(data.writer.order(job).await)
     };
     Box::pin(async move {
         let outcomes = match ordered {

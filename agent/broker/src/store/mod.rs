@@ -6,6 +6,7 @@
 
 mod commit;
 pub(crate) mod keys;
+mod reader;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Pers
 use parking_lot::RwLock;
 
 pub(crate) use commit::{Changed, Commit};
+pub(crate) use reader::StoreReader;
 
 /// Bytes of batches in memory before they are sorted into files.
 pub(crate) const LOG_MEMTABLE: usize = 4 << 20;
