@@ -27,6 +27,11 @@ pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 pub(super) const GROUP_OPERATIONS: i32 = 0b1_0001_0100_1000;
 
+/// The operations in an answer: `all` if the client asked for them.
+pub(super) fn operations(asked: bool, all: i32) -> i32 {
+    if asked { all } else { i32::MIN }
+}
+
 pub(super) fn api_versions(error: i16) -> ApiVersionsResponse {
     let mut answer = ApiVersionsResponse::default();
     answer.error_code = error;
@@ -47,11 +52,10 @@ pub(super) fn describe(node: &Node, request: &DescribeClusterRequest) -> Describ
     answer.endpoint_type = 1;
     answer.cluster_id = text(node.cluster_id.clone());
     answer.controller_id = BrokerId(NODE);
-    answer.cluster_authorized_operations = if request.include_cluster_authorized_operations {
-        CLUSTER_OPERATIONS
-    } else {
-        i32::MIN
-    };
+    answer.cluster_authorized_operations = operations(
+        request.include_cluster_authorized_operations,
+        CLUSTER_OPERATIONS,
+    );
     if request.endpoint_type == 2 {
         answer.error_code = INVALID_REQUEST;
         answer.error_message = Some(StrBytes::from_static_str(

@@ -69,71 +69,38 @@ pub(super) fn effective<'a>(
     })
 }
 
-/// What the broker tells of itself. Keys are those of Kafka's `server.properties`.
-fn broker_configs(node: &Node) -> Vec<(&'static str, ConfigType, String)> {
+/// What the broker says of itself. Keys are those of Kafka's `server.properties`.
+fn broker_configs(node: &Node) -> [(&'static str, ConfigType, String); 15] {
+    use ConfigType::{Boolean, Int, List, Long};
     let config = &node.config;
     let limits = &config.limits;
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
-    vec![
-        (
-            "advertised.listeners",
-            ConfigType::List,
-            format!("PLAINTEXT://{}:{}", node.host, node.port),
-        ),
-        (
-            "auto.create.topics.enable",
-            ConfigType::Boolean,
-            config.auto_create_topics.to_string(),
-        ),
-        ("broker.id", ConfigType::Int, NODE.to_string()),
-        (
-            "default.replication.factor",
-            ConfigType::Int,
-            "1".to_owned(),
-        ),
-        (
-            "group.initial.rebalance.delay.ms",
-            ConfigType::Int,
-            "0".to_owned(),
-        ),
-        ("log.cleanup.policy", ConfigType::List, "delete".to_owned()),
-        (
-            "log.dirs",
-            ConfigType::List,
-            config.dir.display().to_string(),
-        ),
-        (
-            "log.retention.check.interval.ms",
-            ConfigType::Long,
-            millis(config.maintenance_interval),
-        ),
-        (
-            "message.max.bytes",
-            ConfigType::Int,
-            limits.batch_bytes.to_string(),
-        ),
-        ("min.insync.replicas", ConfigType::Int, "1".to_owned()),
-        ("node.id", ConfigType::Int, NODE.to_string()),
-        (
-            "num.partitions",
-            ConfigType::Int,
-            config.default_partitions.to_string(),
-        ),
-        (
-            "offsets.retention.minutes",
-            ConfigType::Int,
-            (config.offsets_retention.as_secs() / 60).to_string(),
-        ),
+    let text = str::to_owned;
+    let listeners = format!("PLAINTEXT://{}:{}", node.host, node.port);
+    let creates = config.auto_create_topics.to_string();
+    let check_interval = millis(config.maintenance_interval);
+    let retention_minutes = (config.offsets_retention.as_secs() / 60).to_string();
+    let transaction_timeout = millis(config.longest_transaction);
+    [
+        ("advertised.listeners", List, listeners),
+        ("auto.create.topics.enable", Boolean, creates),
+        ("broker.id", Int, NODE.to_string()),
+        ("default.replication.factor", Int, text("1")),
+        ("group.initial.rebalance.delay.ms", Int, text("0")),
+        ("log.cleanup.policy", List, text("delete")),
+        ("log.dirs", List, config.dir.display().to_string()),
+        ("log.retention.check.interval.ms", Long, check_interval),
+        ("message.max.bytes", Int, limits.batch_bytes.to_string()),
+        ("min.insync.replicas", Int, text("1")),
+        ("node.id", Int, NODE.to_string()),
+        ("num.partitions", Int, config.default_partitions.to_string()),
+        ("offsets.retention.minutes", Int, retention_minutes),
         (
             "socket.request.max.bytes",
-            ConfigType::Int,
+            Int,
             limits.request_bytes.to_string(),
         ),
-        (
-            "transaction.max.timeout.ms",
-            ConfigType::Int,
-            millis(config.longest_transaction),
-        ),
+        ("transaction.max.timeout.ms", Int, transaction_timeout),
     ]
 }
 
@@ -176,10 +143,9 @@ fn describe_one(
     let wanted = |name: &str| keys.as_ref().is_none_or(|keys| keys.contains(name));
     match resource.resource_type {
         TOPIC => {
-            let topic = shared.topic(&resource.resource_name).ok_or_else(|| {
-                let message = "This server does not host this topic-partition.";
-                (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
-            })?;
+            let topic = shared
+                .topic(&resource.resource_name)
+                .ok_or_else(unknown_topic)?;
             Ok(effective(node, &topic.configs)
                 .filter(|config| wanted(config.key.name))
                 .map(|config| {
@@ -246,28 +212,18 @@ fn synonym(name: &StrBytes, value: &str, source: i8) -> DescribeConfigsSynonym {
 pub(super) async fn alter(writer: &Writer, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let mut answer = AlterConfigsResponse::default();
     for resource in request.resources {
-        let mut configs = BTreeMap::new();
-        for config in resource.configs {
-            if let Some(value) = config.value {
-                configs.insert(config.name.to_string(), value.to_string());
-            }
-        }
-        let outcome = if resource.resource_type == TOPIC {
-            change(
-                writer,
-                &resource.resource_name,
-                request.validate_only,
-                move |_| Ok(configs.clone()),
-            )
-            .await
-        } else {
-            Err(only_topics())
-        };
-        let (code, message) = outcome.err().unwrap_or((NONE, String::new()));
+        let configs: BTreeMap<String, String> = resource
+            .configs
+            .into_iter()
+            .filter_map(|config| Some((config.name.to_string(), config.value?.to_string())))
+            .collect();
+        let named = (resource.resource_type, &*resource.resource_name);
+        let update = move |_: &_| Ok(configs.clone());
+        let (code, message) = change(writer, named, request.validate_only, update).await;
         answer.responses.push(
             AlterResult::default()
                 .with_error_code(code)
-                .with_error_message((code != NONE).then(|| text(message)))
+                .with_error_message(message)
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name),
         );
@@ -281,39 +237,19 @@ pub(super) async fn alter_incrementally(
 ) -> IncrementalAlterConfigsResponse {
     let mut answer = IncrementalAlterConfigsResponse::default();
     for resource in request.resources {
-        let changes: Vec<(String, i8, Option<String>)> = resource
-            .configs
-            .into_iter()
-            .map(|config| {
-                (
-                    config.name.to_string(),
-                    config.config_operation,
-                    config.value.map(|value| value.to_string()),
-                )
+        let changes = resource.configs;
+        let named = (resource.resource_type, &*resource.resource_name);
+        let update = move |before: &Configs| {
+            changes.iter().try_fold(before.clone(), |configs, change| {
+                let value = change.value.as_deref();
+                apply(configs, &change.name, change.config_operation, value)
             })
-            .collect();
-        let outcome = if resource.resource_type == TOPIC {
-            change(
-                writer,
-                &resource.resource_name,
-                request.validate_only,
-                move |before| {
-                    changes
-                        .iter()
-                        .try_fold(before.clone(), |configs, (name, operation, value)| {
-                            apply(configs, name, *operation, value.as_deref())
-                        })
-                },
-            )
-            .await
-        } else {
-            Err(only_topics())
         };
-        let (code, message) = outcome.err().unwrap_or((NONE, String::new()));
+        let (code, message) = change(writer, named, request.validate_only, update).await;
         answer.responses.push(
             AlterConfigsResourceResponse::default()
                 .with_error_code(code)
-                .with_error_message((code != NONE).then(|| text(message)))
+                .with_error_message(message)
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name),
         );
@@ -322,21 +258,15 @@ pub(super) async fn alter_incrementally(
 }
 
 type Refusal = (i16, String);
-
-fn only_topics() -> Refusal {
-    (
-        INVALID_REQUEST,
-        "Only the configuration of topics can be changed on this broker.".to_owned(),
-    )
-}
+type Configs = BTreeMap<String, String>;
 
 /// One change to the values of a topic.
 fn apply(
-    mut configs: BTreeMap<String, String>,
+    mut configs: Configs,
     name: &str,
     operation: i8,
     value: Option<&str>,
-) -> Result<BTreeMap<String, String>, Refusal> {
+) -> Result<Configs, Refusal> {
     let key = topic_config::find(name)
         .ok_or_else(|| (INVALID_CONFIG, format!("Unknown topic config name: {name}")))?;
     let value = value.unwrap_or_default();
@@ -379,21 +309,22 @@ fn apply(
     Ok(configs)
 }
 
+/// Changes the configuration of a topic; gives the error code, and why if it is not 0. Only topics have
+/// configurations that can be changed.
 async fn change(
     writer: &Writer,
-    topic: &str,
+    (kind, name): (i8, &str),
     validate_only: bool,
-    update: impl Fn(&BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal>
-    + Send
-    + 'static,
-) -> Result<(), Refusal> {
-    let topic = topic.to_owned();
-    writer
+    update: impl Fn(&Configs) -> Result<Configs, Refusal> + Send + 'static,
+) -> (i16, Option<StrBytes>) {
+    if kind != TOPIC {
+        let message = "Only the configuration of topics can be changed on this broker.";
+        return (INVALID_REQUEST, Some(StrBytes::from_static_str(message)));
+    }
+    let topic = name.to_owned();
+    let changed = writer
         .run(move |state, commit| {
-            let record = state.topics.get(&topic).ok_or_else(|| {
-                let message = "This server does not host this topic-partition.";
-                (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
-            })?;
+            let record = state.topics.get(&topic).ok_or_else(unknown_topic)?;
             let configs = update(&record.configs)?;
             for (name, value) in &configs {
                 topic_config::check(name, value).map_err(|text| (INVALID_CONFIG, text))?;
@@ -403,10 +334,19 @@ async fn change(
             }
             state
                 .configure_topic(commit, &topic, configs)
-                .map_err(|_| (UNKNOWN_TOPIC_OR_PARTITION, String::new()))
+                .map_err(|_| unknown_topic())
         })
         .await
-        .map_err(|error| (super::storage_error(&error), error.to_string()))?
+        .unwrap_or_else(|error| Err((super::storage_error(&error), error.to_string())));
+    match changed {
+        Ok(()) => (NONE, None),
+        Err((code, message)) => (code, Some(text(message))),
+    }
+}
+
+fn unknown_topic() -> Refusal {
+    let message = "This server does not host this topic-partition.";
+    (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
 }
 
 /// The resources that have a configuration. Version 0 asks for metrics subscriptions, which there are not.

@@ -9,7 +9,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::GROUP_OPERATIONS;
+use super::cluster::{GROUP_OPERATIONS, operations};
 use super::{distinct, text};
 use crate::error_code::{GROUP_ID_NOT_FOUND, NONE};
 use crate::groups::group::GroupState;
@@ -52,11 +52,7 @@ pub(super) fn describe(
     request: DescribeGroupsRequest,
     version: i16,
 ) -> DescribeGroupsResponse {
-    let operations = if request.include_authorized_operations {
-        GROUP_OPERATIONS
-    } else {
-        i32::MIN
-    };
+    let operations = operations(request.include_authorized_operations, GROUP_OPERATIONS);
     let described = distinct(request.groups, Clone::clone)
         .into_iter()
         .map(|id| {

@@ -31,44 +31,50 @@ pub(super) async fn join(
     header: &Header,
     peer: SocketAddr,
 ) -> JoinGroupResponse {
-    let version = header.version;
     let name = request.group_id.to_string();
     let answer = if name.is_empty() {
         JoinAnswer::error(INVALID_GROUP_ID, &request.member_id)
     } else {
-        let prefix = match &request.group_instance_id {
-            Some(instance) => instance,
-            None => &header.client_id,
-        };
-        let session_timeout = i64::from(request.session_timeout_ms);
-        let wanted = JoinRequest {
-            fresh_id: format!("{prefix}-{}", Uuid::new_v4()),
-            member_id: request.member_id.to_string(),
-            instance_id: owned(request.group_instance_id),
-            client_id: header.client_id.to_string(),
-            client_host: format!("/{}", peer.ip()),
-            session_timeout,
-            // Version 0 has one timeout for both.
-            rebalance_timeout: if version == 0 {
-                session_timeout
-            } else {
-                i64::from(request.rebalance_timeout_ms).max(0)
-            },
-            protocol_type: request.protocol_type.to_string(),
-            protocols: request
-                .protocols
-                .into_iter()
-                .map(|protocol| (protocol.name.to_string(), protocol.metadata))
-                .collect(),
-            id_required: version >= 4,
-            can_skip_assignment: version >= 9,
-        };
-        let answer = groups.join(&name, wanted).await;
+        let answer = groups.join(&name, wanted(request, header, peer)).await;
         answer.unwrap_or_else(|_| JoinAnswer::error(COORDINATOR_NOT_AVAILABLE, ""))
     };
     if answer.error == NONE && answer.member_id == answer.leader {
         remember(groups, writer, &name).await;
     }
+    joined(answer, header.version)
+}
+
+fn wanted(request: JoinGroupRequest, header: &Header, peer: SocketAddr) -> JoinRequest {
+    let prefix = match &request.group_instance_id {
+        Some(instance) => instance,
+        None => &header.client_id,
+    };
+    let session_timeout = i64::from(request.session_timeout_ms);
+    JoinRequest {
+        fresh_id: format!("{prefix}-{}", Uuid::new_v4()),
+        member_id: request.member_id.to_string(),
+        instance_id: owned(request.group_instance_id),
+        client_id: header.client_id.to_string(),
+        client_host: format!("/{}", peer.ip()),
+        session_timeout,
+        // Version 0 has one timeout for both.
+        rebalance_timeout: if header.version == 0 {
+            session_timeout
+        } else {
+            i64::from(request.rebalance_timeout_ms).max(0)
+        },
+        protocol_type: request.protocol_type.to_string(),
+        protocols: request
+            .protocols
+            .into_iter()
+            .map(|protocol| (protocol.name.to_string(), protocol.metadata))
+            .collect(),
+        id_required: header.version >= 4,
+        can_skip_assignment: header.version >= 9,
+    }
+}
+
+fn joined(answer: JoinAnswer, version: i16) -> JoinGroupResponse {
     let mut response = JoinGroupResponse::default();
     response.error_code = answer.error;
     response.generation_id = answer.generation;

@@ -5,7 +5,7 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 
-use super::cluster::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
+use super::cluster::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS, operations};
 use super::node::{NODE, Node};
 use super::{distinct, text, topic_name};
 use crate::data::Data;
@@ -27,16 +27,14 @@ pub(super) async fn handle(
     ];
     answer.cluster_id = Some(text(node.cluster_id.clone()));
     answer.controller_id = BrokerId(NODE);
-    answer.cluster_authorized_operations = if request.include_cluster_authorized_operations {
-        CLUSTER_OPERATIONS
-    } else {
-        i32::MIN
-    };
-    let operations = if request.include_topic_authorized_operations {
-        TOPIC_OPERATIONS
-    } else {
-        i32::MIN
-    };
+    answer.cluster_authorized_operations = operations(
+        request.include_cluster_authorized_operations,
+        CLUSTER_OPERATIONS,
+    );
+    let operations = operations(
+        request.include_topic_authorized_operations,
+        TOPIC_OPERATIONS,
+    );
     // No list, or in version 0 an empty one, asks for all topics.
     let wanted = request
         .topics

@@ -11,8 +11,8 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{
-    ConsumerProtocolSubscription, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+    ConsumerProtocolSubscription, GroupId, OffsetCommitRequest, OffsetCommitResponse,
+    OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
 
@@ -147,14 +147,7 @@ pub(super) async fn commit(
     response
 }
 
-/// What a group has for a partition: offset, epoch, metadata, error code.
-struct Found {
-    index: i32,
-    entry: Option<OffsetEntry>,
-    error: i16,
-}
-
-type FoundTopics = Vec<(TopicName, Vec<Found>)>;
+type Asked = Option<Vec<(TopicName, Vec<i32>)>>;
 
 pub(super) async fn fetch(
     data: &Data,
@@ -165,146 +158,130 @@ pub(super) async fn fetch(
     let mut answer = OffsetFetchResponse::default();
     if version >= 8 {
         for group in distinct(request.groups, |group| group.group_id.clone()) {
-            let topics = group.topics.map(|topics| {
+            let asked: Asked = group.topics.map(|topics| {
+                let topics = topics.into_iter();
                 topics
-                    .into_iter()
                     .map(|topic| (topic.name, topic.partition_indexes))
                     .collect()
             });
-            let response =
-                OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-            answer.groups.push(
-                match find(data, group.group_id.to_string(), topics, stable).await {
-                    Err(error) => response.with_error_code(super::storage_error(&error)),
-                    Ok(found) => response.with_topics(
-                        found
-                            .into_iter()
-                            .map(|(name, partitions)| {
-                                let partitions = partitions.into_iter().map(|found| {
-                                    let (offset, epoch, metadata) = found.parts();
-                                    OffsetFetchResponsePartitions::default()
-                                        .with_partition_index(found.index)
-                                        .with_committed_offset(offset)
-                                        .with_committed_leader_epoch(epoch)
-                                        .with_metadata(Some(text(metadata)))
-                                        .with_error_code(found.error)
-                                });
-                                OffsetFetchResponseTopics::default()
-                                    .with_name(name)
-                                    .with_partitions(partitions.collect())
-                            })
-                            .collect(),
-                    ),
-                },
-            );
+            answer
+                .groups
+                .push(fetch_group(data, group.group_id, asked, stable).await);
         }
         return answer;
     }
-    let topics = request.topics.map(|topics| {
+    let asked: Asked = request.topics.map(|topics| {
+        let topics = topics.into_iter();
         topics
-            .into_iter()
             .map(|topic| (topic.name, topic.partition_indexes))
             .collect()
     });
-    match find(data, request.group_id.to_string(), topics, stable).await {
-        Err(error) => answer.error_code = super::storage_error(&error),
-        Ok(found) => {
-            answer.topics = found
-                .into_iter()
-                .map(|(name, partitions)| {
-                    let partitions = partitions.into_iter().map(|found| {
-                        let (offset, epoch, metadata) = found.parts();
-                        OffsetFetchResponsePartition::default()
-                            .with_partition_index(found.index)
-                            .with_committed_offset(offset)
-                            .with_committed_leader_epoch(epoch)
-                            .with_metadata(Some(text(metadata)))
-                            .with_error_code(found.error)
-                    });
-                    OffsetFetchResponseTopic::default()
-                        .with_name(name)
-                        .with_partitions(partitions.collect())
-                })
-                .collect();
-        }
-    }
+    let group = fetch_group(data, request.group_id, asked, stable).await;
+    answer.error_code = group.error_code;
+    answer.topics = group.topics.into_iter().map(before_groups).collect();
     answer
 }
 
-impl Found {
-    fn parts(&self) -> (i64, i32, String) {
-        match &self.entry {
-            Some(entry) => (entry.offset, entry.leader_epoch, entry.metadata.clone()),
-            None => (-1, -1, String::new()),
-        }
+async fn fetch_group(
+    data: &Data,
+    group: GroupId,
+    asked: Asked,
+    stable: bool,
+) -> OffsetFetchResponseGroup {
+    let found = find(data, group.to_string(), asked, stable).await;
+    let answer = OffsetFetchResponseGroup::default().with_group_id(group);
+    match found {
+        Ok(topics) => answer.with_topics(topics),
+        Err(error) => answer.with_error_code(super::storage_error(&error)),
     }
 }
 
+/// The answer for a topic as it was before a request could name several groups.
+fn before_groups(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
+    let partitions = topic.partitions.into_iter().map(|found| {
+        OffsetFetchResponsePartition::default()
+            .with_partition_index(found.partition_index)
+            .with_committed_offset(found.committed_offset)
+            .with_committed_leader_epoch(found.committed_leader_epoch)
+            .with_metadata(found.metadata)
+            .with_error_code(found.error_code)
+    });
+    OffsetFetchResponseTopic::default()
+        .with_name(topic.name)
+        .with_partitions(partitions.collect())
+}
+
 /// Looks offsets up; no list asks for all that the group has. Where an open transaction holds an offset back
-/// and `stable` is wanted, the client is told to ask again (KIP-447).
+/// and `stable` is wanted, the client is to ask again (KIP-447): what the transaction replaces would make
+/// records be read twice if it commits.
 async fn find(
     data: &Data,
     group: String,
-    topics: Option<Vec<(TopicName, Vec<i32>)>>,
+    asked: Asked,
     stable: bool,
-) -> Result<FoundTopics, StoreError> {
+) -> Result<Vec<OffsetFetchResponseTopics>, StoreError> {
     let unstable = if stable {
         data.shared.unstable.lock().get(&group).cloned()
     } else {
         None
     }
     .unwrap_or_default();
-    let held_back = move |topic: &str, index: i32| unstable.contains(&(topic.to_owned(), index));
+    let one = move |store: &Store, group: &str, topic: &str, index| {
+        if unstable.contains(&(topic.to_owned(), index)) {
+            let refused = partition(index, None);
+            return Ok(refused.with_error_code(UNSTABLE_OFFSET_COMMIT));
+        }
+        let value = store.get(&keys::offset(group, topic, index))?;
+        let entry = value.map(|value| decode(&value)).transpose()?;
+        Ok(partition(index, entry))
+    };
     data.reader
-        .read(move |store| match topics {
+        .read(move |store| match asked {
             None => all(store, &group),
             Some(topics) => topics
                 .into_iter()
                 .map(|(name, indexes)| {
-                    let found: Result<Vec<Found>, StoreError> = indexes
-                        .into_iter()
-                        .map(|index| {
-                            if held_back(&name, index) {
-                                return Ok(Found {
-                                    index,
-                                    entry: None,
-                                    error: UNSTABLE_OFFSET_COMMIT,
-                                });
-                            }
-                            let entry = store
-                                .get(&keys::offset(&group, &name, index))?
-                                .map(|value| decode(&value))
-                                .transpose()?;
-                            Ok(Found {
-                                index,
-                                entry,
-                                error: NONE,
-                            })
-                        })
+                    let indexes = indexes.into_iter();
+                    let found: Result<_, StoreError> = indexes
+                        .map(|index| one(store, &group, &name, index))
                         .collect();
-                    Ok((name, found?))
+                    Ok(OffsetFetchResponseTopics::default()
+                        .with_name(name)
+                        .with_partitions(found?))
                 })
                 .collect(),
         })
         .await
 }
 
+/// What a group has committed for a partition; -1 for nothing.
+fn partition(index: i32, entry: Option<OffsetEntry>) -> OffsetFetchResponsePartitions {
+    let (offset, leader_epoch, metadata) = entry.map_or((-1, -1, String::new()), |entry| {
+        (entry.offset, entry.leader_epoch, entry.metadata)
+    });
+    OffsetFetchResponsePartitions::default()
+        .with_partition_index(index)
+        .with_committed_offset(offset)
+        .with_committed_leader_epoch(leader_epoch)
+        .with_metadata(Some(text(metadata)))
+}
+
 fn decode(value: &[u8]) -> Result<OffsetEntry, StoreError> {
     OffsetEntry::decode(value).ok_or(StoreError::Damaged("offset"))
 }
 
-fn all(store: &Store, group: &str) -> Result<FoundTopics, StoreError> {
-    let mut topics: FoundTopics = Vec::new();
+fn all(store: &Store, group: &str) -> Result<Vec<OffsetFetchResponseTopics>, StoreError> {
+    let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
     for (key, value) in store.prefix(&keys::offsets_of(group))? {
         let (_, topic, index) = keys::parse_offset(&key).ok_or(StoreError::Damaged("offset"))?;
-        let found = Found {
-            index,
-            entry: Some(decode(&value)?),
-            error: NONE,
-        };
+        let found = partition(index, Some(decode(&value)?));
         match topics.last_mut() {
-            Some((name, partitions)) if name.as_str() == topic => partitions.push(found),
-            _ => topics.push((topic_name(topic), vec![found])),
+            Some(last) if last.name.as_str() == topic => last.partitions.push(found),
+            _ => topics.push(
+                OffsetFetchResponseTopics::default()
+                    .with_name(topic_name(topic))
+                    .with_partitions(vec![found]),
+            ),
         }
     }
     Ok(topics)
