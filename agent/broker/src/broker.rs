@@ -4,23 +4,20 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{Fetches, Handlers, Node};
 use crate::config::BrokerConfig;
+use crate::data::Data;
 use crate::groups::Groups;
-use crate::maintenance;
-use crate::server;
+use crate::maintenance::{self, Maintenance};
+use crate::server::{self, Server};
 use crate::state::{Shared, State};
-use crate::store::writer::{self, Writer, WriterSettings};
-use crate::store::{Store, StoreError, StoreHandle};
-use crate::wire::UNIT;
-
-/// Reads of the store at the same time.
-const READERS: usize = 4;
+use crate::store::{Store, StoreError, StoreHandle, StoreReader};
+use crate::writer::{self, WriterSettings};
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,54 +49,89 @@ pub enum BrokerError {
     Store(#[from] StoreError),
 }
 
-/// What handlers work with.
-#[derive(Debug)]
-pub(crate) struct Core {
-    pub(crate) config: BrokerConfig,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) writer: Writer,
-    pub(crate) groups: Groups,
-    pub(crate) cluster_id: String,
-    /// What clients are told to connect to.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) clock: fn() -> i64,
-    pub(crate) stop: CancellationToken,
-    /// In units of [`UNIT`] bytes.
-    pub(crate) request_budget: Arc<Semaphore>,
-    /// Memory of decoded requests, in units of `UNIT` bytes.
-    pub(crate) decode_budget: Arc<Semaphore>,
-    /// In units of [`UNIT`] bytes.
-    pub(crate) fetch_budget: Arc<Semaphore>,
-    store: StoreHandle,
-    readers: Semaphore,
+/// The data, opened.
+struct Opened {
+    data: Arc<Data>,
+    groups: Arc<Groups>,
+    cluster_id: String,
+    /// The writer's thread.
+    writer: std::thread::JoinHandle<()>,
 }
 
-impl Core {
-    /// Reads from the store on a thread that may wait for the disk.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub(crate) async fn blocking<R: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
-    ) -> Result<R, StoreError> {
-        let _place = self
-            .readers
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || read(&*store.get()?));
-        read.await.unwrap_or(Err(StoreError::Closed))
+/// Makes the folder, listens on the address. The folder comes first, so that a broker that cannot have one
+/// does not take a port.
+async fn listen(config: &BrokerConfig) -> Result<TcpListener, BrokerError> {
+    let host = bare(&config.host);
+    let everywhere = host
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.is_unspecified());
+    if everywhere && config.advertised_host.is_none() {
+        return Err(BrokerError::Advertised(config.host.clone()));
     }
+    // Whoever may read the folder reads every record.
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.dir);
+    made.map_err(|source| BrokerError::Folder {
+        path: config.dir.clone(),
+        source,
+    })?;
+    let listener = TcpListener::bind((host, config.port)).await;
+    listener.map_err(listen_error(config))
 }
 
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, maintenance::millis)
+fn listen_error(config: &BrokerConfig) -> impl FnOnce(io::Error) -> BrokerError {
+    let address = format!("{}:{}", config.host, config.port);
+    move |source| BrokerError::Listen { address, source }
+}
+
+/// A host without the brackets that an IPv6 address may have.
+fn bare(host: &str) -> &str {
+    host.trim_matches(['[', ']'])
+}
+
+/// Host and port that clients are to connect to.
+fn advertised(config: &BrokerConfig, address: SocketAddr) -> (String, u16) {
+    let host = config.advertised_host.as_ref().unwrap_or(&config.host);
+    let port = config.advertised_port.unwrap_or(address.port());
+    (bare(host).to_owned(), port)
+}
+
+/// Opens the store, reads the state from it and starts the writer on both.
+async fn open(config: &BrokerConfig) -> Result<Opened, StoreError> {
+    let path = config.dir.join("store");
+    let shared = Arc::new(Shared::default());
+    let (loaded, opened_path, batch_bytes) =
+        (Arc::clone(&shared), path.clone(), config.limits.batch_bytes);
+    let opening = tokio::task::spawn_blocking(move || {
+        let store = Store::open(&opened_path)?;
+        let mut state = State::load(&store, loaded, batch_bytes)?;
+        let groups = Groups::load(&store)?;
+        state.publish_all();
+        Ok::<_, StoreError>((store, state, groups))
+    });
+    let (store, state, groups) = opening.await.unwrap_or(Err(StoreError::Closed))?;
+    let cluster_id = state.cluster_id.clone();
+    let handle = StoreHandle::default();
+    handle.set(Some(Arc::new(store)));
+    let settings = WriterSettings {
+        path,
+        fsync: config.fsync,
+        free_disk_bytes: config.limits.free_disk_bytes,
+    };
+    let (writer, thread) = writer::start(settings, handle.clone(), state)?;
+    let data = Data {
+        shared,
+        reader: StoreReader::new(handle),
+        writer,
+    };
+    Ok(Opened {
+        data: Arc::new(data),
+        groups: Arc::new(groups),
+        cluster_id,
+        writer: thread,
+    })
 }
 
 /// A running broker. Dropping it stops it too, but does not wait for it.
@@ -119,90 +151,52 @@ impl Broker {
     /// # Errors
     /// If the folder is in use or damaged, or the address cannot be listened on.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
-        let host = config.host.trim_matches(['[', ']']);
-        let everywhere = host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_unspecified());
-        if everywhere && config.advertised_host.is_none() {
-            return Err(BrokerError::Advertised(config.host));
-        }
-        // Whoever may read the folder reads every record.
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&config.dir);
-        made.map_err(|source| BrokerError::Folder {
-            path: config.dir.clone(),
-            source,
-        })?;
-        let listen_error = |source| BrokerError::Listen {
-            address: format!("{}:{}", config.host, config.port),
-            source,
-        };
-        let listener = TcpListener::bind((host, config.port))
-            .await
-            .map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
-
-        let path = config.dir.join("store");
-        let shared = Arc::new(Shared::default());
-        let (loaded, opened_path, batch_bytes) =
-            (Arc::clone(&shared), path.clone(), config.limits.batch_bytes);
-        let opening = tokio::task::spawn_blocking(move || {
-            let store = Store::open(&opened_path)?;
-            let mut state = State::load(&store, loaded, batch_bytes)?;
-            let groups = Groups::load(&store)?;
-            state.publish_all();
-            Ok::<_, StoreError>((store, state, groups))
-        });
-        let (store, state, groups) = opening.await.unwrap_or(Err(StoreError::Closed))?;
-        let cluster_id = state.cluster_id.clone();
-        let handle = StoreHandle::default();
-        handle.set(Some(Arc::new(store)));
-        let settings = WriterSettings {
-            path,
-            fsync: config.fsync,
-            free_disk_bytes: config.limits.free_disk_bytes,
-            clock: now,
-        };
-        let (writer, thread) = writer::start(settings, handle.clone(), state)?;
-
-        let stop = CancellationToken::new();
-        let (alive, ended) = mpsc::channel::<()>(1);
-        let host = config
-            .advertised_host
-            .clone()
-            .unwrap_or_else(|| config.host.clone());
-        let port = config.advertised_port.unwrap_or(address.port());
-        let host = host.trim_matches(['[', ']']).to_owned();
+        let listener = listen(&config).await?;
+        let address = listener.local_addr().map_err(listen_error(&config))?;
+        let (host, port) = advertised(&config, address);
         let bootstrap = if host.contains(':') {
             format!("[{host}]:{port}")
         } else {
             format!("{host}:{port}")
         };
-        let core = Arc::new(Core {
-            shared,
-            writer,
+        let Opened {
+            data,
             groups,
             cluster_id,
-            host,
-            port,
-            clock: now,
+            writer,
+        } = open(&config).await?;
+        let stop = CancellationToken::new();
+        let (alive, ended) = mpsc::channel::<()>(1);
+        let maintenance = Maintenance {
+            data: Arc::clone(&data),
+            groups: Arc::clone(&groups),
+            interval: config.maintenance_interval,
+            offsets_retention: config.offsets_retention,
             stop: stop.clone(),
-            request_budget: Arc::new(Semaphore::new(config.limits.requests_in_memory / UNIT)),
-            decode_budget: Arc::new(Semaphore::new(config.limits.requests_in_memory / UNIT)),
-            fetch_budget: Arc::new(Semaphore::new(config.limits.fetches_in_memory / UNIT)),
-            store: handle,
-            readers: Semaphore::new(READERS),
-            config,
-        });
+        };
         let watches = [
-            tokio::spawn(Groups::watch(Arc::clone(&core))),
-            tokio::spawn(maintenance::watch_transactions(Arc::clone(&core))),
-            tokio::spawn(maintenance::run(Arc::clone(&core))),
+            tokio::spawn(Arc::clone(&groups).watch(stop.clone())),
+            tokio::spawn(maintenance::watch_transactions(
+                Arc::clone(&data),
+                stop.clone(),
+            )),
+            tokio::spawn(maintenance.run()),
         ];
+        let limits = config.limits.clone();
+        let handlers = Handlers {
+            fetches: Fetches::new(Arc::clone(&data), &limits, stop.clone()),
+            node: Node {
+                config,
+                cluster_id,
+                host,
+                port,
+            },
+            data,
+            groups,
+        };
+        let server = Server::new(handlers, limits, stop.clone());
         tokio::spawn(async move {
-            server::accept(core, listener, alive.clone()).await;
+            server::accept(server, listener, alive.clone()).await;
             for watch in watches {
                 if let Err(error) = watch.await {
                     tracing::error!(%error, "a task of the broker ended out of order");
@@ -216,7 +210,7 @@ impl Broker {
             bootstrap,
             stop,
             ended,
-            writer: Some(thread),
+            writer: Some(writer),
         })
     }
 

@@ -19,7 +19,10 @@
 
 mod api;
 mod broker;
+mod clock;
+mod codec;
 mod config;
+mod data;
 mod error_code;
 mod groups;
 mod log;
@@ -29,6 +32,7 @@ mod state;
 mod store;
 mod topic_config;
 mod wire;
+mod writer;
 
 pub use broker::{Broker, BrokerError};
 pub use config::{BrokerConfig, FsyncPolicy, Limits};

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
-use crate::api;
-use crate::broker::Core;
+use crate::api::{self, Due, Handlers, Outgoing};
+use crate::config::Limits;
 use crate::wire::{self, FrameError, FrameReader, Held, SMALL, UNIT};
 
 /// Connections that say nothing for so long are closed, as `connections.max.idle.ms`.
@@ -23,31 +23,37 @@ const IDLE: Duration = Duration::from_secs(10 * 60);
 /// Pause after a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What follows from a request.
-pub(crate) enum Outgoing {
-    /// An answer, with the budget it holds until it has left.
-    Answer(Bytes, Option<OwnedSemaphorePermit>),
-    /// Nothing: a produce request that wants no answer.
-    Nothing,
-    /// The connection ends: there is no answer that the client would understand.
-    Close,
+/// The sockets of the broker, with the bounds on what they hold.
+pub(crate) struct Server {
+    handlers: Arc<Handlers>,
+    limits: Limits,
+    /// Bytes of requests, in units of [`UNIT`].
+    request_budget: Arc<Semaphore>,
+    /// Memory of decoded requests, in units of [`UNIT`] bytes.
+    decode_budget: Arc<Semaphore>,
+    stop: CancellationToken,
 }
 
-/// An answer that will be due.
-pub(crate) type Due = BoxFuture<'static, Outgoing>;
-
-/// Who is at the other end.
-#[derive(Debug, Clone)]
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
+impl Server {
+    /// A server that lets `handlers` answer, until `stop`.
+    pub(crate) fn new(handlers: Handlers, limits: Limits, stop: CancellationToken) -> Arc<Self> {
+        let units = limits.requests_in_memory / UNIT;
+        Arc::new(Self {
+            handlers: Arc::new(handlers),
+            request_budget: Arc::new(Semaphore::new(units)),
+            decode_budget: Arc::new(Semaphore::new(units)),
+            limits,
+            stop,
+        })
+    }
 }
 
 /// Takes connections until the broker stops. Every connection holds a clone of `alive` until it has ended.
-pub(crate) async fn accept(core: Arc<Core>, listener: TcpListener, alive: mpsc::Sender<()>) {
-    let places = Arc::new(Semaphore::new(core.config.limits.connections));
+pub(crate) async fn accept(server: Arc<Server>, listener: TcpListener, alive: mpsc::Sender<()>) {
+    let places = Arc::new(Semaphore::new(server.limits.connections));
     loop {
         let accepted = tokio::select! {
-            () = core.stop.cancelled() => return,
+            () = server.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -56,12 +62,12 @@ pub(crate) async fn accept(core: Arc<Core>, listener: TcpListener, alive: mpsc::
                     tracing::warn!(%address, "too many connections: one was refused");
                     continue;
                 };
-                let (core, alive) = (Arc::clone(&core), alive.clone());
+                let (server, alive) = (Arc::clone(&server), alive.clone());
                 tokio::spawn(async move {
-                    let stop = core.stop.clone();
+                    let stop = server.stop.clone();
                     tokio::select! {
                         () = stop.cancelled() => (),
-                        () = serve(core, stream, Peer { address }) => (),
+                        () = serve(server, stream, address) => (),
                     }
                     drop((place, alive));
                 });
@@ -74,33 +80,33 @@ pub(crate) async fn accept(core: Arc<Core>, listener: TcpListener, alive: mpsc::
     }
 }
 
-async fn serve(core: Arc<Core>, stream: TcpStream, peer: Peer) {
+async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection cannot be set up");
         return;
     }
     let (reader, writer) = stream.into_split();
-    let limits = &core.config.limits;
+    let limits = &server.limits;
     let units = u32::try_from(limits.requests_in_memory / UNIT).unwrap_or(u32::MAX);
     let frames = FrameReader::new(
         reader,
         limits.request_bytes,
-        Arc::clone(&core.request_budget),
+        Arc::clone(&server.request_budget),
         units,
         limits.request_read_time,
     );
     let (queue, due) = mpsc::channel(limits.requests_per_connection);
     let write_limit = limits.request_read_time;
     tokio::select! {
-        () = read(Arc::clone(&core), frames, peer, queue) => (),
+        () = read(&server, frames, peer, queue) => (),
         () = write(writer, due, write_limit) => (),
     }
 }
 
 async fn read(
-    core: Arc<Core>,
+    server: &Server,
     mut frames: FrameReader<tokio::net::tcp::OwnedReadHalf>,
-    peer: Peer,
+    peer: SocketAddr,
     queue: mpsc::Sender<Due>,
 ) {
     loop {
@@ -109,12 +115,12 @@ async fn read(
             Ok(Ok(None)) | Err(_) => return,
             Ok(Err(error)) => {
                 if !matches!(error, FrameError::Io(_)) {
-                    tracing::warn!(peer = %peer.address, %error, "connection is closed");
+                    tracing::warn!(%peer, %error, "connection is closed");
                 }
                 return;
             }
         };
-        let Some(due) = begin(&core, frame, &peer).await else {
+        let Some(due) = begin(server, frame, peer).await else {
             return;
         };
         if queue.send(due).await.is_err() {
@@ -124,23 +130,23 @@ async fn read(
 }
 
 /// Begins a request; `None` if it cannot be read, which ends the connection.
-async fn begin(core: &Arc<Core>, (frame, mut held): (Bytes, Held), peer: &Peer) -> Option<Due> {
-    let most = core.config.limits.requests_in_memory;
+async fn begin(server: &Server, (frame, mut held): (Bytes, Held), peer: SocketAddr) -> Option<Due> {
+    let most = server.limits.requests_in_memory;
     let decoded = async {
         let walked = wire::walk(frame, most)?;
         if walked.memory > SMALL {
             // A budget of its own: whoever waits for it holds only bytes, and nobody who has it waits for
             // bytes.
             let units = u32::try_from(walked.memory / UNIT).unwrap_or(u32::MAX);
-            let budget = Arc::clone(&core.decode_budget);
+            let budget = Arc::clone(&server.decode_budget);
             held.extend(budget.acquire_many_owned(units).await);
         }
         walked.decode()
     };
     match decoded.await {
-        Ok(request) => Some(api::begin(core, request, held, peer).await),
+        Ok(request) => Some(api::begin(&server.handlers, request, held, peer).await),
         Err(error) => {
-            tracing::warn!(peer = %peer.address, %error, "connection is closed");
+            tracing::warn!(%peer, %error, "connection is closed");
             None
         }
     }

@@ -11,13 +11,12 @@ use base64::Engine as _;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
-use crate::log::codec::{Reader, Writer};
-use crate::log::partition::{PartitionId, PartitionLog};
+use crate::codec::{Reader, Writer};
+use crate::log::partition::PartitionLog;
 use crate::log::producer::ProducerEntry;
 use crate::log::view::{Aborted, PartitionView, Segment};
-use crate::store::keys::{self, tag};
-use crate::store::writer::Commit;
-use crate::store::{Store, StoreError};
+use crate::store::keys::{self, PartitionId, tag};
+use crate::store::{Changed, Commit, Store, StoreError};
 use crate::topic_config::TopicSettings;
 
 pub(crate) use topics::{NewTopic, TopicError, is_internal, legal_name};
@@ -266,7 +265,7 @@ impl State {
 
     /// Puts what jobs changed into the commit.
     pub(crate) fn store_changes(&mut self, commit: &mut Commit) {
-        for id in commit.partitions.clone() {
+        for id in commit.changed.partitions.clone() {
             let Some(log) = self.partitions.get_mut(&id) else {
                 continue;
             };
@@ -297,24 +296,20 @@ impl State {
     }
 
     /// Shows readers what was committed.
-    pub(crate) fn publish(
-        &mut self,
-        partitions: &BTreeSet<PartitionId>,
-        appended: &[(PartitionId, u64)],
-        topics_changed: bool,
-    ) {
-        for id in partitions {
+    pub(crate) fn publish(&mut self, changed: &Changed) {
+        for id in &changed.partitions {
             let (Some(log), Some(view)) = (self.partitions.get(id), self.views.get(id)) else {
                 continue;
             };
-            let bytes = appended
+            let bytes = changed
+                .appended
                 .iter()
                 .filter(|(partition, _)| partition == id)
                 .map(|(_, bytes)| bytes)
                 .sum();
             view.publish(log.publish(), bytes);
         }
-        if topics_changed {
+        if changed.topics {
             self.publish_topics();
         }
         if std::mem::take(&mut self.transactions_changed) {

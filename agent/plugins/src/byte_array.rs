@@ -27,7 +27,7 @@ pub fn header_plugin() -> HeaderConverterPlugin {
 }
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new().define(crate::converter_type_key())
+    ConfigDef::new().define(crate::converter_support::converter_type_key())
 }
 
 /// See the module.
@@ -73,7 +73,7 @@ impl Converter for ByteArrayConverter {
     }
 }
 
-crate::header_converter_by_converter!(ByteArrayConverter);
+crate::converter_support::header_converter_by_converter!(ByteArrayConverter);
 
 #[cfg(test)]
 mod tests {

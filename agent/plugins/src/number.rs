@@ -10,7 +10,7 @@ use sluice_api::{
 };
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new().define(crate::converter_type_key())
+    ConfigDef::new().define(crate::converter_support::converter_type_key())
 }
 
 macro_rules! number_converters {
@@ -66,7 +66,7 @@ macro_rules! number_converters {
                 }
             }
 
-            crate::header_converter_by_converter!($converter);
+            crate::converter_support::header_converter_by_converter!($converter);
         )*
 
         /// Descriptors for keys and values.
@@ -155,7 +155,7 @@ impl Converter for BooleanConverter {
     }
 }
 
-crate::header_converter_by_converter!(BooleanConverter);
+crate::converter_support::header_converter_by_converter!(BooleanConverter);
 
 #[cfg(test)]
 mod tests {

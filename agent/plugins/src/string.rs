@@ -38,7 +38,7 @@ fn config_def() -> ConfigDef {
     encoding.display_name = "Encoding".to_owned();
     encoding.width = Width::Medium;
     ConfigDef::new()
-        .define(crate::converter_type_key())
+        .define(crate::converter_support::converter_type_key())
         .define(encoding)
 }
 
@@ -174,7 +174,7 @@ impl Converter for StringConverter {
     }
 }
 
-crate::header_converter_by_converter!(StringConverter);
+crate::converter_support::header_converter_by_converter!(StringConverter);
 
 #[cfg(test)]
 mod tests {

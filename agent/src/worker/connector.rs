@@ -4,17 +4,16 @@
 //! The instance lives in a task of its own, which takes one command after another; a connector that
 //! hangs in `start` holds up nobody else. A panic of the plugin becomes FAILED with its message.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::FutureExt as _;
 use sluice_api::config::Props;
 use sluice_api::connector::{Connector, ConnectorContext, OffsetStorageReader};
-use sluice_api::error::{ConnectError, ErrorKind};
+use sluice_api::error::ConnectError;
 use sluice_protocol::{ConnectorName, TargetState};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::worker_task::catch;
 use crate::status::ConnectorStatusListener;
 
 /// What a connector may ask of the herder. Calls are short and never wait.
@@ -171,7 +170,7 @@ impl Actor {
                     let _ = outcome.send(self.transition(target).await);
                 }
                 Command::TaskConfigs(max_tasks, outcome) => {
-                    let configs = caught(self.instance.task_configs(max_tasks)).await;
+                    let configs = catch(self.instance.task_configs(max_tasks)).await;
                     let class = self.instance.task_class();
                     let _ = outcome.send(configs.map(|configs| TaskConfigs { class, configs }));
                 }
@@ -205,7 +204,7 @@ impl Actor {
             return Ok(());
         }
         let resumed = self.state != State::Initial;
-        let started = caught(self.instance.start(self.context.clone(), &self.props)).await;
+        let started = catch(self.instance.start(self.context.clone(), &self.props)).await;
         if let Err(error) = started {
             self.failed(&error);
             return Err(error);
@@ -225,7 +224,7 @@ impl Actor {
             return Ok(());
         }
         let stopped = if self.state == State::Started {
-            caught(self.instance.stop()).await
+            catch(self.instance.stop()).await
         } else {
             Ok(())
         };
@@ -258,7 +257,7 @@ impl Actor {
 
     async fn shutdown(&mut self) {
         let stopped = match self.state {
-            State::Started | State::Failed => caught(self.instance.stop()).await,
+            State::Started | State::Failed => catch(self.instance.stop()).await,
             State::Initial | State::Paused | State::Stopped => Ok(()),
         };
         match stopped {
@@ -269,24 +268,6 @@ impl Actor {
             Ok(()) => self.listener.on_shutdown(&self.name),
         }
     }
-}
-
-/// Turns a panic of a plugin into an error.
-async fn caught<T>(call: impl Future<Output = Result<T, ConnectError>>) -> Result<T, ConnectError> {
-    AssertUnwindSafe(call)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "without a message".to_owned());
-            Err(ConnectError::new(
-                ErrorKind::Panic,
-                format!("the plugin panicked: {text}"),
-            ))
-        })
 }
 
 struct Context {

@@ -1,7 +1,7 @@
 //! What source and sink loops have in common (`WorkerTask`): waiting while paused, and the end,
-//! where panics become errors and are reported to the listener.
+//! where what failed is reported to the listener. Calls of plugins, connectors too, go through
+//! [`catch`], which makes an error of a panic.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
@@ -44,6 +44,17 @@ pub(super) async fn target_state_changed(context: &mut TaskContext) {
     }
 }
 
+/// Lets a loop end what it has begun (`rest`), unless the time for an orderly end is over.
+pub(super) async fn finish(
+    outcome: &Result<End>,
+    cancelled: &CancellationToken,
+    rest: impl Future<Output = ()>,
+) {
+    if !matches!(outcome, Ok(End::Cancelled)) {
+        cancelled.run_until_cancelled(rest).await;
+    }
+}
+
 /// Ends a task: waits for its `stop`, if there is a task to stop, and reports the outcome to the listener unless the task was cancelled.
 pub(super) async fn end(
     context: &TaskContext,
@@ -70,19 +81,17 @@ pub(super) async fn end(
 
 /// Runs a step of a plugin; a panic in it becomes an error.
 pub(super) async fn catch<T>(step: impl Future<Output = Result<T>>) -> Result<T> {
-    match AssertUnwindSafe(step).catch_unwind().await {
-        Ok(result) => result,
-        Err(panic) => Err(panic_error(panic.as_ref())),
-    }
-}
-
-fn panic_error(panic: &(dyn Any + Send)) -> ConnectError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a plugin panicked".to_owned());
-    ConnectError::new(ErrorKind::Panic, text)
+    AssertUnwindSafe(step)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("without a message");
+            let text = format!("the plugin panicked: {text}");
+            Err(ConnectError::new(ErrorKind::Panic, text))
+        })
 }
 
 #[cfg(test)]
@@ -98,6 +107,6 @@ mod tests {
         .await
         .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panic);
-        assert_eq!(error.message(), "nothing here");
+        assert_eq!(error.message(), "the plugin panicked: nothing here");
     }
 }

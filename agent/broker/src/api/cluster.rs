@@ -15,9 +15,10 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{NODE, text, topic_name};
-use crate::broker::Core;
+use super::node::{NODE, Node};
+use super::{text, topic_name};
 use crate::error_code::{INVALID_REQUEST, NONE, SECURITY_DISABLED};
+use crate::state::Shared;
 use crate::wire;
 
 /// Operations on the cluster and on topics that clients are told they may do: all of them, since there are no
@@ -25,6 +26,11 @@ use crate::wire;
 pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 pub(super) const GROUP_OPERATIONS: i32 = 0b1_0001_0100_1000;
+
+/// The operations in an answer: `all` if the client asked for them.
+pub(super) fn operations(asked: bool, all: i32) -> i32 {
+    if asked { all } else { i32::MIN }
+}
 
 pub(super) fn api_versions(error: i16) -> ApiVersionsResponse {
     let mut answer = ApiVersionsResponse::default();
@@ -41,16 +47,15 @@ pub(super) fn api_versions(error: i16) -> ApiVersionsResponse {
     answer
 }
 
-pub(super) fn describe(core: &Core, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+pub(super) fn describe(node: &Node, request: &DescribeClusterRequest) -> DescribeClusterResponse {
     let mut answer = DescribeClusterResponse::default();
     answer.endpoint_type = 1;
-    answer.cluster_id = text(core.cluster_id.clone());
+    answer.cluster_id = text(node.cluster_id.clone());
     answer.controller_id = BrokerId(NODE);
-    answer.cluster_authorized_operations = if request.include_cluster_authorized_operations {
-        CLUSTER_OPERATIONS
-    } else {
-        i32::MIN
-    };
+    answer.cluster_authorized_operations = operations(
+        request.include_cluster_authorized_operations,
+        CLUSTER_OPERATIONS,
+    );
     if request.endpoint_type == 2 {
         answer.error_code = INVALID_REQUEST;
         answer.error_message = Some(StrBytes::from_static_str(
@@ -61,14 +66,14 @@ pub(super) fn describe(core: &Core, request: &DescribeClusterRequest) -> Describ
     answer.brokers = vec![
         DescribeClusterBroker::default()
             .with_broker_id(BrokerId(NODE))
-            .with_host(text(core.host.clone()))
-            .with_port(i32::from(core.port)),
+            .with_host(text(node.host.clone()))
+            .with_port(i32::from(node.port)),
     ];
     answer
 }
 
 pub(super) fn find_coordinator(
-    core: &Core,
+    node: &Node,
     request: FindCoordinatorRequest,
     version: i16,
 ) -> FindCoordinatorResponse {
@@ -78,15 +83,15 @@ pub(super) fn find_coordinator(
     } else {
         INVALID_REQUEST
     };
-    let (node, host, port) = if error == NONE {
-        (NODE, text(core.host.clone()), i32::from(core.port))
+    let (id, host, port) = if error == NONE {
+        (NODE, text(node.host.clone()), i32::from(node.port))
     } else {
         (-1, StrBytes::new(), -1)
     };
     let mut answer = FindCoordinatorResponse::default();
     if version < 4 {
         answer.error_code = error;
-        answer.node_id = BrokerId(node);
+        answer.node_id = BrokerId(id);
         answer.host = host;
         answer.port = port;
         return answer;
@@ -97,7 +102,7 @@ pub(super) fn find_coordinator(
         .map(|key| {
             Coordinator::default()
                 .with_key(key)
-                .with_node_id(BrokerId(node))
+                .with_node_id(BrokerId(id))
                 .with_host(host.clone())
                 .with_port(port)
                 .with_error_code(error)
@@ -106,14 +111,18 @@ pub(super) fn find_coordinator(
     answer
 }
 
-pub(super) fn log_dirs(core: &Core, request: &DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+pub(super) fn log_dirs(
+    node: &Node,
+    shared: &Shared,
+    request: &DescribeLogDirsRequest,
+) -> DescribeLogDirsResponse {
     let wanted: Option<BTreeMap<&str, &Vec<i32>>> = request.topics.as_ref().map(|topics| {
         topics
             .iter()
             .map(|topic| (topic.topic.as_str(), &topic.partitions))
             .collect()
     });
-    let topics = core.shared.topics();
+    let topics = shared.topics();
     let described = topics
         .by_name
         .values()
@@ -140,7 +149,7 @@ pub(super) fn log_dirs(core: &Core, request: &DescribeLogDirsRequest) -> Describ
             )
         })
         .collect();
-    let space = rustix::fs::statvfs(&core.config.dir).ok();
+    let space = rustix::fs::statvfs(&node.config.dir).ok();
     let bytes = |blocks: Option<u64>, size: Option<u64>| {
         blocks
             .zip(size)
@@ -149,7 +158,7 @@ pub(super) fn log_dirs(core: &Core, request: &DescribeLogDirsRequest) -> Describ
     };
     let size = space.as_ref().map(|space| space.f_frsize);
     let result = DescribeLogDirsResult::default()
-        .with_log_dir(text(core.config.dir.display().to_string()))
+        .with_log_dir(text(node.config.dir.display().to_string()))
         .with_topics(described)
         .with_total_bytes(bytes(space.as_ref().map(|space| space.f_blocks), size))
         .with_usable_bytes(bytes(space.as_ref().map(|space| space.f_bavail), size));

@@ -1,7 +1,6 @@
 //! Configurations of topics, and those of the broker for reading.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as AlterResult;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -17,10 +16,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{NODE, distinct, text};
-use crate::broker::Core;
+use super::node::{NODE, Node};
+use super::{distinct, text};
 use crate::error_code::{INVALID_CONFIG, INVALID_REQUEST, NONE, UNKNOWN_TOPIC_OR_PARTITION};
+use crate::state::Shared;
 use crate::topic_config::{self, ConfigKey, ConfigType, KEYS};
+use crate::writer::Writer;
 
 /// Kinds of resources (`ConfigResource.Type`).
 const TOPIC: i8 = 2;
@@ -47,7 +48,7 @@ pub(super) struct Effective {
 
 /// All keys of a topic with these values of its own.
 pub(super) fn effective<'a>(
-    core: &'a Core,
+    node: &'a Node,
     configs: &'a BTreeMap<String, String>,
 ) -> impl Iterator<Item = Effective> + 'a {
     KEYS.iter().map(move |key| match configs.get(key.name) {
@@ -59,7 +60,7 @@ pub(super) fn effective<'a>(
         None => Effective {
             key,
             value: if key.name == "max.message.bytes" {
-                core.config.limits.batch_bytes.to_string()
+                node.config.limits.batch_bytes.to_string()
             } else {
                 key.default.to_owned()
             },
@@ -68,75 +69,46 @@ pub(super) fn effective<'a>(
     })
 }
 
-/// What the broker tells of itself. Keys are those of Kafka's `server.properties`.
-fn broker_configs(core: &Core) -> Vec<(&'static str, ConfigType, String)> {
-    let config = &core.config;
+/// What the broker says of itself. Keys are those of Kafka's `server.properties`.
+fn broker_configs(node: &Node) -> [(&'static str, ConfigType, String); 15] {
+    use ConfigType::{Boolean, Int, List, Long};
+    let config = &node.config;
     let limits = &config.limits;
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
-    vec![
-        (
-            "advertised.listeners",
-            ConfigType::List,
-            format!("PLAINTEXT://{}:{}", core.host, core.port),
-        ),
-        (
-            "auto.create.topics.enable",
-            ConfigType::Boolean,
-            config.auto_create_topics.to_string(),
-        ),
-        ("broker.id", ConfigType::Int, NODE.to_string()),
-        (
-            "default.replication.factor",
-            ConfigType::Int,
-            "1".to_owned(),
-        ),
-        (
-            "group.initial.rebalance.delay.ms",
-            ConfigType::Int,
-            "0".to_owned(),
-        ),
-        ("log.cleanup.policy", ConfigType::List, "delete".to_owned()),
-        (
-            "log.dirs",
-            ConfigType::List,
-            config.dir.display().to_string(),
-        ),
-        (
-            "log.retention.check.interval.ms",
-            ConfigType::Long,
-            millis(config.maintenance_interval),
-        ),
-        (
-            "message.max.bytes",
-            ConfigType::Int,
-            limits.batch_bytes.to_string(),
-        ),
-        ("min.insync.replicas", ConfigType::Int, "1".to_owned()),
-        ("node.id", ConfigType::Int, NODE.to_string()),
-        (
-            "num.partitions",
-            ConfigType::Int,
-            config.default_partitions.to_string(),
-        ),
-        (
-            "offsets.retention.minutes",
-            ConfigType::Int,
-            (config.offsets_retention.as_secs() / 60).to_string(),
-        ),
+    let text = str::to_owned;
+    let listeners = format!("PLAINTEXT://{}:{}", node.host, node.port);
+    let creates = config.auto_create_topics.to_string();
+    let check_interval = millis(config.maintenance_interval);
+    let retention_minutes = (config.offsets_retention.as_secs() / 60).to_string();
+    let transaction_timeout = millis(config.longest_transaction);
+    [
+        ("advertised.listeners", List, listeners),
+        ("auto.create.topics.enable", Boolean, creates),
+        ("broker.id", Int, NODE.to_string()),
+        ("default.replication.factor", Int, text("1")),
+        ("group.initial.rebalance.delay.ms", Int, text("0")),
+        ("log.cleanup.policy", List, text("delete")),
+        ("log.dirs", List, config.dir.display().to_string()),
+        ("log.retention.check.interval.ms", Long, check_interval),
+        ("message.max.bytes", Int, limits.batch_bytes.to_string()),
+        ("min.insync.replicas", Int, text("1")),
+        ("node.id", Int, NODE.to_string()),
+        ("num.partitions", Int, config.default_partitions.to_string()),
+        ("offsets.retention.minutes", Int, retention_minutes),
         (
             "socket.request.max.bytes",
-            ConfigType::Int,
+            Int,
             limits.request_bytes.to_string(),
         ),
-        (
-            "transaction.max.timeout.ms",
-            ConfigType::Int,
-            millis(config.longest_transaction),
-        ),
+        ("transaction.max.timeout.ms", Int, transaction_timeout),
     ]
 }
 
-pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub(super) fn describe(
+    node: &Node,
+    shared: &Shared,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
     let named = |resource: &DescribeConfigsResource| {
         (resource.resource_type, resource.resource_name.clone())
     };
@@ -146,7 +118,7 @@ pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> Describe
             let result = DescribeConfigsResult::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name.clone());
-            match describe_one(core, resource, request.include_synonyms) {
+            match describe_one(node, shared, resource, request.include_synonyms) {
                 Ok(configs) => result.with_error_message(None).with_configs(configs),
                 Err((code, message)) => result
                     .with_error_code(code)
@@ -158,7 +130,8 @@ pub(super) fn describe(core: &Core, request: DescribeConfigsRequest) -> Describe
 }
 
 fn describe_one(
-    core: &Core,
+    node: &Node,
+    shared: &Shared,
     resource: &DescribeConfigsResource,
     synonyms: bool,
 ) -> Result<Vec<DescribeConfigsResourceResult>, (i16, String)> {
@@ -170,11 +143,10 @@ fn describe_one(
     let wanted = |name: &str| keys.as_ref().is_none_or(|keys| keys.contains(name));
     match resource.resource_type {
         TOPIC => {
-            let topic = core.shared.topic(&resource.resource_name).ok_or_else(|| {
-                let message = "This server does not host this topic-partition.";
-                (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
-            })?;
-            Ok(effective(core, &topic.configs)
+            let topic = shared
+                .topic(&resource.resource_name)
+                .ok_or_else(unknown_topic)?;
+            Ok(effective(node, &topic.configs)
                 .filter(|config| wanted(config.key.name))
                 .map(|config| {
                     let name = StrBytes::from_static_str(config.key.name);
@@ -208,7 +180,7 @@ fn describe_one(
                 // The dynamic defaults of all brokers: there are none.
                 return Ok(Vec::new());
             }
-            Ok(broker_configs(core)
+            Ok(broker_configs(node)
                 .into_iter()
                 .filter(|(name, _, _)| wanted(name))
                 .map(|(name, kind, value)| {
@@ -237,31 +209,21 @@ fn synonym(name: &StrBytes, value: &str, source: i8) -> DescribeConfigsSynonym {
         .with_source(source)
 }
 
-pub(super) async fn alter(core: &Arc<Core>, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub(super) async fn alter(writer: &Writer, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let mut answer = AlterConfigsResponse::default();
     for resource in request.resources {
-        let mut configs = BTreeMap::new();
-        for config in resource.configs {
-            if let Some(value) = config.value {
-                configs.insert(config.name.to_string(), value.to_string());
-            }
-        }
-        let outcome = if resource.resource_type == TOPIC {
-            change(
-                core,
-                &resource.resource_name,
-                request.validate_only,
-                move |_| Ok(configs.clone()),
-            )
-            .await
-        } else {
-            Err(only_topics())
-        };
-        let (code, message) = outcome.err().unwrap_or((NONE, String::new()));
+        let configs: BTreeMap<String, String> = resource
+            .configs
+            .into_iter()
+            .filter_map(|config| Some((config.name.to_string(), config.value?.to_string())))
+            .collect();
+        let named = (resource.resource_type, &*resource.resource_name);
+        let update = move |_: &_| Ok(configs.clone());
+        let (code, message) = change(writer, named, request.validate_only, update).await;
         answer.responses.push(
             AlterResult::default()
                 .with_error_code(code)
-                .with_error_message((code != NONE).then(|| text(message)))
+                .with_error_message(message)
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name),
         );
@@ -270,44 +232,24 @@ pub(super) async fn alter(core: &Arc<Core>, request: AlterConfigsRequest) -> Alt
 }
 
 pub(super) async fn alter_incrementally(
-    core: &Arc<Core>,
+    writer: &Writer,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let mut answer = IncrementalAlterConfigsResponse::default();
     for resource in request.resources {
-        let changes: Vec<(String, i8, Option<String>)> = resource
-            .configs
-            .into_iter()
-            .map(|config| {
-                (
-                    config.name.to_string(),
-                    config.config_operation,
-                    config.value.map(|value| value.to_string()),
-                )
+        let changes = resource.configs;
+        let named = (resource.resource_type, &*resource.resource_name);
+        let update = move |before: &Configs| {
+            changes.iter().try_fold(before.clone(), |configs, change| {
+                let value = change.value.as_deref();
+                apply(configs, &change.name, change.config_operation, value)
             })
-            .collect();
-        let outcome = if resource.resource_type == TOPIC {
-            change(
-                core,
-                &resource.resource_name,
-                request.validate_only,
-                move |before| {
-                    changes
-                        .iter()
-                        .try_fold(before.clone(), |configs, (name, operation, value)| {
-                            apply(configs, name, *operation, value.as_deref())
-                        })
-                },
-            )
-            .await
-        } else {
-            Err(only_topics())
         };
-        let (code, message) = outcome.err().unwrap_or((NONE, String::new()));
+        let (code, message) = change(writer, named, request.validate_only, update).await;
         answer.responses.push(
             AlterConfigsResourceResponse::default()
                 .with_error_code(code)
-                .with_error_message((code != NONE).then(|| text(message)))
+                .with_error_message(message)
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name),
         );
@@ -316,21 +258,15 @@ pub(super) async fn alter_incrementally(
 }
 
 type Refusal = (i16, String);
-
-fn only_topics() -> Refusal {
-    (
-        INVALID_REQUEST,
-        "Only the configuration of topics can be changed on this broker.".to_owned(),
-    )
-}
+type Configs = BTreeMap<String, String>;
 
 /// One change to the values of a topic.
 fn apply(
-    mut configs: BTreeMap<String, String>,
+    mut configs: Configs,
     name: &str,
     operation: i8,
     value: Option<&str>,
-) -> Result<BTreeMap<String, String>, Refusal> {
+) -> Result<Configs, Refusal> {
     let key = topic_config::find(name)
         .ok_or_else(|| (INVALID_CONFIG, format!("Unknown topic config name: {name}")))?;
     let value = value.unwrap_or_default();
@@ -373,21 +309,22 @@ fn apply(
     Ok(configs)
 }
 
+/// Changes the configuration of a topic; gives the error code, and why if it is not 0. Only topics have
+/// configurations that can be changed.
 async fn change(
-    core: &Arc<Core>,
-    topic: &str,
+    writer: &Writer,
+    (kind, name): (i8, &str),
     validate_only: bool,
-    update: impl Fn(&BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal>
-    + Send
-    + 'static,
-) -> Result<(), Refusal> {
-    let topic = topic.to_owned();
-    core.writer
+    update: impl Fn(&Configs) -> Result<Configs, Refusal> + Send + 'static,
+) -> (i16, Option<StrBytes>) {
+    if kind != TOPIC {
+        let message = "Only the configuration of topics can be changed on this broker.";
+        return (INVALID_REQUEST, Some(StrBytes::from_static_str(message)));
+    }
+    let topic = name.to_owned();
+    let changed = writer
         .run(move |state, commit| {
-            let record = state.topics.get(&topic).ok_or_else(|| {
-                let message = "This server does not host this topic-partition.";
-                (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
-            })?;
+            let record = state.topics.get(&topic).ok_or_else(unknown_topic)?;
             let configs = update(&record.configs)?;
             for (name, value) in &configs {
                 topic_config::check(name, value).map_err(|text| (INVALID_CONFIG, text))?;
@@ -397,15 +334,24 @@ async fn change(
             }
             state
                 .configure_topic(commit, &topic, configs)
-                .map_err(|_| (UNKNOWN_TOPIC_OR_PARTITION, String::new()))
+                .map_err(|_| unknown_topic())
         })
         .await
-        .map_err(|error| (super::storage_error(&error), error.to_string()))?
+        .unwrap_or_else(|error| Err((super::storage_error(&error), error.to_string())));
+    match changed {
+        Ok(()) => (NONE, None),
+        Err((code, message)) => (code, Some(text(message))),
+    }
+}
+
+fn unknown_topic() -> Refusal {
+    let message = "This server does not host this topic-partition.";
+    (UNKNOWN_TOPIC_OR_PARTITION, message.to_owned())
 }
 
 /// The resources that have a configuration. Version 0 asks for metrics subscriptions, which there are not.
 pub(super) fn list(
-    core: &Core,
+    shared: &Shared,
     request: &ListConfigResourcesRequest,
     version: i16,
 ) -> ListConfigResourcesResponse {
@@ -421,7 +367,7 @@ pub(super) fn list(
             .with_resource_name(text(name))
     };
     if wanted(TOPIC) {
-        let topics = core.shared.topics();
+        let topics = shared.topics();
         let names = topics.by_name.keys();
         answer
             .config_resources

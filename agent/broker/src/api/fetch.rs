@@ -11,11 +11,13 @@ use kafka_protocol::messages::fetch_response::{
     AbortedTransaction, FetchableTopicResponse, PartitionData,
 };
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId, TopicName};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::broker::Core;
+use crate::config::Limits;
+use crate::data::Data;
 use crate::error_code::{
     FENCED_LEADER_EPOCH, NONE, OFFSET_OUT_OF_RANGE, UNKNOWN_LEADER_EPOCH, UNKNOWN_TOPIC_ID,
     UNKNOWN_TOPIC_OR_PARTITION,
@@ -23,7 +25,8 @@ use crate::error_code::{
 use crate::log::batch::BatchHeader;
 use crate::log::read;
 use crate::log::view::{PartitionView, Published, Waiting};
-use crate::store::{Store, StoreError};
+use crate::state::Shared;
+use crate::store::{Store, StoreError, StoreReader};
 use crate::wire::UNIT;
 
 /// `FETCH_SESSION_ID_NOT_FOUND`.
@@ -47,8 +50,43 @@ struct Given {
     records: Bytes,
 }
 
+/// What fetches work with.
+pub(crate) struct Fetches {
+    data: Arc<Data>,
+    /// Most bytes of records in one answer.
+    bytes: usize,
+    /// Units of [`UNIT`] bytes in the whole budget.
+    units: usize,
+    budget: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Fetches {
+    pub(crate) fn new(data: Arc<Data>, limits: &Limits, stop: CancellationToken) -> Self {
+        let units = limits.fetches_in_memory / UNIT;
+        Self {
+            data,
+            bytes: limits.fetch_bytes,
+            units,
+            budget: Arc::new(Semaphore::new(units)),
+            stop,
+        }
+    }
+
+    /// Waits for room for `most` bytes of records.
+    async fn budget(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+        let units = (most / UNIT).clamp(1, self.units.max(1));
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        // The budget is never closed.
+        Arc::clone(&self.budget)
+            .acquire_many_owned(units)
+            .await
+            .ok()
+    }
+}
+
 pub(super) async fn handle(
-    core: &Arc<Core>,
+    fetches: &Fetches,
     request: FetchRequest,
     version: i16,
 ) -> (FetchResponse, Option<OwnedSemaphorePermit>) {
@@ -64,8 +102,8 @@ pub(super) async fn handle(
     let least = usize::try_from(request.min_bytes).unwrap_or(0);
     let most = usize::try_from(request.max_bytes)
         .unwrap_or(0)
-        .min(core.config.limits.fetch_bytes);
-    let (names, wanted) = resolve(core, request, version);
+        .min(fetches.bytes);
+    let (names, wanted) = resolve(&fetches.data.shared, request, version);
 
     let bell = Arc::new(Notify::new());
     let _waiting: Vec<Waiting> = wanted
@@ -76,12 +114,12 @@ pub(super) async fn handle(
     let mut needed = 0_u64;
     let mut seen = appended(&wanted);
     loop {
-        let late = Instant::now() >= deadline || core.stop.is_cancelled();
+        let late = Instant::now() >= deadline || fetches.stop.is_cancelled();
         let ready = late || is_ready(&wanted, committed);
         if ready && (late || appended(&wanted).wrapping_sub(seen) >= needed) {
             seen = appended(&wanted);
-            let permit = budget(core, most).await;
-            let given = give(core, &wanted, committed, most).await;
+            let permit = fetches.budget(most).await;
+            let given = give(&fetches.data.reader, &wanted, committed, most).await;
             let size: usize = given.iter().map(|given| given.records.len()).sum();
             let failed = given.iter().any(|given| given.error != NONE);
             if late || failed || size >= least {
@@ -92,25 +130,15 @@ pub(super) async fn handle(
         tokio::select! {
             () = bell.notified() => (),
             () = tokio::time::sleep_until(deadline) => (),
-            () = core.stop.cancelled() => (),
+            () = fetches.stop.cancelled() => (),
         }
     }
 }
 
-async fn budget(core: &Core, most: usize) -> Option<OwnedSemaphorePermit> {
-    let all = core.config.limits.fetches_in_memory / UNIT;
-    let units = u32::try_from((most / UNIT).clamp(1, all.max(1))).unwrap_or(u32::MAX);
-    // The budget is never closed.
-    Arc::clone(&core.fetch_budget)
-        .acquire_many_owned(units)
-        .await
-        .ok()
-}
-
 type Names = Vec<(TopicName, Uuid)>;
 
-fn resolve(core: &Core, request: FetchRequest, version: i16) -> (Names, Vec<Wanted>) {
-    let topics = core.shared.topics();
+fn resolve(shared: &Shared, request: FetchRequest, version: i16) -> (Names, Vec<Wanted>) {
+    let topics = shared.topics();
     let (mut names, mut wanted) = (Vec::new(), Vec::new());
     for (place, topic) in request.topics.into_iter().enumerate() {
         let (found, unknown) = if version >= 13 {
@@ -177,10 +205,10 @@ fn is_ready(wanted: &[Wanted], committed: bool) -> bool {
         })
 }
 
-async fn give(core: &Arc<Core>, wanted: &[Wanted], committed: bool, most: usize) -> Vec<Given> {
+async fn give(reader: &StoreReader, wanted: &[Wanted], committed: bool, most: usize) -> Vec<Given> {
     let asked = wanted.to_vec();
-    let given = core
-        .blocking(move |store| Ok(give_all(store, &asked, committed, most)))
+    let given = reader
+        .read(move |store| Ok(give_all(store, &asked, committed, most)))
         .await;
     given.unwrap_or_else(|error| {
         let code = super::storage_error(&error);

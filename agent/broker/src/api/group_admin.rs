@@ -1,7 +1,5 @@
 //! Groups from outside: list, describe, delete.
 
-use std::sync::Arc;
-
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::list_groups_response::ListedGroup;
@@ -11,24 +9,23 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::GROUP_OPERATIONS;
+use super::cluster::{GROUP_OPERATIONS, operations};
 use super::{distinct, text};
-use crate::broker::Core;
 use crate::error_code::{GROUP_ID_NOT_FOUND, NONE};
-use crate::groups::LiveGroup;
 use crate::groups::group::GroupState;
+use crate::groups::{Groups, LiveGroup};
 use crate::store::StoreError;
 use crate::store::keys::{self, tag};
+use crate::writer::Writer;
 
-pub(super) fn list(core: &Core, request: &ListGroupsRequest) -> ListGroupsResponse {
+pub(super) fn list(groups: &Groups, request: &ListGroupsRequest) -> ListGroupsResponse {
     let fits = |filter: &[StrBytes], value: &str| {
         filter.is_empty()
             || filter
                 .iter()
                 .any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
-    let mut groups: Vec<ListedGroup> = core
-        .groups
+    let mut listed: Vec<ListedGroup> = groups
         .each(|group| {
             (
                 group.state.name(),
@@ -46,25 +43,20 @@ pub(super) fn list(core: &Core, request: &ListGroupsRequest) -> ListGroupsRespon
                 .with_group_type(StrBytes::from_static_str("classic"))
         })
         .collect();
-    groups.sort_by(|a, b| a.group_id.0.cmp(&b.group_id.0));
-    ListGroupsResponse::default().with_groups(groups)
+    listed.sort_by(|a, b| a.group_id.0.cmp(&b.group_id.0));
+    ListGroupsResponse::default().with_groups(listed)
 }
 
 pub(super) fn describe(
-    core: &Core,
+    groups: &Groups,
     request: DescribeGroupsRequest,
     version: i16,
 ) -> DescribeGroupsResponse {
-    let operations = if request.include_authorized_operations {
-        GROUP_OPERATIONS
-    } else {
-        i32::MIN
-    };
-    let groups = distinct(request.groups, Clone::clone)
+    let operations = operations(request.include_authorized_operations, GROUP_OPERATIONS);
+    let described = distinct(request.groups, Clone::clone)
         .into_iter()
         .map(|id| {
-            let described = core
-                .groups
+            let described = groups
                 .with(&id, |group, _, _| describe_one(group))
                 .unwrap_or_else(|| unknown(&id, version));
             described
@@ -72,7 +64,7 @@ pub(super) fn describe(
                 .with_authorized_operations(operations)
         })
         .collect();
-    DescribeGroupsResponse::default().with_groups(groups)
+    DescribeGroupsResponse::default().with_groups(described)
 }
 
 /// Since version 6 a group that is not there is an error (KIP-1043); before, it is a dead one.
@@ -114,12 +106,16 @@ fn describe_one(group: &mut LiveGroup) -> DescribedGroup {
         .with_members(members)
 }
 
-pub(super) async fn delete(core: &Arc<Core>, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+pub(super) async fn delete(
+    groups: &Groups,
+    writer: &Writer,
+    request: DeleteGroupsRequest,
+) -> DeleteGroupsResponse {
     let mut answer = DeleteGroupsResponse::default();
     for id in request.groups_names {
-        let code = match core.groups.delete(&id) {
+        let code = match groups.delete(&id) {
             Err(code) => code,
-            Ok(()) => match forget(core, &id).await {
+            Ok(()) => match forget(writer, &id).await {
                 Ok(()) => NONE,
                 Err(error) => super::storage_error(&error),
             },
@@ -134,10 +130,10 @@ pub(super) async fn delete(core: &Arc<Core>, request: DeleteGroupsRequest) -> De
 }
 
 /// Removes what is stored of a group.
-async fn forget(core: &Arc<Core>, name: &str) -> Result<(), StoreError> {
+async fn forget(writer: &Writer, name: &str) -> Result<(), StoreError> {
     let prefix = keys::offsets_of(name);
     let key = keys::named(tag::GROUP, name);
-    core.writer
+    writer
         .run(move |_, commit| {
             let offsets = commit.store().prefix(&prefix)?;
             for (key, _) in offsets {

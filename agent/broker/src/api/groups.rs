@@ -1,6 +1,6 @@
 //! Membership of groups: join, sync, heartbeat, leave.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -13,61 +13,68 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::text;
-use crate::broker::Core;
 use crate::error_code::{COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, NONE, UNKNOWN_MEMBER_ID};
+use crate::groups::Groups;
 use crate::groups::group::{JoinAnswer, JoinRequest, Speaker, SyncAnswer};
-use crate::server::Peer;
 use crate::store::keys::{self, tag};
 use crate::wire::Header;
+use crate::writer::Writer;
 
 fn owned(text: Option<StrBytes>) -> Option<String> {
     text.map(|text| text.to_string())
 }
 
 pub(super) async fn join(
-    core: &Arc<Core>,
+    groups: &Groups,
+    writer: &Writer,
     request: JoinGroupRequest,
     header: &Header,
-    peer: &Peer,
+    peer: SocketAddr,
 ) -> JoinGroupResponse {
-    let version = header.version;
     let name = request.group_id.to_string();
     let answer = if name.is_empty() {
         JoinAnswer::error(INVALID_GROUP_ID, &request.member_id)
     } else {
-        let prefix = match &request.group_instance_id {
-            Some(instance) => instance,
-            None => &header.client_id,
-        };
-        let session_timeout = i64::from(request.session_timeout_ms);
-        let wanted = JoinRequest {
-            fresh_id: format!("{prefix}-{}", Uuid::new_v4()),
-            member_id: request.member_id.to_string(),
-            instance_id: owned(request.group_instance_id),
-            client_id: header.client_id.to_string(),
-            client_host: format!("/{}", peer.address.ip()),
-            session_timeout,
-            // Version 0 has one timeout for both.
-            rebalance_timeout: if version == 0 {
-                session_timeout
-            } else {
-                i64::from(request.rebalance_timeout_ms).max(0)
-            },
-            protocol_type: request.protocol_type.to_string(),
-            protocols: request
-                .protocols
-                .into_iter()
-                .map(|protocol| (protocol.name.to_string(), protocol.metadata))
-                .collect(),
-            id_required: version >= 4,
-            can_skip_assignment: version >= 9,
-        };
-        let answer = core.groups.join(&name, wanted).await;
+        let answer = groups.join(&name, wanted(request, header, peer)).await;
         answer.unwrap_or_else(|_| JoinAnswer::error(COORDINATOR_NOT_AVAILABLE, ""))
     };
     if answer.error == NONE && answer.member_id == answer.leader {
-        remember(core, &name).await;
+        remember(groups, writer, &name).await;
     }
+    joined(answer, header.version)
+}
+
+fn wanted(request: JoinGroupRequest, header: &Header, peer: SocketAddr) -> JoinRequest {
+    let prefix = match &request.group_instance_id {
+        Some(instance) => instance,
+        None => &header.client_id,
+    };
+    let session_timeout = i64::from(request.session_timeout_ms);
+    JoinRequest {
+        fresh_id: format!("{prefix}-{}", Uuid::new_v4()),
+        member_id: request.member_id.to_string(),
+        instance_id: owned(request.group_instance_id),
+        client_id: header.client_id.to_string(),
+        client_host: format!("/{}", peer.ip()),
+        session_timeout,
+        // Version 0 has one timeout for both.
+        rebalance_timeout: if header.version == 0 {
+            session_timeout
+        } else {
+            i64::from(request.rebalance_timeout_ms).max(0)
+        },
+        protocol_type: request.protocol_type.to_string(),
+        protocols: request
+            .protocols
+            .into_iter()
+            .map(|protocol| (protocol.name.to_string(), protocol.metadata))
+            .collect(),
+        id_required: header.version >= 4,
+        can_skip_assignment: header.version >= 9,
+    }
+}
+
+fn joined(answer: JoinAnswer, version: i16) -> JoinGroupResponse {
     let mut response = JoinGroupResponse::default();
     response.error_code = answer.error;
     response.generation_id = answer.generation;
@@ -94,13 +101,12 @@ pub(super) async fn join(
 }
 
 /// Stores the generation, so that it goes on after a restart. A group works without.
-async fn remember(core: &Arc<Core>, name: &str) {
-    let Some(record) = core.groups.record(name) else {
+async fn remember(groups: &Groups, writer: &Writer, name: &str) {
+    let Some(record) = groups.record(name) else {
         return;
     };
     let key = keys::named(tag::GROUP, name);
-    let ordered = core
-        .writer
+    let ordered = writer
         .order(move |_, commit| {
             if commit.check_space().is_ok() {
                 commit.put(key, record);
@@ -112,13 +118,13 @@ async fn remember(core: &Arc<Core>, name: &str) {
     }
 }
 
-pub(super) async fn sync(core: &Arc<Core>, request: SyncGroupRequest) -> SyncGroupResponse {
+pub(super) async fn sync(groups: &Groups, request: SyncGroupRequest) -> SyncGroupResponse {
     let assignments = request
         .assignments
         .into_iter()
         .map(|assignment| (assignment.member_id.to_string(), assignment.assignment))
         .collect();
-    let due = core.groups.sync(
+    let due = groups.sync(
         &request.group_id,
         Speaker {
             member_id: &request.member_id,
@@ -142,14 +148,13 @@ pub(super) async fn sync(core: &Arc<Core>, request: SyncGroupRequest) -> SyncGro
     response
 }
 
-pub(super) fn heartbeat(core: &Core, request: &HeartbeatRequest) -> HeartbeatResponse {
+pub(super) fn heartbeat(groups: &Groups, request: &HeartbeatRequest) -> HeartbeatResponse {
     let speaker = Speaker {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let code = core
-        .groups
+    let code = groups
         .with(&request.group_id, |group, now, _| {
             group.heartbeat(now, speaker)
         })
@@ -157,7 +162,11 @@ pub(super) fn heartbeat(core: &Core, request: &HeartbeatRequest) -> HeartbeatRes
     HeartbeatResponse::default().with_error_code(code)
 }
 
-pub(super) fn leave(core: &Core, request: LeaveGroupRequest, version: i16) -> LeaveGroupResponse {
+pub(super) fn leave(
+    groups: &Groups,
+    request: LeaveGroupRequest,
+    version: i16,
+) -> LeaveGroupResponse {
     let members = if version >= 3 {
         request.members
     } else {
@@ -166,8 +175,7 @@ pub(super) fn leave(core: &Core, request: LeaveGroupRequest, version: i16) -> Le
     let results: Vec<MemberResponse> = members
         .into_iter()
         .map(|member| {
-            let code = core
-                .groups
+            let code = groups
                 .with(&request.group_id, |group, now, answers| {
                     let instance = member.group_instance_id.as_deref();
                     group.leave(now, &member.member_id, instance, answers)

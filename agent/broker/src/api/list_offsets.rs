@@ -13,12 +13,14 @@ use kafka_protocol::messages::{
     OffsetForLeaderEpochResponse,
 };
 
-use crate::broker::Core;
+use crate::data::Data;
 use crate::error_code::{
     NONE, UNKNOWN_LEADER_EPOCH, UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_VERSION,
 };
 use crate::log::read;
 use crate::log::view::PartitionView;
+use crate::state::Shared;
+use crate::store::StoreReader;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -29,14 +31,14 @@ const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
 pub(super) async fn handle(
-    core: &Arc<Core>,
+    data: &Data,
     request: ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
     let committed = request.isolation_level == 1;
     let mut answer = ListOffsetsResponse::default();
     for topic in request.topics {
-        let found = core.shared.topic(&topic.name);
+        let found = data.shared.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let view = found
@@ -45,7 +47,7 @@ pub(super) async fn handle(
             let outcome = match view {
                 None => Err(UNKNOWN_TOPIC_OR_PARTITION),
                 Some(_) if asked.current_leader_epoch > 0 => Err(UNKNOWN_LEADER_EPOCH),
-                Some(view) => offset(core, view, asked.timestamp, committed, version).await,
+                Some(view) => offset(&data.reader, view, asked.timestamp, committed, version).await,
             };
             let part =
                 ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
@@ -73,7 +75,7 @@ pub(super) async fn handle(
 
 /// Time and offset; -1 for none.
 async fn offset(
-    core: &Arc<Core>,
+    reader: &StoreReader,
     view: &Arc<PartitionView>,
     timestamp: i64,
     committed: bool,
@@ -98,7 +100,8 @@ async fn offset(
         timestamp => timestamp,
     };
     let id = view.id;
-    core.blocking(move |store| read::by_time(store, id, &published, wanted, end))
+    reader
+        .read(move |store| read::by_time(store, id, &published, wanted, end))
         .await
         .map(|found| found.unwrap_or((-1, -1)))
         .map_err(|error| super::storage_error(&error))
@@ -106,12 +109,12 @@ async fn offset(
 
 /// There is one epoch, 0, which ends where the log ends.
 pub(super) fn for_leader_epoch(
-    core: &Core,
+    shared: &Shared,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     let mut answer = OffsetForLeaderEpochResponse::default();
     for topic in request.topics {
-        let found = core.shared.topic(&topic.topic);
+        let found = shared.topic(&topic.topic);
         let partitions = topic
             .partitions
             .into_iter()

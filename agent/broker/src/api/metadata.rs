@@ -1,20 +1,20 @@
 //! `Metadata`: topics, their partitions, the one node.
 
-use std::sync::Arc;
-
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 
-use super::cluster::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
-use super::{NODE, distinct, text, topic_name};
-use crate::broker::Core;
+use super::cluster::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS, operations};
+use super::node::{NODE, Node};
+use super::{distinct, text, topic_name};
+use crate::data::Data;
 use crate::error_code::{INVALID_TOPIC, NONE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::state::{NewTopic, Topic, TopicError, is_internal, legal_name};
 
 pub(super) async fn handle(
-    core: &Arc<Core>,
+    node: &Node,
+    data: &Data,
     request: MetadataRequest,
     version: i16,
 ) -> MetadataResponse {
@@ -22,27 +22,25 @@ pub(super) async fn handle(
     answer.brokers = vec![
         MetadataResponseBroker::default()
             .with_node_id(BrokerId(NODE))
-            .with_host(text(core.host.clone()))
-            .with_port(i32::from(core.port)),
+            .with_host(text(node.host.clone()))
+            .with_port(i32::from(node.port)),
     ];
-    answer.cluster_id = Some(text(core.cluster_id.clone()));
+    answer.cluster_id = Some(text(node.cluster_id.clone()));
     answer.controller_id = BrokerId(NODE);
-    answer.cluster_authorized_operations = if request.include_cluster_authorized_operations {
-        CLUSTER_OPERATIONS
-    } else {
-        i32::MIN
-    };
-    let operations = if request.include_topic_authorized_operations {
-        TOPIC_OPERATIONS
-    } else {
-        i32::MIN
-    };
+    answer.cluster_authorized_operations = operations(
+        request.include_cluster_authorized_operations,
+        CLUSTER_OPERATIONS,
+    );
+    let operations = operations(
+        request.include_topic_authorized_operations,
+        TOPIC_OPERATIONS,
+    );
     // No list, or in version 0 an empty one, asks for all topics.
     let wanted = request
         .topics
         .filter(|topics| version > 0 || !topics.is_empty());
     let Some(wanted) = wanted else {
-        let topics = core.shared.topics();
+        let topics = data.shared.topics();
         answer.topics = topics
             .by_name
             .values()
@@ -54,9 +52,16 @@ pub(super) async fn handle(
     for topic in wanted {
         let described = match topic.name {
             Some(name) => {
-                by_name(core, &name.0, request.allow_auto_topic_creation, operations).await
+                by_name(
+                    node,
+                    data,
+                    &name.0,
+                    request.allow_auto_topic_creation,
+                    operations,
+                )
+                .await
             }
-            None => match core.shared.topics().by_id.get(&topic.topic_id) {
+            None => match data.shared.topics().by_id.get(&topic.topic_id) {
                 Some(found) => describe(found, operations),
                 None => MetadataResponseTopic::default()
                     .with_error_code(UNKNOWN_TOPIC_ID)
@@ -70,12 +75,13 @@ pub(super) async fn handle(
 }
 
 async fn by_name(
-    core: &Arc<Core>,
+    node: &Node,
+    data: &Data,
     name: &str,
     may_create: bool,
     operations: i32,
 ) -> MetadataResponseTopic {
-    if let Some(topic) = core.shared.topic(name) {
+    if let Some(topic) = data.shared.topic(name) {
         return describe(&topic, operations);
     }
     let refused = |code| {
@@ -88,20 +94,20 @@ async fn by_name(
     if !legal_name(name) {
         return refused(INVALID_TOPIC);
     }
-    if !(may_create && core.config.auto_create_topics) {
+    if !(may_create && node.config.auto_create_topics) {
         return refused(UNKNOWN_TOPIC_OR_PARTITION);
     }
     let new = NewTopic {
         name: name.to_owned(),
-        partitions: usize::try_from(core.config.default_partitions).unwrap_or(1),
+        partitions: usize::try_from(node.config.default_partitions).unwrap_or(1),
         configs: std::collections::BTreeMap::new(),
     };
-    let created = core
+    let created = data
         .writer
         .run(move |state, commit| state.create_topic(commit, new))
         .await;
     match created {
-        Ok(Ok(_) | Err(TopicError::Exists)) => match core.shared.topic(name) {
+        Ok(Ok(_) | Err(TopicError::Exists)) => match data.shared.topic(name) {
             Some(topic) => describe(&topic, operations),
             None => refused(UNKNOWN_TOPIC_OR_PARTITION),
         },

@@ -1,7 +1,5 @@
 //! Committed offsets of groups: commit, fetch, delete.
 
-use std::sync::Arc;
-
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -13,42 +11,83 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{
-    ConsumerProtocolSubscription, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+    ConsumerProtocolSubscription, GroupId, OffsetCommitRequest, OffsetCommitResponse,
+    OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
 };
-use kafka_protocol::protocol::Decodable;
+use kafka_protocol::protocol::{Decodable, StrBytes};
 
 use super::{distinct, text, topic_name};
-use crate::broker::Core;
+use crate::clock;
+use crate::data::Data;
 use crate::error_code::{
     GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC, INVALID_GROUP_ID, NON_EMPTY_GROUP, NONE,
     OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION, UNSTABLE_OFFSET_COMMIT,
 };
-use crate::groups::LiveGroup;
 use crate::groups::group::{GroupState, Speaker};
-use crate::state::OffsetEntry;
+use crate::groups::{Groups, LiveGroup};
+use crate::state::{OffsetEntry, Shared};
 use crate::store::keys::{self, tag};
 use crate::store::{Store, StoreError};
+use crate::writer::Writer;
 
 /// Largest metadata of an offset, as `offset.metadata.max.bytes`.
-pub(super) const METADATA: usize = 4096;
+const METADATA: usize = 4096;
 
-/// Error code for one offset; 0 if it may be committed.
-pub(super) fn check_offset(core: &Core, topic: &str, partition: i32, metadata: &str) -> i16 {
-    let known = core
-        .shared
-        .topic(topic)
-        .is_some_and(|topic| topic.partition(partition).is_some());
-    if !known {
-        UNKNOWN_TOPIC_OR_PARTITION
-    } else if metadata.len() > METADATA {
-        OFFSET_METADATA_TOO_LARGE
-    } else {
+/// The offsets of a commit, with or without a transaction, as far as they may be committed.
+pub(super) struct Entries<'a> {
+    shared: &'a Shared,
+    /// Error code for the whole commit; 0 if only each offset is to be looked at.
+    refused: i16,
+    now: i64,
+    /// Topic, partition and offset.
+    pub(super) taken: Vec<(String, i32, OffsetEntry)>,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(shared: &'a Shared, refused: i16) -> Self {
+        Self {
+            shared,
+            refused,
+            now: clock::now(),
+            taken: Vec::new(),
+        }
+    }
+
+    /// Takes an offset with its leader epoch. Gives its error code; 0 if it may be committed.
+    pub(super) fn take(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        (offset, leader_epoch): (i64, i32),
+        metadata: Option<StrBytes>,
+    ) -> i16 {
+        let metadata = metadata.unwrap_or_default();
+        if self.refused != NONE {
+            return self.refused;
+        }
+        let found = self.shared.topic(topic);
+        if found.is_none_or(|topic| topic.partition(partition).is_none()) {
+            return UNKNOWN_TOPIC_OR_PARTITION;
+        }
+        if metadata.len() > METADATA {
+            return OFFSET_METADATA_TOO_LARGE;
+        }
+        let entry = OffsetEntry {
+            offset,
+            leader_epoch,
+            metadata: metadata.to_string(),
+            timestamp: self.now,
+        };
+        self.taken.push((topic.to_owned(), partition, entry));
         NONE
     }
 }
 
-pub(super) async fn commit(core: &Arc<Core>, request: OffsetCommitRequest) -> OffsetCommitResponse {
+pub(super) async fn commit(
+    groups: &Groups,
+    data: &Data,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
     let group = request.group_id.to_string();
     let speaker = Speaker {
         member_id: &request.member_id,
@@ -58,53 +97,38 @@ pub(super) async fn commit(core: &Arc<Core>, request: OffsetCommitRequest) -> Of
     let refused = if group.is_empty() && speaker.generation >= 0 {
         INVALID_GROUP_ID
     } else {
-        core.groups.check_commit(&group, speaker, false)
+        groups.check_commit(&group, speaker, false)
     };
-    let now = (core.clock)();
-    let mut entries = Vec::new();
+    let mut entries = Entries::new(&data.shared, refused);
     let mut response = OffsetCommitResponse::default();
     for topic in request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for partition in topic.partitions {
-            let metadata = partition.committed_metadata.unwrap_or_default();
-            let code = match refused {
-                NONE => check_offset(core, &topic.name, partition.partition_index, &metadata),
-                code => code,
-            };
-            if code == NONE {
-                let entry = OffsetEntry {
-                    offset: partition.committed_offset,
-                    leader_epoch: partition.committed_leader_epoch,
-                    metadata: metadata.to_string(),
-                    timestamp: now,
-                };
-                let key = keys::offset(&group, &topic.name, partition.partition_index);
-                entries.push((key, entry.encode()));
-            }
-            partitions.push(
-                OffsetCommitResponsePartition::default()
-                    .with_partition_index(partition.partition_index)
-                    .with_error_code(code),
-            );
-        }
+        let partitions = topic.partitions.into_iter().map(|partition| {
+            let index = partition.partition_index;
+            let offset = (partition.committed_offset, partition.committed_leader_epoch);
+            let code = entries.take(&topic.name, index, offset, partition.committed_metadata);
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(index)
+                .with_error_code(code)
+        });
+        let partitions = partitions.collect();
         response.topics.push(
             OffsetCommitResponseTopic::default()
                 .with_name(topic.name)
                 .with_partitions(partitions),
         );
     }
+    let entries = entries.taken;
     if entries.is_empty() {
         return response;
     }
-    let record = core.groups.touch(&group);
-    let group_key = keys::named(tag::GROUP, &group);
-    let written = core
+    let record = groups.touch(&group);
+    let written = data
         .writer
         .run(move |_, commit| {
             commit.check_space()?;
-            commit.put(group_key, record);
-            for (key, value) in entries {
-                commit.put(key, value);
+            commit.put(keys::named(tag::GROUP, &group), record);
+            for (topic, partition, entry) in entries {
+                commit.put(keys::offset(&group, &topic, partition), entry.encode());
             }
             Ok::<_, StoreError>(())
         })
@@ -123,17 +147,10 @@ pub(super) async fn commit(core: &Arc<Core>, request: OffsetCommitRequest) -> Of
     response
 }
 
-/// What a group has for a partition: offset, epoch, metadata, error code.
-struct Found {
-    index: i32,
-    entry: Option<OffsetEntry>,
-    error: i16,
-}
-
-type FoundTopics = Vec<(TopicName, Vec<Found>)>;
+type Asked = Option<Vec<(TopicName, Vec<i32>)>>;
 
 pub(super) async fn fetch(
-    core: &Arc<Core>,
+    data: &Data,
     request: OffsetFetchRequest,
     version: i16,
 ) -> OffsetFetchResponse {
@@ -141,153 +158,142 @@ pub(super) async fn fetch(
     let mut answer = OffsetFetchResponse::default();
     if version >= 8 {
         for group in distinct(request.groups, |group| group.group_id.clone()) {
-            let topics = group.topics.map(|topics| {
+            let asked: Asked = group.topics.map(|topics| {
+                let topics = topics.into_iter();
                 topics
-                    .into_iter()
                     .map(|topic| (topic.name, topic.partition_indexes))
                     .collect()
             });
-            let response =
-                OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-            answer.groups.push(
-                match find(core, group.group_id.to_string(), topics, stable).await {
-                    Err(error) => response.with_error_code(super::storage_error(&error)),
-                    Ok(found) => response.with_topics(
-                        found
-                            .into_iter()
-                            .map(|(name, partitions)| {
-                                let partitions = partitions.into_iter().map(|found| {
-                                    let (offset, epoch, metadata) = found.parts();
-                                    OffsetFetchResponsePartitions::default()
-                                        .with_partition_index(found.index)
-                                        .with_committed_offset(offset)
-                                        .with_committed_leader_epoch(epoch)
-                                        .with_metadata(Some(text(metadata)))
-                                        .with_error_code(found.error)
-                                });
-                                OffsetFetchResponseTopics::default()
-                                    .with_name(name)
-                                    .with_partitions(partitions.collect())
-                            })
-                            .collect(),
-                    ),
-                },
-            );
+            answer
+                .groups
+                .push(fetch_group(data, group.group_id, asked, stable).await);
         }
         return answer;
     }
-    let topics = request.topics.map(|topics| {
+    let asked: Asked = request.topics.map(|topics| {
+        let topics = topics.into_iter();
         topics
-            .into_iter()
             .map(|topic| (topic.name, topic.partition_indexes))
             .collect()
     });
-    match find(core, request.group_id.to_string(), topics, stable).await {
-        Err(error) => answer.error_code = super::storage_error(&error),
-        Ok(found) => {
-            answer.topics = found
-                .into_iter()
-                .map(|(name, partitions)| {
-                    let partitions = partitions.into_iter().map(|found| {
-                        let (offset, epoch, metadata) = found.parts();
-                        OffsetFetchResponsePartition::default()
-                            .with_partition_index(found.index)
-                            .with_committed_offset(offset)
-                            .with_committed_leader_epoch(epoch)
-                            .with_metadata(Some(text(metadata)))
-                            .with_error_code(found.error)
-                    });
-                    OffsetFetchResponseTopic::default()
-                        .with_name(name)
-                        .with_partitions(partitions.collect())
-                })
-                .collect();
-        }
-    }
+    let group = fetch_group(data, request.group_id, asked, stable).await;
+    answer.error_code = group.error_code;
+    answer.topics = group.topics.into_iter().map(before_groups).collect();
     answer
 }
 
-impl Found {
-    fn parts(&self) -> (i64, i32, String) {
-        match &self.entry {
-            Some(entry) => (entry.offset, entry.leader_epoch, entry.metadata.clone()),
-            None => (-1, -1, String::new()),
-        }
+async fn fetch_group(
+    data: &Data,
+    group: GroupId,
+    asked: Asked,
+    stable: bool,
+) -> OffsetFetchResponseGroup {
+    let found = find(data, group.to_string(), asked, stable).await;
+    let answer = OffsetFetchResponseGroup::default().with_group_id(group);
+    match found {
+        Ok(topics) => answer.with_topics(topics),
+        Err(error) => answer.with_error_code(super::storage_error(&error)),
     }
 }
 
+/// The answer for a topic as it was before a request could name several groups.
+fn before_groups(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
+    let partitions = topic.partitions.into_iter().map(|found| {
+        OffsetFetchResponsePartition::default()
+            .with_partition_index(found.partition_index)
+            .with_committed_offset(found.committed_offset)
+            .with_committed_leader_epoch(found.committed_leader_epoch)
+            .with_metadata(found.metadata)
+            .with_error_code(found.error_code)
+    });
+    OffsetFetchResponseTopic::default()
+        .with_name(topic.name)
+        .with_partitions(partitions.collect())
+}
+
 /// Looks offsets up; no list asks for all that the group has. Where an open transaction holds an offset back
-/// and `stable` is wanted, the client is told to ask again (KIP-447).
+/// and `stable` is wanted, the client is to ask again (KIP-447): what the transaction replaces would make
+/// records be read twice if it commits.
 async fn find(
-    core: &Arc<Core>,
+    data: &Data,
     group: String,
-    topics: Option<Vec<(TopicName, Vec<i32>)>>,
+    asked: Asked,
     stable: bool,
-) -> Result<FoundTopics, StoreError> {
+) -> Result<Vec<OffsetFetchResponseTopics>, StoreError> {
     let unstable = if stable {
-        core.shared.unstable.lock().get(&group).cloned()
+        data.shared.unstable.lock().get(&group).cloned()
     } else {
         None
     }
     .unwrap_or_default();
-    let held_back = move |topic: &str, index: i32| unstable.contains(&(topic.to_owned(), index));
-    core.blocking(move |store| match topics {
-        None => all(store, &group),
-        Some(topics) => topics
-            .into_iter()
-            .map(|(name, indexes)| {
-                let found: Result<Vec<Found>, StoreError> = indexes
-                    .into_iter()
-                    .map(|index| {
-                        if held_back(&name, index) {
-                            return Ok(Found {
-                                index,
-                                entry: None,
-                                error: UNSTABLE_OFFSET_COMMIT,
-                            });
-                        }
-                        let entry = store
-                            .get(&keys::offset(&group, &name, index))?
-                            .map(|value| decode(&value))
-                            .transpose()?;
-                        Ok(Found {
-                            index,
-                            entry,
-                            error: NONE,
-                        })
-                    })
-                    .collect();
-                Ok((name, found?))
-            })
-            .collect(),
-    })
-    .await
+    let one = move |store: &Store, group: &str, topic: &str, index| {
+        if unstable.contains(&(topic.to_owned(), index)) {
+            let refused = partition(index, None);
+            return Ok(refused.with_error_code(UNSTABLE_OFFSET_COMMIT));
+        }
+        let value = store.get(&keys::offset(group, topic, index))?;
+        let entry = value.map(|value| decode(&value)).transpose()?;
+        Ok(partition(index, entry))
+    };
+    data.reader
+        .read(move |store| match asked {
+            None => all(store, &group),
+            Some(topics) => topics
+                .into_iter()
+                .map(|(name, indexes)| {
+                    let indexes = indexes.into_iter();
+                    let found: Result<_, StoreError> = indexes
+                        .map(|index| one(store, &group, &name, index))
+                        .collect();
+                    Ok(OffsetFetchResponseTopics::default()
+                        .with_name(name)
+                        .with_partitions(found?))
+                })
+                .collect(),
+        })
+        .await
+}
+
+/// What a group has committed for a partition; -1 for nothing.
+fn partition(index: i32, entry: Option<OffsetEntry>) -> OffsetFetchResponsePartitions {
+    let (offset, leader_epoch, metadata) = entry.map_or((-1, -1, String::new()), |entry| {
+        (entry.offset, entry.leader_epoch, entry.metadata)
+    });
+    OffsetFetchResponsePartitions::default()
+        .with_partition_index(index)
+        .with_committed_offset(offset)
+        .with_committed_leader_epoch(leader_epoch)
+        .with_metadata(Some(text(metadata)))
 }
 
 fn decode(value: &[u8]) -> Result<OffsetEntry, StoreError> {
     OffsetEntry::decode(value).ok_or(StoreError::Damaged("offset"))
 }
 
-fn all(store: &Store, group: &str) -> Result<FoundTopics, StoreError> {
-    let mut topics: FoundTopics = Vec::new();
+fn all(store: &Store, group: &str) -> Result<Vec<OffsetFetchResponseTopics>, StoreError> {
+    let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
     for (key, value) in store.prefix(&keys::offsets_of(group))? {
         let (_, topic, index) = keys::parse_offset(&key).ok_or(StoreError::Damaged("offset"))?;
-        let found = Found {
-            index,
-            entry: Some(decode(&value)?),
-            error: NONE,
-        };
+        let found = partition(index, Some(decode(&value)?));
         match topics.last_mut() {
-            Some((name, partitions)) if name.as_str() == topic => partitions.push(found),
-            _ => topics.push((topic_name(topic), vec![found])),
+            Some(last) if last.name.as_str() == topic => last.partitions.push(found),
+            _ => topics.push(
+                OffsetFetchResponseTopics::default()
+                    .with_name(topic_name(topic))
+                    .with_partitions(vec![found]),
+            ),
         }
     }
     Ok(topics)
 }
 
-pub(super) async fn delete(core: &Arc<Core>, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+pub(super) async fn delete(
+    groups: &Groups,
+    writer: &Writer,
+    request: OffsetDeleteRequest,
+) -> OffsetDeleteResponse {
     let group = request.group_id.to_string();
-    let subscribed = core.groups.with(&group, |group, _, _| match group.state {
+    let subscribed = groups.with(&group, |group, _, _| match group.state {
         GroupState::Empty => Ok(Vec::new()),
         _ if group.protocol_type.as_deref() == Some("consumer") => Ok(subscriptions(group)),
         _ => Err(NON_EMPTY_GROUP),
@@ -324,8 +330,7 @@ pub(super) async fn delete(core: &Arc<Core>, request: OffsetDeleteRequest) -> Of
                 .with_partitions(partitions),
         );
     }
-    let removed = core
-        .writer
+    let removed = writer
         .run(move |_, commit| {
             for key in gone {
                 commit.remove(key);

@@ -1,8 +1,6 @@
 //! `Produce`: batches are checked here, get their offsets from the writer, and are answered when they are
 //! committed.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use kafka_protocol::messages::produce_request::PartitionProduceData;
@@ -10,16 +8,18 @@ use kafka_protocol::messages::produce_response::{PartitionProduceResponse, Topic
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::broker::Core;
+use crate::data::Data;
 use crate::error_code::{
     CORRUPT_MESSAGE, INVALID_PRODUCER_EPOCH, INVALID_RECORD, INVALID_REQUIRED_ACKS,
     INVALID_TXN_STATE, KAFKA_STORAGE_ERROR, MESSAGE_TOO_LARGE, NONE, OUT_OF_ORDER_SEQUENCE_NUMBER,
     UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_FOR_MESSAGE_FORMAT,
 };
 use crate::log::batch::{BatchError, BatchHeader};
-use crate::log::partition::{AppendError, PartitionId};
-use crate::state::{State, TxnError};
-use crate::store::writer::{Commit, settle};
+use crate::log::partition::AppendError;
+use crate::state::{Shared, State, Topic, TxnError};
+use crate::store::Commit;
+use crate::store::keys::PartitionId;
+use crate::writer::settle;
 
 /// A batch that was checked, for a partition that is there.
 struct Incoming {
@@ -42,43 +42,11 @@ struct Outcome {
 /// Checks the batches and orders them to be written; the answer is due after the commit. `None` if the
 /// producer wants no answer.
 pub(super) async fn begin(
-    core: &Arc<Core>,
+    data: &Data,
     request: ProduceRequest,
 ) -> BoxFuture<'static, Option<ProduceResponse>> {
     let acks = request.acks;
-    let mut answer = ProduceResponse::default();
-    let mut incoming = Vec::new();
-    for (topic_place, topic) in request.topic_data.into_iter().enumerate() {
-        let found = core.shared.topic(&topic.name);
-        let mut partitions = Vec::with_capacity(topic.partition_data.len());
-        for (place, data) in topic.partition_data.into_iter().enumerate() {
-            let index = data.index;
-            let checked = if matches!(acks, -1..=1) {
-                check(found.as_deref(), data)
-            } else {
-                Err(refusal(INVALID_REQUIRED_ACKS, None))
-            };
-            let part = match checked {
-                Ok((partition, header, bytes, stamp)) => {
-                    incoming.push(Incoming {
-                        place: (topic_place, place),
-                        partition,
-                        header,
-                        bytes,
-                        stamp,
-                    });
-                    PartitionProduceResponse::default()
-                }
-                Err(refused) => refused,
-            };
-            partitions.push(part.with_index(index));
-        }
-        answer.responses.push(
-            TopicProduceResponse::default()
-                .with_name(topic.name)
-                .with_partition_responses(partitions),
-        );
-    }
+    let (mut answer, incoming) = check_all(&data.shared, request);
     let places: Vec<(usize, usize)> = incoming.iter().map(|batch| batch.place).collect();
     let ordered = if incoming.is_empty() {
         None
@@ -89,7 +57,7 @@ pub(super) async fn begin(
                 .map(|batch| append(state, commit, &batch))
                 .collect::<Vec<_>>()
         };
-        Some(core.writer.order(job).await)
+        Some(data.writer.order(job).await)
     };
     Box::pin(async move {
         let outcomes = match ordered {
@@ -117,6 +85,39 @@ pub(super) async fn begin(
     })
 }
 
+/// The answer with the refusals in it and gaps for the batches that may be written, and those batches.
+fn check_all(shared: &Shared, request: ProduceRequest) -> (ProduceResponse, Vec<Incoming>) {
+    let acks_known = matches!(request.acks, -1..=1);
+    let mut answer = ProduceResponse::default();
+    let mut incoming = Vec::new();
+    for (topic_place, topic) in request.topic_data.into_iter().enumerate() {
+        let found = shared.topic(&topic.name);
+        let mut partitions = Vec::with_capacity(topic.partition_data.len());
+        for (place, part) in topic.partition_data.into_iter().enumerate() {
+            let index = part.index;
+            let checked = if acks_known {
+                check(found.as_deref(), part, (topic_place, place))
+            } else {
+                Err(refusal(INVALID_REQUIRED_ACKS, None))
+            };
+            let part = match checked {
+                Ok(batch) => {
+                    incoming.push(batch);
+                    PartitionProduceResponse::default()
+                }
+                Err(refused) => refused,
+            };
+            partitions.push(part.with_index(index));
+        }
+        answer.responses.push(
+            TopicProduceResponse::default()
+                .with_name(topic.name)
+                .with_partition_responses(partitions),
+        );
+    }
+    (answer, incoming)
+}
+
 fn refusal(code: i16, message: Option<String>) -> PartitionProduceResponse {
     PartitionProduceResponse::default()
         .with_error_code(code)
@@ -127,9 +128,10 @@ fn refusal(code: i16, message: Option<String>) -> PartitionProduceResponse {
 }
 
 fn check(
-    topic: Option<&crate::state::Topic>,
+    topic: Option<&Topic>,
     data: PartitionProduceData,
-) -> Result<(PartitionId, BatchHeader, Bytes, bool), PartitionProduceResponse> {
+    place: (usize, usize),
+) -> Result<Incoming, PartitionProduceResponse> {
     let unknown = || refusal(UNKNOWN_TOPIC_OR_PARTITION, None);
     let topic = topic.ok_or_else(unknown)?;
     let partition = topic.partition(data.index).ok_or_else(unknown)?;
@@ -145,7 +147,13 @@ fn check(
         ));
     }
     match BatchHeader::check(&bytes) {
-        Ok(header) => Ok((partition.id, header, bytes, topic.settings.log_append_time)),
+        Ok(header) => Ok(Incoming {
+            place,
+            partition: partition.id,
+            header,
+            bytes,
+            stamp: topic.settings.log_append_time,
+        }),
         Err(error) => {
             let code = match error {
                 BatchError::Incomplete | BatchError::Checksum => CORRUPT_MESSAGE,
@@ -188,7 +196,7 @@ fn append(state: &mut State, commit: &mut Commit, batch: &Incoming) -> Outcome {
         Ok((appended, stored)) => {
             let log_start = log.start;
             if let Some(stored) = stored {
-                commit.put_batch(batch.partition, stored);
+                commit.put_batch(batch.partition, stored.last_offset, stored.bytes);
             }
             Outcome {
                 error: NONE,

@@ -1,7 +1,6 @@
 //! Topics from outside: create, delete, grow, delete records.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -19,8 +18,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::configs::effective;
-use super::{NODE, text};
-use crate::broker::Core;
+use super::node::{NODE, Node};
+use super::text;
+use crate::data::Data;
 use crate::error_code::{
     INVALID_CONFIG, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, INVALID_REPLICATION_FACTOR,
     INVALID_REQUEST, INVALID_TOPIC, KAFKA_STORAGE_ERROR, NONE, OFFSET_OUT_OF_RANGE,
@@ -33,7 +33,8 @@ use crate::topic_config;
 type Refusal = (i16, String);
 
 pub(super) async fn create(
-    core: &Arc<Core>,
+    node: &Node,
+    data: &Data,
     request: CreateTopicsRequest,
     version: i16,
 ) -> CreateTopicsResponse {
@@ -50,7 +51,7 @@ pub(super) async fn create(
         let outcome = if twice.contains(&name.0) {
             Err((INVALID_REQUEST, "Duplicate topic name.".to_owned()))
         } else {
-            create_one(core, &topic, request.validate_only).await
+            create_one(node, data, &topic, request.validate_only).await
         };
         let result = CreatableTopicResult::default().with_name(name);
         answer.topics.push(match outcome {
@@ -60,7 +61,7 @@ pub(super) async fn create(
                 .with_num_partitions(i32::try_from(new.partitions).unwrap_or(i32::MAX))
                 .with_replication_factor(1)
                 .with_configs(Some(if version >= 5 {
-                    configs_of(core, &new.configs)
+                    configs_of(node, &new.configs)
                 } else {
                     Vec::new()
                 })),
@@ -76,21 +77,22 @@ pub(super) async fn create(
 }
 
 async fn create_one(
-    core: &Arc<Core>,
+    node: &Node,
+    data: &Data,
     topic: &CreatableTopic,
     validate_only: bool,
 ) -> Result<(uuid::Uuid, NewTopic), Refusal> {
-    let new = check(core, topic)?;
+    let new = check(node, topic)?;
     let storage = |code| (code, "The broker's storage failed.".to_owned());
     if validate_only {
-        return if core.shared.topic(&new.name).is_some() {
+        return if data.shared.topic(&new.name).is_some() {
             Err(exists(&new.name))
         } else {
             Ok((uuid::Uuid::nil(), new))
         };
     }
     let wanted = new.clone();
-    let created = core
+    let created = data
         .writer
         .run(move |state, commit| state.create_topic(commit, wanted))
         .await
@@ -109,7 +111,7 @@ fn exists(name: &str) -> Refusal {
     )
 }
 
-fn check(core: &Core, topic: &CreatableTopic) -> Result<NewTopic, Refusal> {
+fn check(node: &Node, topic: &CreatableTopic) -> Result<NewTopic, Refusal> {
     let name = topic.name.to_string();
     if !legal_name(&name) {
         return Err((
@@ -132,13 +134,13 @@ fn check(core: &Core, topic: &CreatableTopic) -> Result<NewTopic, Refusal> {
             ));
         }
         match topic.num_partitions {
-            -1 => core.config.default_partitions,
+            -1 => node.config.default_partitions,
             count => count,
         }
     } else {
         assigned(topic)?
     };
-    let most = core.config.limits.partitions_per_topic;
+    let most = node.config.limits.partitions_per_topic;
     let partitions = usize::try_from(partitions)
         .ok()
         .filter(|count| (1..=most).contains(count))
@@ -187,8 +189,8 @@ fn assigned(topic: &CreatableTopic) -> Result<i32, Refusal> {
     }
 }
 
-fn configs_of(core: &Core, configs: &BTreeMap<String, String>) -> Vec<CreatableTopicConfigs> {
-    effective(core, configs)
+fn configs_of(node: &Node, configs: &BTreeMap<String, String>) -> Vec<CreatableTopicConfigs> {
+    effective(node, configs)
         .map(|config| {
             CreatableTopicConfigs::default()
                 .with_name(StrBytes::from_static_str(config.key.name))
@@ -199,7 +201,7 @@ fn configs_of(core: &Core, configs: &BTreeMap<String, String>) -> Vec<CreatableT
 }
 
 pub(super) async fn delete(
-    core: &Arc<Core>,
+    data: &Data,
     request: DeleteTopicsRequest,
     version: i16,
 ) -> DeleteTopicsResponse {
@@ -212,7 +214,7 @@ pub(super) async fn delete(
         let result = DeletableTopicResult::default().with_topic_id(topic.topic_id);
         wanted.push(match topic.name {
             Some(name) => result.with_name(Some(name)),
-            None => match core.shared.topics().by_id.get(&topic.topic_id) {
+            None => match data.shared.topics().by_id.get(&topic.topic_id) {
                 Some(found) => result.with_name(Some(super::topic_name(found.name.clone()))),
                 None => result.with_name(None).with_error_code(UNKNOWN_TOPIC_ID),
             },
@@ -222,7 +224,7 @@ pub(super) async fn delete(
         if let Some(name) = result.name.clone()
             && result.error_code == NONE
         {
-            let deleted = core
+            let deleted = data
                 .writer
                 .run(move |state, commit| state.delete_topic(commit, &name))
                 .await;
@@ -239,13 +241,14 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn grow(
-    core: &Arc<Core>,
+    node: &Node,
+    data: &Data,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let mut answer = CreatePartitionsResponse::default();
     for topic in request.topics {
         let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
-        let most = core.config.limits.partitions_per_topic;
+        let most = node.config.limits.partitions_per_topic;
         let misplaced = topic.assignments.iter().flatten().any(
             |assignment| !matches!(assignment.broker_ids.as_slice(), [only] if only.0 == NODE),
         );
@@ -263,7 +266,7 @@ pub(super) async fn grow(
             )),
             Some(count) => {
                 let validate_only = request.validate_only;
-                let grown = core
+                let grown = data
                     .writer
                     .run(move |state, commit| {
                         state.grow_topic(commit, &topic.name, count, validate_only)
@@ -292,12 +295,12 @@ pub(super) async fn grow(
 }
 
 pub(super) async fn delete_records(
-    core: &Arc<Core>,
+    data: &Data,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
     let mut answer = DeleteRecordsResponse::default();
     for topic in request.topics {
-        let found = core.shared.topic(&topic.name);
+        let found = data.shared.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let id = found
@@ -306,7 +309,7 @@ pub(super) async fn delete_records(
                 .map(|view| view.id);
             let outcome = match id {
                 None => Err(UNKNOWN_TOPIC_OR_PARTITION),
-                Some(id) => delete_before(core, id, asked.offset).await,
+                Some(id) => delete_before(data, id, asked.offset).await,
             };
             let part =
                 DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
@@ -324,8 +327,8 @@ pub(super) async fn delete_records(
     answer
 }
 
-async fn delete_before(core: &Arc<Core>, id: u64, offset: i64) -> Result<i64, i16> {
-    let start = core
+async fn delete_before(data: &Data, id: u64, offset: i64) -> Result<i64, i16> {
+    let start = data
         .writer
         .run(move |state, commit| {
             let log = state
@@ -339,13 +342,13 @@ async fn delete_before(core: &Arc<Core>, id: u64, offset: i64) -> Result<i64, i1
             }
             if offset > log.start {
                 log.delete_before(offset);
-                commit.partitions.insert(id);
+                commit.changed.partitions.insert(id);
             }
             Ok(log.start)
         })
         .await
         .map_err(|error| super::storage_error(&error))??;
-    maintenance::remove_before(core, id, start)
+    maintenance::remove_before(data, id, start)
         .await
         .map_err(|error| super::storage_error(&error))?;
     Ok(start)

@@ -1,6 +1,6 @@
 //! Producer ids and transactions.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
@@ -25,18 +25,21 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::offsets::check_offset;
+use super::offsets::Entries;
 use super::{storage_error, text, topic_name};
-use crate::broker::Core;
+use crate::clock::millis;
+use crate::data::Data;
 use crate::error_code::{
     INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_REQUEST,
     INVALID_TRANSACTION_TIMEOUT, INVALID_TXN_STATE, KAFKA_STORAGE_ERROR, NONE,
     OPERATION_NOT_ATTEMPTED, PRODUCER_FENCED, TRANSACTIONAL_ID_NOT_FOUND,
     UNKNOWN_TOPIC_OR_PARTITION,
 };
+use crate::groups::Groups;
 use crate::groups::group::Speaker;
-use crate::maintenance::millis;
-use crate::state::{InitError, OffsetEntry, State, Transaction, TxnError, TxnStatus};
+use crate::state::{InitError, State, Transaction, TxnError, TxnStatus};
+use crate::store::keys::{self, tag};
+use crate::writer::Writer;
 
 /// `fenced` is the code for an old epoch: clients before KIP-588 know only one for all cases.
 fn code(error: TxnError, fenced: i16) -> i16 {
@@ -57,11 +60,12 @@ fn fenced(version: i16, since: i16) -> i16 {
 }
 
 pub(super) async fn init(
-    core: &Arc<Core>,
+    longest: Duration,
+    writer: &Writer,
     request: InitProducerIdRequest,
     version: i16,
 ) -> InitProducerIdResponse {
-    let outcome = init_producer(core, request, version).await;
+    let outcome = init_producer(longest, writer, request, version).await;
     let mut answer = InitProducerIdResponse::default();
     match outcome {
         Ok((id, epoch)) => {
@@ -78,13 +82,13 @@ pub(super) async fn init(
 }
 
 async fn init_producer(
-    core: &Arc<Core>,
+    longest: Duration,
+    writer: &Writer,
     request: InitProducerIdRequest,
     version: i16,
 ) -> Result<(i64, i16), i16> {
     let Some(transactional_id) = request.transactional_id else {
-        return core
-            .writer
+        return writer
             .run(|state, commit| {
                 commit.check_space()?;
                 Ok((state.new_producer_id(commit), 0))
@@ -98,7 +102,7 @@ async fn init_producer(
         return Err(INVALID_REQUEST);
     }
     let timeout = request.transaction_timeout_ms;
-    if timeout <= 0 || i64::from(timeout) > millis(core.config.longest_transaction) {
+    if timeout <= 0 || i64::from(timeout) > millis(longest) {
         return Err(INVALID_TRANSACTION_TIMEOUT);
     }
     let (id, epoch) = (request.producer_id.0, request.producer_epoch);
@@ -107,8 +111,7 @@ async fn init_producer(
         (id, epoch) if id >= 0 && epoch >= 0 => Some((id, epoch)),
         _ => return Err(INVALID_REQUEST),
     };
-    let given = core
-        .writer
+    let given = writer
         .run(move |state, commit| state.init_producer(commit, &transactional_id, timeout, current))
         .await
         .map_err(|error| storage_error(&error))?;
@@ -120,7 +123,7 @@ async fn init_producer(
 }
 
 pub(super) async fn add_partitions(
-    core: &Arc<Core>,
+    data: &Data,
     request: AddPartitionsToTxnRequest,
     version: i16,
 ) -> AddPartitionsToTxnResponse {
@@ -133,7 +136,7 @@ pub(super) async fn add_partitions(
     let mut known = Vec::new();
     let mut all_known = true;
     for topic in &topics {
-        let found = core.shared.topic(&topic.name);
+        let found = data.shared.topic(&topic.name);
         for index in &topic.partitions {
             match found.as_ref().and_then(|topic| topic.partition(*index)) {
                 Some(view) => known.push(view.id),
@@ -142,7 +145,7 @@ pub(super) async fn add_partitions(
         }
     }
     let outcome = if all_known {
-        core.writer
+        data.writer
             .run(move |state, commit| {
                 state.add_partitions_to_txn(commit, &transactional_id, producer, &known)
             })
@@ -156,7 +159,7 @@ pub(super) async fn add_partitions(
     answer.results_by_topic_v3_and_below = topics
         .into_iter()
         .map(|topic| {
-            let found = core.shared.topic(&topic.name);
+            let found = data.shared.topic(&topic.name);
             let partitions = topic.partitions.into_iter().map(|index| {
                 let there = found
                     .as_ref()
@@ -179,13 +182,12 @@ pub(super) async fn add_partitions(
 }
 
 pub(super) async fn add_offsets(
-    core: &Arc<Core>,
+    writer: &Writer,
     request: AddOffsetsToTxnRequest,
     version: i16,
 ) -> AddOffsetsToTxnResponse {
     let producer = (request.producer_id.0, request.producer_epoch);
-    let outcome = core
-        .writer
+    let outcome = writer
         .run(move |state, commit| {
             state.add_group_to_txn(
                 commit,
@@ -203,7 +205,8 @@ pub(super) async fn add_offsets(
 }
 
 pub(super) async fn commit_offsets(
-    core: &Arc<Core>,
+    groups: &Groups,
+    data: &Data,
     request: TxnOffsetCommitRequest,
 ) -> TxnOffsetCommitResponse {
     let group = request.group_id.to_string();
@@ -212,55 +215,42 @@ pub(super) async fn commit_offsets(
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let mut refused = core.groups.check_commit(&group, speaker, true);
-    let now = (core.clock)();
-    let mut entries = Vec::new();
+    let refused = groups.check_commit(&group, speaker, true);
+    let mut entries = Entries::new(&data.shared, refused);
     let mut answer = TxnOffsetCommitResponse::default();
     for topic in request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for partition in topic.partitions {
-            let metadata = partition.committed_metadata.unwrap_or_default();
-            let code = match refused {
-                NONE => check_offset(core, &topic.name, partition.partition_index, &metadata),
-                code => code,
-            };
-            if code == NONE {
-                let entry = OffsetEntry {
-                    offset: partition.committed_offset,
-                    leader_epoch: partition.committed_leader_epoch,
-                    metadata: metadata.to_string(),
-                    timestamp: now,
-                };
-                entries.push((topic.name.to_string(), partition.partition_index, entry));
-            }
-            partitions.push(
-                TxnOffsetCommitResponsePartition::default()
-                    .with_partition_index(partition.partition_index)
-                    .with_error_code(code),
-            );
-        }
+        let partitions = topic.partitions.into_iter().map(|partition| {
+            let index = partition.partition_index;
+            let offset = (partition.committed_offset, partition.committed_leader_epoch);
+            let code = entries.take(&topic.name, index, offset, partition.committed_metadata);
+            TxnOffsetCommitResponsePartition::default()
+                .with_partition_index(index)
+                .with_error_code(code)
+        });
+        let partitions = partitions.collect();
         answer.topics.push(
             TxnOffsetCommitResponseTopic::default()
                 .with_name(topic.name)
                 .with_partitions(partitions),
         );
     }
+    let entries = entries.taken;
     if entries.is_empty() {
         return answer;
     }
-    let record = core.groups.touch(&group);
+    let record = groups.touch(&group);
     let producer = (request.producer_id.0, request.producer_epoch);
     let transactional_id = request.transactional_id;
-    let outcome = core
+    let outcome = data
         .writer
         .run(move |state: &mut State, commit| {
             state.add_offsets(commit, &transactional_id, producer, &group, entries)?;
-            let key = crate::store::keys::named(crate::store::keys::tag::GROUP, &group);
+            let key = keys::named(tag::GROUP, &group);
             commit.put(key, record);
             Ok::<_, TxnError>(())
         })
         .await;
-    refused = match outcome {
+    let refused = match outcome {
         Ok(Ok(())) => NONE,
         Ok(Err(error)) => code(error, INVALID_PRODUCER_EPOCH),
         Err(error) => storage_error(&error),
@@ -275,10 +265,9 @@ pub(super) async fn commit_offsets(
     answer
 }
 
-pub(super) async fn end(core: &Arc<Core>, request: EndTxnRequest, version: i16) -> EndTxnResponse {
+pub(super) async fn end(writer: &Writer, request: EndTxnRequest, version: i16) -> EndTxnResponse {
     let producer = (request.producer_id.0, request.producer_epoch);
-    let outcome = core
-        .writer
+    let outcome = writer
         .run(move |state, commit| {
             state.end_txn(
                 commit,
@@ -296,7 +285,7 @@ pub(super) async fn end(core: &Arc<Core>, request: EndTxnRequest, version: i16) 
 }
 
 pub(super) async fn describe_producers(
-    core: &Arc<Core>,
+    writer: &Writer,
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
     let mut answer = DescribeProducersResponse::default();
@@ -304,8 +293,7 @@ pub(super) async fn describe_producers(
         let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
         for index in topic.partition_indexes {
             let name = topic.name.to_string();
-            let producers = core
-                .writer
+            let producers = writer
                 .run(move |state, _| {
                     let id = state.partition_id(&name, index)?;
                     Some(active_producers(state, id))
@@ -347,12 +335,11 @@ fn active_producers(state: &State, id: u64) -> Vec<ProducerState> {
 }
 
 pub(super) async fn describe(
-    core: &Arc<Core>,
+    writer: &Writer,
     request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
     let ids = request.transactional_ids;
-    let described = core
-        .writer
+    let described = writer
         .run(move |state, _| {
             ids.into_iter()
                 .map(|id| match state.transactions.get(id.as_str()) {
@@ -397,7 +384,7 @@ fn describe_one(
 }
 
 pub(super) async fn list(
-    core: &Arc<Core>,
+    writer: &Writer,
     request: ListTransactionsRequest,
 ) -> ListTransactionsResponse {
     const KNOWN: [&str; 4] = ["Empty", "Ongoing", "CompleteCommit", "CompleteAbort"];
@@ -407,8 +394,7 @@ pub(super) async fn list(
         .filter(|state| !KNOWN.contains(&&***state))
         .cloned()
         .collect();
-    let listed = core
-        .writer
+    let listed = writer
         .run(move |state, commit| {
             let now = commit.now;
             state

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::broker::Core;
+use crate::clock::millis;
+use crate::codec::{Reader, Writer};
 use crate::error_code::{ILLEGAL_GENERATION, NONE};
-use crate::log::codec::{Reader, Writer};
-use crate::maintenance::millis;
-use crate::state::OffsetEntry;
 use crate::store::keys::{self, tag};
 use crate::store::{Store, StoreError};
 use group::{Answers, Group, GroupState, JoinAnswer, JoinRequest, Speaker, SyncAnswer};
@@ -219,9 +218,9 @@ impl Groups {
     }
 
     /// Watches the time until the broker stops.
-    pub(crate) async fn watch(core: Arc<Core>) {
+    pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            let wait = core.groups.tick();
+            let wait = self.tick();
             let sleep = async {
                 match wait {
                     Some(wait) => {
@@ -232,49 +231,19 @@ impl Groups {
                 }
             };
             tokio::select! {
-                () = core.stop.cancelled() => return,
-                () = core.groups.bell.notified() => (),
+                () = stop.cancelled() => return,
+                () = self.bell.notified() => (),
                 () = sleep => (),
             }
         }
     }
 
-    /// Removes offsets of groups that have had no members for the time of retention.
-    ///
-    /// # Errors
-    /// If the store cannot be read or written.
-    pub(crate) async fn expire_offsets(&self, core: &Arc<Core>) -> Result<(), StoreError> {
-        let retention = millis(core.config.offsets_retention);
-        let abandoned_before = self.now() - retention;
-        let oldest = (core.clock)() - retention;
-        let abandoned: Vec<String> = self
-            .each(|group| group.state == GroupState::Empty && group.empty_since < abandoned_before)
+    /// Groups that have had no members for longer than this many milliseconds.
+    pub(crate) fn abandoned(&self, longer_than: i64) -> Vec<String> {
+        let before = self.now() - longer_than;
+        self.each(|group| group.state == GroupState::Empty && group.empty_since < before)
             .into_iter()
             .filter_map(|(name, abandoned)| abandoned.then_some(name))
-            .collect();
-        for name in abandoned {
-            let prefix = keys::offsets_of(&name);
-            let offsets = core.blocking(move |store| store.prefix(&prefix)).await?;
-            let all = offsets.len();
-            let old: Vec<_> = offsets
-                .into_iter()
-                .filter(|(_, value)| {
-                    OffsetEntry::decode(value).is_some_and(|entry| entry.timestamp < oldest)
-                })
-                .map(|(key, _)| key.to_vec())
-                .collect();
-            let whole = old.len() == all && self.delete(&name).is_ok();
-            core.writer
-                .run(move |_, commit| {
-                    for key in old {
-                        commit.remove(key);
-                    }
-                    if whole {
-                        commit.remove(keys::named(tag::GROUP, &name));
-                    }
-                })
-                .await?;
-        }
-        Ok(())
+            .collect()
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::ops::Range;
 
-use super::codec::{put_varint, put_varlong};
+use crate::codec::{put_varint, put_varlong};
 
 /// Bytes in front of the records.
 pub(crate) const HEADER: usize = 61;

@@ -3,7 +3,6 @@
 //! [`partition`] decides and is owned by the writer; [`view`] is what everybody else sees, after the commit.
 
 pub(crate) mod batch;
-pub(crate) mod codec;
 pub(crate) mod compaction;
 pub(crate) mod partition;
 pub(crate) mod producer;

@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::batch::{self, BatchHeader};
-use super::codec::{Reader, Writer};
 use super::producer::{ProducerEntry, Verdict};
 use super::view::{Aborted, Published, Segment};
+use crate::codec::{Reader, Writer};
+use crate::store::keys::PartitionId;
 
 /// Bytes after which a new segment begins: the grain of retention and of lookups by time.
 const SEGMENT_BYTES: u64 = 1 << 20;
-
-/// Names a partition in the store; never used again.
-pub(crate) type PartitionId = u64;
 
 /// Why a batch was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

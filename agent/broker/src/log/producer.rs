@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::batch::{BatchHeader, advance_sequence};
-use super::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer};
 
 /// Batches that are remembered to recognise repeated ones: as many as clients have under way.
 const REMEMBERED: usize = 5;

@@ -3,9 +3,9 @@
 use bytes::{Bytes, BytesMut};
 
 use super::batch::{BatchHeader, Records};
-use super::partition::PartitionId;
 use super::view::Published;
-use crate::store::{Store, StoreError, keys};
+use crate::store::keys::{self, PartitionId};
+use crate::store::{Store, StoreError};
 
 /// Batches in order, as they lie in the log.
 #[derive(Debug, Default)]

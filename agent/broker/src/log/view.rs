@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::codec::{Reader, Writer};
-use super::partition::PartitionId;
+use crate::codec::{Reader, Writer};
+use crate::store::keys::PartitionId;
 
 /// A run of batches: the grain of retention and of lookups by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{State, TopicRecord};
-use crate::log::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer};
 use crate::log::partition::PartitionLog;
-use crate::store::StoreError;
 use crate::store::keys::{self, tag};
-use crate::store::writer::Commit;
+use crate::store::{Commit, StoreError};
 
 /// Why a topic is not made or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +94,7 @@ impl State {
         let id = record.id;
         commit.put(keys::named(tag::TOPIC, &new.name), record.encode());
         self.topics.insert(new.name, record);
-        commit.topics_changed = true;
+        commit.changed.topics = true;
         Ok(id)
     }
 
@@ -113,7 +112,7 @@ impl State {
             let index = i32::try_from(index).unwrap_or(i32::MAX);
             self.owners.insert(id, (Arc::clone(&name), index));
             record.partitions.push(id);
-            commit.partitions.insert(id);
+            commit.changed.partitions.insert(id);
         }
     }
 
@@ -146,7 +145,7 @@ impl State {
         self.add_partitions(commit, name, &mut record, count);
         commit.put(keys::named(tag::TOPIC, name), record.encode());
         self.topics.insert(name.to_owned(), record);
-        commit.topics_changed = true;
+        commit.changed.topics = true;
         Ok(())
     }
 
@@ -160,7 +159,7 @@ impl State {
         let record = self.topics.get_mut(name).ok_or(TopicError::Unknown)?;
         record.configs = configs;
         commit.put(keys::named(tag::TOPIC, name), record.encode());
-        commit.topics_changed = true;
+        commit.changed.topics = true;
         Ok(())
     }
 
@@ -177,7 +176,7 @@ impl State {
                 continue;
             };
             self.owners.remove(&id);
-            commit.partitions.remove(&id);
+            commit.changed.partitions.remove(&id);
             commit.put(keys::partition(tag::DELETED, id), Writer::new(0).finish());
             commit.remove(keys::partition(tag::PARTITION, id));
             // What an earlier job of this commit wrote is removed with the rest of the partition.
@@ -193,7 +192,7 @@ impl State {
             }
         }
         Self::forget_offsets(commit, name);
-        commit.topics_changed = true;
+        commit.changed.topics = true;
         Ok(record.id)
     }
 

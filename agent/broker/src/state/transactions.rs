@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{OffsetEntry, State};
-use crate::log::codec::{Reader, Writer};
-use crate::log::partition::PartitionId;
-use crate::store::keys::{self, tag};
-use crate::store::writer::Commit;
+use crate::codec::{Reader, Writer};
+use crate::store::Commit;
+use crate::store::keys::{self, PartitionId, tag};
 
 /// Where a transactional producer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,7 +342,7 @@ impl State {
                     committed,
                     commit.now,
                 );
-                commit.put_batch(id, marker);
+                commit.put_batch(id, marker.last_offset, marker.bytes);
             }
         }
         let offsets = std::mem::take(&mut transaction.offsets);

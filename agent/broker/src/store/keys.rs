@@ -1,6 +1,8 @@
 //! Keys of the store. Numbers are big-endian, so that they sort.
 
-use crate::log::partition::PartitionId;
+/// Names a partition in the store; the number of one that was deleted is never given again, so that what is
+/// left of it cannot be taken for records of another.
+pub(crate) type PartitionId = u64;
 
 /// What a key of the state begins with.
 pub(crate) mod tag {
@@ -86,7 +88,7 @@ pub(crate) fn offset(group: &str, topic: &str, partition: i32) -> Vec<u8> {
 
 /// Group, topic and partition of a key made by [`offset`].
 pub(crate) fn parse_offset(key: &[u8]) -> Option<(String, String, i32)> {
-    let mut reader = crate::log::codec::Reader::bare(key.get(1..)?);
+    let mut reader = crate::codec::Reader::bare(key.get(1..)?);
     Some((reader.text()?, reader.text()?, reader.i32()?))
 }
 

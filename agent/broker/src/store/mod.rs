@@ -1,11 +1,12 @@
 //! Where the data is: an LSM store in two keyspaces, `log` for batches and `state` for everything else.
 //!
-//! One thread writes ([`writer`]); everybody may read. A commit of the writer is atomic over both keyspaces,
+//! One thread writes (`writer`); everybody may read. A commit of the writer is atomic over both keyspaces,
 //! so a batch, the producer's sequence numbers, the end of a transaction and its offsets are on disk together
 //! or not at all.
 
+mod commit;
 pub(crate) mod keys;
-pub(crate) mod writer;
+mod reader;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 use parking_lot::RwLock;
+
+pub(crate) use commit::{Changed, Commit};
+pub(crate) use reader::StoreReader;
 
 /// Bytes of batches in memory before they are sorted into files.
 pub(crate) const LOG_MEMTABLE: usize = 4 << 20;

@@ -30,7 +30,7 @@ use schema::AvroSchema;
 pub fn plugin() -> ConverterPlugin {
     ConverterPlugin::of(
         "io.confluent.connect.avro.AvroConverter",
-        crate::CONFLUENT_VERSION,
+        crate::schema_registry::CONFLUENT_VERSION,
         converter::config_def::<Avro>,
         || Box::new(RegistryConverter::<Avro>::default()),
     )

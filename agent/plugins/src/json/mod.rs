@@ -43,7 +43,7 @@ pub fn header_plugin() -> HeaderConverterPlugin {
 
 fn config_def() -> ConfigDef {
     ConfigDef::new()
-        .define(crate::converter_type_key())
+        .define(crate::converter_support::converter_type_key())
         .define(
             ConfigKey::new(SCHEMAS_ENABLE, ConfigType::Boolean)
                 .default("true")
@@ -337,7 +337,7 @@ impl Converter for JsonConverter {
     }
 }
 
-crate::header_converter_by_converter!(JsonConverter);
+crate::converter_support::header_converter_by_converter!(JsonConverter);
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,7 @@ const CONNECT_INDEX: &str = "connect.index";
 pub fn plugin() -> ConverterPlugin {
     ConverterPlugin::of(
         "io.confluent.connect.json.JsonSchemaConverter",
-        crate::CONFLUENT_VERSION,
+        crate::schema_registry::CONFLUENT_VERSION,
         converter::config_def::<JsonSchema>,
         || Box::new(RegistryConverter::<JsonSchema>::default()),
     )

@@ -39,7 +39,7 @@ const CONNECT_TYPE: &str = "connect.type";
 pub fn plugin() -> ConverterPlugin {
     ConverterPlugin::of(
         "io.confluent.connect.protobuf.ProtobufConverter",
-        crate::CONFLUENT_VERSION,
+        crate::schema_registry::CONFLUENT_VERSION,
         converter::config_def::<Protobuf>,
         || Box::new(RegistryConverter::<Protobuf>::default()),
     )

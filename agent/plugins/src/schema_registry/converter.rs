@@ -214,7 +214,7 @@ impl<F: Format> Default for RegistryConverter<F> {
 
 /// The keys of a converter with a registry.
 pub(crate) fn config_def<F: Format>() -> ConfigDef {
-    let mut def = define(ConfigDef::new().define(crate::converter_type_key()));
+    let mut def = define(ConfigDef::new().define(crate::converter_support::converter_type_key()));
     for key in F::config_def().keys() {
         def.add(key.clone());
     }

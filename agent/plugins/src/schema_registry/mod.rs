@@ -17,5 +17,8 @@ mod subject;
 mod tls;
 pub(crate) mod wire;
 
+/// Version of Confluent's converters that those under their names follow, and report as theirs.
+pub(crate) const CONFLUENT_VERSION: &str = "8.1.0";
+
 #[cfg(test)]
 mod tests;

@@ -111,16 +111,10 @@ async fn run_task(
         outcome = catch(state.start_and_execute(start, running)) => outcome,
         never = ends => match never {},
     };
-    if let Some(task) = running
-        && !matches!(outcome, Ok(End::Cancelled))
-    {
-        let cancelled = state.context.cancelled.clone();
-        tokio::select! {
-            () = state.finish(task) => {}
-            () = cancelled.cancelled() => {}
-        }
-    }
     let cancelled = state.context.cancelled.clone();
+    if let Some(task) = running {
+        worker_task::finish(&outcome, &cancelled, state.finish(task)).await;
+    }
     let close = state.consumer.close();
     tokio::pin!(close);
     tokio::select! {

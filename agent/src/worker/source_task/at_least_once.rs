@@ -24,7 +24,7 @@ use crate::worker::offset_writer::{OffsetWriter, OffsetsByPartition, storage_err
 use crate::worker::producer::MAX_CHUNK;
 use crate::worker::submitted::SubmittedRecords;
 use crate::worker::task_context::TaskContext;
-use crate::worker::worker_task::{End, catch, target_state_changed};
+use crate::worker::worker_task::{self, End, catch, target_state_changed};
 
 /// Runs a started task to its end.
 pub(super) async fn run(
@@ -56,19 +56,10 @@ pub(super) async fn run(
         context,
     };
     let outcome = catch(state.execute(task)).await;
-    let ended = match outcome {
-        Ok(End::Cancelled) => Ok(End::Cancelled),
-        other => {
-            let cancelled = state.context.cancelled.clone();
-            tokio::select! {
-                () = state.finish(task) => {}
-                () = cancelled.cancelled() => {}
-            }
-            other
-        }
-    };
+    let cancelled = state.context.cancelled.clone();
+    worker_task::finish(&outcome, &cancelled, state.finish(task)).await;
     crate::worker::producer::release(state.sender.producer);
-    ended
+    outcome
 }
 
 /// A commit whose records are on their way to the offsets topic.

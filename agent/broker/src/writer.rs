@@ -5,19 +5,18 @@
 //! is answered before it. When a commit fails, every job in it fails and the state is read from the store
 //! again: what is stored is the truth.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use fjall::PersistMode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{LOG_MEMTABLE, Store, StoreError, StoreHandle, keys};
+use crate::clock;
 use crate::config::FsyncPolicy;
-use crate::log::partition::{PartitionId, Stored};
 use crate::state::State;
+use crate::store::{Commit, LOG_MEMTABLE, Store, StoreError, StoreHandle};
 
 /// Jobs of one commit.
 const JOBS: usize = 512;
@@ -38,81 +37,6 @@ type Job = Box<dyn FnOnce(&mut State, &mut Commit) -> Answer + Send>;
 struct Ordered {
     job: Job,
     _place: OwnedSemaphorePermit,
-}
-
-/// What a commit will write.
-pub(crate) struct Commit {
-    batch: WriteBatch,
-    store: Arc<Store>,
-    bytes: usize,
-    pub(crate) partitions: BTreeSet<PartitionId>,
-    /// Bytes appended, by partition.
-    pub(crate) appended: Vec<(PartitionId, u64)>,
-    pub(crate) topics_changed: bool,
-    /// Whether there is space for more.
-    has_space: bool,
-    /// Milliseconds since 1970.
-    pub(crate) now: i64,
-}
-
-impl Commit {
-    /// Whether something may grow.
-    ///
-    /// # Errors
-    /// If the disk is full.
-    pub(crate) fn check_space(&self) -> Result<(), StoreError> {
-        if self.has_space {
-            Ok(())
-        } else {
-            Err(StoreError::Full)
-        }
-    }
-
-    /// Stores a batch of a partition.
-    pub(crate) fn put_batch(&mut self, partition: PartitionId, stored: Stored) {
-        let size = stored.bytes.len();
-        self.bytes += size;
-        self.appended.push((partition, size as u64));
-        self.partitions.insert(partition);
-        self.batch.insert(
-            &self.store.log,
-            keys::batch(partition, stored.last_offset),
-            stored.bytes,
-        );
-    }
-
-    /// Writes another batch in the place of one, or nothing.
-    pub(crate) fn replace_batch(
-        &mut self,
-        partition: PartitionId,
-        last_offset: i64,
-        bytes: Option<Vec<u8>>,
-    ) {
-        let key = keys::batch(partition, last_offset);
-        match bytes {
-            Some(bytes) => {
-                self.bytes += bytes.len();
-                self.batch.insert(&self.store.log, key, bytes);
-            }
-            None => self.batch.remove(&self.store.log, key),
-        }
-    }
-
-    /// Stores a value of the state.
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.bytes += key.len() + value.len();
-        self.batch.insert(&self.store.state, key, value);
-    }
-
-    /// Removes a value of the state.
-    pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.batch.remove(&self.store.state, key);
-    }
-
-    /// The store as of the last commit.
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
-    }
 }
 
 /// An answer that comes after the commit.
@@ -183,7 +107,6 @@ pub(crate) struct WriterSettings {
     pub(crate) path: PathBuf,
     pub(crate) fsync: FsyncPolicy,
     pub(crate) free_disk_bytes: u64,
-    pub(crate) clock: fn() -> i64,
 }
 
 /// Starts the writer on an open store and the state read from it.
@@ -276,22 +199,13 @@ impl Thread {
             self.refuse(first, ordered);
             return;
         };
-        let mut commit = Commit {
-            batch: store.database.batch(),
-            store,
-            bytes: 0,
-            partitions: BTreeSet::new(),
-            appended: Vec::new(),
-            topics_changed: false,
-            has_space: self.space.is_enough(),
-            now: (self.settings.clock)(),
-        };
+        let mut commit = Commit::new(store, self.space.is_enough(), clock::now());
         let mut answers = vec![(first.job)(&mut self.state, &mut commit)];
-        while answers.len() < JOBS && commit.bytes < COMMIT_BYTES {
+        while answers.len() < JOBS && commit.bytes() < COMMIT_BYTES {
             let Ok(next) = ordered.try_recv() else { break };
             answers.push((next.job)(&mut self.state, &mut commit));
         }
-        self.space.used(commit.bytes);
+        self.space.used(commit.bytes());
         let outcome = self.write(commit);
         if outcome.is_ok() && self.until_sync().is_some_and(|wait| wait.is_zero()) {
             self.sync();
@@ -320,29 +234,16 @@ impl Thread {
     /// Writes what was decided and shows it to readers.
     fn write(&mut self, mut commit: Commit) -> Result<(), StoreError> {
         self.state.store_changes(&mut commit);
-        let Commit {
-            batch,
-            bytes,
-            partitions,
-            appended,
-            topics_changed,
-            ..
-        } = commit;
-        if !batch.is_empty() {
-            let mode = match self.settings.fsync {
-                FsyncPolicy::Always => PersistMode::SyncData,
-                FsyncPolicy::Never | FsyncPolicy::Every(_) => PersistMode::Buffer,
-            };
-            batch
-                .durability(Some(mode))
-                .commit()
-                .map_err(StoreError::failed("write"))?;
-            if matches!(self.settings.fsync, FsyncPolicy::Every(_)) {
-                self.unsynced.get_or_insert_with(Instant::now);
-            }
-            self.in_memory += bytes;
+        let (bytes, is_empty) = (commit.bytes(), commit.is_empty());
+        let changed = commit.write(match self.settings.fsync {
+            FsyncPolicy::Always => PersistMode::SyncData,
+            FsyncPolicy::Never | FsyncPolicy::Every(_) => PersistMode::Buffer,
+        })?;
+        if !is_empty && matches!(self.settings.fsync, FsyncPolicy::Every(_)) {
+            self.unsynced.get_or_insert_with(Instant::now);
         }
-        self.state.publish(&partitions, &appended, topics_changed);
+        self.in_memory += bytes;
+        self.state.publish(&changed);
         Ok(())
     }
 
