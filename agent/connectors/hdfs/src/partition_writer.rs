@@ -14,9 +14,9 @@ use crate::config::{NullValues, SinkSettings};
 use crate::error::StoreError;
 use crate::file_name::file_name;
 use crate::ownership::Ownership;
-use sluice_toolkit::files::rotation::{Clock, Rotation};
 use crate::store::Store;
 use crate::temporary_file::TemporaryFile;
+use sluice_toolkit::files::rotation::{Clock, Rotation};
 
 /// Bytes of memory that the files of a partition may take together; beyond it the formats write smaller
 /// pieces.

@@ -3,9 +3,9 @@
 use sluice_api::{Result, Value};
 
 use crate::error::StoreResult;
-use sluice_toolkit::files::format::Encoder;
 use crate::ownership::Finished;
 use crate::store::{OpenFile, Store};
+use sluice_toolkit::files::format::Encoder;
 
 /// Bytes that are sent at once. A file that never has as many is made only when it is finished, so that many
 /// small files at a time cost neither connections nor data nodes.

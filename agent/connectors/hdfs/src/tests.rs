@@ -181,7 +181,9 @@ fn schemas_that_change_begin_files_or_are_projected() {
 
 fn encoded(pairs: &[(&str, &str)], records: &[SinkRecord]) -> Vec<u8> {
     let format = settings(pairs).format;
-    let mut encoder = format.encoder(records[0].record.value_schema.as_ref()).unwrap();
+    let mut encoder = format
+        .encoder(records[0].record.value_schema.as_ref())
+        .unwrap();
     let mut out = Vec::new();
     for record in records {
         encoder.write(&record.record.value, &mut out).unwrap();

@@ -16,9 +16,7 @@ use kafka_protocol::error::ParseResponseErrorCode as _;
 use kafka_protocol::messages::{
     ApiVersionsRequest, RequestHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
-use kafka_protocol::protocol::{
-    Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
-};
+use kafka_protocol::protocol::{Decodable, Encodable as _, HeaderVersion, Request, StrBytes};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -327,7 +325,9 @@ impl BrokerConnection {
             .with_client_id(Some(self.client_id.clone()));
         let mut body = BytesMut::with_capacity(512);
         body.put_i32(0);
-        encode_request_header_into_buffer(&mut body, &header)
+        // Not by the crate's function for it, which knows only the APIs that the crate has.
+        header
+            .encode(&mut body, R::header_version(version))
             .and_then(|()| request.encode(&mut body, version))
             .map_err(|error| self.malformed(R::KEY, &error))?;
         let length =

@@ -61,12 +61,7 @@ impl PartitionerSettings {
     ///
     /// # Errors
     /// The record lacks the field or the time.
-    pub fn folder(
-        &self,
-        record: &SinkRecord,
-        time: Option<i64>,
-        path: &mut String,
-    ) -> Result<()> {
+    pub fn folder(&self, record: &SinkRecord, time: Option<i64>, path: &mut String) -> Result<()> {
         use std::fmt::Write as _;
         match &self.kind {
             PartitionerKind::Default => {

@@ -7,7 +7,9 @@ use chrono_tz::Tz;
 use sluice_api::config::{ConfigType, ConfigValue, Importance, Validator, validators};
 use sluice_api::{ConfigDef, ConfigError, ConnectError, ParsedConfig, Props, Result};
 use sluice_jvm_text::simple_date_format::SimpleDateFormat;
-use sluice_toolkit::files::format::{AvroCodec, Compression, FormatKind, FormatSettings, ParquetCodec};
+use sluice_toolkit::files::format::{
+    AvroCodec, Compression, FormatKind, FormatSettings, ParquetCodec,
+};
 use sluice_toolkit::files::partitioner::{Extractor, PartitionerKind, PartitionerSettings};
 use sluice_toolkit::files::rotation::Rotation;
 
@@ -387,108 +389,105 @@ pub(super) fn define(def: ConfigDef) -> ConfigDef {
 }
 
 pub(super) fn format(config: &ParsedConfig) -> FormatSettings {
-
-        let flag = |key: &'static str| (key, if config.boolean(key) { "true" } else { "false" });
-        FormatSettings {
-            kind: match find_class(FORMATS, "Format", config.string(FORMAT_CLASS)) {
-                Some(1) => FormatKind::Parquet,
-                Some(2) => FormatKind::Json,
-                Some(3) => FormatKind::Text,
-                _ => FormatKind::Avro,
-            },
-            avro_codec: match config.string(AVRO_CODEC) {
-                "deflate" => AvroCodec::Deflate,
-                "snappy" => AvroCodec::Snappy,
-                _ => AvroCodec::Null,
-            },
-            parquet_codec: match config.string(PARQUET_CODEC) {
-                "none" => ParquetCodec::None,
-                "gzip" => ParquetCodec::Gzip,
-                "zstd" => ParquetCodec::Zstd,
-                _ => ParquetCodec::Snappy,
-            },
-            compression: match config.string(COMPRESSION) {
-                "gzip" => Compression::Gzip,
-                _ => Compression::None,
-            },
-            avro: vec![flag(ENHANCED), flag(META_DATA), flag(OPTIONAL_MAP_KEYS)],
-        }
+    let flag = |key: &'static str| (key, if config.boolean(key) { "true" } else { "false" });
+    FormatSettings {
+        kind: match find_class(FORMATS, "Format", config.string(FORMAT_CLASS)) {
+            Some(1) => FormatKind::Parquet,
+            Some(2) => FormatKind::Json,
+            Some(3) => FormatKind::Text,
+            _ => FormatKind::Avro,
+        },
+        avro_codec: match config.string(AVRO_CODEC) {
+            "deflate" => AvroCodec::Deflate,
+            "snappy" => AvroCodec::Snappy,
+            _ => AvroCodec::Null,
+        },
+        parquet_codec: match config.string(PARQUET_CODEC) {
+            "none" => ParquetCodec::None,
+            "gzip" => ParquetCodec::Gzip,
+            "zstd" => ParquetCodec::Zstd,
+            _ => ParquetCodec::Snappy,
+        },
+        compression: match config.string(COMPRESSION) {
+            "gzip" => Compression::Gzip,
+            _ => Compression::None,
+        },
+        avro: vec![flag(ENHANCED), flag(META_DATA), flag(OPTIONAL_MAP_KEYS)],
+    }
 }
 
 pub(super) fn partitioner(config: &ParsedConfig) -> Result<PartitionerSettings> {
-
-        let class = find_class(
-            PARTITIONERS,
-            "Partitioner",
-            config.string(PARTITIONER_CLASS),
-        );
-        let time = |duration: i64, pattern: &str| -> Result<PartitionerKind> {
-            if duration < 1 {
-                return Err(ConnectError::config(format!(
-                    "{DURATION} must be positive for the partitioner"
-                )));
-            }
-            let pattern = match config.string(PATH_FORMAT) {
-                "" => pattern,
-                given => given,
-            };
-            if pattern.is_empty() {
-                return Err(ConnectError::config(format!(
-                    "{PATH_FORMAT} must be set for the partitioner"
-                )));
-            }
-            if config.string(ZONE).is_empty() {
-                return Err(ConnectError::config(format!(
-                    "{ZONE} must be set for the partitioner"
-                )));
-            }
-            Ok(PartitionerKind::Time {
-                duration,
-                format: path_format(pattern)?,
-                zone: zone(config.string(ZONE)).map_err(ConnectError::config)?,
-            })
+    let class = find_class(
+        PARTITIONERS,
+        "Partitioner",
+        config.string(PARTITIONER_CLASS),
+    );
+    let time = |duration: i64, pattern: &str| -> Result<PartitionerKind> {
+        if duration < 1 {
+            return Err(ConnectError::config(format!(
+                "{DURATION} must be positive for the partitioner"
+            )));
+        }
+        let pattern = match config.string(PATH_FORMAT) {
+            "" => pattern,
+            given => given,
         };
-        let kind = match class {
-            Some(1) => PartitionerKind::Field {
-                fields: config.list(FIELD_NAME).to_vec(),
-                named: config.boolean(FIELD_PATH),
-            },
-            Some(2) => time(config.long(DURATION), "")?,
-            Some(3) => time(24 * HOUR, DAILY_PATH)?,
-            Some(4) => time(HOUR, HOURLY_PATH)?,
-            _ => PartitionerKind::Default,
-        };
-        let is_timed = matches!(kind, PartitionerKind::Time { .. });
-        let extractor = match find_class(EXTRACTORS, "", config.string(EXTRACTOR)) {
-            // Other partitioners have no use for time, so rotation goes by the clock, as in the Confluent
-            // connector.
-            _ if !is_timed => Extractor::Wallclock,
-            Some(1) => Extractor::Record,
-            Some(2) => Extractor::Field(config.string(TIMESTAMP_FIELD).to_owned()),
-            _ => Extractor::Wallclock,
-        };
-        Ok(PartitionerSettings { kind, extractor })
+        if pattern.is_empty() {
+            return Err(ConnectError::config(format!(
+                "{PATH_FORMAT} must be set for the partitioner"
+            )));
+        }
+        if config.string(ZONE).is_empty() {
+            return Err(ConnectError::config(format!(
+                "{ZONE} must be set for the partitioner"
+            )));
+        }
+        Ok(PartitionerKind::Time {
+            duration,
+            format: path_format(pattern)?,
+            zone: zone(config.string(ZONE)).map_err(ConnectError::config)?,
+        })
+    };
+    let kind = match class {
+        Some(1) => PartitionerKind::Field {
+            fields: config.list(FIELD_NAME).to_vec(),
+            named: config.boolean(FIELD_PATH),
+        },
+        Some(2) => time(config.long(DURATION), "")?,
+        Some(3) => time(24 * HOUR, DAILY_PATH)?,
+        Some(4) => time(HOUR, HOURLY_PATH)?,
+        _ => PartitionerKind::Default,
+    };
+    let is_timed = matches!(kind, PartitionerKind::Time { .. });
+    let extractor = match find_class(EXTRACTORS, "", config.string(EXTRACTOR)) {
+        // Other partitioners have no use for time, so rotation goes by the clock, as in the Confluent
+        // connector.
+        _ if !is_timed => Extractor::Wallclock,
+        Some(1) => Extractor::Record,
+        Some(2) => Extractor::Field(config.string(TIMESTAMP_FIELD).to_owned()),
+        _ => Extractor::Wallclock,
+    };
+    Ok(PartitionerSettings { kind, extractor })
 }
 
 pub(super) fn rotation(config: &ParsedConfig) -> Result<Rotation> {
-
-        let positive = |key: &str| Some(config.long(key)).filter(|millis| *millis > 0);
-        let schedule = positive(ROTATE_SCHEDULE);
-        let zone = match config.string(ZONE) {
-            "" if schedule.is_some() => {
-                return Err(ConnectError::config(format!(
-                    "{ROTATE_SCHEDULE} needs {ZONE}, such as UTC"
-                )));
-            }
-            "" => Tz::UTC,
-            text => zone(text).map_err(ConnectError::config)?,
-        };
-        Ok(Rotation {
-            flush_size: u64::try_from(config.int(FLUSH_SIZE)).unwrap_or(1),
-            interval: positive(ROTATE_INTERVAL),
-            schedule,
-            zone,
-        })
+    let positive = |key: &str| Some(config.long(key)).filter(|millis| *millis > 0);
+    let schedule = positive(ROTATE_SCHEDULE);
+    let zone = match config.string(ZONE) {
+        "" if schedule.is_some() => {
+            return Err(ConnectError::config(format!(
+                "{ROTATE_SCHEDULE} needs {ZONE}, such as UTC"
+            )));
+        }
+        "" => Tz::UTC,
+        text => zone(text).map_err(ConnectError::config)?,
+    };
+    Ok(Rotation {
+        flush_size: u64::try_from(config.int(FLUSH_SIZE)).unwrap_or(1),
+        interval: positive(ROTATE_INTERVAL),
+        schedule,
+        zone,
+    })
 }
 
 /// `schema.compatibility`.

@@ -69,7 +69,6 @@ pub struct FormatSettings {
     pub avro: Vec<(&'static str, &'static str)>,
 }
 
-
 /// Makes the bytes of one file. Those that are ready are appended to `out`, whose beginning its owner may
 /// take away at any time; what an encoder keeps back is told by `held`.
 pub trait Encoder: Send {

@@ -7,8 +7,8 @@ use flate2::write::GzEncoder;
 use sluice_api::{ConnectError, Converter as _, Result, Schema, Value};
 use sluice_plugins::json::JsonConverter;
 
-use super::Encoder;
 use super::Compression;
+use super::Encoder;
 
 /// What a line holds.
 enum Line {
