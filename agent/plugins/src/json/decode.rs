@@ -99,8 +99,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The payload of an envelope that begins as one before did, with this schema, up to `position`. `None` if
-    /// it is not followed by the end of the envelope, or is wrong in any way: then the whole is to be read.
+    /// The payload of an envelope that begins as one before did, with this schema, up to `position`.
+    /// `None` if it is not followed by the end of the envelope, or is wrong in any way: then the whole is
+    /// to be read.
     pub(super) fn read_payload_from(
         &mut self,
         position: usize,
