@@ -198,7 +198,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is
-    /// told, whatever else is wrong; data of blanks alone are a value that fits nothing.
+    /// reported, whatever else is wrong; data of blanks alone are a value that fits nothing.
     pub(super) fn read_all(&mut self, schema: &Arc<Schema>) -> Result<Value> {
         if self.is_blank() {
             return self.read_rest(schema, Kind::Missing);
