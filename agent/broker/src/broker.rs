@@ -25,36 +25,35 @@ pub enum BrokerError {
     /// The folder cannot be made.
     #[error("cannot make the data folder {path}", path = .path.display())]
     Folder {
-        /// The folder.
+        /// The folder, as configured.
         path: std::path::PathBuf,
-        /// Why not.
+        /// What the system says about it.
         source: io::Error,
     },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
-        /// `host:port`.
+        /// As `host:port`, from the configuration.
         address: String,
-        /// Why not.
+        /// What the system says about it.
         source: io::Error,
     },
-    /// It listens on all addresses, and nobody said which of them clients are to connect to.
+    /// It listens on all addresses, and the configuration does not say which of them clients are to connect to.
     #[error(
         "it listens on all addresses ({0}), which is not an address that clients can connect to: give one as \
          the advertised host"
     )]
     Advertised(String),
-    /// The data.
+    /// The stored data cannot be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The data, opened.
 struct Opened {
     data: Arc<Data>,
     groups: Arc<Groups>,
     cluster_id: String,
-    /// The writer's thread.
+    /// Thread of the writer, to be joined at the end.
     writer: std::thread::JoinHandle<()>,
 }
 
@@ -199,7 +198,7 @@ impl Broker {
             server::accept(server, listener, alive.clone()).await;
             for watch in watches {
                 if let Err(error) = watch.await {
-                    tracing::error!(%error, "a task of the broker ended out of order");
+                    tracing::error!(%error, "a task of the broker panicked");
                 }
             }
             drop(alive);
@@ -230,10 +229,10 @@ impl Broker {
         // Nothing is ever sent: this waits until every task has dropped its end.
         let _ = self.ended.recv().await;
         if let Some(writer) = self.writer.take() {
-            // The writer ends by itself when nobody can reach it any more.
+            // The writer ends by itself when nothing can reach it any more.
             let joined = tokio::task::spawn_blocking(move || writer.join()).await;
             if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("the broker's writer ended out of order");
+                tracing::error!("the broker's writer panicked");
             }
         }
         tracing::info!(address = %self.address, "broker has stopped");

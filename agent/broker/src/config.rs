@@ -1,4 +1,4 @@
-//! What a broker can be told: where it keeps its data, where it listens, how safe and how large things may
+//! The configuration of a broker: where it keeps its data, where it listens, how safe and how large things may
 //! be.
 
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub struct Limits {
     pub fetches_in_memory: usize,
     /// Requests of one connection that are under way or wait.
     pub requests_per_connection: usize,
-    /// Open connections.
+    /// Connections open at the same time; further ones are refused.
     pub connections: usize,
     /// Partitions of one topic.
     pub partitions_per_topic: usize,
@@ -72,9 +72,9 @@ pub struct BrokerConfig {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
-    /// Host that clients are told to connect to, if it differs from `host`.
+    /// Host that clients are to connect to, if it differs from `host`.
     pub advertised_host: Option<String>,
-    /// Port that clients are told to connect to, if it differs from the one listened on.
+    /// Port that clients are to connect to, if it differs from the one listened on.
     pub advertised_port: Option<u16>,
     /// When data is forced to the disk.
     pub fsync: FsyncPolicy,
@@ -88,7 +88,7 @@ pub struct BrokerConfig {
     pub offsets_retention: Duration,
     /// How often retention, compaction and expiry look for work, as `log.retention.check.interval.ms`.
     pub maintenance_interval: Duration,
-    /// Bounds.
+    /// Bounds on what clients can make the broker hold.
     pub limits: Limits,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Any Kafka client can connect over TCP. What it is not: there is no replication, there are no users and no
 //! rights, and whoever reaches its port may do everything, which is why it listens on the loopback interface
-//! unless told otherwise.
+//! unless it is configured otherwise.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), sluice_broker::BrokerError> {

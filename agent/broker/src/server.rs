@@ -18,7 +18,7 @@ use crate::api::{self, Due, Handlers, Outgoing};
 use crate::config::Limits;
 use crate::wire::{self, FrameError, FrameReader, Held, SMALL, UNIT};
 
-/// Connections that say nothing for so long are closed, as `connections.max.idle.ms`.
+/// Connections that say nothing for this long are closed, as `connections.max.idle.ms`.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 /// Pause after a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

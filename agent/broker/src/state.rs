@@ -71,13 +71,13 @@ impl Shared {
         Arc::clone(&self.topics.read())
     }
 
-    /// One topic.
+    /// The topic of this name as of the last commit.
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {
         self.topics.read().by_name.get(name).cloned()
     }
 }
 
-/// A committed offset.
+/// An offset that a group has committed for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OffsetEntry {
     pub(crate) offset: i64,
@@ -109,7 +109,7 @@ impl OffsetEntry {
     }
 }
 
-/// The writer's state.
+/// All that the writer decides on. Only its thread has it, so no part of it is locked.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) cluster_id: String,

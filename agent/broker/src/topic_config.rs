@@ -17,7 +17,7 @@ pub(crate) enum ConfigType {
     List = 7,
 }
 
-/// One key.
+/// A key that a topic may have.
 #[derive(Debug)]
 pub(crate) struct ConfigKey {
     pub(crate) name: &'static str,
@@ -176,7 +176,7 @@ pub(crate) fn check(name: &str, value: &str) -> Result<(), String> {
 pub(crate) struct TopicSettings {
     pub(crate) compact: bool,
     pub(crate) delete: bool,
-    /// In milliseconds; `None` keeps records for ever.
+    /// In milliseconds; `None` keeps records forever.
     pub(crate) retention_ms: Option<i64>,
     pub(crate) retention_bytes: Option<u64>,
     pub(crate) max_message_bytes: usize,

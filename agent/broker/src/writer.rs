@@ -1,8 +1,8 @@
 //! The one writer: a thread that takes jobs, lets them decide on its state, commits many of them at once, and
 //! answers.
 //!
-//! A job sees what earlier jobs of the same commit decided. Readers see nothing before the commit, and nobody
-//! is answered before it. When a commit fails, every job in it fails and the state is read from the store
+//! A job sees what earlier jobs of the same commit decided. Readers see nothing before the commit, and no
+//! job is answered before it. When a commit fails, every job in it fails and the state is read from the store
 //! again: what is stored is the truth.
 
 use std::path::{Path, PathBuf};
@@ -24,9 +24,9 @@ const JOBS: usize = 512;
 const COMMIT_BYTES: usize = 2 << 20;
 /// Jobs that may wait.
 const WAITING: usize = 4096;
-/// Free space is looked at again after so many bytes.
+/// Free space is looked at again after this many bytes.
 const LOOK_AFTER: usize = 4 << 20;
-/// Or after so much time.
+/// Free space is looked at again after this time, however little was written.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Pause between attempts to open a store that failed.
 const REOPEN_EVERY: Duration = Duration::from_millis(500);
@@ -150,7 +150,7 @@ struct Thread {
     space: Space,
     /// When the first write happened that was not forced to the disk yet.
     unsynced: Option<Instant>,
-    /// Bytes committed since the store was last told to write out what it holds in memory.
+    /// Bytes committed since the store was last made to write out what it holds in memory.
     in_memory: usize,
 }
 

@@ -19,7 +19,7 @@ pub fn plugin() -> ConverterPlugin {
     })
 }
 
-/// Descriptor for headers.
+/// Descriptor of the converter of headers.
 pub fn header_plugin() -> HeaderConverterPlugin {
     HeaderConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
         Box::new(ByteArrayConverter)
@@ -30,9 +30,8 @@ fn config_def() -> ConfigDef {
     ConfigDef::new().define(crate::converter_support::converter_type_key())
 }
 
-/// See the module.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ByteArrayConverter;
+pub(crate) struct ByteArrayConverter;
 
 impl Converter for ByteArrayConverter {
     fn configure(&mut self, _props: &Props, _kind: ConverterType) -> Result<()> {

@@ -25,9 +25,9 @@ pub(crate) struct Limits {
     pub(crate) any_map_keys: bool,
     /// Optional elements of arrays and values of maps.
     pub(crate) optional_elements: bool,
-    /// Defaults of fields.
+    /// Whether fields have defaults.
     pub(crate) defaults: bool,
-    /// Versions and documentation.
+    /// Whether schemas have versions and documentation.
     pub(crate) metadata: bool,
     /// Arrays and maps within arrays and maps.
     pub(crate) nested_collections: bool,

@@ -13,10 +13,21 @@ fn config_def() -> ConfigDef {
     ConfigDef::new().define(crate::converter_support::converter_type_key())
 }
 
+macro_rules! class {
+    ($converter:ident) => {
+        concat!(
+            "org.apache.kafka.connect.converters.",
+            stringify!($converter)
+        )
+    };
+}
+
 macro_rules! number_converters {
-    ($($converter:ident, $class:literal, $name:literal, $deserializer:literal, $variant:ident, $kind:ty, $schema:ident;)*) => {
+    ($(
+        $converter:ident, $name:literal, $deserializer:literal, $variant:ident, $kind:ty, $schema:ident;
+    )*) => {
         $(
-            #[doc = concat!("Big-endian `", stringify!($kind), "` (`", $class, "`).")]
+            #[doc = concat!("Big-endian `", stringify!($kind), "` (Kafka's `", stringify!($converter), "`).")]
             #[derive(Debug, Clone, Copy, Default)]
             pub struct $converter;
 
@@ -71,27 +82,31 @@ macro_rules! number_converters {
 
         /// Descriptors for keys and values.
         pub fn plugins() -> [ConverterPlugin; 6] { [
-            $(ConverterPlugin::of($class, KAFKA_VERSION, config_def, || Box::new($converter)),)*
-            ConverterPlugin::of(BOOLEAN_CLASS, KAFKA_VERSION, config_def, || Box::new(BooleanConverter)),
+            $(ConverterPlugin::of(class!($converter), KAFKA_VERSION, config_def, || Box::new($converter)),)*
+            ConverterPlugin::of(class!(BooleanConverter), KAFKA_VERSION, config_def, || {
+                Box::new(BooleanConverter)
+            }),
         ] }
 
-        /// Descriptors for headers.
+        /// Descriptors of the converters of headers, in the same order.
         pub fn header_plugins() -> [HeaderConverterPlugin; 6] { [
-            $(HeaderConverterPlugin::of($class, KAFKA_VERSION, config_def, || Box::new($converter)),)*
-            HeaderConverterPlugin::of(BOOLEAN_CLASS, KAFKA_VERSION, config_def, || Box::new(BooleanConverter)),
+            $(HeaderConverterPlugin::of(class!($converter), KAFKA_VERSION, config_def, || {
+                Box::new($converter)
+            }),)*
+            HeaderConverterPlugin::of(class!(BooleanConverter), KAFKA_VERSION, config_def, || {
+                Box::new(BooleanConverter)
+            }),
         ] }
     };
 }
 
 number_converters! {
-    ShortConverter, "org.apache.kafka.connect.converters.ShortConverter", "short", "ShortDeserializer", Int16, i16, OPTIONAL_INT16;
-    IntegerConverter, "org.apache.kafka.connect.converters.IntegerConverter", "integer", "IntegerDeserializer", Int32, i32, OPTIONAL_INT32;
-    LongConverter, "org.apache.kafka.connect.converters.LongConverter", "long", "LongDeserializer", Int64, i64, OPTIONAL_INT64;
-    FloatConverter, "org.apache.kafka.connect.converters.FloatConverter", "float", "FloatDeserializer", Float32, f32, OPTIONAL_FLOAT32;
-    DoubleConverter, "org.apache.kafka.connect.converters.DoubleConverter", "double", "DoubleDeserializer", Float64, f64, OPTIONAL_FLOAT64;
+    ShortConverter, "short", "ShortDeserializer", Int16, i16, OPTIONAL_INT16;
+    IntegerConverter, "integer", "IntegerDeserializer", Int32, i32, OPTIONAL_INT32;
+    LongConverter, "long", "LongDeserializer", Int64, i64, OPTIONAL_INT64;
+    FloatConverter, "float", "FloatDeserializer", Float32, f32, OPTIONAL_FLOAT32;
+    DoubleConverter, "double", "DoubleDeserializer", Float64, f64, OPTIONAL_FLOAT64;
 }
-
-const BOOLEAN_CLASS: &str = "org.apache.kafka.connect.converters.BooleanConverter";
 
 /// One byte, 1 for true and 0 for false.
 #[derive(Debug, Clone, Copy, Default)]

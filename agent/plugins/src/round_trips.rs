@@ -41,7 +41,7 @@ fn json(settings: &[(&str, &str)]) -> JsonConverter {
     converter
 }
 
-/// JSON has no text for what is no number.
+/// JSON has no text for what is not a number.
 const JSON_LIMITS: Limits = Limits {
     special_floats: false,
     ..Limits::NONE

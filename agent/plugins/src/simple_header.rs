@@ -7,7 +7,7 @@ use sluice_api::config::ConfigDef;
 use sluice_api::plugin::{HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{HeaderConverter, Props, Result, Schema, SchemaAndValue, Value, schemas, values};
 
-/// Descriptor.
+/// Descriptor of the converter of headers.
 pub fn plugin() -> HeaderConverterPlugin {
     HeaderConverterPlugin::of(
         "org.apache.kafka.connect.storage.SimpleHeaderConverter",
@@ -17,9 +17,8 @@ pub fn plugin() -> HeaderConverterPlugin {
     )
 }
 
-/// See the module.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SimpleHeaderConverter;
+pub(crate) struct SimpleHeaderConverter;
 
 impl HeaderConverter for SimpleHeaderConverter {
     fn configure(&mut self, _props: &Props) -> Result<()> {

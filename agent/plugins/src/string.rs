@@ -22,7 +22,7 @@ pub fn plugin() -> ConverterPlugin {
     })
 }
 
-/// Descriptor for headers.
+/// Descriptor of the converter of headers.
 pub fn header_plugin() -> HeaderConverterPlugin {
     HeaderConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
         Box::new(StringConverter::default())
@@ -128,9 +128,8 @@ impl Encoding {
     }
 }
 
-/// See the module.
 #[derive(Debug, Default)]
-pub struct StringConverter {
+pub(crate) struct StringConverter {
     encoding: Encoding,
 }
 

@@ -21,7 +21,7 @@ use crate::error_code::{INVALID_REQUEST, NONE, SECURITY_DISABLED};
 use crate::state::Shared;
 use crate::wire;
 
-/// Operations on the cluster and on topics that clients are told they may do: all of them, since there are no
+/// Operations on the cluster and on topics that clients may do by what answers say: all of them, since there are no
 /// rights. As bits of `AclOperation`.
 pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;

@@ -287,7 +287,7 @@ fn apply(
         APPEND | SUBTRACT if key.kind != ConfigType::List => {
             return Err((
                 INVALID_CONFIG,
-                format!("Can't append to or subtract from {name}: it is no list."),
+                format!("Can't append to or subtract from {name}: it is not a list."),
             ));
         }
         APPEND => {

@@ -29,7 +29,7 @@ use crate::state::Shared;
 use crate::store::{Store, StoreError, StoreReader};
 use crate::wire::UNIT;
 
-/// `FETCH_SESSION_ID_NOT_FOUND`.
+/// Kafka's `FETCH_SESSION_ID_NOT_FOUND`, after which a client sends full fetches.
 const SESSION_NOT_FOUND: i16 = 70;
 
 /// One partition of the request.

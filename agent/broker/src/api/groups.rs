@@ -100,7 +100,7 @@ fn joined(answer: JoinAnswer, version: i16) -> JoinGroupResponse {
     response
 }
 
-/// Stores the generation, so that it goes on after a restart. A group works without.
+/// Stores the generation, so that it continues after a restart. A group works without that.
 async fn remember(groups: &Groups, writer: &Writer, name: &str) {
     let Some(record) = groups.record(name) else {
         return;

@@ -38,16 +38,20 @@ use crate::error_code::{
 use crate::groups::Groups;
 use crate::groups::group::Speaker;
 use crate::state::{InitError, State, Transaction, TxnError, TxnStatus};
+use crate::store::StoreError;
 use crate::store::keys::{self, tag};
 use crate::writer::Writer;
 
-/// `fenced` is the code for an old epoch: clients before KIP-588 know only one for all cases.
-fn code(error: TxnError, fenced: i16) -> i16 {
-    match error {
-        TxnError::Mapping => INVALID_PRODUCER_ID_MAPPING,
-        TxnError::Fenced => fenced,
-        TxnError::State => INVALID_TXN_STATE,
-        TxnError::Full => KAFKA_STORAGE_ERROR,
+/// The error code of a job. `fenced` is the one for an old epoch: clients before KIP-588 know only one for
+/// all cases.
+fn code(outcome: Result<Result<(), TxnError>, StoreError>, fenced: i16) -> i16 {
+    match outcome {
+        Ok(Ok(())) => NONE,
+        Ok(Err(TxnError::Mapping)) => INVALID_PRODUCER_ID_MAPPING,
+        Ok(Err(TxnError::Fenced)) => fenced,
+        Ok(Err(TxnError::State)) => INVALID_TXN_STATE,
+        Ok(Err(TxnError::Full)) => KAFKA_STORAGE_ERROR,
+        Err(error) => storage_error(&error),
     }
 }
 
@@ -101,6 +105,7 @@ async fn init_producer(
     if transactional_id.is_empty() {
         return Err(INVALID_REQUEST);
     }
+    // A transaction holds all readers of committed records back while it is open, so its time has a bound.
     let timeout = request.transaction_timeout_ms;
     if timeout <= 0 || i64::from(timeout) > millis(longest) {
         return Err(INVALID_TRANSACTION_TIMEOUT);
@@ -108,6 +113,7 @@ async fn init_producer(
     let (id, epoch) = (request.producer_id.0, request.producer_epoch);
     let current = match (id, epoch) {
         (-1, -1) => None,
+        // A producer that recovers (KIP-360).
         (id, epoch) if id >= 0 && epoch >= 0 => Some((id, epoch)),
         _ => return Err(INVALID_REQUEST),
     };
@@ -133,41 +139,36 @@ pub(super) async fn add_partitions(
         request.v3_and_below_producer_epoch,
     );
     let topics = request.v3_and_below_topics;
-    let mut known = Vec::new();
-    let mut all_known = true;
-    for topic in &topics {
-        let found = data.shared.topic(&topic.name);
-        for index in &topic.partitions {
-            match found.as_ref().and_then(|topic| topic.partition(*index)) {
-                Some(view) => known.push(view.id),
-                None => all_known = false,
-            }
+    let partition = |topic: &str, index| Some(data.shared.topic(topic)?.partition(index)?.id);
+    let known: Option<Vec<_>> = topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|index| (&*topic.name, *index)))
+        .map(|(topic, index)| partition(topic, index))
+        .collect();
+    // All or none, as in Kafka: a partition that is missing leaves the others untried.
+    let outcome = match known {
+        Some(known) => {
+            let added = data
+                .writer
+                .run(move |state, commit| {
+                    state.add_partitions_to_txn(commit, &transactional_id, producer, &known)
+                })
+                .await;
+            code(added, fenced(version, 2))
         }
-    }
-    let outcome = if all_known {
-        data.writer
-            .run(move |state, commit| {
-                state.add_partitions_to_txn(commit, &transactional_id, producer, &known)
-            })
-            .await
-            .map_err(|error| storage_error(&error))
-            .and_then(|added| added.map_err(|error| code(error, fenced(version, 2))))
-    } else {
-        Err(OPERATION_NOT_ATTEMPTED)
+        None => OPERATION_NOT_ATTEMPTED,
     };
     let mut answer = AddPartitionsToTxnResponse::default();
     answer.results_by_topic_v3_and_below = topics
         .into_iter()
         .map(|topic| {
-            let found = data.shared.topic(&topic.name);
+            let name = topic.name.clone();
             let partitions = topic.partitions.into_iter().map(|index| {
-                let there = found
-                    .as_ref()
-                    .is_some_and(|topic| topic.partition(index).is_some());
                 let code = match outcome {
-                    Ok(()) => NONE,
-                    Err(OPERATION_NOT_ATTEMPTED) if !there => UNKNOWN_TOPIC_OR_PARTITION,
-                    Err(code) => code,
+                    OPERATION_NOT_ATTEMPTED if partition(&name, index).is_none() => {
+                        UNKNOWN_TOPIC_OR_PARTITION
+                    }
+                    code => code,
                 };
                 AddPartitionsToTxnPartitionResult::default()
                     .with_partition_index(index)
@@ -197,11 +198,7 @@ pub(super) async fn add_offsets(
             )
         })
         .await;
-    AddOffsetsToTxnResponse::default().with_error_code(match outcome {
-        Ok(Ok(())) => NONE,
-        Ok(Err(error)) => code(error, fenced(version, 2)),
-        Err(error) => storage_error(&error),
-    })
+    AddOffsetsToTxnResponse::default().with_error_code(code(outcome, fenced(version, 2)))
 }
 
 pub(super) async fn commit_offsets(
@@ -238,23 +235,21 @@ pub(super) async fn commit_offsets(
     if entries.is_empty() {
         return answer;
     }
+    // The group is stored even if the transaction aborts: it exists from its first commit on.
     let record = groups.touch(&group);
     let producer = (request.producer_id.0, request.producer_epoch);
     let transactional_id = request.transactional_id;
     let outcome = data
         .writer
         .run(move |state: &mut State, commit| {
+            // Kept with the transaction: readers see them only if it commits.
             state.add_offsets(commit, &transactional_id, producer, &group, entries)?;
             let key = keys::named(tag::GROUP, &group);
             commit.put(key, record);
             Ok::<_, TxnError>(())
         })
         .await;
-    let refused = match outcome {
-        Ok(Ok(())) => NONE,
-        Ok(Err(error)) => code(error, INVALID_PRODUCER_EPOCH),
-        Err(error) => storage_error(&error),
-    };
+    let refused = code(outcome, INVALID_PRODUCER_EPOCH);
     if refused != NONE {
         for topic in &mut answer.topics {
             for partition in &mut topic.partitions {
@@ -277,11 +272,7 @@ pub(super) async fn end(writer: &Writer, request: EndTxnRequest, version: i16) -
             )
         })
         .await;
-    EndTxnResponse::default().with_error_code(match outcome {
-        Ok(Ok(())) => NONE,
-        Ok(Err(error)) => code(error, fenced(version, 2)),
-        Err(error) => storage_error(&error),
-    })
+    EndTxnResponse::default().with_error_code(code(outcome, fenced(version, 2)))
 }
 
 pub(super) async fn describe_producers(

@@ -1,4 +1,4 @@
-//! One group as a state machine: members join, a leader assigns, members sync, and beat until somebody comes
+//! One group as a state machine: members join, a leader assigns, members sync, and beat until one comes
 //! or goes.
 //!
 //! Nothing here waits or reads a clock. Time comes in as `now`, milliseconds that only grow; who asked is a
@@ -22,9 +22,9 @@ const SESSION_TIMEOUTS: std::ops::RangeInclusive<i64> = 6_000..=1_800_000;
 /// Where a group stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupState {
-    /// No members.
+    /// There are no members; offsets may be committed all the same.
     Empty,
-    /// Members are awaited.
+    /// A rebalance has begun, and members have to join again.
     PreparingRebalance,
     /// The leader's assignment is awaited.
     CompletingRebalance,
@@ -33,7 +33,7 @@ pub(crate) enum GroupState {
 }
 
 impl GroupState {
-    /// Kafka's name.
+    /// The name in answers (`ClassicGroupState`).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -52,9 +52,9 @@ pub(crate) struct JoinRequest {
     pub(crate) instance_id: Option<String>,
     pub(crate) client_id: String,
     pub(crate) client_host: String,
-    /// In milliseconds.
+    /// Milliseconds without a heartbeat after which the member counts as gone.
     pub(crate) session_timeout: i64,
-    /// In milliseconds.
+    /// Milliseconds that others wait for the member to join again.
     pub(crate) rebalance_timeout: i64,
     pub(crate) protocol_type: String,
     /// In the order of preference, with the member's metadata.
@@ -67,7 +67,7 @@ pub(crate) struct JoinRequest {
     pub(crate) fresh_id: String,
 }
 
-/// What a member is told when it joins.
+/// The answer to a member that joins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JoinAnswer {
     pub(crate) error: i16,
@@ -82,7 +82,7 @@ pub(crate) struct JoinAnswer {
 }
 
 impl JoinAnswer {
-    /// A refusal.
+    /// An answer that only says why not.
     pub(crate) fn error(error: i16, member_id: &str) -> Self {
         Self {
             error,
@@ -97,7 +97,7 @@ impl JoinAnswer {
     }
 }
 
-/// What a member is told when it syncs.
+/// The answer to a member that syncs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyncAnswer {
     pub(crate) error: i16,
@@ -107,7 +107,7 @@ pub(crate) struct SyncAnswer {
 }
 
 impl SyncAnswer {
-    /// A refusal.
+    /// An answer that only says why not.
     pub(crate) fn error(error: i16) -> Self {
         Self {
             error,
@@ -126,7 +126,6 @@ pub(crate) struct Speaker<'a> {
     pub(crate) generation: i32,
 }
 
-/// A member.
 #[derive(Debug)]
 pub(crate) struct Member<J, S> {
     pub(crate) instance_id: Option<String>,
@@ -318,7 +317,7 @@ impl<J, S> Group<J, S> {
                 if can_skip {
                     answer.skip_assignment = true;
                 } else {
-                    // An old client would assign as the leader; told of another leader, it asks for what
+                    // An old client would assign as the leader; shown another leader, it asks for what
                     // there is.
                     answer.leader = old_id.to_owned();
                     answer.members.clear();
@@ -508,7 +507,7 @@ impl<J, S> Group<J, S> {
             .map(|(name, _)| name.clone())
     }
 
-    /// What a member is told of the generation.
+    /// What a member learns of the generation.
     fn current(&self, id: &str) -> JoinAnswer {
         let leader = self.leader.clone().unwrap_or_default();
         let members = if leader == id {
@@ -622,7 +621,7 @@ impl<J, S> Group<J, S> {
         }
     }
 
-    /// Notes that a member lives; the code tells it of a rebalance.
+    /// Notes that a member lives; the code says whether there is a rebalance.
     pub(crate) fn heartbeat(&mut self, now: i64, speaker: Speaker<'_>) -> i16 {
         let error = self.check(speaker);
         if error != NONE {

@@ -23,7 +23,7 @@ type SyncReply = oneshot::Sender<SyncAnswer>;
 /// A group of this broker.
 pub(crate) type LiveGroup = Group<JoinReply, SyncReply>;
 
-/// All groups.
+/// All groups of the broker, those without members too as long as they have offsets.
 #[derive(Debug)]
 pub(crate) struct Groups {
     groups: Mutex<HashMap<String, LiveGroup>>,

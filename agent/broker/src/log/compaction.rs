@@ -30,16 +30,14 @@ pub(crate) struct Plan {
 /// What happens to a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It stays.
     Keep,
-    /// All of it goes.
     Remove,
-    /// Some of it goes.
+    /// Some records go: the batch without them.
     Replace(Vec<u8>),
 }
 
 impl Plan {
-    /// Begins a run.
+    /// A run that begins where the last one ended; tombstones and markers before `horizon` go.
     pub(crate) fn new(published: &Published, horizon: i64) -> Self {
         Self {
             last: HashMap::new(),

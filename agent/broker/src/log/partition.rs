@@ -16,9 +16,9 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// Why a batch was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AppendError {
-    /// `INVALID_PRODUCER_EPOCH`.
+    /// A newer instance of the producer has written: `INVALID_PRODUCER_EPOCH`.
     OldEpoch,
-    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`.
+    /// Batches before it are missing: `OUT_OF_ORDER_SEQUENCE_NUMBER`.
     OutOfOrder,
 }
 
@@ -73,7 +73,6 @@ pub(crate) struct PartitionLog {
 }
 
 impl PartitionLog {
-    /// An empty partition.
     pub(crate) fn new(id: PartitionId) -> Self {
         Self {
             id,
@@ -101,6 +100,8 @@ impl PartitionLog {
         stamp: bool,
         now: i64,
     ) -> Result<(Appended, Option<Stored>), AppendError> {
+        // A producer that was forgotten may begin with any number, as in Kafka: a refusal would stop
+        // it forever.
         if header.producer_id >= 0
             && let Some(entry) = self.producers.get(&header.producer_id)
         {
@@ -131,6 +132,7 @@ impl PartitionLog {
                 .producers
                 .entry(header.producer_id)
                 .or_insert_with(|| ProducerEntry::new(header.producer_epoch, now));
+            // The first batch of a transaction holds the last stable offset back from here on.
             let open_before = entry.transaction_start;
             entry.note(&header, base_offset, now);
             if open_before.is_none()
@@ -170,6 +172,7 @@ impl PartitionLog {
             .or_insert_with(|| ProducerEntry::new(epoch, now))
             .end_transaction(epoch, now);
         self.changes.producers.insert(producer_id);
+        // Without a batch in this partition there is nothing for readers to leave out.
         if let Some(first_offset) = first {
             self.transactions.remove(&first_offset);
             if !committed {
@@ -279,7 +282,7 @@ impl PartitionLog {
         self.producers.iter().map(|(id, entry)| (*id, entry))
     }
 
-    /// One producer.
+    /// What is known of the producer with this id.
     pub(crate) fn producer(&self, id: i64) -> Option<&ProducerEntry> {
         self.producers.get(&id)
     }

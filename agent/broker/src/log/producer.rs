@@ -62,6 +62,7 @@ impl ProducerEntry {
         if header.producer_epoch < self.epoch {
             return Verdict::OldEpoch;
         }
+        // A new epoch counts anew: its first batch has to be number 0, or one before it was lost.
         if header.producer_epoch > self.epoch {
             return if first == 0 {
                 Verdict::Append
@@ -69,6 +70,7 @@ impl ProducerEntry {
                 Verdict::OutOfOrder
             };
         }
+        // Before the order is checked: a repeated batch is out of order too, but was written.
         let known = self
             .batches
             .iter()
@@ -112,6 +114,7 @@ impl ProducerEntry {
     /// Notes the end of its transaction, written with `epoch`; returns where the transaction began in this
     /// partition.
     pub(crate) fn end_transaction(&mut self, epoch: i16, now: i64) -> Option<i64> {
+        // A marker with a higher epoch was written to fence: batches of the old one are refused from here on.
         if epoch > self.epoch {
             self.epoch = epoch;
             self.batches.clear();

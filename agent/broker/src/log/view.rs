@@ -127,12 +127,12 @@ impl PartitionView {
         }
     }
 
-    /// The committed state.
+    /// The partition as of the last commit.
     pub(crate) fn read(&self) -> Published {
         self.published.lock().clone()
     }
 
-    /// Bytes ever appended.
+    /// Bytes appended since the broker began, for fetches that wait for more; wraps around.
     pub(crate) fn appended(&self) -> u64 {
         self.appended.load(Ordering::Acquire)
     }

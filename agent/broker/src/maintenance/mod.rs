@@ -69,7 +69,7 @@ impl Maintenance {
         let mut reclaimed = 0;
         loop {
             if let Err(error) = self.round(&mut reclaimed).await {
-                tracing::warn!(%error, "maintenance was broken off");
+                tracing::warn!(%error, "maintenance was interrupted");
             }
             tokio::select! {
                 () = self.stop.cancelled() => return,

@@ -14,13 +14,13 @@ use crate::store::{Commit, StoreError};
 /// Why a topic is not made or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TopicError {
-    /// `TOPIC_ALREADY_EXISTS`.
+    /// There is a topic of this name: `TOPIC_ALREADY_EXISTS`.
     Exists,
-    /// `UNKNOWN_TOPIC_OR_PARTITION`.
+    /// There is no such topic: `UNKNOWN_TOPIC_OR_PARTITION`.
     Unknown,
     /// `INVALID_PARTITIONS`: the text says why.
     Partitions(String),
-    /// `KAFKA_STORAGE_ERROR`.
+    /// The disk is nearly full: `KAFKA_STORAGE_ERROR`.
     Full,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn legal_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// Whether clients are told that a topic is Kafka's own.
+/// Whether answers say that a topic is Kafka's own.
 pub(crate) fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state")
 }
@@ -73,7 +73,7 @@ impl TopicRecord {
 }
 
 impl State {
-    /// Makes a topic.
+    /// Makes a topic with empty partitions; gives its id.
     pub(crate) fn create_topic(
         &mut self,
         commit: &mut Commit,

@@ -15,7 +15,7 @@ use crate::store::keys::{self, PartitionId, tag};
 pub(crate) enum TxnStatus {
     /// No transaction since the producer came.
     Empty,
-    /// One is open.
+    /// One is open, until the producer or its timeout ends it.
     Ongoing,
     /// The last one was committed.
     CompleteCommit,
@@ -24,7 +24,7 @@ pub(crate) enum TxnStatus {
 }
 
 impl TxnStatus {
-    /// Kafka's name.
+    /// The name in answers (`TransactionState`).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -54,24 +54,24 @@ pub(crate) struct Transaction {
 /// Why a producer gets no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InitError {
-    /// `PRODUCER_FENCED`.
+    /// A newer instance has taken over: `PRODUCER_FENCED`.
     Fenced,
-    /// `INVALID_PRODUCER_ID_MAPPING`.
+    /// The producer id is not that of the transactional id: `INVALID_PRODUCER_ID_MAPPING`.
     Mapping,
-    /// `KAFKA_STORAGE_ERROR`.
+    /// The disk is nearly full: `KAFKA_STORAGE_ERROR`.
     Full,
 }
 
 /// Why a call inside a transaction is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TxnError {
-    /// `INVALID_PRODUCER_ID_MAPPING`.
+    /// The producer id is not that of the transactional id: `INVALID_PRODUCER_ID_MAPPING`.
     Mapping,
-    /// `PRODUCER_FENCED`.
+    /// A newer instance has taken over: `PRODUCER_FENCED`.
     Fenced,
-    /// `INVALID_TXN_STATE`.
+    /// The transaction is not open, or does not have the partition: `INVALID_TXN_STATE`.
     State,
-    /// `KAFKA_STORAGE_ERROR`.
+    /// The disk is nearly full: `KAFKA_STORAGE_ERROR`.
     Full,
 }
 
@@ -157,6 +157,7 @@ impl State {
         commit.check_space().map_err(|_| InitError::Full)?;
         let now = commit.now;
         let Some(mut transaction) = self.transactions.get(transactional_id).cloned() else {
+            // The transactional id has expired since the producer got what it names.
             if current.is_some() {
                 return Err(InitError::Mapping);
             }
@@ -175,14 +176,18 @@ impl State {
             self.put_transaction(commit, transactional_id, transaction);
             return Ok((producer_id, 0));
         };
+        // A producer that recovers names what it has (KIP-360). If a newer instance has come meanwhile, the
+        // older one must not fence it in turn.
         if let Some((producer_id, epoch)) = current
             && transaction.check(producer_id, epoch).is_err()
         {
             return Err(InitError::Fenced);
         }
+        // The epoch is raised in each case, so that what an older instance still has under way is refused.
         if transaction.status == TxnStatus::Ongoing {
             transaction = self.fence(commit, transactional_id, transaction);
         } else if transaction.epoch >= i16::MAX - 1 {
+            // The last epoch is kept for fencing; after it the producer needs another id.
             self.transactional.remove(&transaction.producer_id);
             transaction.producer_id = self.new_producer_id(commit);
             transaction.epoch = 0;
@@ -204,6 +209,8 @@ impl State {
         transactional_id: &str,
         mut transaction: Transaction,
     ) -> Transaction {
+        // The markers carry the raised epoch: they make each partition refuse the old one, which so cannot
+        // write after the end of its transaction.
         let exhausted = transaction.epoch >= i16::MAX - 1;
         transaction.epoch = transaction.epoch.saturating_add(1);
         self.finish(commit, &mut transaction, false);
@@ -254,6 +261,7 @@ impl State {
         let mut transaction = found.cloned().ok_or(TxnError::Mapping)?;
         transaction.check(producer_id, epoch)?;
         commit.check_space().map_err(|_| TxnError::Full)?;
+        // The time-out counts from the first partition or group, not from when the producer came.
         if transaction.status != TxnStatus::Ongoing {
             transaction.status = TxnStatus::Ongoing;
             transaction.started = commit.now;
@@ -274,6 +282,8 @@ impl State {
         let found = self.transactions.get(transactional_id);
         let mut transaction = found.cloned().ok_or(TxnError::Mapping)?;
         transaction.check(producer_id, epoch)?;
+        // A group has to be announced first, as in Kafka, whose coordinator writes the end of a transaction
+        // to the groups that it knows of.
         if transaction.status != TxnStatus::Ongoing || !transaction.groups.contains(group) {
             return Err(TxnError::State);
         }
@@ -301,6 +311,7 @@ impl State {
             .get(&producer_id)
             .and_then(|id| self.transactions.get(id))
             .ok_or(TxnError::State)?;
+        // Asked by the writer, after all jobs before it: an end or a fencing in the same commit counts.
         if epoch < transaction.epoch {
             return Err(TxnError::Fenced);
         }
@@ -323,6 +334,8 @@ impl State {
         transaction.check(producer_id, epoch)?;
         match (transaction.status, committed) {
             (TxnStatus::Ongoing, _) => (),
+            // The first answer was lost, and the client asks again. The other end is an error: what has been
+            // decided cannot be taken back.
             (TxnStatus::CompleteCommit, true) | (TxnStatus::CompleteAbort, false) => return Ok(()),
             _ => return Err(TxnError::State),
         }
@@ -345,6 +358,7 @@ impl State {
                 commit.put_batch(id, marker.last_offset, marker.bytes);
             }
         }
+        // In the same commit as the markers, so that a crash leaves both or neither.
         let offsets = std::mem::take(&mut transaction.offsets);
         if committed {
             for ((group, topic, partition), entry) in offsets {

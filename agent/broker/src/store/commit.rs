@@ -17,7 +17,7 @@ pub(crate) struct Commit {
     pub(crate) changed: Changed,
     /// Whether there is space for more.
     has_space: bool,
-    /// Milliseconds since 1970.
+    /// Time of the commit, in milliseconds since 1970.
     pub(crate) now: i64,
 }
 

@@ -47,9 +47,9 @@ pub enum StoreError {
     /// The store failed, or the system did.
     #[error("cannot {doing}: {reason}")]
     Failed {
-        /// What was attempted.
+        /// What was attempted, in words that follow "cannot".
         doing: &'static str,
-        /// Why it failed.
+        /// What the store or the system says about it.
         reason: String,
     },
     /// A stored value makes no sense.
@@ -75,7 +75,7 @@ impl StoreError {
     }
 }
 
-/// The open store.
+/// The open store; whoever holds it keeps it from being opened again.
 pub(crate) struct Store {
     pub(crate) database: Database,
     pub(crate) log: Keyspace,
@@ -92,7 +92,7 @@ impl Store {
     /// Opens the store in `path`, or makes it.
     ///
     /// # Errors
-    /// If somebody else has it, or it cannot be read.
+    /// If another process has it, or it cannot be read.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::builder(path)
             .cache_size(CACHE)
@@ -208,7 +208,7 @@ impl Store {
 pub(crate) struct StoreHandle(Arc<RwLock<Option<Arc<Store>>>>);
 
 impl StoreHandle {
-    /// The store. Held only while something is read, since it is opened again when nobody holds it.
+    /// The store. Held only while something is read, since it is opened again when no reader holds it.
     ///
     /// # Errors
     /// If it is not open.

@@ -19,7 +19,7 @@ const STEP: usize = 64 << 10;
 /// Why no more requests come.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
-    /// The connection.
+    /// The connection broke, or the client closed it inside a frame.
     #[error("connection ended")]
     Io(#[from] io::Error),
     /// A length that is negative or above the limit.

@@ -22,7 +22,7 @@ pub(crate) struct Header {
 /// Why a request cannot be read. The connection ends, as with Kafka.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RequestError {
-    /// It ends early.
+    /// The bytes end before the header does.
     #[error("request ends inside its header")]
     Short,
     /// Its API does not exist or is not spoken here.
@@ -33,7 +33,7 @@ pub(crate) enum RequestError {
     UnknownVersion {
         /// Number of the API.
         api: i16,
-        /// Its version.
+        /// The version that the header names.
         version: i16,
     },
     /// A length does not fit, or a text is not UTF-8.
@@ -41,7 +41,7 @@ pub(crate) enum RequestError {
     Malformed {
         /// Number of the API.
         api: i16,
-        /// Its version.
+        /// The version that the header names.
         version: i16,
         /// The field, and what is wrong with it.
         reason: String,
@@ -53,7 +53,7 @@ pub(crate) enum RequestError {
     Large {
         /// Number of the API.
         api: i16,
-        /// Its version.
+        /// The version that the header names.
         version: i16,
         /// What it would take.
         memory: usize,
@@ -65,7 +65,7 @@ pub(crate) enum RequestError {
 /// A request, or the one question that is answered in any version.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Can be handled.
+    /// A request that was decoded.
     Known(Header, Box<RequestKind>),
     /// `ApiVersions` in a version that is not known: answered in version 0 with the known ones (KIP-511).
     UnknownApiVersions(Header),

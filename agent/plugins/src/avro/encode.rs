@@ -348,7 +348,7 @@ impl Planner<'_> {
     fn write_default(&self, id: NodeId, json: &Json, out: &mut Vec<u8>) -> Result<()> {
         let wrong = || {
             ConnectError::serialization(format!(
-                "{json} is no default of the Avro type {}",
+                "{json} is not a default of the Avro type {}",
                 self.avro.node(id).kind.type_name()
             ))
         };
@@ -555,7 +555,7 @@ fn write_value(plan: &Plan, value: &Value, out: &mut Vec<u8>) -> Result<()> {
         }
         (Plan::Enum(symbols), Value::String(v)) => {
             let index = symbols.get(&**v).ok_or_else(|| {
-                ConnectError::serialization(format!("{v} is no symbol of the enum"))
+                ConnectError::serialization(format!("{v} is not a symbol of the enum"))
             })?;
             write_long(out, *index);
         }

@@ -187,7 +187,7 @@ impl Builder {
             SchemaType::Bytes => match fixed_size(schema) {
                 Some(size) => Kind::Fixed {
                     size: size.parse().map_err(|_| {
-                        ConnectError::data(format!("the size of a fixed is no number: {size}"))
+                        ConnectError::data(format!("the size of a fixed is not a number: {size}"))
                     })?,
                     name: self.name_or_default(schema.name())?,
                 },
@@ -380,7 +380,7 @@ impl Builder {
             let scale = logical::scale(schema)?;
             let precision = match parameter(schema, DECIMAL_PRECISION) {
                 Some(text) => text.parse().map_err(|_| {
-                    ConnectError::data(format!("{DECIMAL_PRECISION} is no number: {text}"))
+                    ConnectError::data(format!("{DECIMAL_PRECISION} is not a number: {text}"))
                 })?,
                 None => DEFAULT_PRECISION,
             };

@@ -26,7 +26,7 @@ pub use encode::{write_bytes, write_long};
 pub use names::fixed_size;
 use schema::AvroSchema;
 
-/// Descriptor.
+/// Descriptor of the converter of keys and values.
 pub fn plugin() -> ConverterPlugin {
     ConverterPlugin::of(
         "io.confluent.connect.avro.AvroConverter",
@@ -48,7 +48,7 @@ pub fn codec(settings: &[(&str, &str)], schema: Option<&Arc<Schema>>) -> Result<
 /// A reader of payloads by the text of an Avro schema, without a registry.
 ///
 /// # Errors
-/// Text that is no schema, or one that has no form in Connect.
+/// Text that is not a schema, or one that has no form in Connect.
 pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
     codec::reader(codec::configured::<Avro>(settings)?, text)
 }

@@ -39,27 +39,27 @@ pub enum Kind {
     Union(Vec<NodeId>),
     /// The values of its fields, in order.
     Record {
-        /// Its full name.
+        /// Name with its namespace.
         name: Name,
-        /// Its documentation.
+        /// Text of `doc`, if there is one.
         doc: Option<String>,
         /// Its fields, in the order of the schema.
         fields: Vec<Field>,
     },
     /// The index of a symbol.
     Enum {
-        /// Its full name.
+        /// Name with its namespace.
         name: Name,
-        /// Its documentation.
+        /// Text of `doc`, if there is one.
         doc: Option<String>,
-        /// All its symbols.
+        /// Symbols in the order of their numbers.
         symbols: Vec<String>,
         /// The symbol that readers take for one they do not know.
         default: Option<String>,
     },
     /// Bytes of one length.
     Fixed {
-        /// Its full name.
+        /// Name with its namespace.
         name: Name,
         /// How many bytes a value has.
         size: usize,
@@ -116,7 +116,7 @@ impl Kind {
 /// A full name in its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name {
-    /// Empty for none.
+    /// Namespace of the name, without a dot at its end; empty for none.
     pub(super) namespace: String,
     pub(super) short: String,
 }
@@ -193,7 +193,7 @@ pub struct Field {
 /// A type with its properties, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What it is.
+    /// Type with what belongs to it.
     pub kind: Kind,
     pub(super) props: Vec<(String, Json)>,
 }
@@ -243,7 +243,7 @@ const TYPE_KEYS: &[&str] = &[
 const FIELD_KEYS: &[&str] = &["name", "type", "doc", "default", "order", "aliases"];
 
 impl AvroSchema {
-    /// Adds a node.
+    /// Adds a node that has no properties yet.
     pub(super) fn add(&mut self, kind: Kind) -> NodeId {
         self.nodes.push(Node {
             kind,
@@ -463,7 +463,7 @@ impl Parser {
         for field in list {
             let field = field
                 .as_object()
-                .ok_or_else(|| ConnectError::serialization("a field that is no object"))?;
+                .ok_or_else(|| ConnectError::serialization("a field that is not an object"))?;
             let name = text(field, "name").unwrap_or_default();
             check_name(name)?;
             if read.iter().any(|other: &Field| other.name == name) {
@@ -683,8 +683,10 @@ mod tests {
             concat!(
                 r#"{"type":"record","name":"Tree","namespace":"com.a","doc":"d","fields":["#,
                 r#"{"name":"next","type":["null","Tree"],"default":null},"#,
-                r#"{"name":"e","type":{"type":"enum","name":"E","symbols":["A","B"],"default":"A"},"doc":"x","p":1},"#,
-                r#"{"name":"f","type":{"type":"fixed","name":"F","namespace":"com.b","size":4,"logicalType":"decimal"}},"#,
+                r#"{"name":"e","type":{"type":"enum","name":"E","symbols":["A","B"],"default":"A"},"#,
+                r#""doc":"x","p":1},"#,
+                r#"{"name":"f","type":{"type":"fixed","name":"F","namespace":"com.b","size":4,"#,
+                r#""logicalType":"decimal"}},"#,
                 r#"{"name":"again","type":{"type":"map","values":"com.b.F"}}],"connect.name":"com.a.Tree"}"#
             ),
         ] {

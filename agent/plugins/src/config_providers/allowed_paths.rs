@@ -9,7 +9,7 @@ use sluice_api::{ConnectError, Props, Result};
 pub(super) struct AllowedPaths(Option<Vec<PathBuf>>);
 
 impl AllowedPaths {
-    /// Reads `allowed.paths`.
+    /// Reads `allowed.paths`, a list with commas between the paths.
     pub(super) fn from_props(props: &Props) -> Result<Self> {
         let Some(text) = props.get("allowed.paths").filter(|text| !text.is_empty()) else {
             return Ok(Self(None));

@@ -7,7 +7,7 @@ mod file;
 
 use sluice_api::plugin::ConfigProviderPlugin;
 
-/// All config providers.
+/// All config providers, under the names of Kafka's classes.
 #[must_use]
 pub fn config_providers() -> Vec<ConfigProviderPlugin> {
     vec![directory::plugin(), env_var::plugin(), file::plugin()]
@@ -16,7 +16,6 @@ pub fn config_providers() -> Vec<ConfigProviderPlugin> {
 /// Defines the function `plugin` that gives the descriptor of a provider made by `new` from the environment.
 macro_rules! provider {
     ($name:ident, $new:expr) => {
-        /// Descriptor.
         pub(super) fn plugin() -> sluice_api::plugin::ConfigProviderPlugin {
             sluice_api::plugin::ConfigProviderPlugin {
                 class: concat!(

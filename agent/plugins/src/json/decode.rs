@@ -99,8 +99,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The payload of an envelope that begins as one before did, with this schema, up to `position`. `None` if
-    /// it is not followed by the end of the envelope, or is wrong in any way: then the whole is to be read.
+    /// The payload of an envelope that begins as one before did, with this schema, up to `position`.
+    /// `None` if it is not followed by the end of the envelope, or is wrong in any way: then the whole is
+    /// to be read.
     pub(super) fn read_payload_from(
         &mut self,
         position: usize,
@@ -197,7 +198,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The value of the whole data by a schema. Jackson reads all of it first, so that broken JSON is what is
-    /// told, whatever else is wrong; data of blanks alone are a value that fits nothing.
+    /// reported, whatever else is wrong; data of blanks alone are a value that fits nothing.
     pub(super) fn read_all(&mut self, schema: &Arc<Schema>) -> Result<Value> {
         if self.is_blank() {
             return self.read_rest(schema, Kind::Missing);

@@ -51,7 +51,7 @@ pub enum DecimalFormat {
     /// Base64 of the unscaled value's bytes.
     #[default]
     Base64,
-    /// A JSON number.
+    /// A JSON number with all its digits.
     Numeric,
 }
 

@@ -34,7 +34,7 @@ pub fn plugin() -> ConverterPlugin {
     })
 }
 
-/// Descriptor for headers.
+/// Descriptor of the converter of headers.
 pub fn header_plugin() -> HeaderConverterPlugin {
     HeaderConverterPlugin::of(CLASS, KAFKA_VERSION, config_def, || {
         Box::new(JsonConverter::default())
@@ -97,7 +97,7 @@ fn config_def() -> ConfigDef {
 struct WrittenSchema {
     /// Kept so that no other schema can take its address.
     schema: Arc<Schema>,
-    /// `{"schema":{...},"payload":`.
+    /// What stands before each value: `{"schema":{...},"payload":`.
     prefix: Arc<[u8]>,
 }
 
@@ -113,7 +113,7 @@ struct Caches {
     read: IndexMap<Bytes, Option<Arc<Schema>>>,
 }
 
-/// See the module.
+/// Both directions of the conversion; usable once `configure` has read the settings.
 pub struct JsonConverter {
     schemas_enabled: bool,
     cache_size: usize,

@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
         Ok(self.position - start)
     }
 
-    /// Takes a string.
+    /// Takes the string that begins here, without its quotes.
     pub(super) fn string(&mut self) -> Result<Text> {
         self.position += 1;
         let start = self.position;

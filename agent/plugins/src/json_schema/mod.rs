@@ -30,7 +30,7 @@ const CONNECT_VERSION: &str = "connect.version";
 const CONNECT_PARAMETERS: &str = "connect.parameters";
 const CONNECT_INDEX: &str = "connect.index";
 
-/// Descriptor.
+/// Descriptor of the converter of keys and values.
 pub fn plugin() -> ConverterPlugin {
     ConverterPlugin::of(
         "io.confluent.connect.json.JsonSchemaConverter",
@@ -52,7 +52,7 @@ pub fn codec(settings: &[(&str, &str)], schema: &Arc<Schema>) -> Result<Box<dyn 
 /// A reader of payloads by the text of a JSON Schema, without a registry.
 ///
 /// # Errors
-/// Text that is no schema, or one that has no form in Connect.
+/// Text that is not a schema, or one that has no form in Connect.
 pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
     codec::reader(codec::configured::<JsonSchema>(settings)?, text)
 }

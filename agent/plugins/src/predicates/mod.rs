@@ -6,7 +6,7 @@ mod topic_name_matches;
 
 use sluice_api::plugin::PredicatePlugin;
 
-/// All predicates.
+/// All predicates, under the names of Kafka's classes.
 #[must_use]
 pub fn predicates() -> Vec<PredicatePlugin> {
     vec![
@@ -19,7 +19,6 @@ pub fn predicates() -> Vec<PredicatePlugin> {
 /// Defines the function `plugin` that gives the descriptor.
 macro_rules! predicate {
     ($name:ident) => {
-        /// Descriptor.
         pub(super) fn plugin() -> sluice_api::plugin::PredicatePlugin {
             sluice_api::plugin::PredicatePlugin::of(
                 concat!(

@@ -1,4 +1,4 @@
-//! Compiling `.proto` text, with the files that Confluent's registry knows without being told.
+//! Compiling `.proto` text, with the files that Confluent's registry brings along.
 
 use std::collections::HashMap;
 

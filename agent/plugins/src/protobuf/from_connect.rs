@@ -110,7 +110,7 @@ fn check(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(ConnectError::data(format!(
-        "\"{name}\" is no name in Protocol Buffers"
+        "\"{name}\" is not a name in Protocol Buffers"
     )))
 }
 
@@ -150,7 +150,7 @@ impl Builder {
             super::plan::parameter(schema, TAG)
                 .map(|tag| {
                     tag.parse()
-                        .map_err(|_| ConnectError::data(format!("{TAG} is no number: {tag}")))
+                        .map_err(|_| ConnectError::data(format!("{TAG} is not a number: {tag}")))
                 })
                 .transpose()
         };
@@ -272,7 +272,9 @@ impl Builder {
             Some(logical::DECIMAL) => {
                 if let Some(precision) = super::plan::parameter(schema, DECIMAL_PRECISION) {
                     let precision: u32 = precision.parse().map_err(|_| {
-                        ConnectError::data(format!("{DECIMAL_PRECISION} is no number: {precision}"))
+                        ConnectError::data(format!(
+                            "{DECIMAL_PRECISION} is not a number: {precision}"
+                        ))
                     })?;
                     parameters.push(("precision", precision.to_string()));
                 }

@@ -35,7 +35,7 @@ const GENERALIZED_ENUM: &str = "org.apache.kafka.connect.data.Enum";
 const DECIMAL_PRECISION: &str = "connect.decimal.precision";
 const CONNECT_TYPE: &str = "connect.type";
 
-/// Descriptor.
+/// Descriptor of the converter of keys and values.
 pub fn plugin() -> ConverterPlugin {
     ConverterPlugin::of(
         "io.confluent.connect.protobuf.ProtobufConverter",
@@ -58,7 +58,7 @@ pub fn codec(settings: &[(&str, &str)], schema: &Arc<Schema>) -> Result<Box<dyn 
 /// their message.
 ///
 /// # Errors
-/// Text that is no schema, or one that has no form in Connect.
+/// Text that is not a schema, or one that has no form in Connect.
 pub fn reader(settings: &[(&str, &str)], text: &str) -> Result<PayloadReader> {
     codec::reader(codec::configured::<Protobuf>(settings)?, text)
 }

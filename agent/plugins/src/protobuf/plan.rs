@@ -9,7 +9,7 @@ use sluice_api::{ConnectError, Result, Schema, SchemaType, Value, logical};
 
 use super::{Settings, is_union};
 
-/// A value that is no message of a struct.
+/// A value that is not a message of a struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scalar {
     Int32,

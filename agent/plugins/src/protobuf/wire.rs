@@ -237,7 +237,7 @@ fn write_field(field: &FieldPlan, value: &Value, out: &mut Vec<u8>) -> Result<()
 fn enum_number(symbols: &super::plan::Symbols, value: &Value) -> Result<u64> {
     let number = match value {
         Value::String(symbol) => *symbols.numbers.get(&**symbol).ok_or_else(|| {
-            ConnectError::serialization(format!("{symbol} is no symbol of {}", symbols.name))
+            ConnectError::serialization(format!("{symbol} is not a symbol of {}", symbols.name))
         })?,
         Value::Int32(number) => *number,
         other => return Err(invalid("enum", other)),
@@ -673,7 +673,7 @@ fn read_value(shape: &Shape, raw: Raw) -> Result<Value> {
                 u32::try_from(month).unwrap_or(0),
                 u32::try_from(day).unwrap_or(0),
             )
-            .ok_or_else(|| ConnectError::data(format!("{year}-{month}-{day} is no date")))?;
+            .ok_or_else(|| ConnectError::data(format!("{year}-{month}-{day} is not a date")))?;
             Ok(logical::date_from_days(
                 date.num_days_from_ce() - EPOCH_DAYS,
             ))

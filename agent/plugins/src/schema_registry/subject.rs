@@ -6,7 +6,7 @@ use sluice_api::{ConnectError, ConverterType, Result};
 /// `value.subject.name.strategy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SubjectNameStrategy {
-    /// `TOPIC-key` or `TOPIC-value`.
+    /// The subject is `TOPIC-key` or `TOPIC-value`.
     Topic,
     /// The full name of the record.
     Record,

@@ -6,7 +6,7 @@ use sluice_api::{ConnectError, Result};
 const MAGIC: u8 = 0;
 const HEADER: usize = 5;
 
-/// Appends the header.
+/// Appends the magic byte 0 and the id of the schema, big-endian.
 pub(crate) fn write_header(buffer: &mut Vec<u8>, id: i32) {
     buffer.push(MAGIC);
     buffer.extend_from_slice(&id.to_be_bytes());

@@ -9,11 +9,10 @@ use sluice_api::{ConnectError, MapValue, Result, Schema, SchemaType, Struct, Val
 
 use super::requirements;
 
-/// Key of [`syntax_version_key`].
 pub(crate) const SYNTAX_VERSION: &str = "field.syntax.version";
 const PURPOSE: &str = "nested field access";
 
-/// `field.syntax.version`.
+/// The key `field.syntax.version` (KIP-821): V2 reads dots as steps into nested fields.
 pub(crate) fn syntax_version_key() -> ConfigKey {
     ConfigKey::new(SYNTAX_VERSION, ConfigType::String)
         .default("V1")

@@ -53,7 +53,7 @@ fn config_def() -> ConfigDef {
 #[derive(Debug)]
 struct HeaderFrom {
     side: Side,
-    /// Field and header.
+    /// Name of the field and key of the header it belongs to.
     pairs: Vec<(String, ByteString)>,
     moves: bool,
     defaults: bool,

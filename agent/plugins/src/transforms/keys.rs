@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use sluice_api::config::{ConfigError, ConfigKey, ConfigType, ConfigValue, Importance, Validator};
 
-/// Key of [`replace_null_with_default`].
 pub(crate) const REPLACE_NULL_WITH_DEFAULT: &str = "replace.null.with.default";
 
-/// `replace.null.with.default` (KIP-1040).
+/// The key `replace.null.with.default` (KIP-1040).
 pub(crate) fn replace_null_with_default() -> ConfigKey {
     ConfigKey::new(REPLACE_NULL_WITH_DEFAULT, ConfigType::Boolean)
         .default("true")
@@ -24,7 +23,7 @@ pub(crate) fn required(name: &str, kind: ConfigType, doc: &str) -> ConfigKey {
         .doc(doc)
 }
 
-/// `NonEmptyListValidator`.
+/// Refuses an empty list, as Kafka's `NonEmptyListValidator`.
 pub(crate) fn non_empty_list() -> Validator {
     Arc::new(|name, value| match value {
         ConfigValue::List(list) if !list.is_empty() => Ok(()),
@@ -33,7 +32,7 @@ pub(crate) fn non_empty_list() -> Validator {
     })
 }
 
-/// `ConfigDef.NonNullValidator`.
+/// Refuses a missing value, as Kafka's `ConfigDef.NonNullValidator`.
 pub(crate) fn non_null() -> Validator {
     Arc::new(|name, value| match value {
         ConfigValue::Null => Err(ConfigError::invalid(name, "null", "entry must be non null")),

@@ -38,7 +38,7 @@ use sluice_api::plugin::TransformationPlugin;
 
 pub(crate) use self::keys::regex as regex_validator;
 
-/// All transformations.
+/// All transformations, under the names of Kafka's classes and of those that are common beside it.
 #[must_use]
 pub fn transformations() -> Vec<TransformationPlugin> {
     vec![
@@ -85,7 +85,8 @@ pub fn transformations() -> Vec<TransformationPlugin> {
     ]
 }
 
-/// Defines the functions `key_plugin` and `value_plugin` that give the descriptors of a transformation made by `NAME::of(side)`.
+/// Defines the functions `key_plugin` and `value_plugin` that give the descriptors of a transformation made
+/// by `NAME::of(side)`.
 macro_rules! key_and_value {
     ($name:ident) => {
         /// Descriptor of the transformation of keys.
@@ -122,7 +123,6 @@ use key_and_value;
 /// Defines the function `plugin` that gives the descriptor of a transformation of whole records.
 macro_rules! whole_record {
     ($name:ident) => {
-        /// Descriptor.
         pub(super) fn plugin() -> sluice_api::plugin::TransformationPlugin {
             sluice_api::plugin::TransformationPlugin::of(
                 concat!("org.apache.kafka.connect.transforms.", stringify!($name)),

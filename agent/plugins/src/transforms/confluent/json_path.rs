@@ -212,7 +212,8 @@ mod tests {
     fn paths_find_what_jayway_finds() {
         use Found::{Missing, Nothing, Something};
         let order = value(
-            r#"{"state":"paid","total":120.5,"n":null,"key":{"nestedKey":"value1"},"items":[{"sku":"a","count":2},{"sku":"b"}],"tags":["x","y"],"text":"10"}"#,
+            r#"{"state":"paid","total":120.5,"n":null,"key":{"nestedKey":"value1"},
+                "items":[{"sku":"a","count":2},{"sku":"b"}],"tags":["x","y"],"text":"10"}"#,
         );
         for (path, found) in [
             ("$.state", Something),

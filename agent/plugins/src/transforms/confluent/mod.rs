@@ -17,7 +17,6 @@ mod tests;
 /// Defines the function `$function` that gives the descriptor of a transformation made by `$new`.
 macro_rules! confluent {
     ($function:ident, $class:literal, $new:expr) => {
-        /// Descriptor.
         pub(in crate::transforms) fn $function() -> sluice_api::plugin::TransformationPlugin {
             sluice_api::plugin::TransformationPlugin::of(
                 concat!("io.confluent.connect.transforms.", $class),

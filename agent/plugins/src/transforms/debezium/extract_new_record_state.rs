@@ -24,7 +24,6 @@ use super::super::schema_cache::SchemaCache;
 use super::super::side::Side;
 use super::field_reference::{FieldReference, Found};
 
-/// Descriptor.
 pub(in super::super) fn plugin() -> TransformationPlugin {
     TransformationPlugin::of(
         "io.debezium.transforms.ExtractNewRecordState",
@@ -167,7 +166,7 @@ struct Plan {
 #[derive(Debug)]
 struct Row {
     index: usize,
-    /// In the envelope.
+    /// Schema of the row inside the envelope.
     schema: Arc<Schema>,
     /// With all that is added to it.
     extended: Arc<Schema>,

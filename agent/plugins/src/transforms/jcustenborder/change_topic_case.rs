@@ -10,7 +10,6 @@ use sluice_api::config::{ConfigError, ConfigKey, ConfigType, ConfigValue, Import
 use sluice_api::plugin::TransformationPlugin;
 use sluice_api::{ConfigDef, ConnectRecord, Props, RecordOrigin, Result, Transformation};
 
-/// Descriptor.
 pub(in super::super) fn plugin() -> TransformationPlugin {
     TransformationPlugin::of(
         "com.github.jcustenborder.kafka.connect.transform.common.ChangeTopicCase",
@@ -104,7 +103,7 @@ impl Format {
         }
     }
 
-    /// `CaseFormat.to`.
+    /// As `CaseFormat.to` of Guava.
     fn convert(self, to: Self, text: &str) -> String {
         // Between these Guava changes letters only.
         match (self, to) {

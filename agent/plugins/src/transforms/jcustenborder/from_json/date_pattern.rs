@@ -36,13 +36,13 @@ enum Field {
     Year,
     Month,
     Day,
-    /// 0 to 23.
+    /// Hour of the day, 0 to 23.
     Hour,
-    /// 1 to 24.
+    /// Hour of the day, 1 to 24.
     ClockHour,
-    /// 0 to 11.
+    /// Hour of the half day, 0 to 11.
     HourOfHalfDay,
-    /// 1 to 12.
+    /// Hour of the half day, 1 to 12.
     ClockHourOfHalfDay,
     Minute,
     Second,

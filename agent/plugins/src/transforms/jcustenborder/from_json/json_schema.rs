@@ -36,7 +36,7 @@ pub(super) enum Shape {
     Timestamp,
     CustomTimestamp(DatePattern),
     Base64,
-    /// With its scale.
+    /// A decimal with this scale.
     Decimal(i32),
     Array(Box<Node>),
     /// The fields, in the order of the schema's.
