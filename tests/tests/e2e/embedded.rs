@@ -5,19 +5,22 @@ use sluice_tests::pipeline::Pipeline;
 use sluice_tests::wait::seconds;
 use sluice_tests::worker::Kind;
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "embedded::a_worker_and_its_broker_in_one_process_go_on_after_a_restart",
+        needs: Needs::EMBEDDED,
         run: restart,
     },
     Test {
         name: "embedded::a_worker_with_default_properties_has_topics_of_one_copy",
+        needs: Needs::EMBEDDED,
         run: default_properties,
     },
     Test {
         name: "embedded::a_worker_that_asks_for_several_copies_is_told_that_there_is_one_node",
+        needs: Needs::EMBEDDED,
         run: several_copies,
     },
 ];
