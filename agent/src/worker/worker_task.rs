@@ -44,7 +44,8 @@ pub(super) async fn target_state_changed(context: &mut TaskContext) {
     }
 }
 
-/// Ends a task: waits for its `stop`, if there is a task to stop, and reports the outcome to the listener unless the task was cancelled.
+/// Ends a task: waits for its `stop`, if there is a task to stop, and reports the outcome to the listener
+/// unless the task was cancelled.
 pub(super) async fn end(
     context: &TaskContext,
     stopping: &CancellationToken,
