@@ -3,13 +3,11 @@
 /// A policy for `producer.override.*`, `consumer.override.*` and `admin.override.*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OverridePolicy {
-    /// Everything.
     All,
-    /// Nothing.
     None,
     /// Who the client is, and how it says so.
     Principal,
-    /// The listed keys.
+    /// The keys of the list, and no others.
     Allowlist(Vec<String>),
 }
 

@@ -19,7 +19,7 @@ use sluice_protocol::ConfigMap;
 
 use crate::properties::with_prefix;
 
-/// `${provider:key}` or `${provider:path:key}`.
+/// A variable of a value: `${provider:key}` or `${provider:path:key}`.
 static VARIABLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$\{([^}]*?):(?:([^}]*?):)?([^}]*?)\}").ok());
 

@@ -34,8 +34,8 @@ pub(crate) fn faults(plugins: &Plugins, reach: &Reach, props: &Props) -> Vec<Key
             faults.push(KeyFault::new(
                 &named.key,
                 format!(
-                    "{class} does not say which files and hosts it reaches, which {FILE_ROOTS} and {HOSTS} of this \
-                     worker limit"
+                    "{class} does not say which files and hosts it reaches, which {FILE_ROOTS} and \
+                     {HOSTS} of this worker limit"
                 ),
             ));
             continue;

@@ -55,7 +55,7 @@ pub enum EmbeddedError {
     /// The system gives no threads.
     #[error("the embedded broker cannot start")]
     System(#[from] std::io::Error),
-    /// The broker.
+    /// The broker in this process, with what stopped it.
     #[error("the embedded broker cannot start")]
     Broker(#[from] BrokerError),
 }

@@ -23,7 +23,7 @@ pub mod settings;
 pub mod status;
 pub mod storage;
 mod stored_config;
-mod telemetry;
+pub mod telemetry;
 pub mod validation;
 pub mod worker;
 

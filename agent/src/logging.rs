@@ -50,7 +50,7 @@ const MOST_NAMES: usize = 1_000;
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// A line for people, as log4j writes it.
     #[default]
     Text,
     /// One JSON object per line.

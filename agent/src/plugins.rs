@@ -56,14 +56,14 @@ impl From<NoConnector> for ConnectError {
 /// A connector of either direction.
 #[derive(Clone)]
 pub enum ConnectorPlugin {
-    /// Into Kafka.
+    /// Reads another system, and its records go into Kafka.
     Source(SourceConnectorPlugin),
-    /// Out of Kafka.
+    /// Is given records out of Kafka.
     Sink(SinkConnectorPlugin),
 }
 
 impl ConnectorPlugin {
-    /// Full class name.
+    /// Full class name, as `connector.class` has it.
     pub fn class(&self) -> &str {
         match self {
             Self::Source(plugin) => &plugin.class,
@@ -79,7 +79,7 @@ impl ConnectorPlugin {
         }
     }
 
-    /// Version.
+    /// Version of the class, as `GET /connector-plugins` answers it.
     pub fn version(&self) -> &str {
         match self {
             Self::Source(plugin) => &plugin.version,
@@ -87,7 +87,7 @@ impl ConnectorPlugin {
         }
     }
 
-    /// Direction.
+    /// Whether it is a source or a sink.
     pub fn kind(&self) -> ConnectorType {
         match self {
             Self::Source(_) => ConnectorType::Source,
@@ -95,7 +95,7 @@ impl ConnectorPlugin {
         }
     }
 
-    /// Its own keys.
+    /// Its own keys, without those that all connectors have.
     pub fn config_def(&self) -> &Definition {
         match self {
             Self::Source(plugin) => &plugin.config_def,
@@ -103,7 +103,7 @@ impl ConnectorPlugin {
         }
     }
 
-    /// A new instance.
+    /// A new connector, which is not started.
     pub fn new_connector(&self) -> Box<dyn Connector> {
         match self {
             Self::Source(plugin) => (plugin.new_connector)(),

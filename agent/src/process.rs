@@ -21,7 +21,7 @@ use crate::settings::{
 /// How the process logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOptions {
-    /// Text or JSON.
+    /// A line for people, or a JSON object for each event.
     pub format: LogFormat,
     /// Level of the root logger, by its name in log4j.
     pub level: String,
@@ -39,16 +39,16 @@ impl Default for LogOptions {
 /// What the process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// `connect-distributed`.
+    /// A member of a Connect cluster, as `connect-distributed` starts it.
     Distributed {
-        /// Worker properties.
+        /// The worker's properties file.
         worker: PathBuf,
     },
-    /// `connect-standalone`.
+    /// A worker alone, as `connect-standalone` starts it.
     Standalone {
-        /// Worker properties.
+        /// The worker's properties file.
         worker: PathBuf,
-        /// Connector files.
+        /// A properties or JSON file for each connector.
         connectors: Vec<PathBuf>,
     },
 }
@@ -65,7 +65,7 @@ pub enum ProcessError {
     /// The broker of the process.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The worker.
+    /// The worker could not start, or ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerError),
 }

@@ -47,16 +47,16 @@ use crate::worker::task_runtime::TaskRuntime;
 /// Why a worker did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// Its configuration.
+    /// The worker's file has a value that cannot be used.
     #[error(transparent)]
     Config(#[from] WorkerSettingsError),
-    /// The group settings.
+    /// A key of the client for group membership cannot be used.
     #[error(transparent)]
     Group(#[from] ClientSettingsError),
-    /// Its REST server.
+    /// The REST server cannot listen, or its certificates cannot be used.
     #[error(transparent)]
     Rest(#[from] RestServerError),
-    /// A store.
+    /// The topic or file of a store cannot be read or made.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A store, or the group.
@@ -65,7 +65,7 @@ pub enum WorkerError {
     /// Kafka cannot be reached.
     #[error("cannot reach Kafka at {servers}")]
     Kafka {
-        /// `bootstrap.servers`.
+        /// What `bootstrap.servers` says.
         servers: String,
         /// Why no broker answered.
         source: AdminError,
@@ -73,9 +73,9 @@ pub enum WorkerError {
     /// A connector given on the command line.
     #[error("connector file {path}: {reason}")]
     Connector {
-        /// The file.
+        /// Path of the file, as on the command line.
         path: String,
-        /// What is wrong.
+        /// What is wrong with it, with key or place.
         reason: String,
     },
     /// The system has no threads left.

@@ -1,5 +1,5 @@
-//! The pages of `docs/reference` are what the definitions of keys say; `UPDATE_REFERENCE=1` writes them
-//! again.
+//! The pages of `docs/reference` are what the definitions in the code say; `UPDATE_REFERENCE=1` writes them
+//! again. That of the commands of `sluice` is made by `tui/tests/reference.rs`.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,13 +7,18 @@
     reason = "a failure is the finding of the test"
 )]
 
+#[path = "reference/telemetry.rs"]
+mod telemetry;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sluice_agent::plugins::Plugins;
 use sluice_agent::settings::{Mode, WorkerSettings};
+use sluice_agent::telemetry::documented;
 use sluice_api::config::{ConfigDef, ConfigKey, DefaultValue};
 use sluice_protocol::rest::{PluginInfo, PluginType};
 
@@ -191,10 +196,59 @@ fn connectors(plugins: &Plugins, pages: &mut Pages) {
     );
 }
 
+fn metrics() -> String {
+    let mut body = String::new();
+    for subject in documented() {
+        let labels: Vec<String> = subject.labels.iter().map(|label| code(label)).collect();
+        let labels = match labels.as_slice() {
+            [] => String::new(),
+            labels => format!("Labels: {}.\n\n", labels.join(", ")),
+        };
+        let head = "| name | type | meaning |\n|---|---|---|";
+        write!(body, "\n## {}\n\n{labels}{head}\n", subject.bean).unwrap();
+        for (name, kind, help) in subject.rows {
+            writeln!(body, "| {} | {kind} | {} |", code(&name), cell(help)).unwrap();
+        }
+    }
+    page(
+        "Metrics",
+        "`GET /metrics` answers these in Prometheus' text format: the attributes of Kafka Connect's MBeans\n\
+         of the type in each heading, under the names that the JMX exporter makes of them with Strimzi's\n\
+         rules. A name with a label in braces is always 1; the label holds the text. What a subject does\n\
+         not have is left out.",
+        &body,
+    )
+}
+
+fn telemetry() -> String {
+    let (introduction, body) = telemetry::page();
+    page("Telemetry", &introduction, &body)
+}
+
+/// What the program `sluice-agent` says of itself.
+fn agent() -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice-agent"));
+    for variable in ["COLUMNS", "SLUICE_LOG_FORMAT", "SLUICE_LOG_LEVEL"] {
+        command.env_remove(variable);
+    }
+    let answer = command.arg("--help").output().unwrap();
+    let help = String::from_utf8(answer.stdout).unwrap();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    page(
+        "sluice-agent",
+        "The worker alone, for hosts that need no terminal; `sluice agent` and `sluice standalone` run the\n\
+         same.",
+        &format!("\n```text\n{}\n```\n", help.join("\n")),
+    )
+}
+
 fn pages() -> Pages {
     let plugins = Plugins::built_in();
     let mut pages = Pages::new();
     pages.insert("worker.md".to_owned(), worker());
+    pages.insert("metrics.md".to_owned(), metrics());
+    pages.insert("telemetry.md".to_owned(), telemetry());
+    pages.insert("sluice-agent.md".to_owned(), agent());
     connectors(&plugins, &mut pages);
     for (file, kind, title, introduction) in [
         (

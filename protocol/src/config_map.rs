@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 pub struct ConfigMap(pub IndexMap<String, Option<String>>);
 
 impl ConfigMap {
-    /// An empty map.
+    /// A map without any key.
     pub fn new() -> Self {
         Self::default()
     }

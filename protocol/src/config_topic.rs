@@ -41,7 +41,7 @@ pub enum ConfigRecord {
     },
     /// `task-NAME-N`: config of a task, which counts from the next commit on.
     Task {
-        /// The task.
+        /// Connector and number of the task.
         id: ConnectorTaskId,
         /// Its config, variables unresolved.
         config: ConfigMap,
@@ -66,7 +66,7 @@ pub enum ConfigRecord {
     Restart(RestartRequest),
     /// `logger-cluster-NAMESPACE`: a log level for all workers (KIP-976).
     LoggerLevel {
-        /// Logger name.
+        /// Name of the logger, `root` for all.
         namespace: String,
         /// Level as the caller wrote it.
         level: String,
@@ -98,7 +98,7 @@ impl std::fmt::Debug for SessionKey {
 pub struct RestartRequest {
     /// Name of the connector.
     pub connector: ConnectorName,
-    /// Tasks too.
+    /// Whether its tasks are restarted with it.
     pub include_tasks: bool,
     /// Only what is FAILED.
     pub only_failed: bool,
@@ -122,9 +122,9 @@ impl RestartRequest {
 /// Key and value of a record, ready to be sent; a `None` value is a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRecord {
-    /// The key bytes.
+    /// Key of the record, UTF-8 text.
     pub key: Vec<u8>,
-    /// The value bytes.
+    /// Value of the record, JSON; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
 }
 

@@ -76,9 +76,9 @@ impl std::fmt::Display for Subprotocol {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Work {
-    /// Connector instances.
+    /// Connectors whose instances run on this worker.
     pub connectors: Vec<ConnectorName>,
-    /// Tasks.
+    /// Tasks that run on this worker.
     pub tasks: Vec<ConnectorTaskId>,
 }
 
@@ -112,7 +112,7 @@ pub struct MemberMetadata {
 pub struct Assignment {
     /// Version of the layout.
     pub version: i16,
-    /// 0, or [`Assignment::CONFIG_MISMATCH`].
+    /// [`Assignment::NO_ERROR`] or [`Assignment::CONFIG_MISMATCH`].
     pub error: i16,
     /// Member id of the leader.
     pub leader: MemberId,
@@ -129,7 +129,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// No error.
+    /// The assignment is valid and to be followed.
     pub const NO_ERROR: i16 = 0;
     /// The members' configs do not match: read the config topic and join again.
     pub const CONFIG_MISMATCH: i16 = 1;
@@ -229,7 +229,7 @@ pub enum GroupError {
     /// The message ends inside a field.
     #[error("field {field:?}: message ends {missing} bytes early")]
     Truncated {
-        /// The field.
+        /// Name of the field, as Kafka has it.
         field: &'static str,
         /// Bytes that are not there.
         missing: u64,
@@ -237,25 +237,25 @@ pub enum GroupError {
     /// A field has a value it can't have.
     #[error("field {field:?}: {what}: {value}")]
     Invalid {
-        /// The field.
+        /// Name of the field, as Kafka has it.
         field: &'static str,
-        /// What is wrong.
+        /// What is wrong with it, in words.
         what: &'static str,
-        /// The value found.
+        /// The value that was read.
         value: i64,
     },
     /// A text is not UTF-8.
     #[error("field {field:?}: no UTF-8 text")]
     NotText {
-        /// The field.
+        /// Name of the field, as Kafka has it.
         field: &'static str,
     },
     /// A value is too long for its layout.
     #[error("field {field:?}: {length} bytes or entries are too many")]
     TooLong {
-        /// The field.
+        /// Name of the field, as Kafka has it.
         field: &'static str,
-        /// Its length.
+        /// Its length in bytes or entries.
         length: usize,
     },
 }

@@ -128,7 +128,7 @@ macro_rules! number_id {
         pub struct $name(pub $inner);
 
         impl $name {
-            /// The plain number.
+            /// The number without its meaning.
             pub const fn get(self) -> $inner {
                 self.0
             }

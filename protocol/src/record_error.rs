@@ -15,7 +15,7 @@ pub enum RecordError {
     /// The key has a known prefix but does not name what it should.
     #[error("key {key:?}: {what}")]
     Key {
-        /// The key, shortened.
+        /// The key of the record, shortened for a line.
         key: String,
         /// What is wrong with it.
         what: &'static str,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum State {
     /// Owned by no worker at the moment.
     Unassigned,
-    /// Started.
+    /// Started and not ended since; the usual state.
     Running,
     /// Started and told to stand still.
     Paused,
@@ -107,9 +107,9 @@ impl fmt::Display for TargetState {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectorType {
-    /// Into Kafka.
+    /// Its records go into Kafka.
     Source,
-    /// Out of Kafka.
+    /// Its records come out of Kafka.
     Sink,
     /// The class can't be loaded. Also read in place of a type this version does not know.
     #[default]

@@ -17,13 +17,13 @@ const TOPIC_CONNECTOR: &str = ":connector-";
 /// What a record of the status topic is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StatusKey {
-    /// `status-connector-NAME`.
+    /// The state of a connector: `status-connector-NAME`.
     Connector(ConnectorName),
-    /// `status-task-NAME-N`.
+    /// The state of a task: `status-task-NAME-N`.
     Task(ConnectorTaskId),
     /// `status-topic-TOPIC:connector-NAME`: the connector uses the topic (KIP-558).
     Topic {
-        /// The topic.
+        /// Name of the topic in use.
         topic: TopicName,
         /// The connector using it.
         connector: ConnectorName,
@@ -37,7 +37,7 @@ pub struct StatusValue {
     pub state: State,
     /// Stack trace text of a failure; written as explicit null when there is none.
     pub trace: Option<String>,
-    /// The worker reporting.
+    /// Id of the worker that reports it.
     pub worker_id: WorkerId,
     /// Group generation of that worker's last assignment.
     pub generation: Generation,
@@ -48,13 +48,13 @@ pub struct StatusValue {
 /// A topic in use by a connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TopicStatus {
-    /// The topic.
+    /// Name of the topic in use.
     pub name: TopicName,
-    /// The connector.
+    /// Name of the connector using it.
     pub connector: ConnectorName,
     /// Number of the task that used it first.
     pub task: u32,
-    /// When that was.
+    /// When that task used it first.
     #[serde(rename = "discoverTimestamp")]
     pub discover_timestamp: Millis,
 }
@@ -66,19 +66,19 @@ pub enum StatusRecord {
     Connector {
         /// Name of the connector.
         connector: ConnectorName,
-        /// Its state.
+        /// Its state, `None` where it was deleted.
         status: Option<StatusValue>,
     },
     /// State of a task.
     Task {
-        /// The task.
+        /// Connector and number of the task.
         id: ConnectorTaskId,
-        /// Its state.
+        /// Its state, `None` where it was deleted.
         status: Option<StatusValue>,
     },
     /// A topic in use.
     Topic {
-        /// The topic.
+        /// Name of the topic in use.
         topic: TopicName,
         /// The connector using it.
         connector: ConnectorName,

@@ -1,7 +1,7 @@
 //! Records of the telemetry topic: what workers say about themselves, once a second and at every event.
 //!
 //! Every record is one JSON object: the envelope ([`TelemetryRecord`]: `v`, `worker_id`, `at`, `full`) and
-//! the body, told apart by `kind`. The Kafka key is the worker id as UTF-8 text, so a worker's records stay
+//! the body, distinguished by `kind`. The Kafka key is the worker id as UTF-8 text, so a worker's records stay
 //! in order.
 //!
 //! Contract:
@@ -40,12 +40,12 @@ pub struct TelemetryRecord {
     /// Whether the record is part of a full picture.
     #[serde(default)]
     pub full: bool,
-    /// What is said.
+    /// What is reported, with fields of its own.
     #[serde(flatten)]
     pub body: TelemetryBody,
 }
 
-/// What a record says, told apart by `kind`.
+/// What a record says, distinguished by `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TelemetryBody {
@@ -55,7 +55,7 @@ pub enum TelemetryBody {
     Connector(ConnectorTelemetry),
     /// One task the worker runs.
     Task(Box<TaskTelemetry>),
-    /// Something happened.
+    /// An event, reported when it happens.
     Event(EventTelemetry),
     /// A kind this version does not know.
     #[serde(other)]
@@ -126,7 +126,7 @@ pub struct WorkerTelemetry {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GroupTelemetry {
-    /// Own member id.
+    /// Member id of this worker.
     pub member_id: Option<MemberId>,
     /// Generation of the last assignment.
     pub generation: Generation,
@@ -155,12 +155,12 @@ pub struct GroupTelemetry {
 pub struct ConnectorTelemetry {
     /// Name of the connector.
     pub connector: ConnectorName,
-    /// Source or sink.
+    /// Whether it is a source or a sink.
     #[serde(rename = "type", default)]
     pub connector_type: ConnectorType,
     /// What it is doing.
     pub state: State,
-    /// Class name.
+    /// Full name of the class.
     #[serde(default)]
     pub class: String,
     /// Version of the class; `None` when it reports none.
@@ -180,10 +180,10 @@ pub struct ConnectorTelemetry {
 /// changed; the others stand. With `full: true` they are complete, up to [`MAX_PARTITIONS`] entries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskTelemetry {
-    /// Connector and number.
+    /// Name of the connector, and number of the task.
     #[serde(flatten)]
     pub id: ConnectorTaskId,
-    /// Source or sink.
+    /// Whether it is a source or a sink.
     #[serde(rename = "type", default)]
     pub task_type: ConnectorType,
     /// What it is doing.
@@ -194,7 +194,7 @@ pub struct TaskTelemetry {
     /// When it last changed its state.
     #[serde(default)]
     pub state_since: Option<Millis>,
-    /// Task class name.
+    /// Full name of the task's class.
     #[serde(default)]
     pub class: String,
     /// Version of the class; `None` when it reports none.
@@ -282,7 +282,7 @@ pub struct TaskMetrics {
     pub record_errors_total: u64,
     /// Records skipped because of `errors.tolerance=all`.
     pub records_skipped_total: u64,
-    /// Operations tried again.
+    /// Operations that were tried again.
     pub retries_total: u64,
     /// Errors written to the log.
     pub errors_logged_total: u64,
@@ -311,7 +311,7 @@ pub struct SourceOffset {
 /// How far a sink task got in one topic partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkPosition {
-    /// Topic.
+    /// Name of the topic.
     pub topic: TopicName,
     /// Partition of the topic.
     pub partition: i32,
@@ -332,7 +332,7 @@ pub struct SinkPosition {
     pub committed_at: Option<Millis>,
 }
 
-/// Something happened.
+/// An event of this worker, or of what runs on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventTelemetry {
     /// Number of the event on this worker since its start, from 1; with `worker_id` and the worker's start
@@ -341,7 +341,7 @@ pub struct EventTelemetry {
     /// How bad it is.
     #[serde(default)]
     pub severity: Severity,
-    /// What happened.
+    /// What happened, with fields of its own.
     pub event: Event,
 }
 
@@ -351,7 +351,7 @@ pub struct EventTelemetry {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
+    /// Worth knowing, nothing to do.
     #[default]
     Info,
     /// Should be looked at.
@@ -360,7 +360,7 @@ pub enum Severity {
     Error,
 }
 
-/// What happened, told apart by `type`.
+/// What happened, distinguished by `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -368,12 +368,12 @@ pub enum Event {
     Rebalance(Box<RebalanceEvent>),
     /// A task changed its state.
     TaskState {
-        /// The task.
+        /// Connector and number of the task.
         task: ConnectorTaskId,
         /// State before; `None` when it is new on this worker.
         #[serde(default)]
         from: Option<State>,
-        /// State now.
+        /// The state that it is in now.
         to: State,
         /// Why it failed, shortened to 8 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -381,20 +381,20 @@ pub enum Event {
     },
     /// A connector instance changed its state.
     ConnectorState {
-        /// The connector.
+        /// Name of the connector concerned.
         connector: ConnectorName,
         /// State before; `None` when it is new on this worker.
         #[serde(default)]
         from: Option<State>,
-        /// State now.
+        /// The state that it is in now.
         to: State,
         /// Why it failed, shortened to 8 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<String>,
     },
-    /// Somebody asked for a restart.
+    /// A restart was requested.
     Restart {
-        /// The connector.
+        /// Name of the connector concerned.
         connector: ConnectorName,
         /// The task, when one task alone was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -409,42 +409,42 @@ pub enum Event {
         #[serde(default)]
         requested_by: Option<Caller>,
     },
-    /// Somebody created, changed or deleted a connector, or asked for another target state.
+    /// A connector was created, changed or deleted, or another target state was requested.
     ConfigWrite {
-        /// The connector.
+        /// Name of the connector concerned.
         connector: ConnectorName,
-        /// What was done.
+        /// What was done to it.
         action: ConfigAction,
         /// Names of the keys added, changed or removed; never their values.
         #[serde(default)]
         keys: Vec<String>,
-        /// Who did it.
+        /// Who called the REST API.
         #[serde(default)]
         requested_by: Option<Caller>,
     },
-    /// Somebody altered or reset offsets.
+    /// Offsets were altered or reset.
     OffsetChange {
-        /// The connector.
+        /// Name of the connector concerned.
         connector: ConnectorName,
         /// Reset instead of altered.
         #[serde(default)]
         reset: bool,
-        /// Partitions changed.
+        /// How many partitions were changed.
         #[serde(default)]
         partitions: u64,
-        /// Who did it.
+        /// Who called the REST API.
         #[serde(default)]
         requested_by: Option<Caller>,
     },
     /// A log level was set through REST.
     LoggerLevel {
-        /// Logger name.
+        /// Name of the logger, as log4j has it.
         logger: String,
-        /// New level.
+        /// The level that it has now.
         level: String,
-        /// `worker` or `cluster`.
+        /// `worker`, or `cluster` for all workers.
         scope: String,
-        /// Who did it.
+        /// Who called the REST API.
         #[serde(default)]
         requested_by: Option<Caller>,
     },
@@ -476,19 +476,19 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfigAction {
-    /// Created.
+    /// A new connector was created.
     Create,
-    /// Config replaced.
+    /// The whole config was replaced.
     Update,
-    /// Config patched.
+    /// Some keys of the config were changed.
     Patch,
-    /// Deleted.
+    /// The connector was deleted.
     Delete,
-    /// Asked to pause.
+    /// It was asked to pause.
     Pause,
-    /// Asked to resume.
+    /// It was asked to resume.
     Resume,
-    /// Asked to stop.
+    /// It was asked to stop.
     Stop,
     /// New task configs were published.
     TaskConfigs,
@@ -501,7 +501,7 @@ pub enum ConfigAction {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Caller {
-    /// Network address, `host:port`.
+    /// Network address of the client, `host:port`.
     pub address: Option<String>,
     /// `User-Agent` header, control characters cut, at most 200 bytes.
     pub user_agent: Option<String>,

@@ -58,4 +58,6 @@ mod documents;
 #[cfg(test)]
 mod module_arrows;
 #[cfg(test)]
+mod patches;
+#[cfg(test)]
 mod workspace;

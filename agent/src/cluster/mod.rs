@@ -35,7 +35,6 @@ pub enum ConfigUpdate {
     ConnectorRemoved(ConnectorName),
     /// Task configs were committed.
     Tasks {
-        /// The connector.
         connector: ConnectorName,
         /// Tasks whose configs were applied. Empty when the commit was incomplete or nothing was
         /// written before it.
@@ -49,7 +48,6 @@ pub enum ConfigUpdate {
     Restart(RestartRequest),
     /// A cluster-wide log level.
     LoggerLevel {
-        /// Logger name.
         namespace: String,
         /// Level as the caller wrote it.
         level: String,

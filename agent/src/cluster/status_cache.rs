@@ -14,7 +14,6 @@ pub(crate) struct StatusCache {
 }
 
 impl StatusCache {
-    /// Takes a record.
     pub(crate) fn feed(&mut self, record: StatusRecord) {
         match record {
             StatusRecord::Connector {

@@ -12,21 +12,21 @@ use crate::settings::{ConnectProtocol, DistributedSettings};
 /// What the group client needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupConfig {
-    /// The cluster.
+    /// Brokers, security and client id, as every client of the worker has them.
     pub client: ClientSettings,
-    /// `group.id`.
+    /// `group.id`, the name of the Connect cluster.
     pub group_id: String,
     /// Own REST URL, with trailing slash.
     pub rest_url: String,
     /// Subprotocols offered, best first; from `connect.protocol`.
     pub subprotocols: Vec<Subprotocol>,
-    /// `session.timeout.ms`.
+    /// `session.timeout.ms`: how long the group waits for a silent member.
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`; also how long a coordinator is looked for before work is given up.
     pub heartbeat_interval: Duration,
     /// `rebalance.timeout.ms`; also the longest pause between polls.
     pub rebalance_timeout: Duration,
-    /// `scheduled.rebalance.max.delay.ms`.
+    /// `scheduled.rebalance.max.delay.ms`: how long work of a member that left is kept for it.
     pub max_delay: Duration,
 }
 

@@ -22,15 +22,19 @@
 //!             GroupEvent::Revoke { work } => { /* eager only: stop all of `work`, then poll again */ }
 //!             GroupEvent::Assigned(rebalance) => {
 //!                 // 1. stop rebalance.revoked
-//!                 // 2. if rebalance.config_mismatch, or our config offset is behind rebalance.config_offset: read the
-//!                 //    config topic to its end (if that fails: group.leave(..), back off)
-//!                 // 3. if rebalance.config_mismatch or our offset != rebalance.config_offset: group.request_rejoin(..)
-//!                 // 4. else start rebalance.held minus what runs; if something was revoked, group.request_rejoin(..)
+//!                 // 2. if rebalance.config_mismatch, or our config offset is behind
+//!                 //    rebalance.config_offset: read the config topic to its end (if that fails:
+//!                 //    group.leave(..), back off)
+//!                 // 3. if rebalance.config_mismatch or our offset != rebalance.config_offset:
+//!                 //    group.request_rejoin(..)
+//!                 // 4. else start rebalance.held minus what runs; if something was revoked,
+//!                 //    group.request_rejoin(..)
 //!             }
 //!             GroupEvent::CoordinatorLost { work } => { /* stop all of `work`; poll goes on looking */ }
 //!             GroupEvent::Failed { reason } => { /* end the worker */ }
 //!         },
-//!         // other inputs: REST requests (not while group.is_joining()), config updates, shutdown (then group.leave)
+//!         // other inputs: REST requests (not while group.is_joining()), config updates, shutdown
+//!         // (then group.leave)
 //!     }
 //! }
 //! ```
@@ -56,7 +60,7 @@ pub(crate) use coordinator::WorkerCoordinator;
 pub(crate) enum GroupEvent {
     /// Eager protocol only, before a join: stop all this work; the join goes on with the next poll.
     Revoke {
-        /// Everything held.
+        /// All that this worker held until now.
         work: Work,
     },
     /// A join came through.
@@ -69,7 +73,7 @@ pub(crate) enum GroupEvent {
     /// Membership is impossible and trying again can't help (not authorised, refused settings): end
     /// the worker.
     Failed {
-        /// Why, one line.
+        /// The refusal of the coordinator, one line.
         reason: String,
     },
 }
@@ -77,11 +81,9 @@ pub(crate) enum GroupEvent {
 /// The outcome of a join.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rebalance {
-    /// The new generation.
     pub generation: Generation,
     /// The subprotocol all members agreed on.
     pub protocol: Subprotocol,
-    /// Own member id.
     pub member_id: MemberId,
     /// Member id of the leader.
     pub leader_id: MemberId,
@@ -97,7 +99,7 @@ pub(crate) struct Rebalance {
     /// What has to be stopped. With the eager protocol: what was held and is not in the new
     /// assignment any more, which happens only when the group changed to that protocol.
     pub revoked: Work,
-    /// What is new.
+    /// Work that this worker did not hold before.
     pub assigned: Work,
     /// All this worker holds now, `assigned` included.
     pub held: Work,

@@ -17,7 +17,6 @@ use crate::plugins::Plugins;
 pub(crate) struct MissingClass {
     /// The key that names it, such as `transforms.unwrap.type`.
     pub key: String,
-    /// The class.
     pub class: String,
 }
 

@@ -44,7 +44,6 @@ pub(crate) enum LoggerScope {
 /// A restart with options (KIP-745).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RestartOptions {
-    /// Tasks too.
     pub include_tasks: bool,
     /// Only what is FAILED.
     pub only_failed: bool,
@@ -52,13 +51,10 @@ pub(crate) struct RestartOptions {
 
 /// What a worker answers calls with that concern itself or the stores alone, whatever kind of herder it has.
 pub(crate) struct OwnParts<'a> {
-    /// The worker's configuration.
     pub config: &'a WorkerSettings,
-    /// Its plugins.
     pub plugins: &'a Plugins,
     /// States and active topics.
     pub statuses: &'a dyn StatusBackingStore,
-    /// Log levels.
     pub loggers: &'a Loggers,
 }
 
@@ -107,7 +103,6 @@ pub(crate) trait Herder: Send + Sync + 'static {
         patch: ConfigMap,
         caller: &Caller,
     ) -> HerderResult<ConnectorInfo>;
-    /// Deletes a connector.
     async fn delete_connector(&self, name: &str, caller: &Caller) -> HerderResult<()>;
 
     /// Sets the target state PAUSED or STARTED.
@@ -128,7 +123,6 @@ pub(crate) trait Herder: Send + Sync + 'static {
         options: RestartOptions,
         caller: &Caller,
     ) -> HerderResult<ConnectorStateInfo>;
-    /// Restarts one task.
     async fn restart_task(&self, id: &ConnectorTaskId, caller: &Caller) -> HerderResult<()>;
 
     /// Topics a connector has used since the last reset.

@@ -29,17 +29,15 @@ use crate::worker::transactional_producer::TransactionalProducer;
 pub(crate) struct OffsetAccess<'a> {
     /// The plugins of the worker.
     pub plugins: &'a Plugins,
-    /// The worker's configuration.
     pub config: &'a WorkerSettings,
-    /// Offsets of sources.
+    /// Where source connectors store their offsets.
     pub offsets: &'a Arc<OffsetStores>,
-    /// Offsets of sinks.
+    /// The groups whose committed offsets are those of sink connectors.
     pub groups: &'a Admin,
 }
 
 /// A change that was made.
 pub(crate) struct Changed {
-    /// The answer.
     pub message: Message,
     /// Reset rather than altered.
     pub reset: bool,

@@ -33,7 +33,6 @@ use crate::worker::lifecycle::{TaskStart, Worker};
 
 /// Everything the herder works with.
 pub(crate) struct Parts {
-    /// The worker's configuration.
     pub config: Arc<WorkerSettings>,
     /// The cluster id of Kafka.
     pub kafka_cluster_id: String,
@@ -41,13 +40,10 @@ pub(crate) struct Parts {
     pub configs: Arc<dyn ConfigBackingStore>,
     /// States and active topics.
     pub statuses: Arc<dyn StatusBackingStore>,
-    /// Source offsets.
     pub offsets: Arc<dyn OffsetBackingStore>,
-    /// Reports states.
     pub reporter: Arc<StatusReporter>,
     /// Runs connectors and tasks.
     pub worker: Arc<Worker>,
-    /// Log levels.
     pub loggers: Arc<Loggers>,
     /// Consumer groups of sinks.
     pub groups: Arc<Admin>,

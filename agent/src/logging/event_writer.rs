@@ -41,7 +41,6 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for EventWriters<W> {
     }
 }
 
-/// Writes one event.
 pub(super) struct EventWriter<W> {
     inner: W,
     format: LogFormat,

@@ -151,7 +151,6 @@ fn note(address: SocketAddr, ended: hyper::Result<()>) {
     }
 }
 
-/// One connection.
 pub(super) enum Connection {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

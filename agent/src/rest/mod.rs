@@ -75,7 +75,7 @@ struct Server {
     herder: Arc<OnceLock<Arc<dyn Herder>>>,
     client: reqwest::Client,
     surface: Surface,
-    /// `http` or `https`.
+    /// `http` or `https`, of the advertised URL.
     scheme: &'static str,
     cors: Option<Cors>,
     extra_headers: ExtraHeaders,
@@ -255,7 +255,6 @@ impl RestServer {
         self.client.clone()
     }
 
-    /// Starts to answer.
     pub(crate) fn serve(&self, herder: Arc<dyn Herder>) {
         // A second herder would be a bug of the caller; the first one stays.
         let _ = self.herder.set(herder);

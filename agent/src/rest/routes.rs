@@ -5,89 +5,55 @@ use axum::http::Method;
 /// A call of the REST API with the names taken from its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// `GET /`
     ServerInfo,
-    /// `GET /health`
     Health,
-    /// `GET /metrics`
     Metrics,
-    /// `GET /connectors`
     ListConnectors,
-    /// `POST /connectors`
     CreateConnector,
-    /// `GET /connectors/{c}`
     Connector(String),
-    /// `DELETE /connectors/{c}`
     DeleteConnector(String),
-    /// `GET /connectors/{c}/config`
     ConnectorConfig(String),
-    /// `PUT /connectors/{c}/config`
     PutConnectorConfig(String),
-    /// `PATCH /connectors/{c}/config`
     PatchConnectorConfig(String),
-    /// `GET /connectors/{c}/status`
     ConnectorStatus(String),
-    /// `POST /connectors/{c}/restart`
     RestartConnector(String),
-    /// `PUT /connectors/{c}/pause`
     Pause(String),
-    /// `PUT /connectors/{c}/resume`
     Resume(String),
-    /// `PUT /connectors/{c}/stop`
     Stop(String),
-    /// `GET /connectors/{c}/tasks`
     Tasks(String),
-    /// `POST /connectors/{c}/tasks`
     PutTaskConfigs(String),
-    /// `PUT /connectors/{c}/fence`
     Fence(String),
-    /// `GET /connectors/{c}/tasks/{t}/status`
     TaskStatus(String, u32),
-    /// `POST /connectors/{c}/tasks/{t}/restart`
     RestartTask(String, u32),
-    /// `GET /connectors/{c}/topics`
     ActiveTopics(String),
-    /// `PUT /connectors/{c}/topics/reset`
     ResetActiveTopics(String),
-    /// `GET /connectors/{c}/offsets`
     Offsets(String),
-    /// `PATCH /connectors/{c}/offsets`
     AlterOffsets(String),
-    /// `DELETE /connectors/{c}/offsets`
     ResetOffsets(String),
-    /// `GET /connector-plugins`
     Plugins,
-    /// `GET /connector-plugins/{p}/config`
     PluginConfig(String),
-    /// `PUT /connector-plugins/{p}/config/validate`
     Validate(String),
-    /// `GET /admin/loggers`
     Loggers,
-    /// `GET /admin/loggers/{l}`
     Logger(String),
-    /// `PUT /admin/loggers/{l}`
     SetLogger(String),
 }
 
 /// What a request line leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolved {
-    /// A call.
     Call(Route),
     /// A known path, with these methods only.
     OtherMethods(Vec<Method>),
-    /// No such path.
     NotFound,
 }
 
 /// Which part of the API a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surface {
-    /// Everything.
     All,
-    /// Everything but `/admin/*`.
+    /// Everything but what is below `/admin`.
     Main,
-    /// `/admin/*` only.
+    /// Only what is below `/admin`.
     Admin,
 }
 

@@ -21,7 +21,7 @@ use crate::settings::WorkerSettings;
 #[derive(Debug, thiserror::Error)]
 #[error("{key}: {reason}")]
 pub struct TlsError {
-    /// The property.
+    /// Name of the `ssl.*` property at fault.
     pub key: String,
     /// What is wrong with it; never its value if that is secret.
     pub reason: String,

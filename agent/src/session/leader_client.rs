@@ -43,7 +43,6 @@ impl LeaderError {
 /// A leader as this worker reaches it.
 pub(crate) struct LeaderClient<'a> {
     pub(crate) client: &'a Client,
-    /// Its advertised URL.
     pub(crate) url: &'a str,
     /// The session key that requests are signed with; `None` outside a sessioned group.
     pub(crate) key: Option<&'a [u8]>,

@@ -27,7 +27,6 @@ struct Waiting {
 }
 
 impl EventLog {
-    /// Takes an event.
     pub(crate) fn record(&self, severity: Severity, event: Event) {
         let mut events = self.0.events.lock();
         let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);

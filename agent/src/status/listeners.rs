@@ -4,13 +4,13 @@ use sluice_protocol::{ConnectorName, ConnectorTaskId};
 
 /// Receives the states of connectors (`ConnectorStatus.Listener`). Calls are short and never wait.
 pub(crate) trait ConnectorStatusListener: Send + Sync {
-    /// Started: RUNNING.
+    /// The connector has started and is RUNNING.
     fn on_startup(&self, connector: &ConnectorName);
-    /// PAUSED.
+    /// The connector does nothing more until `on_resume`: PAUSED.
     fn on_pause(&self, connector: &ConnectorName);
-    /// RUNNING again.
+    /// It works again after `on_pause`: RUNNING.
     fn on_resume(&self, connector: &ConnectorName);
-    /// STOPPED.
+    /// Its tasks are gone, its configuration stays: STOPPED.
     fn on_stop(&self, connector: &ConnectorName);
     /// Ended as requested: UNASSIGNED.
     fn on_shutdown(&self, connector: &ConnectorName);
@@ -24,7 +24,7 @@ pub trait TaskStatusListener: Send + Sync {
     fn on_startup(&self, id: &ConnectorTaskId, version: Option<&str>);
     /// PAUSED, also for a task that was started while its connector is paused.
     fn on_pause(&self, id: &ConnectorTaskId);
-    /// RUNNING again.
+    /// It works again after `on_pause`: RUNNING.
     fn on_resume(&self, id: &ConnectorTaskId);
     /// Ended as requested: UNASSIGNED. Not called after `cancelled`.
     fn on_shutdown(&self, id: &ConnectorTaskId);

@@ -24,13 +24,10 @@ const MAX_EVENT_TRACE: usize = 8 * 1024;
 /// What is known here of a connector or task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalState {
-    /// Its state.
     pub state: State,
-    /// Since when.
     pub since: Millis,
     /// Version of its plugin.
     pub version: Option<String>,
-    /// Why it failed.
     pub trace: Option<String>,
 }
 

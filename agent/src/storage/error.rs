@@ -10,7 +10,7 @@ pub enum StorageError {
     /// A write was not acknowledged.
     #[error("error writing {what} to topic {topic:?}")]
     Write {
-        /// What was written.
+        /// Kind of the record, as the message names it.
         what: &'static str,
         /// Name of the internal topic.
         topic: String,
@@ -24,7 +24,7 @@ pub enum StorageError {
          be safely retried"
     )]
     PrivilegedWrite {
-        /// What was written.
+        /// Kind of the record, as the message names it.
         what: &'static str,
         /// Name of the internal topic.
         topic: String,
@@ -42,11 +42,11 @@ pub enum StorageError {
     /// A write was not acknowledged in time. Whether it happened is not known.
     #[error("writing {what} to topic {topic:?} took longer than {limit:?}")]
     WriteTimeout {
-        /// What was written.
+        /// Kind of the record, as the message names it.
         what: &'static str,
         /// Name of the internal topic.
         topic: String,
-        /// The time allowed.
+        /// The limit that has passed.
         limit: Duration,
     },
     /// Reading to the end took too long.
@@ -54,7 +54,7 @@ pub enum StorageError {
     Timeout {
         /// Name of the internal topic.
         topic: String,
-        /// The time allowed.
+        /// The limit that has passed.
         limit: Duration,
     },
     /// A Kafka client can't be made or does not work.
@@ -62,9 +62,9 @@ pub enum StorageError {
     Kafka {
         /// Name of the internal topic.
         topic: String,
-        /// What was attempted.
+        /// The step that failed, in words.
         doing: &'static str,
-        /// Why it failed.
+        /// The cause, as the system or the client reported it.
         #[source]
         source: KafkaError,
     },
@@ -78,7 +78,7 @@ pub enum StorageError {
         topic: String,
         /// The worker key that names it.
         key: &'static str,
-        /// Partitions found.
+        /// How many partitions it has; 1 is expected.
         found: usize,
     },
     /// The topic is not compacted, so it would lose data.
@@ -95,7 +95,7 @@ pub enum StorageError {
         key: &'static str,
         /// What is kept in it.
         holds: &'static str,
-        /// Policy found.
+        /// Its `cleanup.policy`, which has no `compact`.
         found: String,
     },
     /// The topic can't be created.
@@ -103,7 +103,7 @@ pub enum StorageError {
     CreateTopic {
         /// Name of the internal topic.
         topic: String,
-        /// The broker's answer.
+        /// The refusal of the broker, one line.
         reason: String,
     },
     /// The end of the topic can't be found.
@@ -124,18 +124,18 @@ pub enum StorageError {
     /// The offset file can't be read or written.
     #[error("offset file {path:?}: {doing}")]
     File {
-        /// The file.
+        /// Path of the file of `offset.storage.file.filename`.
         path: String,
-        /// What was attempted.
+        /// The step that failed, in words.
         doing: &'static str,
-        /// Why it failed.
+        /// The cause, as the system or the client reported it.
         #[source]
         source: std::io::Error,
     },
     /// The offset file is not a Java-serialised map of bytes.
     #[error("offset file {path:?}: {reason}")]
     FileFormat {
-        /// The file.
+        /// Path of the file of `offset.storage.file.filename`.
         path: String,
         /// What is wrong and where.
         reason: String,

@@ -44,7 +44,6 @@ const START_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// A topic of a worker and how it is created.
 #[derive(Debug, Clone)]
 pub(crate) struct TopicSettings {
-    /// Name.
     pub topic: String,
     /// The worker key that names it, for errors.
     pub key: &'static str,
@@ -88,11 +87,8 @@ impl LogClients {
 
 /// A record as it was read.
 pub(crate) struct LogRecord<'a> {
-    /// Partition.
     pub partition: i32,
-    /// Offset.
     pub offset: i64,
-    /// Key bytes.
     pub key: Option<&'a [u8]>,
     /// Value bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
@@ -508,7 +504,6 @@ impl KafkaBasedLog {
         }
     }
 
-    /// Ends the reader.
     pub(crate) fn stop(&self) {
         self.reader.abort();
     }

@@ -80,9 +80,9 @@ impl OffsetCache {
 
 /// An offsets topic of a single connector, and its clients.
 pub(crate) struct OwnTopic {
-    /// Name.
+    /// Name of the topic, which is created where it is missing.
     pub topic: String,
-    /// Client id.
+    /// Client id of its producer and its reader.
     pub client_id: String,
     /// Properties of its clients.
     pub clients: LogClients,

@@ -1,11 +1,14 @@
 //! Where a worker keeps configs, offsets and statuses: three traits, and their implementations on
 //! Kafka topics, in memory and in a file.
 //!
-//! | trait | Kafka (distributed) | standalone |
-//! |---|---|---|
-//! | [`ConfigBackingStore`] | [`kafka_config::KafkaConfigBackingStore`] | [`memory::MemoryConfigBackingStore`] |
-//! | [`OffsetBackingStore`] | [`kafka_offset::KafkaOffsetBackingStore`] | [`file::FileOffsetBackingStore`] |
-//! | [`StatusBackingStore`] | [`kafka_status::KafkaStatusBackingStore`] | [`memory::MemoryStatusBackingStore`] |
+//! Distributed workers have the first of each row, standalone ones the second:
+//!
+//! * the trait [`ConfigBackingStore`] by [`kafka_config::KafkaConfigBackingStore`] and
+//!   [`memory::MemoryConfigBackingStore`],
+//! * [`OffsetBackingStore`] by [`kafka_offset::KafkaOffsetBackingStore`] and
+//!   [`file::FileOffsetBackingStore`],
+//! * [`StatusBackingStore`] by [`kafka_status::KafkaStatusBackingStore`] and
+//!   [`memory::MemoryStatusBackingStore`].
 //!
 //! Life: `start` creates and checks the topic and reads it to its end; then reads are answered from
 //! memory, writes go out and count once they were read back; `stop` flushes and closes. What
@@ -72,7 +75,7 @@ pub trait ConfigBackingStore: ConfigSnapshotSource {
     /// Opens the store and reads everything there is.
     async fn start(&self) -> Result<(), StorageError>;
 
-    /// Flushes and closes.
+    /// Writes what is still open, and ends the clients of the store.
     async fn stop(&self);
 
     /// Reads to the end of the topic, as it is now.
@@ -141,7 +144,7 @@ pub trait OffsetBackingStore: Send + Sync {
     /// Opens the store and reads everything there is.
     async fn start(&self) -> Result<(), StorageError>;
 
-    /// Flushes and closes.
+    /// Writes what is still open, and ends the clients of the store.
     async fn stop(&self);
 
     /// Reads to the end of the topic, then answers every key asked for; `None` where nothing is stored.
@@ -243,7 +246,7 @@ pub(crate) trait StatusBackingStore: Send + Sync {
     /// Opens the store and reads everything there is.
     async fn start(&self) -> Result<(), StorageError>;
 
-    /// Flushes and closes.
+    /// Writes what is still open, and ends the clients of the store.
     async fn stop(&self);
 
     /// Waits until everything put so far was acknowledged or given up.
@@ -252,7 +255,7 @@ pub(crate) trait StatusBackingStore: Send + Sync {
     /// What was read back.
     fn cache(&self) -> &Mutex<StatusCache>;
 
-    /// Sends a record.
+    /// Sends a record without waiting for its acknowledgement.
     fn put(&self, record: StatusRecord);
 
     /// Sends a record unless another worker reported with a later generation.

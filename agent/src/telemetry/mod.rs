@@ -3,3 +3,5 @@
 
 pub(crate) mod metrics;
 pub(crate) mod publisher;
+
+pub use metrics::{Subject, documented};

@@ -40,11 +40,8 @@ const RETENTION_MS: &str = "86400000";
 pub(crate) struct Observed {
     /// Runs connectors and tasks.
     pub worker: Arc<Worker>,
-    /// Knows their states.
     pub reporter: Arc<StatusReporter>,
-    /// Knows the group.
     pub view: Arc<ClusterView>,
-    /// Events to publish.
     pub events: EventLog,
 }
 

@@ -25,7 +25,7 @@ pub(super) enum Aliased {
 /// What was found out about declared transformations and predicates beside their keys.
 #[derive(Default)]
 pub(super) struct FoundAliases {
-    /// Key and fault.
+    /// What is wrong: the key at fault, and the text for it.
     pub(super) faults: Vec<(String, String)>,
     /// Key of a type and the class to show for it.
     pub(super) classes: Vec<(String, ConfigValue)>,

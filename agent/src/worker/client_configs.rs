@@ -1,10 +1,12 @@
 //! Settings of the Kafka clients of connectors.
 //!
-//! | client | has, later ones win |
-//! |---|---|
-//! | producer of a task, of dead letters, of a connector's own offsets topic | `bootstrap.servers` of the worker, Connect's defaults, `producer.` keys of the worker, `producer.override.` keys of the connector |
-//! | consumer of a task, of a connector's own offsets topic | the same with `consumer.` |
-//! | admin client (topics, dead letters, offsets, fencing) | the worker's keys without prefix, `admin.` keys of the worker, `admin.override.` keys of the connector |
+//! What a client has, later ones win:
+//!
+//! * the producer of a task, of dead letters, of a connector's own offsets topic: `bootstrap.servers` of the
+//!   worker, Connect's defaults, `producer.` keys of the worker, `producer.override.` keys of the connector;
+//! * the consumer of a task, of a connector's own offsets topic: the same with `consumer.`;
+//! * the admin client (topics, dead letters, offsets, fencing): the worker's keys without prefix, `admin.`
+//!   keys of the worker, `admin.override.` keys of the connector.
 //!
 //! Nothing else of the worker's file reaches them (`Worker.baseProducerConfigs`, `baseConsumerConfigs`,
 //! `adminConfigs`). Unlike Kafka's, an admin client that the connector sends to other servers does not have
@@ -150,11 +152,11 @@ fn base_producer_config(
 
 /// Settings of the consumer of a sink task.
 pub(crate) struct ConsumerSettings {
-    /// For librdkafka.
+    /// What remains for librdkafka, under its names.
     pub config: ClientConfig,
-    /// `max.poll.records`.
+    /// `max.poll.records`: most records of one `put`.
     pub max_records: usize,
-    /// `auto.offset.reset`.
+    /// `auto.offset.reset`: where to begin without a committed offset.
     pub reset: OffsetReset,
 }
 

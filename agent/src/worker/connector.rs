@@ -26,9 +26,7 @@ pub(crate) trait ConnectorRequests: Send + Sync {
 
 /// Everything a connector is started with.
 pub(crate) struct ConnectorParts {
-    /// Its name.
     pub name: ConnectorName,
-    /// A new instance.
     pub instance: Box<dyn Connector>,
     /// Its config with variables resolved.
     pub props: Props,

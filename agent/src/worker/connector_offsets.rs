@@ -331,7 +331,7 @@ impl OffsetBackingStore for OwnAndWorker {
     }
 }
 
-/// See [`OffsetStores::lazily`].
+/// A store that is opened at its first use, see [`OffsetStores::lazily`].
 struct Lazy {
     stores: Arc<OffsetStores>,
     connector: ConnectorName,

@@ -29,11 +29,8 @@ pub(crate) enum Stage {
     TaskPut,
     /// A transformation or predicate.
     Transformation,
-    /// Converter of keys.
     KeyConverter,
-    /// Converter of values.
     ValueConverter,
-    /// Converter of headers.
     HeaderConverter,
     /// The producer of a source task.
     KafkaProduce,
@@ -87,7 +84,6 @@ pub(crate) trait ErrorReporter: Send + Sync {
 /// Outcome of a step that errors may be tolerated in.
 #[derive(Debug)]
 pub(crate) enum Tolerated<T> {
-    /// It worked.
     Done(T),
     /// It failed and the record is skipped.
     Skipped,
@@ -105,11 +101,8 @@ pub(crate) struct Attempts {
 /// What follows a failure.
 #[derive(Debug)]
 pub(crate) enum Decision {
-    /// Do it again.
     Retry,
-    /// Skip the record.
     Skip,
-    /// Fail the task.
     Fail(ConnectError),
 }
 
@@ -197,13 +190,11 @@ impl ErrorOperator {
         }
     }
 
-    /// The task.
     #[must_use]
     pub(crate) fn id(&self) -> &ConnectorTaskId {
         &self.id
     }
 
-    /// Settings.
     #[must_use]
     pub(crate) fn settings(&self) -> &ErrorSettings {
         &self.settings

@@ -65,11 +65,8 @@ pub(crate) struct TaskStart<'a> {
 
 /// A task that runs here, for telemetry.
 pub(crate) struct TaskView {
-    /// Which task.
     pub id: ConnectorTaskId,
-    /// Its numbers.
     pub metrics: Arc<TaskMetrics>,
-    /// The connector's plugin.
     pub plugin: ConnectorPlugin,
 }
 

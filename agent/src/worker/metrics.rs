@@ -22,12 +22,12 @@ const SAMPLE: Duration = Duration::from_secs(30);
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds.
+    /// Adds what happened since the last call.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Total.
+    /// The sum since the start of the task.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -68,13 +68,13 @@ impl Default for Windowed {
 /// What a [`Windowed`] holds; all NaN when nothing was recorded in the window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WindowedValue {
-    /// Average.
+    /// Mean of the values recorded.
     pub avg: f64,
-    /// Maximum.
+    /// Largest of the values recorded.
     pub max: f64,
-    /// Minimum.
+    /// Smallest of the values recorded.
     pub min: f64,
-    /// Sum per second.
+    /// Sum of the values, per second of the window.
     pub per_second: f64,
 }
 
@@ -94,7 +94,7 @@ impl Window {
 }
 
 impl Windowed {
-    /// Records one value.
+    /// Records a value, in the unit of the metric.
     #[expect(clippy::cast_precision_loss, reason = "statistics")]
     pub fn record(&self, value: u64) {
         self.record_f64(value as f64);
@@ -124,7 +124,7 @@ impl Windowed {
         window.total_count += 1;
     }
 
-    /// The values now.
+    /// Mean, extremes and rate over the window that ends now.
     #[must_use]
     pub fn get(&self) -> WindowedValue {
         let mut window = self.0.lock();
@@ -164,22 +164,22 @@ impl Windowed {
     }
 }
 
-/// `task-error-metrics`.
+/// What Connect's MBean `task-error-metrics` holds.
 #[derive(Debug, Default)]
 pub struct ErrorMetrics {
-    /// `total-record-failures`.
+    /// Failed operations, each attempt counted: `total-record-failures`.
     pub record_failures: Counter,
-    /// `total-record-errors`.
+    /// Records that no attempt was left for: `total-record-errors`.
     pub record_errors: Counter,
-    /// `total-records-skipped`.
+    /// Records passed over by tolerance: `total-records-skipped`.
     pub records_skipped: Counter,
-    /// `total-retries`.
+    /// Operations tried again: `total-retries`.
     pub retries: Counter,
-    /// `total-errors-logged`.
+    /// Errors written to the log: `total-errors-logged`.
     pub errors_logged: Counter,
-    /// `deadletterqueue-produce-requests`.
+    /// Records sent to the dead letter queue: `deadletterqueue-produce-requests`.
     pub dlq_requests: Counter,
-    /// `deadletterqueue-produce-failures`.
+    /// Records that the queue did not take: `deadletterqueue-produce-failures`.
     pub dlq_failures: Counter,
     /// `last-error-timestamp`, 0 for none.
     last_error: AtomicI64,
@@ -211,7 +211,7 @@ struct StateTimes {
 /// A source offset that was stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommittedSourceOffset {
-    /// Partition.
+    /// The source's partition, as the connector names it.
     pub partition: Arc<SourcePartition>,
     /// Offset, `None` for a tombstone.
     pub offset: Option<SourceOffset>,
@@ -222,11 +222,11 @@ pub struct CommittedSourceOffset {
 /// Where a sink task stands in one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkPartitionState {
-    /// Topic and partition.
+    /// The topic partition that these numbers are of.
     pub partition: TopicPartition,
     /// Next offset to put, `None` if unknown.
     pub position: Option<i64>,
-    /// Offset last committed.
+    /// Offset that the group committed last, `None` if unknown.
     pub committed: Option<i64>,
     /// End of the partition as last seen.
     pub end_offset: Option<i64>,
@@ -240,7 +240,7 @@ const SHOWN_SOURCE_PARTITIONS: usize = 100;
 /// Counters of one task.
 #[derive(Debug)]
 pub struct TaskMetrics {
-    /// Errors.
+    /// Errors of the task, shared with what counts them.
     pub errors: Arc<ErrorMetrics>,
     /// Source: `source-record-poll-total`. Sink: `sink-record-read-total`.
     pub records_in: Counter,
@@ -250,29 +250,29 @@ pub struct TaskMetrics {
     pub bytes: Counter,
     /// Per batch: its number of records. The rate is that of records polled or put.
     pub batch_size: Windowed,
-    /// Rate of `records_in`.
+    /// Records per second of `records_in`.
     pub in_rate: Windowed,
-    /// Rate of `records_out`.
+    /// Records per second of `records_out`.
     pub out_rate: Windowed,
-    /// Rate of `bytes`.
+    /// Bytes per second of `bytes`.
     pub byte_rate: Windowed,
-    /// `poll-batch-*-time-ms` or `put-batch-*-time-ms`.
+    /// Time of a poll or a put: `poll-batch-*-time-ms` or `put-batch-*-time-ms`.
     pub batch_time: Windowed,
     /// Time of successful offset commits.
     pub commit_time: Windowed,
     /// Source, exactly-once: records per committed transaction.
     pub transaction_size: Windowed,
-    /// Successful commits.
+    /// Offset commits that Kafka acknowledged: `offset-commit-success-*`.
     pub commit_success: Counter,
-    /// Failed commits.
+    /// Offset commits that failed or took too long: `offset-commit-failure-*`.
     pub commit_failure: Counter,
-    /// Sink: `offset-commit-skip-total`.
+    /// Sink: commits whose answers came too late, `offset-commit-skip-total`.
     pub commit_skip: Counter,
-    /// Sink: `offset-commit-completion-total`.
+    /// Sink: commits that were answered, `offset-commit-completion-total`.
     pub commit_completion: Counter,
-    /// Sink: `offset-commit-seq-no`.
+    /// Sink: number of the last commit begun, `offset-commit-seq-no`.
     pub commit_seq: AtomicU64,
-    /// `*-record-active-count`.
+    /// Records under way: `source-record-active-count`, `sink-record-active-count`.
     active: AtomicU64,
     /// Averages of `active`, recorded per batch.
     pub active_window: Windowed,
@@ -454,7 +454,7 @@ impl TaskMetrics {
         sink.raise();
     }
 
-    /// All numbers now.
+    /// A copy of all numbers as they are now.
     #[must_use]
     pub fn snapshot(&self) -> TaskMetricsSnapshot {
         let (running_ratio, pause_ratio) = {

@@ -18,9 +18,9 @@
 //! | the broker has the record | by delivery |
 //! | too large for `max.request.size` | at once |
 //! | a name that no topic has | at once, or by delivery |
-//! | a partition that the topic does not have | at once; where the topic is not known yet it is waited for, as in Java |
+//! | a partition that the topic does not have | at once; a topic not known yet is waited for, as in Java |
 //! | no room (`buffer.memory`) | at once; every path waits and sends again, telemetry drops |
-//! | refused by the broker: too large, not authorised, invalid topic, record or timestamp, policy | by delivery |
+//! | refused by the broker: size, rights, policy, invalid topic, record or timestamp | by delivery |
 //! | not taken in time (`delivery.timeout.ms`, `transaction.timeout.ms`) | by delivery |
 //! | thrown away: the transaction was aborted, the producer closed | by delivery |
 //! | the transactional producer was fenced | by the transaction |
@@ -30,7 +30,7 @@
 //!
 //! | path | then |
 //! |---|---|
-//! | source, at least once | the task fails, offsets stop before the record; `errors.tolerance=all` skips it (KIP-779) |
+//! | source, at least once | the task fails, offsets stop before it; tolerance skips it (KIP-779) |
 //! | source, exactly once | the transaction is aborted and the task fails, whatever the tolerance |
 //! | offsets of a transaction | the same |
 //! | dead letter queue | the task fails, and commits no offset any more |
@@ -114,9 +114,9 @@ impl AckSignal {
 /// Where a record was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Partition.
+    /// Partition that the record went to.
     pub partition: i32,
-    /// Offset.
+    /// Offset that the broker gave it.
     pub offset: i64,
 }
 
@@ -199,7 +199,7 @@ pub enum Refusal {
     TooLarge {
         /// Bytes of a batch with this record alone, at most.
         size: usize,
-        /// `max.request.size`.
+        /// The limit: `max.request.size`, in bytes.
         most: usize,
     },
     /// What librdkafka or the broker says.
@@ -207,7 +207,7 @@ pub enum Refusal {
     Kafka {
         /// Topic of the refused record.
         topic: String,
-        /// The refusal.
+        /// What librdkafka or the broker answered.
         error: KafkaError,
     },
 }
@@ -361,7 +361,7 @@ pub struct OpenChunk {
 }
 
 impl OpenChunk {
-    /// The chunk.
+    /// The chunk that the records sent through this are counted in.
     #[must_use]
     pub fn chunk(&self) -> &Arc<AckChunk> {
         &self.chunk
@@ -484,7 +484,7 @@ pub struct SharedProducer {
     topics: RwLock<HashMap<String, Arc<Topic>>>,
     producer: PolledProducer<Deliveries, BuiltInPartitioner>,
     next_chunk: AtomicU64,
-    /// `max.request.size`.
+    /// The limit: `max.request.size`, in bytes.
     most: usize,
 }
 

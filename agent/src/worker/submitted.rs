@@ -53,10 +53,10 @@ impl FailedRecord {
     }
 }
 
-/// What became acknowledged.
+/// What has been acknowledged since the last look.
 #[derive(Default)]
 pub(crate) struct Committable {
-    /// Number of records.
+    /// How many records that were.
     pub records: u64,
     /// Topics that records were written to.
     pub topics: Vec<ByteString>,

@@ -41,15 +41,15 @@ impl TopicTracker for NoTopicTracking {
 
 /// Converters and transformations of one task, configured.
 pub struct TaskPlugins {
-    /// Converter of keys.
+    /// Between the keys of records and their bytes in Kafka.
     pub key_converter: Box<dyn Converter>,
     /// Class of the converter of keys, for error reports and metrics.
     pub key_converter_class: String,
-    /// Converter of values.
+    /// Between the values of records and their bytes in Kafka.
     pub value_converter: Box<dyn Converter>,
     /// Class of the converter of values.
     pub value_converter_class: String,
-    /// Converter of headers.
+    /// Between the headers of records and their bytes in Kafka.
     pub header_converter: Box<dyn HeaderConverter>,
     /// Class of the converter of headers.
     pub header_converter_class: String,
@@ -99,11 +99,11 @@ pub struct TaskContext {
     pub task_props: Props,
     /// Settings of the worker.
     pub worker: Arc<WorkerSettings>,
-    /// Converters and transformations.
+    /// The converters and transformations that its configuration names.
     pub plugins: Arc<TaskPlugins>,
     /// Hears of state changes.
     pub listener: Arc<dyn TaskStatusListener>,
-    /// Hears of topics.
+    /// Is given the topics that the task uses (KIP-558).
     pub topics: Arc<dyn TopicTracker>,
     /// Target state of the connector; STOPPED ends the loop.
     pub target_state: watch::Receiver<TargetState>,

@@ -8,11 +8,11 @@ use super::errors::{ErrorOperator, Stage, Tolerated};
 
 /// One transformation and the predicate that decides whether it applies.
 pub struct TransformationStage {
-    /// Transformation.
+    /// The instance, which is configured.
     pub transformation: Box<dyn Transformation>,
     /// Class, for error reports and metrics.
     pub class: String,
-    /// Alias in `transforms`.
+    /// Its name in `transforms`, for errors.
     pub alias: String,
     /// Predicate, if `transforms.A.predicate` names one.
     pub predicate: Option<Arc<dyn Predicate>>,
@@ -20,7 +20,7 @@ pub struct TransformationStage {
     pub negate: bool,
 }
 
-/// Transformations in order.
+/// The transformations of a task, in the sequence in which they are applied.
 #[derive(Default)]
 pub struct TransformationChain {
     stages: Vec<TransformationStage>,
@@ -39,14 +39,14 @@ impl TransformationChain {
         self.stages.is_empty()
     }
 
-    /// Stages in order.
+    /// Its stages, in the sequence in which they are applied.
     #[must_use]
     pub fn stages(&self) -> &[TransformationStage] {
         &self.stages
     }
 
-    /// The changed record, without the cost of a future; nothing if a transformation dropped it. For connectors
-    /// that do not retry.
+    /// The changed record, without the cost of a future; nothing if a transformation dropped it. For
+    /// connectors that do not retry.
     ///
     /// # Errors
     /// The class of the transformation that failed, and why. The record is gone.

@@ -55,7 +55,8 @@ pub(super) async fn finish(
     }
 }
 
-/// Ends a task: waits for its `stop`, if there is a task to stop, and reports the outcome to the listener unless the task was cancelled.
+/// Ends a task: waits for its `stop`, if there is a task to stop, and reports the outcome to the listener
+/// unless the task was cancelled.
 pub(super) async fn end(
     context: &TaskContext,
     stopping: &CancellationToken,

@@ -51,9 +51,9 @@ pub struct CreateConnectorRequest {
 pub enum InitialState {
     /// Begins to work at once.
     Running,
-    /// Exists, stands still.
+    /// Has tasks later, and does nothing until it is resumed.
     Paused,
-    /// Exists, without tasks.
+    /// Has a configuration and no tasks until it is resumed.
     Stopped,
 }
 
@@ -85,10 +85,10 @@ impl<'de> Deserialize<'de> for InitialState {
 /// One entry of `GET /connectors?expand=...`; what was not asked for is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExpandedConnector {
-    /// Present with `expand=status`.
+    /// States of connector and tasks, with `expand=status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ConnectorStateInfo>,
-    /// Present with `expand=info`.
+    /// Configuration and ids of tasks, with `expand=info`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<ConnectorInfo>,
 }
@@ -99,7 +99,7 @@ pub type ExpandedConnectors = IndexMap<ConnectorName, ExpandedConnector>;
 /// The topics one connector used since its creation or the last reset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicList {
-    /// Topic names.
+    /// Names of the topics, in no sequence.
     pub topics: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ pub struct ConnectorOffset {
 /// A body that is one sentence: `{"message":"..."}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The sentence.
+    /// What was done, a sentence for people.
     pub message: String,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One entry of `GET /connector-plugins`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginInfo {
-    /// Full class name.
+    /// Full class name, as configurations have it.
     pub class: String,
     /// What kind of plugin it is.
     #[serde(rename = "type")]
@@ -21,17 +21,17 @@ pub struct PluginInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginType {
-    /// Sink connector.
+    /// A connector out of Kafka.
     Sink,
-    /// Source connector.
+    /// A connector into Kafka.
     Source,
-    /// Single message transformation.
+    /// A transformation of single records (SMT).
     Transformation,
     /// Condition of a transformation.
     Predicate,
     /// Key or value converter.
     Converter,
-    /// Header converter.
+    /// A converter of the headers of records.
     HeaderConverter,
     /// A kind this version does not know.
     #[serde(other)]
@@ -55,7 +55,7 @@ impl fmt::Display for PluginType {
 /// Answer of `PUT /connector-plugins/{name}/config/validate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigInfos {
-    /// `connector.class` as given.
+    /// What `connector.class` says in the request.
     pub name: String,
     /// Number of faults found.
     pub error_count: u32,
@@ -81,7 +81,7 @@ pub struct ConfigInfo {
 /// Definition of a config key; also the entries of `GET /connector-plugins/{name}/config`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigKeyInfo {
-    /// The key.
+    /// Name of the key. As configurations have it.
     pub name: String,
     /// BOOLEAN, STRING, INT, SHORT, LONG, DOUBLE, LIST, CLASS or PASSWORD.
     #[serde(rename = "type")]
@@ -105,7 +105,7 @@ pub struct ConfigKeyInfo {
     /// NONE, SHORT, MEDIUM or LONG.
     #[serde(default)]
     pub width: Option<String>,
-    /// Name for people.
+    /// Name of the key for people, in forms.
     #[serde(default)]
     pub display_name: Option<String>,
     /// Keys whose validity depends on this one.
@@ -120,7 +120,7 @@ fn no_order() -> i32 {
 /// The value given for a key, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigValueInfo {
-    /// The key.
+    /// Name of the key. As configurations have it.
     pub name: String,
     /// Text form of the parsed value or the default; null when it can't be parsed; passwords show as
     /// `[hidden]`.

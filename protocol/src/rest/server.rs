@@ -48,7 +48,7 @@ impl Health {
 pub enum HealthStatus {
     /// 200: started and answering.
     Healthy,
-    /// 503: still starting.
+    /// The worker is still starting; the answer is 503.
     Starting,
     /// 500: started, but the herder does not answer.
     Unhealthy,

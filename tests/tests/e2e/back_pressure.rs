@@ -15,19 +15,22 @@ use sluice_tests::rest::Rest;
 use sluice_tests::topics::create_topic_on;
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "back_pressure::a_sink_that_hangs_for_a_minute_grows_nothing_and_loses_nothing",
+        needs: Needs::NOTHING,
         run: hanging_sink,
     },
     Test {
         name: "back_pressure::a_source_whose_broker_hangs_grows_nothing_and_loses_nothing",
+        needs: Needs::NOTHING,
         run: hanging_broker,
     },
     Test {
         name: "back_pressure::a_topic_that_takes_nothing_holds_up_its_own_task_only",
+        needs: Needs::JAVA,
         run: stuck_topic,
     },
 ];

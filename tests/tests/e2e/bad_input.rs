@@ -10,23 +10,27 @@ use sluice_tests::topics::{consume_all, produce};
 use sluice_tests::wait::seconds;
 use sluice_tests::worker::{Kind, command};
 
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "bad_input::a_bad_properties_file_ends_the_worker_with_the_key_named",
+        needs: Needs::NOTHING,
         run: bad_properties,
     },
     Test {
         name: "bad_input::unknown_properties_are_a_warning_and_the_worker_runs",
+        needs: Needs::NOTHING,
         run: unknown_properties,
     },
     Test {
         name: "bad_input::broken_requests_are_refused_and_the_worker_goes_on",
+        needs: Needs::NOTHING,
         run: broken_requests,
     },
     Test {
         name: "bad_input::foreign_records_in_the_internal_topics_are_named_and_nothing_is_lost",
+        needs: Needs::NOTHING,
         run: foreign_records,
     },
 ];

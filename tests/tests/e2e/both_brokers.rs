@@ -12,10 +12,11 @@ use sluice_tests::kafka::Kafka;
 use sluice_tests::servers::BrokerKind;
 use sluice_tests::topics;
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "both_brokers::transactions_have_the_same_results_on_kafka_and_on_the_embedded_broker",
+    needs: Needs::JAVA,
     run: same_transactions,
 }];
 

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use serde_json::Value;
+use sluice_tests::database::DatabaseKind;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::servers::Servers;
 use sluice_tests::wait::seconds;
@@ -24,9 +25,74 @@ pub(crate) fn begin_test() {
     FOLDERS.take();
 }
 
-/// A test: its name, a sentence about behaviour, and what it does.
+/// What a test needs of the machine, and the broker on which it says most. `tests/run` installs all of it
+/// but the right to mount.
+#[derive(Clone, Copy)]
+pub(crate) struct Needs {
+    /// Kafka's jars: for a JVM worker, for Kafka as the broker whatever the others have, or for its tools.
+    pub(crate) java: bool,
+    pub(crate) database: Option<DatabaseKind>,
+    /// An HDFS, and Python's packages that read the files in it.
+    pub(crate) hdfs: bool,
+    /// Python with the packages of `tests/servers/requirements.txt`.
+    pub(crate) python: bool,
+    /// The right to mount a disk in a namespace.
+    pub(crate) mounts: bool,
+    /// Where a run in two parts has the test, see [`Broker`].
+    pub(crate) broker: Broker,
+}
+
+/// The broker on which a test runs where each runs once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broker {
+    /// The judge of almost everything.
+    Kafka,
+    /// Of how it is started, of one test of each thing that groups, transactions and the terminal ask of a
+    /// broker, and of the HTTP sinks, which ask little of any.
+    Embedded,
+}
+
+impl Needs {
+    pub(crate) const NOTHING: Self = Self {
+        java: false,
+        database: None,
+        hdfs: false,
+        python: false,
+        mounts: false,
+        broker: Broker::Kafka,
+    };
+    pub(crate) const EMBEDDED: Self = Self {
+        broker: Broker::Embedded,
+        ..Self::NOTHING
+    };
+    pub(crate) const JAVA: Self = Self {
+        java: true,
+        ..Self::NOTHING
+    };
+    pub(crate) const PYTHON: Self = Self {
+        python: true,
+        ..Self::NOTHING
+    };
+    pub(crate) const HDFS: Self = Self {
+        hdfs: true,
+        ..Self::NOTHING
+    };
+    pub(crate) const POSTGRESQL: Self = Self::database(DatabaseKind::PostgreSql);
+    pub(crate) const MARIADB: Self = Self::database(DatabaseKind::MariaDb);
+    pub(crate) const SQLITE: Self = Self::database(DatabaseKind::Sqlite);
+
+    const fn database(kind: DatabaseKind) -> Self {
+        Self {
+            database: Some(kind),
+            ..Self::NOTHING
+        }
+    }
+}
+
+/// A test: its name, a sentence about behaviour, what it needs, and what it does.
 pub(crate) struct Test {
     pub(crate) name: &'static str,
+    pub(crate) needs: Needs,
     pub(crate) run: fn(&Context) -> Result<()>,
 }
 

@@ -14,15 +14,17 @@ use sluice_tests::kafka::Kafka;
 use sluice_tests::servers::tests_folder;
 use sluice_tests::worker::{Kind, Worker, WorkerProperties};
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "conversation::the_golden_file_holds_what_a_jvm_worker_answers",
+        needs: Needs::JAVA,
         run: jvm_worker_answers_as_golden,
     },
     Test {
         name: "conversation::an_agent_answers_alike_but_for_agreed_differences",
+        needs: Needs::NOTHING,
         run: agent_answers_as_jvm_worker,
     },
 ];

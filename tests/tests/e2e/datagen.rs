@@ -7,19 +7,22 @@ use serde_json::{Value, json};
 use sluice_tests::topics::{Record, consume_all, create_topic};
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::{Cluster, Context, Test, merge};
+use crate::context::{Cluster, Context, Needs, Test, merge};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "datagen::a_quickstart_makes_as_many_records_as_its_iterations",
+        needs: Needs::NOTHING,
         run: quickstart,
     },
     Test {
         name: "datagen::a_restarted_task_goes_on_with_its_schema_of_a_file",
+        needs: Needs::NOTHING,
         run: restart,
     },
     Test {
         name: "datagen::wrong_configurations_are_faults_of_their_keys",
+        needs: Needs::NOTHING,
         run: faults,
     },
 ];

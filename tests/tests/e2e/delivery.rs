@@ -10,23 +10,27 @@ use sluice_tests::rest::Rest;
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "delivery::a_million_lines_arrive_once_on_three_agents",
+        needs: Needs::NOTHING,
         run: a_million_lines,
     },
     Test {
         name: "delivery::an_agent_killed_in_the_middle_loses_nothing",
+        needs: Needs::EMBEDDED,
         run: killed_agent,
     },
     Test {
         name: "delivery::an_agent_frozen_past_its_session_loses_nothing",
+        needs: Needs::NOTHING,
         run: frozen_agent,
     },
     Test {
         name: "delivery::a_broker_gone_for_twenty_seconds_loses_nothing_and_all_runs_again",
+        needs: Needs::NOTHING,
         run: stopped_broker,
     },
 ];

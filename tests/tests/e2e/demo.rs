@@ -14,32 +14,38 @@ use sluice_tests::servers::sluice_binary;
 use sluice_tests::topics::{consume_all, group_lag, groups_beginning_with, topics_beginning_with};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 use crate::terminal::{choose, press};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "demo::five_pipelines_flow_one_fails_and_is_repaired_and_one_falls_behind",
+        needs: Needs::EMBEDDED,
         run: shows_a_cluster_at_work,
     },
     Test {
         name: "demo::it_takes_everything_back_however_it_is_left",
+        needs: Needs::EMBEDDED,
         run: takes_everything_back,
     },
     Test {
         name: "demo::it_says_what_it_waits_for_when_its_broker_is_gone",
+        needs: Needs::EMBEDDED,
         run: broker_gone,
     },
     Test {
         name: "demo::it_has_a_kafka_of_its_own_and_its_agents_can_be_killed_and_started",
+        needs: Needs::EMBEDDED,
         run: own_kafka,
     },
     Test {
         name: "demo::its_own_kafka_keeps_its_data_in_a_folder_if_told_so",
+        needs: Needs::EMBEDDED,
         run: kept_folder,
     },
     Test {
         name: "demo::without_a_broker_it_says_so_and_ends",
+        needs: Needs::EMBEDDED,
         run: no_broker,
     },
 ];

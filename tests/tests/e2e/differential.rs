@@ -18,10 +18,11 @@ use sluice_tests::topics::{Record, consume_all, create_topic, produce_corpus};
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "differential::agents_make_of_every_record_what_a_jvm_worker_makes_of_it",
+    needs: Needs::JAVA,
     run: same_results,
 }];
 

@@ -15,11 +15,12 @@ use sluice_tests::topics::{create_topic, produce};
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "evening::on_agents_nothing_is_green_that_is_not",
+        needs: Needs::NOTHING,
         run: |context| {
             let mut evening = Evening::new(context, Kind::Agent, 2, 280)?;
             evening.looks()?;
@@ -30,6 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
     },
     Test {
         name: "evening::on_a_jvm_worker_nothing_is_green_that_is_not",
+        needs: Needs::JAVA,
         run: |context| {
             // A JVM worker takes a second and more for each.
             let well = if is_long() { 280 } else { 40 };
@@ -43,22 +45,27 @@ pub(crate) const TESTS: &[Test] = &[
     },
     Test {
         name: "evening::two_clusters_on_one_kafka_are_told_apart",
+        needs: Needs::NOTHING,
         run: two_clusters,
     },
     Test {
         name: "evening::secrets_in_parts_of_values_are_masked_and_kept",
+        needs: Needs::NOTHING,
         run: secrets,
     },
     Test {
         name: "evening::a_bulk_action_is_given_up_in_the_middle_and_says_what_was_not_sent",
+        needs: Needs::NOTHING,
         run: aborted,
     },
     Test {
         name: "evening::a_refused_text_is_kept_without_secrets_where_the_dialog_says",
+        needs: Needs::NOTHING,
         run: kept,
     },
     Test {
         name: "evening::ctrl_z_in_the_editor_gives_the_shell_back",
+        needs: Needs::NOTHING,
         run: suspended,
     },
 ];

@@ -13,31 +13,37 @@ use sluice_tests::topics::consume_all;
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::{Kind, Worker, WorkerProperties};
 
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "exactly_once::thirty_rounds_of_killed_agents_and_restarted_brokers_repeat_nothing",
+        needs: Needs::NOTHING,
         run: killed_agents,
     },
     Test {
         name: "exactly_once::a_zombie_that_wakes_up_writes_nothing",
+        needs: Needs::NOTHING,
         run: zombie,
     },
     Test {
         name: "exactly_once::a_task_that_starts_while_the_leader_is_gone_waits_for_the_next_one",
+        needs: Needs::NOTHING,
         run: killed_leader,
     },
     Test {
         name: "exactly_once::agents_and_a_jvm_worker_share_a_cluster",
+        needs: Needs::JAVA,
         run: mixed_group,
     },
     Test {
         name: "exactly_once::the_config_topic_tells_what_was_fenced",
+        needs: Needs::NOTHING,
         run: fencing_records,
     },
     Test {
         name: "exactly_once::a_connector_has_offsets_in_a_topic_of_its_own_which_can_be_changed",
+        needs: Needs::EMBEDDED,
         run: own_offsets,
     },
 ];

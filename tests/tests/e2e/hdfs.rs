@@ -15,7 +15,7 @@ use sluice_tests::hdfs::{Hdfs, SUPERUSER};
 use sluice_tests::topics::produce;
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::{Context, Test, merge};
+use crate::context::{Context, Needs, Test, merge};
 
 /// All tests of this folder.
 pub(crate) const TESTS: &[&[Test]] = &[
@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[&[Test]] = &[
 
 const SERVER: &[Test] = &[Test {
     name: "hdfs::the_server_keeps_its_files_when_it_is_stopped_or_crashes",
+    needs: Needs::HDFS,
     run: server_keeps_files,
 }];
 

@@ -14,43 +14,52 @@ use sluice_tests::servers::{BrokerKind, sluice_binary};
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test, merge};
+use crate::context::{Cluster, Context, Needs, Test, merge};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "headless::get_lists_everything_in_every_form_and_nothing_else",
+        needs: Needs::NOTHING,
         run: |context| lists(&Stage::new(context, Kind::Agent)?),
     },
     Test {
         name: "headless::exit_status_2_says_that_something_is_unhealthy_until_it_is_restarted",
+        needs: Needs::NOTHING,
         run: |context| exit_status(&Stage::new(context, Kind::Agent)?),
     },
     Test {
         name: "headless::apply_writes_all_or_nothing_and_says_what_changes",
+        needs: Needs::NOTHING,
         run: |context| apply(&Stage::new(context, Kind::Agent)?),
     },
     Test {
         name: "headless::verbs_return_when_the_cluster_has_done_it",
+        needs: Needs::EMBEDDED,
         run: |context| verbs(&Stage::new(context, Kind::Agent)?),
     },
     Test {
         name: "headless::secrets_are_masked_and_a_mask_is_never_written",
+        needs: Needs::NOTHING,
         run: |context| secrets(&Stage::new(context, Kind::Agent)?),
     },
     Test {
         name: "headless::dead_workers_and_brokers_are_errors_that_name_them",
+        needs: Needs::NOTHING,
         run: nobody_there,
     },
     Test {
         name: "headless::check_says_what_is_wrong_with_files_and_clusters_and_changes_nothing",
+        needs: Needs::NOTHING,
         run: |context| check(&Stage::new(context, Kind::Agent)?),
     },
     Test {
         name: "headless::lag_says_which_task_reads_in_groups_of_either_protocol_of_agents_and_jvm_workers",
+        needs: Needs::JAVA,
         run: owners,
     },
     Test {
         name: "headless::all_of_it_works_on_a_jvm_worker",
+        needs: Needs::JAVA,
         run: |context| {
             let stage = Stage::new(context, Kind::Jvm)?;
             lists(&stage)?;

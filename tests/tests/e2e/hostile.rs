@@ -13,39 +13,47 @@ use sluice_tests::topics::{create_topic, produce_corpus};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::{Kind, Worker, WorkerProperties, command};
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hostile::a_broker_whose_answers_claim_billions_ends_no_process",
+        needs: Needs::NOTHING,
         run: lying_broker,
     },
     Test {
         name: "hostile::silent_clients_do_not_keep_rest_from_answering_nor_a_source_from_working",
+        needs: Needs::NOTHING,
         run: silence,
     },
     Test {
         name: "hostile::half_requests_do_not_delay_a_stop",
+        needs: Needs::NOTHING,
         run: half_requests,
     },
     Test {
         name: "hostile::headers_of_90_000_entries_leave_rest_and_the_group_alone",
+        needs: Needs::NOTHING,
         run: header_bomb,
     },
     Test {
         name: "hostile::thirty_megabytes_of_empty_names_take_no_memory_of_the_embedded_broker",
+        needs: Needs::NOTHING,
         run: empty_names,
     },
     Test {
         name: "hostile::connectors_that_the_workers_file_denies_are_refused_with_the_key",
+        needs: Needs::NOTHING,
         run: denied,
     },
     Test {
         name: "hostile::connectors_reach_no_file_and_host_beyond_those_of_the_workers_file",
+        needs: Needs::NOTHING,
         run: bounded,
     },
     Test {
         name: "hostile::the_layouts_of_messages_are_those_of_kafkas_definitions",
+        needs: Needs::JAVA,
         run: layouts,
     },
 ];

@@ -10,51 +10,62 @@ use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test, merge, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, merge, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "http::batches_arrive_complete_and_in_order_with_their_headers",
+        needs: Needs::EMBEDDED,
         run: batches,
     },
     Test {
         name: "http::refusals_that_pass_cost_nothing_and_repeat_nothing",
+        needs: Needs::EMBEDDED,
         run: outage,
     },
     Test {
         name: "http::a_poison_record_becomes_a_dead_letter_and_the_rest_arrives",
+        needs: Needs::EMBEDDED,
         run: poison,
     },
     Test {
         name: "http::whatever_is_said_of_one_record_is_its_own_fault_and_retry_after_is_kept",
+        needs: Needs::EMBEDDED,
         run: refused,
     },
     Test {
         name: "http::a_poison_record_fails_the_task_when_no_error_is_tolerated",
+        needs: Needs::EMBEDDED,
         run: intolerant,
     },
     Test {
         name: "http::a_server_that_hangs_or_is_gone_is_waited_for",
+        needs: Needs::EMBEDDED,
         run: gone,
     },
     Test {
         name: "http::a_killed_agent_loses_nothing",
+        needs: Needs::EMBEDDED,
         run: killed,
     },
     Test {
         name: "http::structs_are_sent_as_json",
+        needs: Needs::EMBEDDED,
         run: structs,
     },
     Test {
         name: "http::faults_say_where_and_what_to_do_and_never_the_secret",
+        needs: Needs::EMBEDDED,
         run: faults,
     },
     Test {
         name: "http::records_go_by_tls_and_to_no_stranger",
+        needs: Needs::EMBEDDED,
         run: tls,
     },
     Test {
         name: "http::the_configuration_of_the_page_runs",
+        needs: Needs::EMBEDDED,
         run: page,
     },
 ];

@@ -6,23 +6,27 @@ use sluice_tests::http_server::{Answer, HttpServer, TOKEN};
 use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
-use crate::context::{Cluster, Context, Test, merge};
+use crate::context::{Cluster, Context, Needs, Test, merge};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "http_confluent::records_go_where_their_key_and_topic_say",
+        needs: Needs::EMBEDDED,
         run: urls,
     },
     Test {
         name: "http_confluent::neighbours_share_a_request_and_text_is_replaced",
+        needs: Needs::EMBEDDED,
         run: batches,
     },
     Test {
         name: "http_confluent::clients_have_a_token_of_their_own",
+        needs: Needs::EMBEDDED,
         run: token,
     },
     Test {
         name: "http_confluent::refused_records_are_passed_over_or_reported",
+        needs: Needs::EMBEDDED,
         run: errors,
     },
 ];

@@ -14,35 +14,42 @@ use sluice_tests::servers::sluice_binary;
 use sluice_tests::wait::seconds;
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "https::two_agents_answer_and_forward_over_tls_and_the_terminal_trusts_them",
+        needs: Needs::NOTHING,
         run: agents,
     },
     Test {
         name: "https::an_agent_and_a_jvm_worker_forward_to_each_other_over_tls",
+        needs: Needs::JAVA,
         run: |context| forwards(context, &[Kind::Jvm, Kind::Agent], "none").map(|_| ()),
     },
     Test {
         name: "https::workers_that_ask_for_certificates_show_their_own_to_each_other",
+        needs: Needs::NOTHING,
         run: client_auth,
     },
     Test {
         name: "https::whoever_trusts_another_authority_gets_an_error_and_no_answer",
+        needs: Needs::NOTHING,
         run: wrong_authority,
     },
     Test {
         name: "https::a_silent_or_plain_connection_holds_up_nobody",
+        needs: Needs::NOTHING,
         run: silent_connection,
     },
     Test {
         name: "https::an_agent_reads_the_stores_of_a_jvm_worker_and_keeps_to_the_versions_of_tls",
+        needs: Needs::JAVA,
         run: java_stores,
     },
     Test {
         name: "https::certificates_that_cannot_be_used_end_the_start_with_their_key",
+        needs: Needs::NOTHING,
         run: unusable,
     },
 ];

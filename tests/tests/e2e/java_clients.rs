@@ -11,19 +11,22 @@ use sluice_tests::servers::{BrokerKind, Servers};
 use sluice_tests::wait::seconds;
 use sluice_tests::worker::Kind;
 
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "java_clients::kafkas_tools_work_on_the_embedded_broker",
+        needs: Needs::JAVA,
         run: tools,
     },
     Test {
         name: "java_clients::kcat_produces_consumes_and_joins_a_group_on_the_embedded_broker",
+        needs: Needs::JAVA,
         run: kcat,
     },
     Test {
         name: "java_clients::a_jvm_worker_runs_exactly_once_on_the_embedded_broker",
+        needs: Needs::JAVA,
         run: jvm_worker,
     },
 ];

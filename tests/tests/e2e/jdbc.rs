@@ -15,7 +15,7 @@ mod types;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
-use sluice_tests::database::{Database, DatabaseKind, PASSWORD, USER};
+use sluice_tests::database::{Database, PASSWORD, USER};
 use sluice_tests::topics::{consume_all, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
@@ -36,15 +36,6 @@ pub(crate) const TESTS: &[&[Test]] = &[
     takeover::TESTS,
     refusals::TESTS,
 ];
-
-/// The database that a test of this folder needs.
-pub(crate) fn database_of(name: &str) -> DatabaseKind {
-    match name {
-        name if name.ends_with("mariadb") || name.contains("_mariadb_") => DatabaseKind::MariaDb,
-        name if name.contains("sqlite") => DatabaseKind::Sqlite,
-        _ => DatabaseKind::PostgreSql,
-    }
-}
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 

@@ -9,15 +9,17 @@ use sluice_tests::servers::sluice_binary;
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "joining::an_agent_does_not_join_jvm_workers_whose_connectors_it_cannot_run",
+        needs: Needs::JAVA,
         run: not_capable,
     },
     Test {
         name: "joining::a_connector_that_appears_later_fails_by_name_on_the_agent_that_a_jvm_worker_shares_with",
+        needs: Needs::JAVA,
         run: appears_later,
     },
 ];

@@ -14,43 +14,52 @@ use sluice_tests::topics::{consume_all, create_topic, create_topic_with, produce
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test, merge, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, merge, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "kafka_clients::an_exactly_once_source_fails_at_a_record_that_is_too_large_and_commits_nothing",
+        needs: Needs::NOTHING,
         run: too_large_exactly_once,
     },
     Test {
         name: "kafka_clients::records_up_to_javas_limit_pass_as_records_and_as_dead_letters",
+        needs: Needs::NOTHING,
         run: large_records,
     },
     Test {
         name: "kafka_clients::a_dead_letter_that_cannot_be_written_stops_the_offset",
+        needs: Needs::NOTHING,
         run: lost_dead_letter,
     },
     Test {
         name: "kafka_clients::a_record_that_the_broker_refuses_stops_the_offset",
+        needs: Needs::NOTHING,
         run: refused_by_the_broker,
     },
     Test {
         name: "kafka_clients::a_connector_with_a_bad_client_setting_fails_alone_and_says_why",
+        needs: Needs::NOTHING,
         run: bad_settings,
     },
     Test {
         name: "kafka_clients::settings_that_kafka_takes_are_taken",
+        needs: Needs::NOTHING,
         run: good_settings,
     },
     Test {
         name: "kafka_clients::a_consumer_begins_by_duration",
+        needs: Needs::NOTHING,
         run: by_duration,
     },
     Test {
         name: "kafka_clients::the_workers_settings_stay_with_the_worker",
+        needs: Needs::NOTHING,
         run: foreign_servers,
     },
     Test {
         name: "kafka_clients::a_worker_without_kafka_says_so_at_once",
+        needs: Needs::NOTHING,
         run: no_kafka,
     },
 ];

@@ -35,12 +35,14 @@ mod terminal;
 mod transformations;
 mod watching;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use context::{Context, Test};
+use context::{Broker, Context, Needs, Test};
 use libtest_mimic::{Arguments, Conclusion, Trial};
+use sluice_tests::database::DatabaseKind;
 use sluice_tests::servers::{self, Servers};
 
 /// Tests at the same time, unless the command line says otherwise: servers and clients share two cores.
@@ -82,73 +84,61 @@ fn all_tests() -> impl Iterator<Item = &'static Test> {
     .flatten()
 }
 
-/// Tests that compare with a JVM worker or Kafka itself; without jars they are reported as ignored.
-fn needs_java(name: &str) -> bool {
-    let modules = [
-        "conversation::the_golden_file",
-        "takeover::",
-        "secured::",
-        "differential::",
-        "java_clients::",
-        "back_pressure::a_topic_that_takes_nothing",
-        "hostile::the_layouts",
-        "mirror::a_secured_source",
-        "both_brokers::",
-        "transformations::",
-    ];
-    name.contains("jvm") || is_of(name, &modules)
+/// What of the needs of tests this machine has, looked up once.
+struct Machine {
+    java: bool,
+    python: bool,
+    hdfs: bool,
+    mounts: bool,
 }
 
-/// Tests of a database that is not installed; `tests/run` installs them all.
-fn lacks_database(name: &str) -> bool {
-    is_of(name, &["jdbc::", "pipeline::"]) && !jdbc::database_of(name).is_installed()
-}
-
-/// Tests of a full disk, where the system lets us mount none; `tests/run` has no remedy for that.
-fn lacks_mounts(name: &str) -> bool {
-    let lacks = is_of(name, &["jdbc::disk::"]) && !sluice_tests::database::can_mount();
-    if lacks {
-        report(&format!(
-            "{name} is not run: it takes the right to mount a disk in a namespace"
-        ));
+impl Machine {
+    fn look(servers: &Servers) -> Self {
+        let python = servers::python().is_ok();
+        Self {
+            java: servers.have_java(),
+            python,
+            hdfs: python && sluice_tests::hdfs::is_installed(),
+            mounts: sluice_tests::database::can_mount(),
+        }
     }
-    lacks
+
+    /// What a test lacks here that is therefore reported as ignored, `None` if it runs. What `tests/run` installs is an error of the
+    /// test where it is missing and servers are wanted.
+    fn lacks(&self, needs: &Needs) -> Option<&'static str> {
+        if needs.java && !self.java {
+            return Some("Kafka's jars");
+        }
+        if needs.mounts && !self.mounts {
+            return Some("the right to mount a disk in a namespace");
+        }
+        if servers::wanted() {
+            return None;
+        }
+        if needs.hdfs && !self.hdfs {
+            return Some("an HDFS");
+        }
+        if needs.python && !self.python {
+            return Some("Python's packages");
+        }
+        let database = needs.database.filter(|kind| !kind.is_installed())?;
+        Some(match database {
+            DatabaseKind::PostgreSql => "PostgreSQL",
+            DatabaseKind::MariaDb => "MariaDB",
+            DatabaseKind::Sqlite => "sqlite3",
+        })
+    }
 }
 
-/// Tests of HDFS, and of the files in it, where `tests/servers/install` has not run.
-fn lacks_hdfs(name: &str) -> bool {
-    is_of(name, &["hdfs::", "pipeline::"])
-        && !(sluice_tests::hdfs::is_installed() && servers::python().is_ok())
-}
-
-/// What says most on the embedded broker: how it is started, one test of each thing that groups, transactions
-/// and the terminal ask of a broker, and the HTTP sinks, which ask little of any. Everything else has Kafka
-/// as its judge.
-const ON_EMBEDDED: &[&str] = &[
-    "embedded::",
-    "demo::",
-    "http::",
-    "http_confluent::",
-    "delivery::an_agent_killed",
-    "exactly_once::a_connector_has_offsets",
-    "mirror::a_consumer_group",
-    "headless::verbs_return",
-    "terminal::pause_resume",
-];
-
-/// Whether a run in two parts has this test in its other part: `SLUICE_TEST_PART=embedded` runs what
-/// [`ON_EMBEDDED`] lists, and `SLUICE_TEST_PART=kafka` the rest, so that each test runs once. Without the
-/// variable all tests run.
-fn is_of_other_part(name: &str) -> bool {
+/// Whether a run in two parts has this test in its other part: `SLUICE_TEST_PART=embedded` runs what says
+/// most on the embedded broker, and `SLUICE_TEST_PART=kafka` the rest, so that each test runs once. Without
+/// the variable all tests run.
+fn is_of_other_part(needs: &Needs) -> bool {
     match std::env::var("SLUICE_TEST_PART").as_deref() {
-        Ok("embedded") => !is_of(name, ON_EMBEDDED),
-        Ok("kafka") => is_of(name, ON_EMBEDDED),
+        Ok("embedded") => needs.broker != Broker::Embedded,
+        Ok("kafka") => needs.broker != Broker::Kafka,
         _ => false,
     }
-}
-
-fn is_of(name: &str, modules: &[&str]) -> bool {
-    modules.iter().any(|module| name.starts_with(module))
 }
 
 fn main() -> ExitCode {
@@ -173,18 +163,17 @@ type Times = Arc<Mutex<Vec<(Duration, &'static str)>>>;
 
 fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
     let times = Times::default();
-    let have_java = context.servers.have_java();
-    let have_python = servers::python().is_ok();
+    let machine = Machine::look(&context.servers);
+    let mut ignored: BTreeMap<&str, usize> = BTreeMap::new();
     let trials = all_tests()
         .map(|test| {
             let context = Arc::clone(context);
             let times = Arc::clone(&times);
-            let python = test.name.contains("python") && !have_python;
-            let skipped = is_of_other_part(test.name)
-                || (needs_java(test.name) && !have_java)
-                || ((python || lacks_database(test.name) || lacks_hdfs(test.name))
-                    && !servers::wanted())
-                || lacks_mounts(test.name);
+            let other_part = is_of_other_part(&test.needs);
+            let lacks = machine.lacks(&test.needs).filter(|_| !other_part);
+            if let Some(missing) = lacks {
+                *ignored.entry(missing).or_default() += 1;
+            }
             Trial::test(test.name, move || {
                 context::begin_test();
                 let begin = Instant::now();
@@ -194,9 +183,14 @@ fn run(arguments: &Arguments, context: &Arc<Context>) -> Conclusion {
                 drop(times);
                 outcome.map_err(|error| format!("{}\n{}", explain(&error), context.logs()).into())
             })
-            .with_ignored_flag(skipped)
+            .with_ignored_flag(other_part || lacks.is_some())
         })
         .collect();
+    for (missing, tests) in ignored {
+        report(&format!(
+            "{tests} tests are ignored here: they need {missing}"
+        ));
+    }
     let conclusion = libtest_mimic::run(arguments, trials);
     report_slowest(&times);
     conclusion

@@ -18,39 +18,47 @@ use sluice_tests::topics::{
 use sluice_tests::wait::{seconds, wait_for, wait_until};
 use sluice_tests::worker::{Kind, Worker, WorkerProperties};
 
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "mirror::topics_their_configs_and_their_records_are_the_same_on_both_sides",
+        needs: Needs::NOTHING,
         run: same_on_both_sides,
     },
     Test {
         name: "mirror::a_consumer_group_goes_on_at_the_other_cluster_without_losing_a_record",
+        needs: Needs::EMBEDDED,
         run: failing_over,
     },
     Test {
         name: "mirror::no_record_is_lost_when_agents_are_killed",
+        needs: Needs::NOTHING,
         run: killed_agents,
     },
     Test {
         name: "mirror::with_exactly_once_killed_agents_repeat_no_record",
+        needs: Needs::NOTHING,
         run: killed_agents_exactly_once,
     },
     Test {
         name: "mirror::both_directions_at_once_make_no_loop",
+        needs: Needs::NOTHING,
         run: both_directions,
     },
     Test {
         name: "mirror::an_agent_takes_over_from_a_jvm_mirrormaker_and_gives_back",
+        needs: Needs::JAVA,
         run: there_and_back,
     },
     Test {
         name: "mirror::a_secured_source_is_copied_with_what_is_said_of_its_topics",
+        needs: Needs::JAVA,
         run: secured_source,
     },
     Test {
         name: "mirror::validation_answers_as_a_jvm_worker_does",
+        needs: Needs::JAVA,
         run: validation,
     },
 ];

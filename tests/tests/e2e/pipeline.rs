@@ -14,10 +14,14 @@ use sluice_tests::spark;
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::Kind;
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "pipeline::postgresql_to_hdfs_and_to_a_second_postgresql_over_outages",
+    needs: Needs {
+        hdfs: true,
+        ..Needs::POSTGRESQL
+    },
     run: postgresql_to_hdfs,
 }];
 

@@ -13,15 +13,17 @@ use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "schema_registry::avro_is_exchanged_with_the_python_client",
+        needs: Needs::PYTHON,
         run: |context| exchange(context, "avro", "io.confluent.connect.avro.AvroConverter"),
     },
     Test {
         name: "schema_registry::json_schema_is_exchanged_with_the_python_client",
+        needs: Needs::PYTHON,
         run: |context| {
             exchange(
                 context,
@@ -32,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     },
     Test {
         name: "schema_registry::protobuf_is_exchanged_with_the_python_client",
+        needs: Needs::PYTHON,
         run: |context| {
             exchange(
                 context,
@@ -42,10 +45,12 @@ pub(crate) const TESTS: &[Test] = &[
     },
     Test {
         name: "schema_registry::tls_credentials_and_a_dead_address_first",
+        needs: Needs::NOTHING,
         run: secured,
     },
     Test {
         name: "schema_registry::what_the_registry_refuses_is_told_and_can_be_tolerated",
+        needs: Needs::NOTHING,
         run: refused,
     },
 ];

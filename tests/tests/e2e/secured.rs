@@ -13,27 +13,32 @@ use sluice_tests::servers::sluice_binary;
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, WorkerProperties};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "secured::agents_copy_over_every_listener_with_every_mechanism",
+        needs: Needs::JAVA,
         run: every_way_in,
     },
     Test {
         name: "secured::the_environments_certificates_are_trusted_where_settings_name_none",
+        needs: Needs::JAVA,
         run: trust_of_the_environment,
     },
     Test {
         name: "secured::workers_of_one_group_may_come_in_by_different_doors",
+        needs: Needs::JAVA,
         run: different_doors,
     },
     Test {
         name: "secured::the_terminal_and_its_commands_come_in_with_the_properties_of_their_context",
+        needs: Needs::JAVA,
         run: terminal,
     },
     Test {
         name: "secured::a_wrong_password_or_certificate_is_told_without_the_secret",
+        needs: Needs::JAVA,
         run: turned_away,
     },
 ];

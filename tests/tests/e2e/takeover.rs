@@ -10,19 +10,22 @@ use sluice_tests::topics::consume_all;
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "takeover::an_agent_takes_the_place_of_a_jvm_worker_and_gives_it_back",
+        needs: Needs::JAVA,
         run: there_and_back,
     },
     Test {
         name: "takeover::a_jvm_worker_and_two_agents_share_work_and_survive_each_other_leaving",
+        needs: Needs::JAVA,
         run: mixed_group,
     },
     Test {
         name: "takeover::calls_reach_leader_and_owner_through_any_worker_of_a_mixed_group",
+        needs: Needs::JAVA,
         run: forwarding,
     },
 ];

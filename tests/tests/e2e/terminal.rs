@@ -13,35 +13,42 @@ use sluice_tests::servers::sluice_binary;
 use sluice_tests::wait::{seconds, wait_until};
 use sluice_tests::worker::Worker;
 
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "terminal::pause_resume_stop_and_delete_reach_the_cluster",
+        needs: Needs::EMBEDDED,
         run: verbs,
     },
     Test {
         name: "terminal::restart_takes_the_failed_tasks_and_nothing_else",
+        needs: Needs::NOTHING,
         run: restart,
     },
     Test {
         name: "terminal::edit_shows_the_difference_and_writes_only_when_told",
+        needs: Needs::NOTHING,
         run: edit,
     },
     Test {
         name: "terminal::filter_sort_and_marks_choose_what_a_verb_acts_on",
+        needs: Needs::NOTHING,
         run: filter_sort_marks,
     },
     Test {
         name: "terminal::read_only_shows_everything_and_changes_nothing",
+        needs: Needs::NOTHING,
         run: read_only,
     },
     Test {
         name: "terminal::it_leaves_the_terminal_whole_however_it_ends",
+        needs: Needs::NOTHING,
         run: ends_whole,
     },
     Test {
         name: "terminal::a_dead_worker_is_said_and_a_living_one_found_again",
+        needs: Needs::NOTHING,
         run: dead_worker,
     },
 ];

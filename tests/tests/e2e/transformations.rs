@@ -9,10 +9,11 @@ use sluice_tests::topics::{consume_all, create_topic};
 use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::{Kind, WorkerProperties};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "transformations::a_chain_gives_the_same_bytes_on_both_workers_and_secrets_stay_out_of_sight",
+    needs: Needs::JAVA,
     run: same_bytes,
 }];
 

@@ -13,23 +13,27 @@ use sluice_tests::topics::{create_topics, produce};
 use sluice_tests::wait::seconds;
 use sluice_tests::worker::{Kind, Worker};
 
-use crate::context::{Cluster, Context, Test};
+use crate::context::{Cluster, Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "watching::a_broker_that_stands_still_is_said_and_forgotten_within_seconds",
+        needs: Needs::NOTHING,
         run: |context| frozen(context, Kind::Agent),
     },
     Test {
         name: "watching::a_broker_that_stands_still_under_a_jvm_worker_is_said_and_forgotten",
+        needs: Needs::JAVA,
         run: |context| frozen(context, Kind::Jvm),
     },
     Test {
         name: "watching::sources_of_a_jvm_worker_have_the_age_of_the_last_offset_that_moved",
+        needs: Needs::JAVA,
         run: source_age,
     },
     Test {
         name: "watching::the_own_topics_are_found_among_those_of_a_hundred_clusters_within_seconds",
+        needs: Needs::NOTHING,
         run: hundred_clusters,
     },
 ];

@@ -38,7 +38,7 @@ pub(crate) struct Planned {
 /// What a choice leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// Nothing is done.
+    /// Closes the dialog, and nothing is done.
     Cancel,
     /// Ask the cluster for all of these.
     Act(Vec<Planned>),

@@ -224,7 +224,7 @@ fn unsecured_token(principal: &str, scope: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    /// The exchange of RFC 7677, section 3.
+    /// The exchange that RFC 7677 gives as an example in its third chapter.
     #[test]
     fn scram_sha_256_matches_the_rfc() {
         let mut scram = Scram::new(

@@ -6,9 +6,9 @@
 //! followed by a growing pause. "Item" below is a connector instance or a task; the two kinds never
 //! mix, and every rule applies to each.
 //!
-//! The steps and names in [`IncrementalAssignor::assign`] follow section 7.5 of the behaviour
-//! reference, so that they can be held side by side. A JVM worker that leads after us, or before,
-//! must come to the same result from the same group.
+//! The steps and names in [`IncrementalAssignor::assign`] follow `performTaskAssignment` there, so that
+//! the two can be held side by side. A JVM worker that leads after us, or before, must come to the same
+//! result from the same group.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -68,7 +68,7 @@ pub(crate) struct Round<'a> {
     pub members: Vec<(MemberId, Work)>,
     /// Everything that should run.
     pub configured: &'a Configured,
-    /// `scheduled.rebalance.max.delay.ms`.
+    /// `scheduled.rebalance.max.delay.ms` of the worker.
     pub max_delay_ms: i64,
     /// The leader's clock in ms; only differences count.
     pub now_ms: i64,
@@ -288,7 +288,7 @@ impl<T: Eq + Hash> Remembered<T> {
 
 /// An item of either kind.
 trait Item: Clone + Eq + Hash {
-    /// The JVM's order.
+    /// The order in which the JVM's assignor goes through such items.
     fn order(&self, other: &Self) -> Ordering;
 }
 
@@ -310,9 +310,9 @@ struct KindRound<T> {
     load: Vec<Vec<T>>,
     revoke: Vec<Vec<T>>,
     deleted: HashSet<T>,
-    /// Sorted.
+    /// Items that no member holds any more, sorted.
     lost: Vec<T>,
-    /// Sorted.
+    /// Items that were configured since the last round, sorted.
     created: Vec<T>,
 }
 
@@ -457,7 +457,7 @@ impl<T: Item> KindRound<T> {
         }
     }
 
-    /// Step 10.
+    /// Keeps what the next round compares with: the work handed out now, and the work revoked now.
     fn remember(&self, remembered: &mut Remembered<T>) {
         let revoked: HashSet<T> = self.revoke.iter().flatten().cloned().collect();
         remembered.assigned = self
@@ -472,7 +472,7 @@ impl<T: Item> KindRound<T> {
     }
 }
 
-/// Step 9.
+/// What each member is sent: its own work, and what it has to give up.
 fn messages(
     ids: Vec<MemberId>,
     connectors: KindRound<ConnectorName>,

@@ -51,7 +51,6 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everything the herder works with.
 pub(crate) struct Parts {
-    /// The worker's configuration.
     pub config: Arc<WorkerSettings>,
     /// What it is set to as a member of its cluster.
     pub cluster: Arc<DistributedSettings>,
@@ -61,13 +60,10 @@ pub(crate) struct Parts {
     pub configs: Arc<dyn ConfigBackingStore>,
     /// States and active topics.
     pub statuses: Arc<dyn StatusBackingStore>,
-    /// Source offsets.
     pub offsets: Arc<dyn OffsetBackingStore>,
-    /// Reports states.
     pub reporter: Arc<StatusReporter>,
     /// Runs connectors and tasks.
     pub worker: Arc<Worker>,
-    /// Log levels.
     pub loggers: Arc<Loggers>,
     /// For requests to other workers.
     pub client: reqwest::Client,

@@ -28,7 +28,7 @@ use crate::worker::worker_task::{End, catch, target_state_changed};
 
 /// Where transactions end, and when the next one does.
 pub(super) enum Boundary {
-    /// After each batch.
+    /// A transaction ends after each batch.
     Poll,
     /// After the batch that ends an interval.
     Interval {

@@ -8,19 +8,22 @@ use sluice_tests::topics::{consume_all, create_topic, produce};
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{FOLDER, send, sink, start, wait_ids};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hdfs::errors::faults_say_where_and_what_to_do",
+        needs: Needs::HDFS,
         run: faults,
     },
     Test {
         name: "hdfs::errors::poison_records_are_dead_letters_and_all_others_are_written",
+        needs: Needs::HDFS,
         run: poison,
     },
     Test {
         name: "hdfs::errors::two_connectors_do_not_write_the_same_files",
+        needs: Needs::HDFS,
         run: two_connectors,
     },
 ];

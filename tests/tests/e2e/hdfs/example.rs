@@ -6,10 +6,11 @@ use sluice_tests::servers::tests_folder;
 use sluice_tests::topics::create_topic;
 
 use super::{FOLDER, USER, files, send, start, wait_ids};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "hdfs::example::the_configuration_of_the_page_runs",
+    needs: Needs::HDFS,
     run: page,
 }];
 

@@ -6,15 +6,17 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{check_disjoint, send, sink, start, wait_ids};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hdfs::faults::a_server_that_restarts_or_crashes_in_the_middle_costs_nothing",
+        needs: Needs::HDFS,
         run: restarts,
     },
     Test {
         name: "hdfs::faults::a_slow_server_is_waited_for",
+        needs: Needs::HDFS,
         run: slow,
     },
 ];

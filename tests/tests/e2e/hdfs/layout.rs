@@ -7,23 +7,27 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{FOLDER, JSON, files, send, sink, start, wait_ids};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hdfs::layout::names_and_folders_are_those_of_the_confluent_connector",
+        needs: Needs::HDFS,
         run: names,
     },
     Test {
         name: "hdfs::layout::the_class_names_of_hdfs_3_write_the_same_files",
+        needs: Needs::HDFS,
         run: class_names_of_hdfs_3,
     },
     Test {
         name: "hdfs::layout::time_ends_files",
+        needs: Needs::HDFS,
         run: time,
     },
     Test {
         name: "hdfs::layout::schemas_that_change_end_files_or_are_projected",
+        needs: Needs::HDFS,
         run: schemas,
     },
 ];

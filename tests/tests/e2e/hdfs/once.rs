@@ -9,19 +9,22 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{check_disjoint, send, sink, start, wait_ids};
-use crate::context::{Context, Test, tested_kind};
+use crate::context::{Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hdfs::once::thirty_rounds_of_killed_agents_write_every_record_once",
+        needs: Needs::HDFS,
         run: killed,
     },
     Test {
         name: "hdfs::once::a_zombie_that_wakes_up_writes_nothing_twice",
+        needs: Needs::HDFS,
         run: zombie,
     },
     Test {
         name: "hdfs::once::names_of_files_count_before_offsets_of_the_group",
+        needs: Needs::HDFS,
         run: names_count,
     },
 ];

@@ -7,19 +7,22 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{files, lines, send, sink, start};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "hdfs::types::pyarrow_reads_every_type_from_parquet",
+        needs: Needs::HDFS,
         run: |context| there_and_back(context, "Parquet", &["none", "gzip", "snappy", "zstd"]),
     },
     Test {
         name: "hdfs::types::fastavro_reads_every_type_from_avro",
+        needs: Needs::HDFS,
         run: |context| there_and_back(context, "Avro", &["null", "deflate", "snappy"]),
     },
     Test {
         name: "hdfs::types::every_type_is_in_json_lines",
+        needs: Needs::HDFS,
         run: |context| there_and_back(context, "Json", &["none", "gzip"]),
     },
 ];

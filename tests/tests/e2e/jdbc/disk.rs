@@ -8,10 +8,14 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{order, send, sink, wait_sql};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "jdbc::disk::a_sink_loses_nothing_when_the_disk_is_full_of_postgresql",
+    needs: Needs {
+        mounts: true,
+        ..Needs::POSTGRESQL
+    },
     run: full,
 }];
 

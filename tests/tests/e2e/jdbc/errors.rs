@@ -8,19 +8,22 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{order, send, sink, source};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::errors::faults_of_postgresql_say_where_and_what_to_do",
+        needs: Needs::POSTGRESQL,
         run: |context| faults(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::errors::faults_of_mariadb_say_where_and_what_to_do",
+        needs: Needs::MARIADB,
         run: |context| faults(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::errors::faults_of_sqlite_say_where_and_what_to_do",
+        needs: Needs::SQLITE,
         run: sqlite_faults,
     },
 ];

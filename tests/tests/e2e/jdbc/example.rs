@@ -6,10 +6,11 @@ use sluice_tests::database::{self, DatabaseKind, PASSWORD, USER};
 use sluice_tests::servers::tests_folder;
 
 use super::wait_sql;
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test {
     name: "jdbc::example::the_configurations_of_the_page_run",
+    needs: Needs::POSTGRESQL,
     run: page,
 }];
 

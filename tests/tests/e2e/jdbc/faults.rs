@@ -11,31 +11,37 @@ use sluice_tests::wait::{seconds, wait_for};
 use sluice_tests::worker::Worker;
 
 use super::{numbers, order, send, sink, source};
-use crate::context::{Cluster, Context, Test, tested_kind};
+use crate::context::{Cluster, Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::faults::a_source_loses_nothing_when_agent_and_postgresql_die_in_the_middle",
+        needs: Needs::POSTGRESQL,
         run: |context| reading(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::faults::a_source_loses_nothing_when_agent_and_mariadb_die_in_the_middle",
+        needs: Needs::MARIADB,
         run: |context| reading(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::faults::a_source_loses_nothing_when_the_agent_dies_in_the_middle_sqlite",
+        needs: Needs::SQLITE,
         run: |context| reading(context, DatabaseKind::Sqlite),
     },
     Test {
         name: "jdbc::faults::a_sink_loses_nothing_when_agent_and_postgresql_die_in_the_middle",
+        needs: Needs::POSTGRESQL,
         run: |context| writing(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::faults::a_sink_loses_nothing_when_agent_and_mariadb_die_in_the_middle",
+        needs: Needs::MARIADB,
         run: |context| writing(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::faults::a_sink_loses_nothing_when_the_agent_dies_in_the_middle_sqlite",
+        needs: Needs::SQLITE,
         run: |context| writing(context, DatabaseKind::Sqlite),
     },
 ];

@@ -9,23 +9,27 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{order, send, sink, wait_sql};
-use crate::context::{Context, Test, tested_kind};
+use crate::context::{Context, Needs, Test, tested_kind};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::once::thirty_rounds_of_killed_agents_write_every_record_once_to_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| killed(context, DatabaseKind::PostgreSql, 30),
     },
     Test {
         name: "jdbc::once::killed_agents_write_every_record_once_to_mariadb",
+        needs: Needs::MARIADB,
         run: |context| killed(context, DatabaseKind::MariaDb, 8),
     },
     Test {
         name: "jdbc::once::killed_agents_write_every_record_once_to_sqlite",
+        needs: Needs::SQLITE,
         run: |context| killed(context, DatabaseKind::Sqlite, 8),
     },
     Test {
         name: "jdbc::once::a_zombie_that_wakes_up_writes_nothing_twice",
+        needs: Needs::POSTGRESQL,
         run: zombie,
     },
 ];

@@ -9,15 +9,17 @@ use sluice_tests::wait::seconds;
 
 use super::errors::refused;
 use super::{order, send, sink, source, wait_sql};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::refusals::of_postgresql",
+        needs: Needs::POSTGRESQL,
         run: postgresql,
     },
     Test {
         name: "jdbc::refusals::of_mariadb",
+        needs: Needs::MARIADB,
         run: mariadb,
     },
 ];

@@ -7,15 +7,17 @@ use sluice_tests::database::{self, DatabaseKind};
 
 use super::errors::refused;
 use super::{sink, source, wait_sql};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::secured::rows_go_by_tls_and_strangers_are_refused_with_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| tls(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::secured::rows_go_by_tls_and_strangers_are_refused_with_mariadb",
+        needs: Needs::MARIADB,
         run: |context| tls(context, DatabaseKind::MariaDb),
     },
 ];

@@ -8,31 +8,37 @@ use sluice_tests::topics::{consume_all, create_topic};
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{ORDER, envelope, key, order, send, sink, wait_sql};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::sinks::rows_are_inserted_upserted_updated_and_deleted_in_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| writes(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::sinks::rows_are_inserted_upserted_updated_and_deleted_in_mariadb",
+        needs: Needs::MARIADB,
         run: |context| writes(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::sinks::rows_are_inserted_upserted_updated_and_deleted_in_sqlite",
+        needs: Needs::SQLITE,
         run: |context| writes(context, DatabaseKind::Sqlite),
     },
     Test {
         name: "jdbc::sinks::a_poison_record_goes_to_the_dead_letters_alone_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| poison(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::sinks::a_poison_record_goes_to_the_dead_letters_alone_mariadb",
+        needs: Needs::MARIADB,
         run: |context| poison(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::sinks::a_poison_record_goes_to_the_dead_letters_alone_sqlite",
+        needs: Needs::SQLITE,
         run: |context| poison(context, DatabaseKind::Sqlite),
     },
 ];

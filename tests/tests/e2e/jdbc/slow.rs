@@ -10,15 +10,17 @@ use sluice_tests::wait::{seconds, wait_for};
 
 use super::errors::refused;
 use super::{numbers, order, send, sink, source, wait_sql};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::slow::a_silent_server_costs_nothing_and_is_not_waited_for_for_ever_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| silent(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::slow::a_silent_server_costs_nothing_and_is_not_waited_for_for_ever_mariadb",
+        needs: Needs::MARIADB,
         run: |context| silent(context, DatabaseKind::MariaDb),
     },
 ];

@@ -8,35 +8,42 @@ use sluice_tests::database::{self, Database, DatabaseKind};
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{numbers, payloads, source};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::sources::every_mode_reads_new_and_changed_rows_of_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| modes(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::sources::every_mode_reads_new_and_changed_rows_of_mariadb",
+        needs: Needs::MARIADB,
         run: |context| modes(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::sources::every_mode_reads_new_and_changed_rows_of_sqlite",
+        needs: Needs::SQLITE,
         run: |context| modes(context, DatabaseKind::Sqlite),
     },
     Test {
         name: "jdbc::sources::a_new_table_of_postgresql_is_noticed_and_a_new_column_read",
+        needs: Needs::POSTGRESQL,
         run: |context| new_table(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::sources::a_new_table_of_mariadb_is_noticed_and_a_new_column_read",
+        needs: Needs::MARIADB,
         run: |context| new_table(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::sources::a_new_table_of_sqlite_is_noticed_and_a_new_column_read",
+        needs: Needs::SQLITE,
         run: |context| new_table(context, DatabaseKind::Sqlite),
     },
     Test {
         name: "jdbc::sources::a_table_far_larger_than_the_memory_allowed_is_streamed",
+        needs: Needs::POSTGRESQL,
         run: streamed,
     },
 ];

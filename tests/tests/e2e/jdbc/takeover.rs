@@ -8,23 +8,27 @@ use sluice_tests::topics::{consume_all, create_topic};
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{numbers, source};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::takeover::offsets_in_every_stored_form_are_found_on_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| offsets(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::takeover::offsets_in_every_stored_form_are_found_on_mariadb",
+        needs: Needs::MARIADB,
         run: |context| offsets(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::takeover::decimals_keep_their_precision_on_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| decimals(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::takeover::decimals_keep_their_precision_on_mariadb",
+        needs: Needs::MARIADB,
         run: |context| decimals(context, DatabaseKind::MariaDb),
     },
 ];

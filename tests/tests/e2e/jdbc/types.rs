@@ -7,27 +7,32 @@ use sluice_tests::topics::create_topic;
 use sluice_tests::wait::{seconds, wait_for};
 
 use super::{payloads, sink, source, wait_sql};
-use crate::context::{Context, Test};
+use crate::context::{Context, Needs, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "jdbc::types::every_type_of_postgresql_goes_there_and_back",
+        needs: Needs::POSTGRESQL,
         run: |context| there_and_back(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::types::every_type_of_mariadb_goes_there_and_back",
+        needs: Needs::MARIADB,
         run: |context| there_and_back(context, DatabaseKind::MariaDb),
     },
     Test {
         name: "jdbc::types::every_type_of_sqlite_goes_there_and_back",
+        needs: Needs::SQLITE,
         run: |context| there_and_back(context, DatabaseKind::Sqlite),
     },
     Test {
         name: "jdbc::types::old_dates_are_written_as_the_database_shows_them_postgresql",
+        needs: Needs::POSTGRESQL,
         run: |context| old_dates(context, DatabaseKind::PostgreSql),
     },
     Test {
         name: "jdbc::types::old_dates_are_written_as_the_database_shows_them_mariadb",
+        needs: Needs::MARIADB,
         run: |context| old_dates(context, DatabaseKind::MariaDb),
     },
 ];
