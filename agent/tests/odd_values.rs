@@ -247,6 +247,9 @@ async fn start(plugin: &ConnectorPlugin, config: &Props) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connectors_answer_soon_to_every_value_and_never_panic() {
+    // Files that sinks make of odd names are made here.
+    let folder = tempfile::tempdir().unwrap();
+    std::env::set_current_dir(folder.path()).unwrap();
     // As the agent does when it starts.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plugins = plugins();
