@@ -770,7 +770,7 @@ async fn a_panic_fails_the_task_and_commits_what_came_before() {
     let heard = running.heard.clone();
     eventually("failure", || heard.has("failure")).await;
     assert!(
-        heard.has("failure java.lang.Error: out of lines"),
+        heard.has("failure java.lang.Error: the plugin panicked: out of lines"),
         "{:?}",
         heard.all()
     );
