@@ -29,6 +29,7 @@
 mod messages;
 mod native;
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::slice;
@@ -80,6 +81,35 @@ pub enum ConsumerEvent {
 /// Text of Kafka's `InvalidGroupIdException`.
 const NO_GROUP: &str = "To use the group management or offset commit APIs, you must provide a valid group.id \
                         in the consumer configuration.";
+
+/// Checks what librdkafka does not: it ends the process where a partition to read has a name that no topic can
+/// have, or stands twice. They come from configurations of tasks and from whoever leads the group.
+fn check_readable<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> Result<()> {
+    /// Most characters of a topic's name (`org.apache.kafka.common.internals.Topic`).
+    const LONGEST: usize = 249;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let mut seen = HashSet::new();
+    for tp in partitions {
+        let name = &*tp.topic;
+        let why = if name.is_empty() || name.len() > LONGEST || !name.chars().all(legal) {
+            "no topic can have this name"
+        } else if tp.partition < 0 {
+            "partitions are numbered from 0"
+        } else if !seen.insert(tp) {
+            "it is to be read twice"
+        } else {
+            continue;
+        };
+        return Err(ConnectError::new(
+            ErrorKind::IllegalArgument,
+            format!(
+                "partition {:?} of topic {name:.260?} cannot be read: {why}",
+                tp.partition
+            ),
+        ));
+    }
+    Ok(())
+}
 
 fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
@@ -221,7 +251,11 @@ impl BatchConsumer {
 
     /// Takes over partitions: all of the group's answer with the eager protocol, the new ones with the
     /// cooperative. Reading begins at the offset given, else at the committed one.
+    ///
+    /// # Errors
+    /// A partition cannot exist or stands twice, or librdkafka refuses the list.
     pub fn assign(&self, partitions: &[(TopicPartition, Option<i64>)]) -> Result<()> {
+        check_readable(partitions.iter().map(|(tp, _)| tp))?;
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for (tp, offset) in partitions {
             let mut element = list.add_partition(&tp.topic, tp.partition);
@@ -530,6 +564,31 @@ mod tests {
             assert!(BatchConsumer::without_group(&config, 10).is_ok());
             assert!(Native::new(&config, None).is_err());
         }
+    }
+
+    #[test]
+    fn a_partition_that_cannot_exist_or_stands_twice_is_refused_and_ends_no_process() {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:1");
+        let consumer = BatchConsumer::without_group(&config, 10).unwrap();
+        let long = "x".repeat(250);
+        for (names, partition) in [
+            (&[""][..], 1),
+            (&["a\0b"], 0),
+            (&[&long], 0),
+            (&["a b"], 0),
+            (&["a"], -1),
+            (&["a", "b", "a"], 0),
+        ] {
+            let partitions = names
+                .iter()
+                .map(|name| (TopicPartition::new(*name, partition), None));
+            let partitions: Vec<_> = partitions.collect();
+            let error = consumer.assign(&partitions).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::IllegalArgument, "{names:?}");
+        }
+        let fine = [(TopicPartition::new(long[1..].to_owned(), 0), Some(EARLIEST))];
+        assert!(consumer.assign(&fine).is_ok());
     }
 
     #[test]
