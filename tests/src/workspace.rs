@@ -82,7 +82,7 @@ fn crates_know_only_those_the_architecture_lets_them_know() {
             "sluice-api" => &["sluice-jvm-text"],
             "sluice-plugins" => &["sluice-api", "sluice-jvm-text", "sluice-keystore"],
             // What several connectors need, on top of the contract and the converters' encoders.
-            "sluice-toolkit" => &["sluice-api", "sluice-plugins"],
+            "sluice-toolkit" => &["sluice-api", "sluice-jvm-text", "sluice-plugins"],
             // Both ends of the wire check the other's lengths by the same layouts.
             "sluice-broker" => &["sluice-wire"],
             "sluice-kafka" => &["sluice-api", "sluice-keystore", "sluice-wire"],
