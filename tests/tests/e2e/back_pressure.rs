@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::sys::signal::Signal;
 use sluice_tests::files::line;
 use sluice_tests::kafka::Kafka;
 use sluice_tests::pipeline::Pipeline;
@@ -32,6 +33,11 @@ pub(crate) const TESTS: &[Test] = &[
         name: "back_pressure::a_topic_that_takes_nothing_holds_up_its_own_task_only",
         needs: Needs::JAVA,
         run: stuck_topic,
+    },
+    Test {
+        name: "back_pressure::an_agent_stops_soon_though_its_brokers_are_silent_or_gone",
+        needs: Needs::NOTHING,
+        run: stop_without_broker,
     },
 ];
 
@@ -137,6 +143,34 @@ fn stuck_topic(context: &Context) -> Result<()> {
     second.restart()?;
     stuck.wait_none_lost(seconds(180))?;
     rest.wait_running(&stuck.source(), 1, Duration::ZERO)?;
+    Ok(())
+}
+
+/// What an agent still has to tell its brokers when it ends takes no longer than it can be worth.
+fn stop_without_broker(context: &Context) -> Result<()> {
+    for gone in [false, true] {
+        let mut kafka = Kafka::start(&context.servers)?;
+        let name = if gone { "gone" } else { "silent" };
+        let cluster = context.cluster_on(name, &kafka.bootstrap())?;
+        let mut workers = cluster.start(1)?;
+        let mut pipeline = Pipeline::new(&cluster.folder, &cluster.name, "pipe");
+        pipeline.add_lines(1_000)?;
+        pipeline.create(workers[0].rest())?;
+        pipeline.wait_none_lost(seconds(60))?;
+        if gone {
+            kafka.kill()?;
+        } else {
+            kafka.process()?.freeze()?;
+        }
+        let agent = workers[0].process();
+        agent.signal(Signal::SIGTERM)?;
+        agent.wait_exit(seconds(15))?;
+        let log = agent.log_end(40);
+        ensure!(log.contains("Kafka does not answer"), "{name}: {log}");
+        if !gone {
+            kafka.process()?.thaw()?;
+        }
+    }
     Ok(())
 }
 
