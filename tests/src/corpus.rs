@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// A record to be written to a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CorpusRecord {
-    /// Key.
+    /// Bytes of the key; `None` is a null key.
     pub key: Option<Vec<u8>>,
     /// Value.
     pub value: Option<Vec<u8>>,

@@ -10,7 +10,7 @@ use crate::ports::free_port;
 use crate::process::Process;
 use crate::wait::{seconds, wait_until};
 
-/// See the module.
+/// A MariaDB server of its own.
 #[derive(Debug)]
 pub struct MariaDb {
     account: Unprivileged,

@@ -13,7 +13,7 @@ use crate::ports::free_port;
 use crate::process::Process;
 use crate::wait::{seconds, wait_until};
 
-/// See the module.
+/// A PostgreSQL server of its own.
 #[derive(Debug)]
 pub struct PostgreSql {
     account: Unprivileged,

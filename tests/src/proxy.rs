@@ -40,7 +40,7 @@ impl Switch {
     }
 }
 
-/// See the module.
+/// A proxy between a client and a server, which can hold and cut.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::database::{Database, DatabaseKind, client};
 
-/// See the module.
+/// A SQLite database in a folder of its own.
 #[derive(Debug)]
 pub struct Sqlite {
     folder: TempDir,

@@ -354,7 +354,7 @@ impl ConfigError {
 /// A fault found by [`Connector::validate`](crate::Connector::validate), shown at a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFault {
-    /// Key.
+    /// The key to correct, with its prefix.
     pub key: String,
     /// Message for the user, without the value of passwords.
     pub message: String,

@@ -229,7 +229,7 @@ pub struct ConnectRecord {
     pub kafka_partition: Option<i32>,
     /// Schema of the key.
     pub key_schema: Option<Arc<Schema>>,
-    /// Key.
+    /// The key, null if the record has none.
     pub key: Value,
     /// Schema of the value.
     pub value_schema: Option<Arc<Schema>>,
@@ -583,7 +583,7 @@ pub struct RawRecord {
     pub timestamp: i64,
     /// Meaning of the timestamp.
     pub timestamp_type: TimestampType,
-    /// Key.
+    /// Bytes of the key; `None` is a null key.
     pub key: Option<Bytes>,
     /// Value.
     pub value: Option<Bytes>,

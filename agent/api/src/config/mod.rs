@@ -50,7 +50,7 @@ pub enum DefaultValue {
 /// One key of a [`ConfigDef`].
 #[derive(Clone)]
 pub struct ConfigKey {
-    /// The key.
+    /// The key as configurations write it, without prefix.
     pub name: String,
     /// Its type.
     pub kind: ConfigType,
@@ -214,7 +214,7 @@ impl ConfigKey {
 /// The outcome of validating one key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidatedKey {
-    /// The key.
+    /// The key as configurations write it, without prefix.
     pub name: String,
     /// Parsed value or default; null if it could not be parsed.
     pub value: ConfigValue,

@@ -75,7 +75,7 @@ struct Files {
     first: i64,
 }
 
-/// See the module.
+/// Writes the files of one partition of Kafka.
 pub(crate) struct PartitionWriter {
     partition: TopicPartition,
     /// `None` while the partition is not taken, or was lost.

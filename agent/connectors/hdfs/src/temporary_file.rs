@@ -11,7 +11,7 @@ use sluice_toolkit::files::format::Encoder;
 /// small files at a time cost neither connections nor data nodes.
 const CHUNK: usize = 256 << 10;
 
-/// See the module.
+/// A file that is being written and has no final name yet.
 pub(crate) struct TemporaryFile {
     /// Path of the folder it is in, and its name there.
     folder: String,

@@ -37,7 +37,7 @@ pub(crate) enum Translation {
     Unknown,
 }
 
-/// See the module.
+/// The offset syncs that translation needs, sparser the older they are.
 #[derive(Debug)]
 pub(crate) struct OffsetSyncStore {
     syncs: HashMap<TopicPartition, Box<[Sync; KEPT]>>,

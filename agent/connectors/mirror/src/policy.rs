@@ -6,7 +6,7 @@ use crate::keys::{IDENTITY_POLICY, INTERNAL_SEPARATOR, POLICY_CLASS, SEPARATOR, 
 
 const HEARTBEATS: &str = "heartbeats";
 
-/// See the module.
+/// How topics of the source are named on the target.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplicationPolicy {
     separator: String,

@@ -6,7 +6,7 @@ use sluice_kafka::consumer::{BatchConsumer, ConsumerEvent, EARLIEST};
 use crate::clients;
 use crate::config::{Location, MirrorConfig};
 
-/// See the module.
+/// Reads one partition from its beginning.
 pub(crate) struct TopicReader {
     consumer: BatchConsumer,
     topic: String,

@@ -133,7 +133,7 @@ fn offset_list(offsets: &SinkOffsets) -> Result<TopicPartitionList> {
     Ok(list)
 }
 
-/// See the module.
+/// A consumer that gives records in batches, and what the group does as events.
 pub struct BatchConsumer {
     native: Arc<Native>,
     batch: MessageBatch,

@@ -24,7 +24,7 @@ use super::polled::PolledProducer;
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const PARTITION_UNASSIGNED: i32 = -1;
 
-/// See the module.
+/// A topic of a producer, whose handle is looked up once and not for each record.
 pub struct ProducerTopic<C: ProducerContext<P> + 'static, P: Partitioner + Send + Sync + 'static> {
     handle: NonNull<rd::rd_kafka_topic_t>,
     producer: PolledProducer<C, P>,

@@ -45,7 +45,7 @@ pub enum ClientSettingsError {
     /// The value does not parse.
     #[error("{key} {value:?}: expected {expected}")]
     Invalid {
-        /// The key.
+        /// The key at fault, as Kafka names it.
         key: &'static str,
         /// Its value.
         value: String,

@@ -11,7 +11,7 @@ use crate::error::DatabaseResult;
 use crate::table::{Column, Table, TableId};
 use crate::table_facts::TableFacts;
 
-/// See the module.
+/// A session whose calls end after a time.
 pub(super) struct Limited {
     pub(super) session: Box<dyn Session>,
     pub(super) limit: Duration,

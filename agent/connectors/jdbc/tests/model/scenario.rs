@@ -51,7 +51,7 @@ pub(crate) enum Mode {
     Update,
 }
 
-/// See the module.
+/// Tables, settings and batches of one round.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) features: Vec<&'static str>,
