@@ -58,8 +58,8 @@ impl From<NoConnector> for ValidationError {
 }
 
 /// A plugin that failed while it was asked: class and message, as `Throwable.toString` has them.
-impl From<&ConnectError> for ValidationError {
-    fn from(error: &ConnectError) -> Self {
+impl From<ConnectError> for ValidationError {
+    fn from(error: ConnectError) -> Self {
         let class = error.class_name();
         Self::Failed(match error.message() {
             "" => class.to_owned(),
@@ -132,7 +132,7 @@ fn with_variables(mut infos: ConfigInfos, resolved: &Resolved) -> ConfigInfos {
     infos
 }
 
-/// Time for a connector's own checks, as for every request of REST
+/// Time for all checks of a configuration, as for every request of REST
 /// (`RestClient.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -150,6 +150,7 @@ async fn within<T>(
     })
 }
 
+/// Finds the connector of a configuration and has everything checked, within the time of a request.
 async fn validate_resolved(
     plugins: &Plugins,
     worker: &WorkerSettings,
@@ -170,20 +171,27 @@ async fn validate_resolved(
     if let Some(infos) = wrong_version(&plugin, class, props)? {
         return Ok(infos);
     }
-    let connector = plugin.new_connector();
-    let failed = |error: ConnectError| ValidationError::from(&error);
-    let connector_def = within(LIMIT, plugin.class(), plugin.config_def().get());
-    let connector_def = connector_def.await?.map_err(failed)?;
+    let checks = validate_by(&plugin, plugins, worker, config, props, own);
+    within(LIMIT, plugin.class(), checks).await?
+}
 
+async fn validate_by(
+    plugin: &ConnectorPlugin,
+    plugins: &Plugins,
+    worker: &WorkerSettings,
+    config: &ConfigMap,
+    props: &Props,
+    own: OwnChecks,
+) -> Result<ConfigInfos, ValidationError> {
+    let connector = plugin.new_connector();
+    let connector_def = plugin.config_def().get().await?;
     let mut framework_def = definition(
         plugin.kind(),
         &suggestions(plugins, worker, props, plugin.version()),
     );
     let mut found = FoundAliases::default();
     for kind in [Aliased::Transforms, Aliased::Predicates] {
-        add_aliased(&mut framework_def, &mut found, plugins, props, kind)
-            .await
-            .map_err(failed)?;
+        add_aliased(&mut framework_def, &mut found, plugins, props, kind).await?;
     }
     let mut values: IndexMap<String, ValidatedKey> = framework_def
         .validate(props)
@@ -201,10 +209,7 @@ async fn validate_resolved(
     match plugin.kind() {
         ConnectorType::Sink => sink_rules(&mut values, worker, props),
         ConnectorType::Source => {
-            let rules = source_rules(&mut values, worker, connector.as_ref(), props);
-            within(LIMIT, plugin.class(), rules)
-                .await?
-                .map_err(failed)?;
+            source_rules(&mut values, worker, connector.as_ref(), props).await?;
         }
         ConnectorType::Unknown => {}
     }
@@ -219,20 +224,17 @@ async fn validate_resolved(
         }
     }
 
-    let converters = converter_entries(plugins, &mut values, props).await;
-    let mut converters = converters.map_err(failed)?;
+    let mut converters = converter_entries(plugins, &mut values, props).await?;
     let mut overrides = override_entries(worker, plugin.kind(), props);
 
-    let own_keys = connector.validate_config(&connector_def, props);
-    let own_keys = within(LIMIT, plugin.class(), own_keys).await?;
-    for result in own_keys.map_err(failed)? {
+    for result in connector.validate_config(&connector_def, props).await? {
         // The connector's word on a key replaces the framework's.
         values.insert(result.name.clone(), result);
     }
     let mut faults = connector_reach::faults(plugins, &worker.reach, props);
     if faults.is_empty() && own == OwnChecks::Made {
         // Never with what is out of reach: what the checks find there would be in the answer.
-        faults = within(LIMIT, plugin.class(), connector.validate(props)).await?;
+        faults = connector.validate(props).await;
     }
     for fault in faults {
         let mut behind = overrides.iter_mut().chain(&mut converters);
@@ -243,7 +245,7 @@ async fn validate_resolved(
     }
 
     Ok(compose(
-        class,
+        props.get("connector.class").map_or("", String::as_str),
         &framework_def,
         &connector_def,
         values,
@@ -305,8 +307,7 @@ pub async fn plugin_config(
             )));
         }
     }
-    let def = within(LIMIT, &info.class, definition_of_plugin.get()).await?;
-    let def = def.map_err(|error| ValidationError::from(&error))?;
+    let def = within(LIMIT, &info.class, definition_of_plugin.get()).await??;
     let mut keys: Vec<ConfigKeyInfo> = def.keys().map(key_info).collect();
     let kind = match info.plugin_type {
         PluginType::Sink => ConnectorType::Sink,
