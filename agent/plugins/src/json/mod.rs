@@ -11,7 +11,6 @@ mod token;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::json::encode::{DecimalFormat, Dialect, Encoder};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use sluice_api::config::{ConfigDef, ConfigKey, ConfigType, Importance, Width, validators};
@@ -19,6 +18,8 @@ use sluice_api::plugin::{ConverterPlugin, HeaderConverterPlugin, KAFKA_VERSION};
 use sluice_api::{
     ConnectError, Converter, ConverterType, Props, Result, Schema, SchemaAndValue, Value,
 };
+
+use self::encode::{DecimalFormat, Dialect, Encoder};
 
 const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
 const SCHEMAS_ENABLE: &str = "schemas.enable";
@@ -106,7 +107,6 @@ struct Caches {
     /// The schema used last, which is nearly always the one used next.
     last_written: Option<(Arc<Schema>, Arc<[u8]>)>,
     written: HashMap<usize, WrittenSchema>,
-    last_read: Option<(Bytes, Option<Arc<Schema>>)>,
     /// What the last envelope had before its payload, `{"schema":{...},"payload":` mostly, and the schema in
     /// it. As long as messages begin with these bytes, nothing of that is read again.
     last_beginning: Option<(Bytes, Option<Arc<Schema>>)>,
@@ -198,31 +198,21 @@ impl JsonConverter {
 
     fn read_schema(&self, text: &Bytes) -> Result<Option<Arc<Schema>>> {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last, schema)) = &caches.last_read
-            && last == text
-        {
-            return Ok(schema.clone());
+        if let Some(known) = caches.read.get(text) {
+            return Ok(known.clone());
         }
-        let schema = match caches.read.get(text) {
-            Some(known) => known.clone(),
-            None => {
-                let json: serde_json::Value = serde_json::from_slice(text).map_err(|error| {
-                    serialization_error(&format!("schema is not valid JSON: {error}"))
-                })?;
-                let schema = schema_json::read_schema(&json, self.replace_null_with_default)?;
-                if caches.read.len() >= self.cache_size {
-                    caches.read.clear();
-                }
-                if self.cache_size > 0 {
-                    // A copy, so that the cache does not hold on to the whole batch of messages.
-                    caches
-                        .read
-                        .insert(Bytes::copy_from_slice(text), schema.clone());
-                }
-                schema
-            }
-        };
-        caches.last_read = Some((Bytes::copy_from_slice(text), schema.clone()));
+        let json: serde_json::Value = serde_json::from_slice(text)
+            .map_err(|error| serialization_error(&format!("schema is not valid JSON: {error}")))?;
+        let schema = schema_json::read_schema(&json, self.replace_null_with_default)?;
+        if caches.read.len() >= self.cache_size {
+            caches.read.clear();
+        }
+        if self.cache_size > 0 {
+            // A copy, so that the cache does not hold on to the whole batch of messages.
+            caches
+                .read
+                .insert(Bytes::copy_from_slice(text), schema.clone());
+        }
         Ok(schema)
     }
 }
