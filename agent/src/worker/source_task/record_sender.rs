@@ -157,29 +157,34 @@ impl RecordSender {
         index: usize,
         source: &mut SourceRecord,
     ) -> AtOnce {
-        let transformations = &self.plugins.transformations;
-        let mut transformed = Transformed::Not;
-        if transformations.is_empty() {
-            transformed = Transformed::Done;
-        } else if !self.keep_records
-            && !self.errors.retries()
-            && !self.errors.settings().log_messages
-        {
-            let record = std::mem::take(&mut source.record);
-            match transformations.apply_at_once(record, &origin(source)) {
-                Ok(Some(record)) => source.record = record,
-                Ok(None) => return AtOnce::Dropped,
-                Err((class, error)) => {
-                    return AtOnce::Rest(Transformed::Failed(class.to_owned(), error));
-                }
+        match self.transform_at_once(source) {
+            None => AtOnce::Dropped,
+            Some(Transformed::Done) if self.send_at_once(open, index, &source.record) => {
+                AtOnce::Sent
             }
-            transformed = Transformed::Done;
+            Some(transformed) => AtOnce::Rest(transformed),
         }
-        let is_ready = matches!(transformed, Transformed::Done);
-        if is_ready && self.send_at_once(open, index, &source.record) {
-            return AtOnce::Sent;
+    }
+
+    /// Transforms a record in its place, unless a failure would need the record as it was; `None` if a
+    /// transformation dropped it.
+    fn transform_at_once(&self, source: &mut SourceRecord) -> Option<Transformed> {
+        let transformations = &self.plugins.transformations;
+        if transformations.is_empty() {
+            return Some(Transformed::Done);
         }
-        AtOnce::Rest(transformed)
+        if self.keep_records || self.errors.retries() || self.errors.settings().log_messages {
+            return Some(Transformed::Not);
+        }
+        let record = std::mem::take(&mut source.record);
+        match transformations.apply_at_once(record, &origin(source)) {
+            Ok(Some(record)) => {
+                source.record = record;
+                Some(Transformed::Done)
+            }
+            Ok(None) => None,
+            Err((class, error)) => Some(Transformed::Failed(class.to_owned(), error)),
+        }
     }
 
     /// Converts and sends a record that needs nothing else. False if it does, or if anything went wrong,
